@@ -1,0 +1,84 @@
+package ir
+
+import "net/netip"
+
+// SampleMatches returns at least one match of every kind and of every form that prints or lowers in its own way. Tests
+// that walk it are exhaustive: a new kind breaks exactly the places that must learn it.
+func SampleMatches() []Match {
+	p4, p6 := netip.MustParsePrefix, netip.MustParsePrefix
+	a := netip.MustParseAddr
+	return []Match{
+		IIfName{Name: "virbr0"},
+		IIfName{Name: "virbr0", Not: true},
+		IIfName{Name: "vnet", Wildcard: true},
+		IIfName{Name: "vnet", Wildcard: true, Not: true},
+		OIfName{Name: "virbr0"},
+		OIfName{Name: "virbr0", Not: true},
+		OIfName{Name: "vnet", Wildcard: true},
+		OIfName{Name: "vnet", Wildcard: true, Not: true},
+		SAddr{Prefix: p4("192.168.122.0/24")},
+		SAddr{Prefix: p4("192.168.122.0/24"), Not: true},
+		SAddr{Prefix: p4("192.168.122.64/26")},
+		SAddr{Prefix: p4("192.0.2.1/32")},
+		SAddr{Prefix: p6("fd00:1:2:3::/64")},
+		SAddr{Prefix: p6("fd00:1:2:3::/61"), Not: true},
+		DAddr{Prefix: p4("10.0.0.0/8")},
+		DAddr{Prefix: p4("10.64.0.0/10"), Not: true},
+		DAddr{Prefix: p4("255.255.255.255/32")},
+		DAddr{Prefix: p6("ff02::/16")},
+		DAddr{Prefix: p6("2001:db8::1/128"), Not: true},
+		SAddrRange{From: a("192.0.2.10"), To: a("192.0.2.20")},
+		SAddrRange{From: a("192.0.2.10"), To: a("192.0.2.20"), Not: true},
+		SAddrRange{From: a("fd00::10"), To: a("fd00::20")},
+		DAddrRange{From: a("192.0.2.10"), To: a("192.0.2.20")},
+		DAddrRange{From: a("fd00::10"), To: a("fd00::20"), Not: true},
+		L4Proto{Proto: TCP},
+		L4Proto{Proto: UDP},
+		L4Proto{Proto: SCTP},
+		L4Proto{Proto: ICMP},
+		L4Proto{Proto: ICMPv6},
+		L4Proto{Proto: 47},
+		L4Proto{Proto: TCP, Not: true},
+		SPort{From: 500, To: 500},
+		SPort{From: 1024, To: 65535},
+		SPort{From: 0, To: 1023, Not: true},
+		DPort{From: 53, To: 53},
+		DPort{From: 53, To: 53, Not: true},
+		DPort{From: 6000, To: 6063},
+		ICMPType{Type: 8},
+		ICMPType{Type: 3, Code: 4, HasCode: true},
+		ICMPType{Type: 128, Not: true},
+		CTState{States: StateEstablished | StateRelated},
+		CTState{States: StateNew},
+		CTState{States: StateInvalid, Not: true},
+		CTState{States: StateUntracked | StateNew | StateEstablished},
+		Mark{Value: 1, Mask: 0xffffffff},
+		Mark{Value: 0x10, Mask: 0xf0},
+		Mark{Value: 0x10, Mask: 0xf0, Not: true},
+		Opaque{Text: `-m physdev --physdev-in "vnet0"`},
+	}
+}
+
+// SampleVerdicts is [SampleMatches] for verdicts. The chain that Jump and Goto name is called "other".
+func SampleVerdicts() []Verdict {
+	a := netip.MustParseAddr
+	one4 := AddrRange{From: a("203.0.113.4"), To: a("203.0.113.4")}
+	many4 := AddrRange{From: a("203.0.113.4"), To: a("203.0.113.10")}
+	block4 := AddrRange{From: a("198.51.100.40"), To: a("198.51.100.47")}
+	many6 := AddrRange{From: a("2001:db8::4"), To: a("2001:db8::10")}
+	ports := PortRange{From: 1024, To: 65535}
+	all := []Verdict{
+		Accept{}, Drop{}, Return{}, Jump{Chain: "other"}, Goto{Chain: "other"},
+		Masquerade{}, Masquerade{Ports: ports}, Masquerade{Ports: PortRange{From: 2000, To: 2000}},
+		SNAT{Addrs: one4}, SNAT{Addrs: many4}, SNAT{Addrs: block4}, SNAT{Addrs: many4, Ports: ports}, SNAT{Addrs: one4, Ports: ports},
+		SNAT{Addrs: many6}, SNAT{Addrs: many6, Ports: ports},
+		DNAT{Addrs: one4}, DNAT{Addrs: one4, Ports: PortRange{From: 80, To: 80}}, DNAT{Addrs: many4, Ports: ports},
+		DNAT{Addrs: many6}, DNAT{Addrs: many6, Ports: PortRange{From: 80, To: 80}},
+		Redirect{}, Redirect{Ports: PortRange{From: 3128, To: 3128}}, Redirect{Ports: ports},
+		ChecksumFill{}, Counter{}, Opaque{Text: "-j LOG"},
+	}
+	for _, code := range RejectCodes {
+		all = append(all, Reject{With: code})
+	}
+	return all
+}

@@ -1,0 +1,124 @@
+package ir
+
+import "net/netip"
+
+// Match is one condition on a packet. The kinds are the types of this file and no others; [SampleMatches] has one of each.
+// A field Not turns the condition around.
+type Match interface{ isMatch() }
+
+// IIfName holds if the packet came in by the interface of this name, or by one whose name begins with Name if Wildcard.
+// A packet from the host itself has no such interface; its name counts as empty.
+type IIfName struct {
+	Name     string
+	Wildcard bool // Wildcard is true if Name is the beginning of a name: vb+ in iptables(8), "vb*" in nft(8)
+	Not      bool
+}
+
+// OIfName is [IIfName] for the interface by which the packet leaves.
+type OIfName struct {
+	Name     string
+	Wildcard bool
+	Not      bool
+}
+
+// SAddr holds if the packet's source address is in Prefix, which has no host bits set.
+type SAddr struct {
+	Prefix netip.Prefix
+	Not    bool
+}
+
+// DAddr is [SAddr] for the destination address.
+type DAddr struct {
+	Prefix netip.Prefix
+	Not    bool
+}
+
+// SAddrRange holds if the packet's source address is From, To or between.
+type SAddrRange struct {
+	From, To netip.Addr
+	Not      bool
+}
+
+// DAddrRange is [SAddrRange] for the destination address.
+type DAddrRange struct {
+	From, To netip.Addr
+	Not      bool
+}
+
+// Protocol numbers of IANA that vnetc names.
+const (
+	ICMP   = 1
+	TCP    = 6
+	UDP    = 17
+	ICMPv6 = 58
+	SCTP   = 132
+)
+
+// L4Proto holds if the packet's transport protocol has this IANA number.
+type L4Proto struct {
+	Proto uint8
+	Not   bool
+}
+
+// SPort holds if the packet's source port is From, To or between. It stands in rules that match a protocol with ports.
+type SPort struct {
+	From, To uint16
+	Not      bool
+}
+
+// DPort is [SPort] for the destination port.
+type DPort struct {
+	From, To uint16
+	Not      bool
+}
+
+// ICMPType holds if the packet's ICMP or ICMPv6 type is Type and, if HasCode, its code is Code. It stands in rules that
+// match protocol ICMP (IPv4) or ICMPv6 (IPv6).
+type ICMPType struct {
+	Type    uint8
+	Code    uint8
+	HasCode bool
+	Not     bool
+}
+
+// State is a set of connection tracking states, the bits of nft(8)'s ct state.
+type State uint8
+
+const (
+	StateInvalid State = 1 << iota
+	StateEstablished
+	StateRelated
+	StateNew
+	StateUntracked
+)
+
+// CTState holds if the packet's connection tracking state is one of States.
+type CTState struct {
+	States State
+	Not    bool
+}
+
+// Mark holds if the packet's mark, masked with Mask, equals Value.
+type Mark struct {
+	Value, Mask uint32
+	Not         bool
+}
+
+// Opaque is what was read from a foreign rule set and is not modelled, a match or a verdict, with the text (or the
+// notation of its bytes) it had there. As a match it may hold or not; as a verdict it may end the packet's walk or not.
+// Nothing lowers it.
+type Opaque struct{ Text string }
+
+func (IIfName) isMatch()    {}
+func (OIfName) isMatch()    {}
+func (SAddr) isMatch()      {}
+func (DAddr) isMatch()      {}
+func (SAddrRange) isMatch() {}
+func (DAddrRange) isMatch() {}
+func (L4Proto) isMatch()    {}
+func (SPort) isMatch()      {}
+func (DPort) isMatch()      {}
+func (ICMPType) isMatch()   {}
+func (CTState) isMatch()    {}
+func (Mark) isMatch()       {}
+func (Opaque) isMatch()     {}
