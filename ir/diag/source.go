@@ -96,3 +96,12 @@ func (l *Lines) Pos(offset int) Pos {
 	l.last = p
 	return p
 }
+
+// Names returns the file names in the order in which they were added.
+func (s *Sources) Names() []string { return s.names }
+
+// Has is true if something was added under name.
+func (s *Sources) Has(name string) bool {
+	_, ok := s.text[name]
+	return ok
+}
