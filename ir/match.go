@@ -47,11 +47,13 @@ type DAddrRange struct {
 
 // Protocol numbers of IANA that vnetc names.
 const (
-	ICMP   = 1
-	TCP    = 6
-	UDP    = 17
-	ICMPv6 = 58
-	SCTP   = 132
+	ICMP    = 1
+	TCP     = 6
+	UDP     = 17
+	DCCP    = 33
+	ICMPv6  = 58
+	SCTP    = 132
+	UDPLite = 136
 )
 
 // L4Proto holds if the packet's transport protocol has this IANA number.

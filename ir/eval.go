@@ -1,0 +1,344 @@
+package ir
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Outcome is how a packet's way through a firewall ends.
+type Outcome uint8
+
+const (
+	Accepted Outcome = iota + 1
+	Dropped
+	Rejected
+)
+
+// String returns the outcome in one word.
+func (o Outcome) String() string {
+	switch o {
+	case Accepted:
+		return "accepted"
+	case Dropped:
+		return "dropped"
+	case Rejected:
+		return "rejected"
+	}
+	return fmt.Sprintf("outcome(%d)", uint8(o))
+}
+
+// NATKind is a way to rewrite an address: nft(8)'s statement.
+type NATKind string
+
+const (
+	KindMasquerade NATKind = "masquerade"
+	KindSNAT       NATKind = "snat"
+	KindDNAT       NATKind = "dnat"
+	KindRedirect   NATKind = "redirect"
+)
+
+// NAT is what is done to one end of a connection, with the ranges the rule gave.
+type NAT struct {
+	Kind  NATKind
+	Addrs AddrRange
+	Ports PortRange
+}
+
+// Fate is what becomes of a packet. A packet that is not accepted has no NAT: its connection never comes to be.
+type Fate struct {
+	Outcome  Outcome
+	Reject   RejectCode // for Rejected
+	SNAT     *NAT       // nil if the source stays
+	DNAT     *NAT       // nil if the destination stays
+	Checksum bool       // Checksum is true if the transport checksum was filled in.
+	Trace    []Step
+}
+
+// Step is one rule of which all matches held. Rule is nil for the end of a base chain, where its policy decided.
+type Step struct {
+	Chain *Chain
+	Index int // of Rule in Chain
+	Rule  *Rule
+}
+
+// Equal is true if both fates are the same; the way there does not count.
+func (f Fate) Equal(o Fate) bool {
+	same := func(a, b *NAT) bool { return a == b || a != nil && b != nil && *a == *b }
+	return f.Outcome == o.Outcome && f.Reject == o.Reject && f.Checksum == o.Checksum && same(f.SNAT, o.SNAT) && same(f.DNAT, o.DNAT)
+}
+
+// String returns the fate in words, without the trace.
+func (f Fate) String() string {
+	words := f.Outcome.String()
+	if f.Outcome == Rejected {
+		words += " with " + string(f.Reject)
+	}
+	for _, n := range []*NAT{f.DNAT, f.SNAT} {
+		if n != nil {
+			words += ", " + n.String()
+		}
+	}
+	if f.Checksum {
+		words += ", checksum filled"
+	}
+	return words
+}
+
+// UnknownError says that a packet's fate hangs on what is not modelled: a rule with an [Opaque] match or verdict.
+type UnknownError struct {
+	Packet Packet
+	Step   Step // the rule
+}
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("rule %d of %s decides and is not modelled: %s", e.Step.Index+1, e.Step.Chain.Label(), e.Step.Rule)
+}
+
+// Eval is the meaning of a program: it walks pkt through p as the kernel would, on a host that has p and nothing else.
+//
+// At each hook that the packet meets (see [Packet.Hooks]) it walks the base chains in the order of their priority. The
+// groups are base chains with policy accept: INP, OUT and the three forward groups at priority filter, PRT's mangle half
+// at priority mangle, its NAT half at priority srcnat with type nat. At equal priority groups come first, then the order
+// in p. Accept ends the walk in one base chain; drop and reject end it for good.
+//
+// Chains of type nat are met by packets of state new only: the kernel asks them once, for a connection's first packet, and
+// does to the others what it did to that one (nf_nat_inet_fn in net/netfilter/nf_nat_core.c). Two things are given up: a
+// connection that conntrack helpers expected (state related) has a first packet too, and a packet of an old connection
+// shows no NAT here though its addresses are rewritten. After a NAT verdict the other nat chains of that hook are not met.
+//
+// Later chains see a rewritten packet: the first address of the range, and the packet's own port if it is in the range,
+// else the first. Where the kernel takes the address from an interface (masquerade, redirect of what came in), the old one
+// stays, as no packet tells it.
+//
+// Eval fails on what is no packet, on a fate that hangs on [Opaque] (*[UnknownError]), and on jumps that lead nowhere or in
+// a circle, which [Verify] finds beforehand.
+func Eval(p *Program, pkt Packet) (Fate, error) {
+	if err := pkt.check(); err != nil {
+		return Fate{}, err
+	}
+	e := &evaluation{program: p, packet: pkt}
+	for _, hook := range pkt.Hooks() {
+		e.hook = hook
+		for _, base := range p.bases(hook) {
+			if base.chainType == NATType && !e.meetsNAT() {
+				continue
+			}
+			verdict, err := e.walkBase(base)
+			if err != nil {
+				return Fate{}, err
+			}
+			if verdict == stop {
+				e.fate.SNAT, e.fate.DNAT, e.fate.Checksum = nil, nil, false
+				return e.fate, nil
+			}
+		}
+	}
+	e.fate.Outcome = Accepted
+	return e.fate, nil
+}
+
+// base is what hangs at a hook: a base chain of the program, or groups that act as one.
+type base struct {
+	chains    []*Chain // walked one after the other
+	priority  int
+	chainType ChainType
+	drop      bool             // the policy
+	of        func(*Rule) bool // which rules are met; nil for all
+}
+
+// bases returns what hangs at hook, in the order in which packets meet it.
+func (p *Program) bases(hook Hook) []base {
+	var all []base
+	add := func(b base, groups ...Group) {
+		for _, g := range groups {
+			if c := p.Group(g); c != nil {
+				b.chains = append(b.chains, c)
+			}
+		}
+		if len(b.chains) > 0 {
+			all = append(all, b)
+		}
+	}
+	filter := base{priority: PriorityFilter, chainType: FilterType}
+	switch hook {
+	case Input:
+		add(filter, INP)
+	case Forward:
+		add(filter, FWX, FWI, FWO)
+	case Output:
+		add(filter, OUT)
+	case Postrouting:
+		add(base{priority: PriorityMangle, chainType: FilterType, of: (*Rule).Mangles}, PRT)
+		add(base{priority: PrioritySrcNAT, chainType: NATType, of: func(r *Rule) bool { return !r.Mangles() }}, PRT)
+	}
+	for _, c := range p.Chains {
+		if c.Base != nil && c.Group == 0 && c.Base.Hook == hook {
+			add(base{chains: []*Chain{c}, priority: c.Base.Priority, chainType: c.Base.Type, drop: c.Base.Drop})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b base) int { return cmp.Compare(a.priority, b.priority) })
+	return all
+}
+
+// evaluation is one packet on its way.
+type evaluation struct {
+	program *Program
+	packet  Packet
+	hook    Hook
+	fate    Fate
+}
+
+// meetsNAT is true if the packet meets a nat chain at the present hook.
+func (e *evaluation) meetsNAT() bool {
+	if e.packet.State != StateNew {
+		return false
+	}
+	if e.hook == Prerouting || e.hook == Output {
+		return e.fate.DNAT == nil
+	}
+	return e.fate.SNAT == nil
+}
+
+// course is where a packet goes after a chain or a rule.
+type course uint8
+
+const (
+	onward course = iota // the next rule; from a chain: the rule after the jump, or the policy
+	back                 // as from the end of the chain
+	done                 // accepted in this base chain
+	stop                 // dropped or rejected
+)
+
+// walkBase walks the packet through a base chain to its policy.
+func (e *evaluation) walkBase(b base) (course, error) {
+	for _, c := range b.chains {
+		if c.Group == 0 && c.Family&e.packet.Family == 0 {
+			continue
+		}
+		after, err := e.walk(c, b.of, 0)
+		if err != nil || after != onward {
+			return after, err
+		}
+		if c.Group == 0 {
+			e.fate.Trace = append(e.fate.Trace, Step{Chain: c, Index: len(c.Rules)})
+		}
+	}
+	if b.drop {
+		e.fate.Outcome = Dropped
+		return stop, nil
+	}
+	return done, nil
+}
+
+// walk walks the packet through the rules of c, those that of lets through. It returns onward at the end of the chain.
+func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, error) {
+	if depth > len(e.program.Chains) {
+		return stop, fmt.Errorf("jumps lead in a circle through %s", c.Label())
+	}
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		if of != nil && !of(r) {
+			continue
+		}
+		step := Step{Chain: c, Index: i, Rule: r}
+		switch e.meets(r) {
+		case no:
+			continue
+		case maybe:
+			if _, harmless := r.Verdict.(Counter); harmless {
+				continue
+			}
+			return stop, &UnknownError{Packet: e.packet, Step: step}
+		}
+		e.fate.Trace = append(e.fate.Trace, step)
+		after, err := e.apply(step, depth)
+		if err != nil {
+			return stop, err
+		}
+		switch after {
+		case back:
+			return onward, nil
+		case done, stop:
+			return after, nil
+		}
+	}
+	return onward, nil
+}
+
+// apply does to the packet what the step's rule says.
+func (e *evaluation) apply(step Step, depth int) (course, error) {
+	switch v := step.Rule.Verdict.(type) {
+	case Accept:
+		return done, nil
+	case Drop:
+		e.fate.Outcome = Dropped
+		return stop, nil
+	case Reject:
+		e.fate.Outcome, e.fate.Reject = Rejected, v.With
+		return stop, nil
+	case Return:
+		return back, nil
+	case Jump:
+		return e.call(step, v.Chain, depth)
+	case Goto:
+		after, err := e.call(step, v.Chain, depth)
+		if after == onward {
+			after = back
+		}
+		return after, err
+	case Masquerade:
+		return e.rewrite(NAT{Kind: KindMasquerade, Ports: v.Ports})
+	case SNAT:
+		return e.rewrite(NAT{Kind: KindSNAT, Addrs: v.Addrs, Ports: v.Ports})
+	case DNAT:
+		return e.rewrite(NAT{Kind: KindDNAT, Addrs: v.Addrs, Ports: v.Ports})
+	case Redirect:
+		return e.rewrite(NAT{Kind: KindRedirect, Ports: v.Ports})
+	case ChecksumFill:
+		e.fate.Checksum = true
+		return onward, nil
+	case Counter:
+		return onward, nil
+	case Opaque:
+		return stop, &UnknownError{Packet: e.packet, Step: step}
+	}
+	panic(fmt.Sprintf("ir: unknown verdict %T", step.Rule.Verdict))
+}
+
+// call walks the packet through the chain called name.
+func (e *evaluation) call(step Step, name string, depth int) (course, error) {
+	target := e.program.Target(step.Chain, name)
+	if target == nil {
+		return stop, fmt.Errorf("rule %d of %s leads to %q, which is no chain there", step.Index+1, step.Chain.Label(), name)
+	}
+	return e.walk(target, nil, depth+1)
+}
+
+// rewrite gives the packet the address and port of n, as far as they are known.
+func (e *evaluation) rewrite(n NAT) (course, error) {
+	addr, port := &e.packet.Src, &e.packet.SPort
+	if n.Kind == KindDNAT || n.Kind == KindRedirect {
+		addr, port = &e.packet.Dst, &e.packet.DPort
+		e.fate.DNAT = &n
+	} else {
+		e.fate.SNAT = &n
+	}
+	if !n.Addrs.IsZero() {
+		*addr = n.Addrs.From
+	} else if n.Kind == KindRedirect && e.hook == Output { // nf_nat_redirect.c: what the host sends to itself goes to lo
+		*addr = loopback(e.packet.Family)
+	}
+	if !n.Ports.IsZero() && HasPorts(e.packet.Proto) && (*port < n.Ports.From || *port > n.Ports.To) {
+		*port = n.Ports.From
+	}
+	return done, nil
+}
+
+func loopback(f Family) netip.Addr {
+	if f == IPv6 {
+		return netip.IPv6Loopback()
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}

@@ -1,0 +1,135 @@
+package ir
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Packet is what a rule can see of one packet, and what connection tracking says of it. It is whole: fragments have no
+// ports to match, and are not modelled.
+type Packet struct {
+	Family   Family // IPv4 or IPv6
+	In, Out  string // interfaces; empty for a packet from, or to, the host itself
+	Src, Dst netip.Addr
+	Proto    uint8 // IANA number of the transport protocol
+
+	SPort, DPort       uint16 // for protocols with ports
+	ICMPType, ICMPCode uint8  // for ICMP and ICMPv6
+
+	State State // one bit
+	Mark  uint32
+}
+
+// HasPorts is true if packets of protocol proto have ports: TCP, UDP, SCTP, DCCP and UDP-Lite.
+func HasPorts(proto uint8) bool {
+	switch proto {
+	case TCP, UDP, SCTP, DCCP, UDPLite:
+		return true
+	}
+	return false
+}
+
+var protoNames = [...]struct {
+	proto uint8
+	name  string
+}{{ICMP, "icmp"}, {TCP, "tcp"}, {UDP, "udp"}, {DCCP, "dccp"}, {ICMPv6, "icmpv6"}, {SCTP, "sctp"}, {UDPLite, "udplite"}}
+
+// ProtoName returns the word for a protocol number where vnetc has one, else the number.
+func ProtoName(proto uint8) string {
+	for _, p := range protoNames {
+		if p.proto == proto {
+			return p.name
+		}
+	}
+	return strconv.Itoa(int(proto))
+}
+
+// Hooks returns the hooks that p meets, in order. A packet with both interfaces is forwarded, one with only In is for the
+// host, one with only Out is from it; one with neither meets nothing.
+func (p Packet) Hooks() []Hook {
+	switch {
+	case p.In != "" && p.Out != "":
+		return []Hook{Prerouting, Forward, Postrouting}
+	case p.In != "":
+		return []Hook{Prerouting, Input}
+	case p.Out != "":
+		return []Hook{Output, Postrouting}
+	}
+	return nil
+}
+
+// check returns why p is no packet, nil if it is one.
+func (p Packet) check() error {
+	switch {
+	case p.Family != IPv4 && p.Family != IPv6:
+		return fmt.Errorf("packet of %s: its family must be ip or ip6", p.Family)
+	case addrFamily(p.Src) != p.Family:
+		return fmt.Errorf("packet of %s with source address %s", p.Family, p.Src)
+	case addrFamily(p.Dst) != p.Family:
+		return fmt.Errorf("packet of %s with destination address %s", p.Family, p.Dst)
+	case p.In == "" && p.Out == "":
+		return errors.New("packet without an interface: it needs one by which it came, or leaves, or both")
+	case bits.OnesCount8(uint8(p.State)) != 1 || p.State > StateUntracked:
+		return fmt.Errorf("packet with connection state %q: it has exactly one", stateWords(p.State))
+	}
+	return nil
+}
+
+// addrFamily returns the family of a, 0 for the zero address.
+func addrFamily(a netip.Addr) Family {
+	switch {
+	case a.Is4():
+		return IPv4
+	case a.Is6():
+		return IPv6
+	}
+	return 0
+}
+
+var stateNames = [...]struct {
+	state State
+	name  string
+}{{StateInvalid, "invalid"}, {StateEstablished, "established"}, {StateRelated, "related"}, {StateNew, "new"}, {StateUntracked, "untracked"}}
+
+// stateWords returns nft(8)'s words for the states of s, with commas.
+func stateWords(s State) string {
+	var words []string
+	for _, n := range stateNames {
+		if s&n.state != 0 {
+			words = append(words, n.name)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+// String returns p as one line of words: tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new.
+func (p Packet) String() string {
+	var b strings.Builder
+	b.WriteString(ProtoName(p.Proto))
+	if p.Proto == ICMP || p.Proto == ICMPv6 {
+		fmt.Fprintf(&b, " type %d code %d", p.ICMPType, p.ICMPCode)
+	}
+	end := func(a netip.Addr, port uint16) string {
+		if HasPorts(p.Proto) {
+			return netip.AddrPortFrom(a, port).String()
+		}
+		return a.String()
+	}
+	fmt.Fprintf(&b, " from %s", end(p.Src, p.SPort))
+	if p.In != "" {
+		fmt.Fprintf(&b, " on %s", p.In)
+	}
+	fmt.Fprintf(&b, " to %s", end(p.Dst, p.DPort))
+	if p.Out != "" {
+		fmt.Fprintf(&b, " out %s", p.Out)
+	}
+	fmt.Fprintf(&b, " state %s", stateWords(p.State))
+	if p.Mark != 0 {
+		fmt.Fprintf(&b, " mark %#x", p.Mark)
+	}
+	return b.String()
+}
