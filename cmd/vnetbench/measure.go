@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+// contender is one tool on one piece of work, run as a process of its own.
+type contender struct {
+	name  string
+	args  []string
+	input string // file for stdin; empty for none
+	netns bool   // netns is true if the tool asks the kernel and so gets a network namespace of its own
+
+	times []time.Duration
+	peak  int64 // KiB of memory, the largest of all rounds
+}
+
+// run runs c once, the output thrown away, and keeps how long it took from start to end of the process.
+func (c *contender) run() error {
+	cmd := exec.Command(c.args[0], c.args[1:]...)
+	if c.input != "" {
+		in, err := os.Open(c.input)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		cmd.Stdin = in
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if c.netns {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	}
+	begin := time.Now()
+	err := cmd.Run()
+	c.times = append(c.times, time.Since(begin))
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", c.name, err, stderr.Bytes())
+	}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		c.peak = max(c.peak, usage.Maxrss)
+	}
+	return nil
+}
+
+// median returns the middle time; run must have been called.
+func (c *contender) median() time.Duration {
+	sorted := slices.SortedFunc(slices.Values(c.times), cmp.Compare)
+	return sorted[len(sorted)/2]
+}
+
+// race runs every contender once a round, in turns, so that a slow moment of the machine meets all of them. One round
+// before the first is not counted.
+func race(contenders []*contender, rounds int) error {
+	for round := range rounds + 1 {
+		for _, c := range contenders {
+			if err := c.run(); err != nil {
+				return err
+			}
+			if round == 0 {
+				c.times = nil
+			}
+		}
+	}
+	return nil
+}
+
+// table prints the figures, each contender's median also as a multiple of the first one's.
+func table(w io.Writer, title string, contenders []*contender) {
+	fmt.Fprintln(w, title)
+	tw := tabwriter.NewWriter(w, 2, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "median\tmin\tmax\tratio\tpeak MiB\t  tool")
+	for _, c := range contenders {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%.1f\t%.1f\t  %s\n", ms(c.median()), ms(slices.Min(c.times)), ms(slices.Max(c.times)),
+			float64(c.median())/float64(contenders[0].median()), float64(c.peak)/1024, c.name)
+	}
+	tw.Flush()
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
