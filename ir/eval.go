@@ -121,8 +121,8 @@ func Eval(p *Program, pkt Packet) (Fate, error) {
 	e := &evaluation{program: p, packet: pkt}
 	for _, hook := range pkt.Hooks() {
 		e.hook = hook
-		for _, base := range p.bases(hook) {
-			if base.chainType == NATType && !e.meetsNAT() {
+		for _, base := range p.Bases(hook) {
+			if base.Type == NATType && !e.meetsNAT() {
 				continue
 			}
 			verdict, err := e.walkBase(base)
@@ -139,29 +139,29 @@ func Eval(p *Program, pkt Packet) (Fate, error) {
 	return e.fate, nil
 }
 
-// base is what hangs at a hook: a base chain of the program, or groups that act as one.
-type base struct {
-	chains    []*Chain // walked one after the other
-	priority  int
-	chainType ChainType
-	drop      bool             // the policy
-	of        func(*Rule) bool // which rules are met; nil for all
+// BaseView is what hangs at a hook: a base chain of the program, or groups that act as one.
+type BaseView struct {
+	Chains   []*Chain // walked one after the other
+	Priority int
+	Type     ChainType
+	Drop     bool             // Drop is true if the policy is drop.
+	Of       func(*Rule) bool // which rules are met; nil for all
 }
 
-// bases returns what hangs at hook, in the order in which packets meet it.
-func (p *Program) bases(hook Hook) []base {
-	var all []base
-	add := func(b base, groups ...Group) {
+// Bases returns what hangs at hook, in the order in which packets meet it: see [Eval].
+func (p *Program) Bases(hook Hook) []BaseView {
+	var all []BaseView
+	add := func(b BaseView, groups ...Group) {
 		for _, g := range groups {
 			if c := p.Group(g); c != nil {
-				b.chains = append(b.chains, c)
+				b.Chains = append(b.Chains, c)
 			}
 		}
-		if len(b.chains) > 0 {
+		if len(b.Chains) > 0 {
 			all = append(all, b)
 		}
 	}
-	filter := base{priority: PriorityFilter, chainType: FilterType}
+	filter := BaseView{Priority: PriorityFilter, Type: FilterType}
 	switch hook {
 	case Input:
 		add(filter, INP)
@@ -170,15 +170,15 @@ func (p *Program) bases(hook Hook) []base {
 	case Output:
 		add(filter, OUT)
 	case Postrouting:
-		add(base{priority: PriorityMangle, chainType: FilterType, of: (*Rule).Mangles}, PRT)
-		add(base{priority: PrioritySrcNAT, chainType: NATType, of: func(r *Rule) bool { return !r.Mangles() }}, PRT)
+		add(BaseView{Priority: PriorityMangle, Type: FilterType, Of: (*Rule).Mangles}, PRT)
+		add(BaseView{Priority: PrioritySrcNAT, Type: NATType, Of: func(r *Rule) bool { return !r.Mangles() }}, PRT)
 	}
 	for _, c := range p.Chains {
 		if c.Base != nil && c.Group == 0 && c.Base.Hook == hook {
-			add(base{chains: []*Chain{c}, priority: c.Base.Priority, chainType: c.Base.Type, drop: c.Base.Drop})
+			add(BaseView{Chains: []*Chain{c}, Priority: c.Base.Priority, Type: c.Base.Type, Drop: c.Base.Drop})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b base) int { return cmp.Compare(a.priority, b.priority) })
+	slices.SortStableFunc(all, func(a, b BaseView) int { return cmp.Compare(a.Priority, b.Priority) })
 	return all
 }
 
@@ -212,12 +212,12 @@ const (
 )
 
 // walkBase walks the packet through a base chain to its policy.
-func (e *evaluation) walkBase(b base) (course, error) {
-	for _, c := range b.chains {
+func (e *evaluation) walkBase(b BaseView) (course, error) {
+	for _, c := range b.Chains {
 		if c.Group == 0 && c.Family&e.packet.Family == 0 {
 			continue
 		}
-		after, err := e.walk(c, b.of, 0)
+		after, err := e.walk(c, b.Of, 0)
 		if err != nil || after != onward {
 			return after, err
 		}
@@ -225,7 +225,7 @@ func (e *evaluation) walkBase(b base) (course, error) {
 			e.fate.Trace = append(e.fate.Trace, Step{Chain: c, Index: len(c.Rules)})
 		}
 	}
-	if b.drop {
+	if b.Drop {
 		e.fate.Outcome = Dropped
 		return stop, nil
 	}
@@ -328,7 +328,7 @@ func (e *evaluation) rewrite(n NAT) (course, error) {
 	if !n.Addrs.IsZero() {
 		*addr = n.Addrs.From
 	} else if n.Kind == KindRedirect && e.hook == Output { // nf_nat_redirect.c: what the host sends to itself goes to lo
-		*addr = loopback(e.packet.Family)
+		*addr = Loopback(e.packet.Family)
 	}
 	if !n.Ports.IsZero() && HasPorts(e.packet.Proto) && (*port < n.Ports.From || *port > n.Ports.To) {
 		*port = n.Ports.From
@@ -336,7 +336,8 @@ func (e *evaluation) rewrite(n NAT) (course, error) {
 	return done, nil
 }
 
-func loopback(f Family) netip.Addr {
+// Loopback returns the address of a family by which a host reaches itself.
+func Loopback(f Family) netip.Addr {
 	if f == IPv6 {
 		return netip.IPv6Loopback()
 	}
