@@ -351,11 +351,13 @@ func (l *lowering) icmp(f ir.Family, m ir.ICMPType, fs fields) *refusal {
 	return nil
 }
 
-// ctstates are the words of --ctstate in the order in which iptables-save prints them.
-var ctstates = [...]struct {
+type ctstate struct {
 	state ir.State
 	name  string
-}{{ir.StateInvalid, "INVALID"}, {ir.StateNew, "NEW"}, {ir.StateRelated, "RELATED"}, {ir.StateEstablished, "ESTABLISHED"}, {ir.StateUntracked, "UNTRACKED"}}
+}
+
+// ctstates are the words of --ctstate in the order in which iptables-save prints them.
+var ctstates = [...]ctstate{{ir.StateInvalid, "INVALID"}, {ir.StateNew, "NEW"}, {ir.StateRelated, "RELATED"}, {ir.StateEstablished, "ESTABLISHED"}, {ir.StateUntracked, "UNTRACKED"}}
 
 // ctstate appends -m conntrack.
 func (l *lowering) ctstate(m ir.CTState) *refusal {

@@ -105,7 +105,7 @@ func (l *lowering) nat(f ir.Family, at *place, fs fields, t natTarget, where ...
 	case !at.hooks.within(where...):
 		return refusalf("the target does not work at every hook that leads to the chain", "put the rule into a chain of another hook", "%s in chain %s", name, at.name)
 	case !t.ports.IsZero() && !hasPorts(fs.protocol):
-		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp or dccp", "name the protocol", "%s to ports in a rule without such a protocol", name)
+		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp, dccp or icmp", "name the protocol", "%s to ports in a rule without such a protocol", name)
 	case !t.addrs.IsZero() && familyOf(t.addrs.From) != f:
 		return refusalf("the address belongs to another family", "make a rule for each family", "%s to %s for %s packets", name, t.addrs.From, f)
 	}
@@ -153,7 +153,7 @@ func (l *lowering) addrRange(from, to netip.Addr) {
 	}
 }
 
-// hasPorts is true for the protocols that the NAT targets take ports for.
+// hasPorts is true for the protocols that the NAT targets take ports for; ICMP's are the identifiers of its questions.
 func hasPorts(proto int) bool {
-	return proto == ir.TCP || proto == ir.UDP || proto == ir.SCTP || proto == ir.DCCP
+	return proto == ir.TCP || proto == ir.UDP || proto == ir.SCTP || proto == ir.DCCP || proto == ir.ICMP
 }
