@@ -95,6 +95,25 @@ type Lease time.Duration
 // Forever is the lease that does not end.
 const Forever Lease = -1
 
+// MarshalText returns "forever", or the time as Go writes it: 1h0m0s.
+func (l Lease) MarshalText() ([]byte, error) {
+	if l == Forever {
+		return []byte("forever"), nil
+	}
+	return []byte(time.Duration(l).String()), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (l *Lease) UnmarshalText(text []byte) error {
+	if string(text) == "forever" {
+		*l = Forever
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	*l = Lease(d)
+	return err
+}
+
 // DHCPRange is a range of addresses to give out, both ends included.
 type DHCPRange struct {
 	From, To netip.Addr

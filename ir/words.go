@@ -48,7 +48,7 @@ func MatchText(m Match) string {
 	case Mark:
 		return "mark " + not(m.Not) + markWords(m)
 	case Opaque:
-		return "opaque match " + strconv.Quote(m.Text)
+		return "opaque-match " + strconv.Quote(m.Text)
 	}
 	panic(fmt.Sprintf("ir: unknown match %T", m))
 }
@@ -81,7 +81,7 @@ func VerdictText(v Verdict) string {
 	case Counter:
 		return "counter"
 	case Opaque:
-		return "opaque verdict " + strconv.Quote(v.Text)
+		return "opaque-verdict " + strconv.Quote(v.Text)
 	}
 	panic(fmt.Sprintf("ir: unknown verdict %T", v))
 }

@@ -1,0 +1,193 @@
+package ir
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+func (t *textReader) group(g *textGroup) *Chain {
+	group := choose(t, g.Name, "a group", Groups[:]...)
+	return &Chain{Group: group, Family: Both, Name: group.String(), Rules: t.rules(g.Rules)}
+}
+
+func (t *textReader) family(w textWord) Family { return choose(t, w, "a family", IPv4, IPv6, Both) }
+
+func (t *textReader) chain(c *textChain) *Chain {
+	chain := &Chain{Family: t.family(c.Family), Table: t.text(c.Table), Name: t.text(c.Name)}
+	if b := c.Base; b != nil {
+		priority, err := strconv.ParseInt(t.text(b.Priority), 10, 32)
+		if err != nil {
+			t.value(b.Priority, "a priority", "write a number, such as 0 for netfilter's filter")
+		}
+		chain.Base = &Base{
+			Hook:     choose(t, b.Hook, "a hook", Prerouting, Input, Forward, Output, Postrouting),
+			Type:     choose(t, b.Type, "a type of chain", FilterType, NATType, RouteType),
+			Priority: int(priority),
+			Drop:     b.Policy == "drop",
+		}
+	}
+	chain.Rules = t.rules(c.Rules)
+	return chain
+}
+
+func (t *textReader) rules(all []*textRule) []Rule {
+	var rules []Rule
+	for _, r := range all {
+		rule := Rule{Family: t.family(r.Family)}
+		for _, m := range r.Matches {
+			rule.Matches = append(rule.Matches, t.match(m))
+		}
+		rule.Verdict = t.verdict(r.Verdict)
+		rule.Comment = t.optional(r.Comment)
+		if r.Origin != nil {
+			rule.Origin = t.origin(r.Origin)
+		}
+		rules = append(rules, rule)
+	}
+	return rules
+}
+
+// match reads one match. What only some kinds have is refused for the others.
+func (t *textReader) match(m *textMatch) Match {
+	if m.Star != nil && m.Kind != "iifname" && m.Kind != "oifname" {
+		t.errorf("ir-syntax", m.Star.Pos.Offset, 1, "* after what is no interface name",
+			"only the names of interfaces have wildcards", "take the * out; addresses have prefixes and ranges")
+	}
+	if m.Code != nil && m.Kind != "type" {
+		t.errorf("ir-syntax", m.Code.Pos.Offset, len(m.Code.Text), "code after what is no icmp type",
+			"only ICMP types have codes", "take it out, or write icmp type before it")
+	}
+	switch m.Kind {
+	case "iifname":
+		return IIfName{Name: t.text(m.Value), Wildcard: m.Star != nil, Not: m.Not}
+	case "oifname":
+		return OIfName{Name: t.text(m.Value), Wildcard: m.Star != nil, Not: m.Not}
+	case "saddr", "daddr":
+		return t.addrMatch(m)
+	case "l4proto":
+		return L4Proto{Proto: t.proto(m.Value), Not: m.Not}
+	case "sport":
+		r := t.ports(m.Value)
+		return SPort{From: r.From, To: r.To, Not: m.Not}
+	case "dport":
+		r := t.ports(m.Value)
+		return DPort{From: r.From, To: r.To, Not: m.Not}
+	case "type":
+		return t.icmpType(m)
+	case "state":
+		return CTState{States: t.states(m.Value), Not: m.Not}
+	case "mark":
+		value, mask := t.mark(m.Value)
+		return Mark{Value: value, Mask: mask, Not: m.Not}
+	case "opaque-match":
+		if m.Not {
+			t.value(m.Value, "what an opaque match can turn around", "take the != out; the text says what is meant")
+		}
+		return Opaque{Text: t.text(m.Value)}
+	}
+	panic(fmt.Sprintf("ir: unknown match %q", m.Kind))
+}
+
+func (t *textReader) addrMatch(m *textMatch) Match {
+	if strings.Contains(t.text(m.Value), "-") {
+		r := t.addrs(m.Value)
+		if m.Kind == "saddr" {
+			return SAddrRange{From: r.From, To: r.To, Not: m.Not}
+		}
+		return DAddrRange{From: r.From, To: r.To, Not: m.Not}
+	}
+	p := t.prefix(m.Value)
+	if m.Kind == "saddr" {
+		return SAddr{Prefix: p, Not: m.Not}
+	}
+	return DAddr{Prefix: p, Not: m.Not}
+}
+
+func (t *textReader) icmpType(m *textMatch) Match {
+	match := ICMPType{Type: uint8(t.number(m.Value, 8)), Not: m.Not}
+	if m.Code != nil {
+		match.HasCode, match.Code = true, uint8(t.number(*m.Code, 8))
+	}
+	return match
+}
+
+func (t *textReader) verdict(v *textVerdict) Verdict {
+	if v.NAT != "" {
+		return t.nat(v)
+	}
+	switch v.Plain + v.Kind {
+	case "accept":
+		return Accept{}
+	case "drop":
+		return Drop{}
+	case "return":
+		return Return{}
+	case "counter":
+		return Counter{}
+	case "checksum":
+		return ChecksumFill{}
+	case "reject":
+		return Reject{With: t.rejectCode(*v.Value)}
+	case "jump":
+		return Jump{Chain: t.text(*v.Value)}
+	case "goto":
+		return Goto{Chain: t.text(*v.Value)}
+	case "opaque-verdict":
+		return Opaque{Text: t.text(*v.Value)}
+	}
+	panic(fmt.Sprintf("ir: unknown verdict %q", v.Plain+v.Kind))
+}
+
+func (t *textReader) rejectCode(w textWord) RejectCode {
+	code := RejectCode(t.text(w))
+	if code.Families() == 0 {
+		var names []string
+		for _, c := range RejectCodes {
+			names = append(names, string(c))
+		}
+		t.value(w, "a reject code", "write one of "+strings.Join(names, ", "))
+	}
+	return code
+}
+
+func (t *textReader) nat(v *textVerdict) Verdict {
+	var addrs AddrRange
+	var ports PortRange
+	kind := NATKind(v.NAT)
+	if v.To != nil {
+		addrs = t.addrs(*v.To)
+		if kind == KindMasquerade || kind == KindRedirect {
+			t.value(*v.To, "what a "+v.NAT+" goes to", "take it out: the address is that of an interface; or write snat or dnat")
+		}
+	}
+	if v.Port != nil {
+		if ports = t.ports(*v.Port); ports.IsZero() {
+			t.value(*v.Port, "a port to go to", "write a port from 1, or leave the port out")
+		}
+	}
+	switch kind {
+	case KindMasquerade:
+		return Masquerade{Ports: ports}
+	case KindSNAT:
+		return SNAT{Addrs: addrs, Ports: ports}
+	case KindDNAT:
+		return DNAT{Addrs: addrs, Ports: ports}
+	case KindRedirect:
+		return Redirect{Ports: ports}
+	}
+	panic(fmt.Sprintf("ir: unknown nat %q", v.NAT))
+}
+
+func (t *textReader) origin(o *textOrigin) Origin {
+	span := diag.Span{File: t.text(o.File)}
+	if o.Place != nil {
+		t.place(*o.Place, &span)
+	}
+	if o.Bytes != nil {
+		t.bytes(*o.Bytes, &span)
+	}
+	return Origin{Span: span, Network: t.optional(o.Network), Element: t.optional(o.Element), Reason: t.optional(o.Reason)}
+}
