@@ -1,0 +1,144 @@
+package netxml
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// domainName accepts what DNS and dnsmasq's configuration can hold: labels of letters, digits, dashes and underscores
+// with dots between (RFC 1123 section 2.1; underscores as in RFC 2782), and one dot at the end if wanted.
+func domainName(v string) problem { return dnsName("dns-name", v) }
+
+// guestName is the name of a guest in a <host> of DHCP.
+func guestName(v string) problem { return dnsName("dhcp-host-name", strings.TrimSuffix(v, ".")) }
+
+func dnsName(code diag.Code, v string) problem {
+	const fix = "use letters, digits and dashes, with dots between"
+	if v == "" {
+		return problem{code, "an empty name", "a domain name has at least one letter or digit", fix}
+	}
+	if r, bad := find(v, notInName); bad {
+		if r > unicode.MaxASCII && unicode.IsLetter(r) {
+			return problem{code, fmt.Sprintf("with %q in it", string(r)), "DNS carries ASCII; other letters have a form that begins with xn--",
+				"write the name in its xn-- form"}
+		}
+		return named(code, r, "dnsmasq's configuration")
+	}
+	name := strings.TrimSuffix(v, ".")
+	if len(name) > 253 {
+		return problem{code, fmt.Sprintf("%d bytes long", len(name)), "a domain name has 253 bytes at most", "shorten it"}
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		switch {
+		case label == "":
+			return problem{code, "with an empty part", "between two dots stands a label of 1 to 63 bytes", "remove a dot"}
+		case len(label) > 63:
+			return problem{code, fmt.Sprintf("with a part of %d bytes", len(label)), "between two dots stands a label of 1 to 63 bytes", "shorten it"}
+		case label[0] == '-' || label[len(label)-1] == '-':
+			return problem{code, "with a dash at the edge of a part", "a label begins and ends with a letter or digit", "remove the dash"}
+		}
+	}
+	return problem{}
+}
+
+func notInName(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+}
+
+// srvTarget is a host, or the dot by which RFC 2782 says that there is no such service.
+func srvTarget(v string) problem {
+	if v == "." {
+		return problem{}
+	}
+	return domainName(v)
+}
+
+// serviceName is the name of a service without its underscore (RFC 6335 section 5.1, and underscores as libvirt has it).
+func serviceName(v string) problem {
+	if v == "" {
+		return problem{"dns-srv-service", "an empty name", "a record is found by its service", "write a name such as ldap"}
+	}
+	if r, bad := find(v, func(r rune) bool { return notInName(r) || r == '.' }); bad {
+		return named("dns-srv-service", r, "dnsmasq's configuration")
+	}
+	if len(v) > 62 {
+		return problem{"dns-srv-service", fmt.Sprintf("%d bytes long", len(v)), "with its underscore it is a label of at most 63 bytes", "shorten it"}
+	}
+	return problem{}
+}
+
+// txtName is the name of a TXT record. What libvirt refuses is blanks and commas, at which dnsmasq ends it.
+func txtName(v string) problem {
+	if v == "" {
+		return problem{"dns-txt-name", "an empty name", "a record is found by its name", "write a domain name"}
+	}
+	if r, bad := find(v, func(r rune) bool { return unsafeIn(r) || r == ',' }); bad {
+		return named("dns-txt-name", r, "dnsmasq's configuration")
+	}
+	return problem{}
+}
+
+// duid is a DHCPv6 unique identifier (RFC 8415 section 11): octets in hexadecimal with colons between.
+func duid(v string) problem {
+	bad := problem{"dhcp-host-id", "not a DUID", "a DUID is octets in hexadecimal with colons between, 3 to 130 of them",
+		"write 00:03:00:01:52:54:00:12:34:56 or the like"}
+	octets := strings.Split(v, ":")
+	if len(octets) < 3 || len(octets) > 130 {
+		return bad
+	}
+	for _, o := range octets {
+		if len(o) < 1 || len(o) > 2 || strings.Trim(o, "0123456789abcdefABCDEF") != "" {
+			return bad
+		}
+	}
+	return problem{}
+}
+
+// tftpRoot is a directory, as dnsmasq's tftp-root takes it: a comma would begin the name of an interface.
+func tftpRoot(v string) problem {
+	if p := inLine("tftp-root", v); p.code != "" {
+		return p
+	}
+	if v[0] != '/' {
+		return problem{"tftp-root", "not a full path", "dnsmasq runs in a directory of its own choice", "begin it with /"}
+	}
+	return problem{}
+}
+
+// bootFile is the file that a guest boots from, as dnsmasq's dhcp-boot takes it: a comma would begin the name of a server.
+func bootFile(v string) problem { return inLine("dhcp-bootp-file", v) }
+
+// inLine accepts one value of a line of dnsmasq's configuration.
+func inLine(code diag.Code, v string) problem {
+	if v == "" {
+		return problem{code, "empty", "there is nothing to serve", "write the path, or remove the element"}
+	}
+	if p := oneLine(v); p.code != "" {
+		return p
+	}
+	if r, bad := find(v, func(r rune) bool { return strings.ContainsRune(`,"'\`, r) }); bad {
+		p := named(code, r, "dnsmasq's configuration")
+		p.fix = "rename the file or directory"
+		return p
+	}
+	if strings.TrimSpace(v) != v || strings.Contains(v, " #") {
+		return problem{code, "with a blank at its edge or before #", "dnsmasq drops blanks at the edge, and takes # behind a blank for a comment",
+			"remove the blank"}
+	}
+	return problem{}
+}
+
+// dnsmasqOption is one line of dnsmasq's configuration, taken as it is.
+func dnsmasqOption(v string) problem {
+	if blank(v) {
+		return problem{"dnsmasq-option", "empty", "each value becomes a line of dnsmasq's configuration", "write an option, or remove the element"}
+	}
+	if r, bad := find(v, unprintable); bad && r != '\t' {
+		return problem{"dnsmasq-option", fmt.Sprintf("with the character %U in it", r), "each value becomes one line of dnsmasq's configuration",
+			"write one <dnsmasq:option> for each line"}
+	}
+	return problem{}
+}

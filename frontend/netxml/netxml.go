@@ -1,0 +1,65 @@
+// Package netxml is the front end for libvirt's network XML: it turns documents into an ir.Program.
+//
+// [Parse] reads and checks any number of documents as one compilation and says all there is to say about them, each at
+// its place; [Lower] turns what it returned into the rules that libvirt's network driver would make, and into what a
+// bring-up needs beside them. Both are pure: facts that only a host knows are not judged. The input may be hostile.
+// The package knows neither back ends nor the host.
+package netxml
+
+import (
+	"libvirt.org/go/libvirtxml"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// Options alter a compilation. The zero value is the strict one.
+type Options struct {
+	// Lax is true if elements, attributes and text that are unknown draw warnings, not errors. They have no effect.
+	Lax bool
+}
+
+// Network is one network as its document describes it, with libvirt's defaults filled in.
+type Network struct {
+	Def        libvirtxml.Network // the document as decoded; the zero value if it has errors
+	Mode       ir.Mode
+	Bridge     string // name of the bridge; empty in modes that have none
+	AutoBridge bool   // AutoBridge is true if the number in Bridge was chosen, because the document leaves it open.
+
+	src     *source
+	root    *node
+	subnets []subnet // one for each <ip>, in order
+}
+
+// Name returns the network's name.
+func (n *Network) Name() string { return n.root.kid("name").textOr("") }
+
+// Parse reads every file of src, in order, and checks each document and all together. It returns the networks in that
+// order, without the files that can't be read as XML, and what is to be said about all files, in the order of the files.
+// The networks may be lowered only if the list has no error.
+func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
+	names := src.Names()
+	checkers := make([]*checker, 0, len(names))
+	for _, name := range names {
+		c := &checker{opts: opts, report: report{src: &source{name: name, text: src.Text(name)}}}
+		if root := readTree(&c.report); root != nil {
+			c.net = &Network{src: c.src, root: root}
+			c.check()
+		}
+		checkers = append(checkers, c)
+	}
+	checkTogether(checkers)
+	var networks []*Network
+	var list diag.List
+	for _, c := range checkers {
+		if c.net != nil {
+			if !c.list.HasErrors() {
+				c.decode()
+			}
+			networks = append(networks, c.net)
+		}
+		c.report.sort()
+		list = append(list, c.list...)
+	}
+	return networks, list
+}
