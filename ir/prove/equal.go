@@ -1,0 +1,164 @@
+package prove
+
+import (
+	"fmt"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// Answer is what a proof comes to. The zero value is invalid.
+type Answer uint8
+
+const (
+	Proved  Answer = iota + 1 // it holds for every packet
+	Refuted                   // there is a packet for which it does not hold
+	Unknown                   // it hangs on a rule that is not modelled
+)
+
+// String returns the answer in words.
+func (a Answer) String() string {
+	switch a {
+	case Proved:
+		return "proved"
+	case Refuted:
+		return "refuted"
+	case Unknown:
+		return "can't prove"
+	}
+	return fmt.Sprintf("answer(%d)", uint8(a))
+}
+
+// Result is the outcome of [Equal].
+type Result struct {
+	Answer  Answer
+	Packet  ir.Packet // for Refuted: one that shows the difference
+	A, B    ir.Fate   // for Refuted: what [ir.Eval] says becomes of Packet, with traces
+	Because ir.Step   // for Unknown: the rule that is not modelled
+}
+
+// Equal decides whether a and b, each alone on a host, do the same to every packet of the families: the same verdict with
+// the same reject code, and the same NAT with the same ranges. Both must have passed [ir.Verify]. The checksum fill does
+// not count: it changes no packet's fate.
+//
+// The packet of a refutation is one that [ir.Eval] treats differently; that is checked here, so that prover and referee
+// can't drift apart unseen.
+func Equal(a, b *ir.Program, families ir.Family) Result {
+	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
+		if families&family == 0 {
+			continue
+		}
+		s := newSpace(family, a, b)
+		ma, mb := newModel(s, a), newModel(s, b)
+		for _, w := range ways {
+			if r := s.compare(ma, mb, w); r.Answer != Proved {
+				return r
+			}
+		}
+	}
+	return Result{Answer: Proved}
+}
+
+// compare is Equal for one family and one way.
+func (s *space) compare(a, b *model, w way) Result {
+	fa, fb := a.fates(w), b.fates(w)
+	within := s.packets(w)
+	unmodelled := s.or(unknowns(s, fa), unknowns(s, fb))
+	differ := s.and(s.diff(within, unmodelled), s.differing(fa, fb))
+	certain := differ
+	if len(s.opaque) > 0 {
+		certain = s.certain(differ)
+	}
+	if certain != never {
+		return s.refute(a.program, b.program, certain)
+	}
+	if differ != never {
+		return Result{Answer: Unknown, Because: s.opaqueIn(differ)}
+	}
+	if doubt := s.and(within, unmodelled); doubt != never {
+		return Result{Answer: Unknown, Because: unknownStep(a, fa, b, fb, within)}
+	}
+	return Result{Answer: Proved}
+}
+
+// differing returns the packets whose fates are not the same.
+func (s *space) differing(a, b fates) node {
+	var sets []node
+	for f, set := range a {
+		sets = append(sets, s.diff(set, b[f]))
+	}
+	return s.union(sets)
+}
+
+func unknowns(s *space, f fates) node {
+	set := never
+	for fate, packets := range f {
+		if fate.unknown != nil {
+			set = s.or(set, packets)
+		}
+	}
+	return set
+}
+
+// certain returns the packets that are in set whatever the opaque matches would say.
+func (s *space) certain(set node) node {
+	cube := always
+	for v := s.width - 1; v > s.mark.first+s.mark.bits-1; v-- {
+		cube = s.vertex(uint16(v), never, cube)
+	}
+	return s.not(s.without(s.not(set), cube))
+}
+
+// opaqueIn returns the rule behind the first opaque match that set hangs on.
+func (s *space) opaqueIn(set node) ir.Step {
+	seen := make(map[node]bool)
+	first := s.width
+	var look func(n node)
+	look = func(n node) {
+		if n <= always || seen[n] {
+			return
+		}
+		seen[n] = true
+		v := s.nodes[n]
+		if _, ok := s.unknown[int(v.level)]; ok {
+			first = min(first, int(v.level))
+		}
+		look(v.lo)
+		look(v.hi)
+	}
+	look(set)
+	return s.unknown[first]
+}
+
+// unknownStep returns the rule of an unmodelled verdict that packets of within meet.
+func unknownStep(a *model, fa fates, b *model, fb fates, within node) ir.Step {
+	for _, side := range []struct {
+		*model
+		fates
+	}{{a, fa}, {b, fb}} {
+		for _, c := range side.program.Chains {
+			for i := range c.Rules {
+				r := &c.Rules[i]
+				if _, ok := r.Verdict.(ir.Opaque); ok && side.and(within, side.fates[fate{unknown: r}]) != never {
+					return ir.Step{Chain: c, Index: i, Rule: r}
+				}
+			}
+		}
+	}
+	panic("prove: a packet meets an unmodelled verdict that no rule has")
+}
+
+// refute returns a packet of set and what becomes of it in a and b.
+func (s *space) refute(a, b *ir.Program, set node) Result {
+	r := Result{Answer: Refuted, Packet: s.pick(set)}
+	var errA, errB error
+	r.A, errA = ir.Eval(a, r.Packet)
+	r.B, errB = ir.Eval(b, r.Packet)
+	if errA == nil && errB == nil {
+		fa, fb := r.A, r.B
+		fa.Checksum, fb.Checksum = false, false
+		if fa.Equal(fb) {
+			panic(fmt.Sprintf("prove: Eval sees no difference for %s: %s", r.Packet, r.A))
+		}
+	}
+	return r
+}

@@ -1,0 +1,189 @@
+package prove
+
+import (
+	"github.com/vnetc/vnetc/ir"
+)
+
+// fate is [ir.Fate] as a value to compare by: without trace, and without the checksum, which no packet's fate hangs on.
+type fate struct {
+	outcome    ir.Outcome
+	reject     ir.RejectCode
+	snat, dnat ir.NAT
+	unknown    *ir.Rule // set if a verdict that is not modelled decides
+}
+
+// fates is a partition of all packets by what becomes of them.
+type fates map[fate]node
+
+// way is one of the three ways of a packet through the hooks.
+type way struct {
+	name  string
+	hooks []ir.Hook
+	in    bool // in is true if the packet came in by an interface
+	out   bool // out is true if it leaves by one
+}
+
+var ways = [...]way{
+	{"forwarded", []ir.Hook{ir.Prerouting, ir.Forward, ir.Postrouting}, true, true},
+	{"input", []ir.Hook{ir.Prerouting, ir.Input}, true, false},
+	{"output", []ir.Hook{ir.Output, ir.Postrouting}, false, true},
+}
+
+// packets returns the packets that go way w.
+func (s *space) packets(w way) node {
+	side := func(f field, some bool) node {
+		return s.turned(always, s.value(f, 0), some)
+	}
+	return s.and(s.valid, s.and(side(s.iif, w.in), side(s.oif, w.out)))
+}
+
+// walk is the base chains that packets of one way meet, in order.
+type walk struct {
+	*model
+	bases []hooked
+	known map[walkAt]fates
+}
+
+type hooked struct {
+	hook ir.Hook
+	base ir.BaseView
+}
+
+// walkAt is a place on the way: before base number next, with or without an address rewritten already.
+type walkAt struct {
+	next       int
+	dnat, snat bool
+}
+
+// fates returns what becomes of the packets that go way w.
+func (m *model) fates(w way) fates {
+	k := &walk{model: m, known: make(map[walkAt]fates)}
+	for _, h := range w.hooks {
+		for _, b := range m.program.Bases(h) {
+			k.bases = append(k.bases, hooked{h, b})
+		}
+	}
+	return k.from(walkAt{})
+}
+
+// from returns what becomes of packets that stand at the place. A fate is about the packet as it is there.
+func (k *walk) from(at walkAt) fates {
+	if at.next == len(k.bases) {
+		return fates{fate{outcome: ir.Accepted}: always}
+	}
+	if f, ok := k.known[at]; ok {
+		return f
+	}
+	b := k.bases[at.next]
+	entering := always
+	if b.base.Type == ir.NATType {
+		entering = k.meetsNAT(at, b.hook)
+	}
+	if entering == never {
+		at.next++
+		return k.from(at)
+	}
+	part := k.base(b)
+	out := make(fates)
+	for e, set := range part.ends {
+		k.finish(out, at, b, e, k.and(entering, set))
+	}
+	rest := end{kind: endAccept}
+	if b.base.Drop {
+		rest.kind = endDrop
+	}
+	k.finish(out, at, b, rest, k.and(entering, part.on))
+	k.finish(out, at, b, end{kind: endAccept}, k.not(entering))
+	k.known[at] = out
+	return out
+}
+
+// meetsNAT returns the packets that meet a nat chain: a connection's first, unless that end of it is rewritten already.
+func (k *walk) meetsNAT(at walkAt, hook ir.Hook) node {
+	rewritten := at.snat
+	if hook == ir.Prerouting || hook == ir.Output {
+		rewritten = at.dnat
+	}
+	if rewritten {
+		return never
+	}
+	return k.match(hook, ir.CTState{States: ir.StateNew})
+}
+
+// base returns what a base chain, or the groups that act as one, do.
+func (k *walk) base(b hooked) part {
+	var parts []part
+	for _, c := range b.base.Chains {
+		if c.Group == 0 && c.Family&k.family == 0 {
+			continue
+		}
+		parts = append(parts, k.chain(c, b.hook, b.base.Of))
+	}
+	return k.fold(parts)
+}
+
+// finish adds to out what becomes of the packets in set after base b, where their walk through it had end e.
+func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
+	if set == never {
+		return
+	}
+	add := func(f fate, set node) {
+		if set != never {
+			out[f] = k.or(out[f], set)
+		}
+	}
+	switch e.kind {
+	case endDrop:
+		add(fate{outcome: ir.Dropped}, set)
+		return
+	case endReject:
+		add(fate{outcome: ir.Rejected, reject: e.reject}, set)
+		return
+	case endUnknown:
+		add(fate{unknown: e.rule}, set)
+		return
+	}
+	at.next++
+	switch e.nat.Kind {
+	case ir.KindDNAT, ir.KindRedirect:
+		at.dnat = true
+	case ir.KindMasquerade, ir.KindSNAT:
+		at.snat = true
+	}
+	for f, later := range k.from(at) {
+		if e.kind == endNAT {
+			later = k.rewritten(later, b.hook, e.nat)
+			switch {
+			case f.outcome != ir.Accepted: // its connection never comes to be
+			case isDestination(e.nat):
+				f.dnat = e.nat
+			default:
+				f.snat = e.nat
+			}
+		}
+		add(f, k.and(set, later))
+	}
+}
+
+func isDestination(n ir.NAT) bool { return n.Kind == ir.KindDNAT || n.Kind == ir.KindRedirect }
+
+// rewritten returns the packets that are in set after n was done to them at hook, as far as n tells: the first address of
+// its range, and the packet's own port if it is in the range, else the first.
+func (k *walk) rewritten(set node, hook ir.Hook, n ir.NAT) node {
+	addr, port := k.saddr, k.sport
+	if isDestination(n) {
+		addr, port = k.daddr, k.dport
+	}
+	first := n.Addrs.From
+	if n.Kind == ir.KindRedirect && hook == ir.Output {
+		first = ir.Loopback(k.family)
+	}
+	if first.IsValid() && first.BitLen() == addr.bits {
+		set = k.fix(set, k.addrs(addr, first, first))
+	}
+	if !n.Ports.IsZero() {
+		moved := k.diff(k.ports, k.between(port, uint64(n.Ports.From), uint64(n.Ports.To)))
+		set = k.or(k.diff(set, moved), k.and(moved, k.fix(set, k.value(port, uint64(n.Ports.From)))))
+	}
+	return set
+}

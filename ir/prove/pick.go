@@ -1,0 +1,98 @@
+package prove
+
+import (
+	"net/netip"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// pick returns one packet of set, which must not be empty: the most ordinary one, a new TCP connection between usual
+// ports if the set has it, so that people recognise what they see.
+func (s *space) pick(set node) ir.Packet {
+	prefer := func(f field, values ...uint64) {
+		for _, v := range values {
+			if some := s.and(set, s.value(f, v)); some != never {
+				set = some
+				return
+			}
+		}
+	}
+	prefer(s.mark, 0)
+	prefer(s.state, 0)
+	prefer(s.proto, ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6)
+	prefer(s.dport, 443, 53, 80)
+	prefer(s.sport, 40000)
+	prefer(s.icmpType, 8, 128)
+	prefer(s.icmpCode, 0)
+	set = s.preferAddr(set, s.saddr, 5)
+	set = s.preferAddr(set, s.daddr, 7)
+	read := s.assignment(set)
+	p := ir.Packet{
+		Family: s.family, In: s.names[read(s.iif)], Out: s.names[read(s.oif)], Proto: uint8(read(s.proto)),
+		State: states[read(s.state)], Mark: uint32(read(s.mark)),
+		Src: s.readAddr(read, s.saddr), Dst: s.readAddr(read, s.daddr),
+	}
+	switch {
+	case ir.HasPorts(p.Proto):
+		p.SPort, p.DPort = uint16(read(s.sport)), uint16(read(s.dport))
+	case p.Proto == ir.ICMP || p.Proto == ir.ICMPv6:
+		p.ICMPType, p.ICMPCode = uint8(read(s.icmpType)), uint8(read(s.icmpCode))
+	}
+	return p
+}
+
+// preferAddr narrows set to packets whose address field ends in the byte last, or begins as documentation addresses do,
+// where it has any.
+func (s *space) preferAddr(set node, f field, last byte) node {
+	outside := netip.MustParsePrefix("198.51.100.0/24")
+	if s.family == ir.IPv6 {
+		outside = netip.MustParsePrefix("2001:db8::/32")
+	}
+	if some := s.and(set, s.prefix(f, outside)); some != never {
+		set = some
+	}
+	tail := field{f.first + f.bits - 8, 8}
+	if s.family == ir.IPv6 { // few ones elsewhere in the host part
+		if some := s.and(set, s.value(field{f.first + 64, 56}, 0)); some != never {
+			set = some
+		}
+	}
+	if some := s.and(set, s.value(tail, uint64(last))); some != never {
+		set = some
+	}
+	return set
+}
+
+// assignment finds one path through set to a packet and returns a reader of fields up to 64 bits; what the path leaves open
+// is 0.
+func (s *space) assignment(set node) func(field) uint64 {
+	one := make(map[int]bool)
+	for set > always {
+		v := s.nodes[set]
+		if v.lo != never {
+			set = v.lo
+		} else {
+			one[int(v.level)] = true
+			set = v.hi
+		}
+	}
+	return func(f field) uint64 {
+		var value uint64
+		for i := range f.bits {
+			value <<= 1
+			if one[f.first+i] {
+				value |= 1
+			}
+		}
+		return value
+	}
+}
+
+func (s *space) readAddr(read func(field) uint64, f field) netip.Addr {
+	raw := make([]byte, f.bits/8)
+	for i := range raw {
+		raw[i] = byte(read(field{f.first + 8*i, 8}))
+	}
+	a, _ := netip.AddrFromSlice(raw)
+	return a
+}

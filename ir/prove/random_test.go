@@ -1,0 +1,299 @@
+package prove
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// Small worlds: every field has a handful of values, so that random rules often meet each other and all packets can be
+// tried.
+var (
+	names   = []string{"b1", "b2", "e0"}
+	addrs4  = parseAddrs("10.0.0.1", "10.0.0.130", "10.0.1.1", "192.0.2.9", "203.0.113.4")
+	addrs6  = parseAddrs("fd00::1", "fd00::8000:0:0:1", "fd00:1::1", "2001:db8::9", "2001:db8:1::4")
+	nets4   = parseNets("10.0.0.0/24", "10.0.0.128/25", "10.0.0.0/16", "192.0.2.9/32", "0.0.0.0/0")
+	nets6   = parseNets("fd00::/64", "fd00::8000:0:0:0/65", "fd00::/16", "2001:db8::9/128", "::/0")
+	ports   = []uint16{53, 500, 2000}
+	protos  = []uint8{ir.TCP, ir.UDP, ir.ICMP, 47}
+	allStat = []ir.State{ir.StateNew, ir.StateEstablished, ir.StateRelated, ir.StateInvalid, ir.StateUntracked}
+)
+
+func parseAddrs(texts ...string) (out []netip.Addr) {
+	for _, t := range texts {
+		out = append(out, netip.MustParseAddr(t))
+	}
+	return out
+}
+
+func parseNets(texts ...string) (out []netip.Prefix) {
+	for _, t := range texts {
+		out = append(out, netip.MustParsePrefix(t))
+	}
+	return out
+}
+
+func oneOf[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+func randomMatch(r *rand.Rand, f ir.Family) []ir.Match {
+	nets, addrs := nets4, addrs4
+	if f == ir.IPv6 {
+		nets, addrs = nets6, addrs6
+	}
+	not := r.IntN(3) == 0
+	from, to := oneOf(r, addrs), oneOf(r, addrs)
+	if to.Less(from) {
+		from, to = to, from
+	}
+	low, high := oneOf(r, ports), oneOf(r, ports)
+	low, high = min(low, high), max(low, high)
+	proto := ir.L4Proto{Proto: oneOf(r, protos[:2])}
+	switch r.IntN(12) {
+	case 0:
+		return []ir.Match{ir.IIfName{Name: oneOf(r, names), Not: not}}
+	case 1:
+		return []ir.Match{ir.OIfName{Name: oneOf(r, names), Not: not}}
+	case 2:
+		return []ir.Match{ir.IIfName{Name: "b", Wildcard: true, Not: not}}
+	case 3:
+		return []ir.Match{ir.SAddr{Prefix: oneOf(r, nets), Not: not}}
+	case 4:
+		return []ir.Match{ir.DAddr{Prefix: oneOf(r, nets), Not: not}}
+	case 5:
+		return []ir.Match{ir.SAddrRange{From: from, To: to, Not: not}}
+	case 6:
+		return []ir.Match{ir.DAddrRange{From: from, To: to, Not: not}}
+	case 7:
+		return []ir.Match{ir.L4Proto{Proto: oneOf(r, protos), Not: not}}
+	case 8:
+		return []ir.Match{proto, ir.DPort{From: low, To: high, Not: not}}
+	case 9:
+		return []ir.Match{proto, ir.SPort{From: low, To: high, Not: not}}
+	case 10:
+		return []ir.Match{ir.CTState{States: ir.State(1 + r.IntN(31)), Not: not}}
+	}
+	return []ir.Match{ir.Mark{Value: uint32(r.IntN(2)), Mask: 1, Not: not}}
+}
+
+func randomRule(r *rand.Rand, f ir.Family, verdict ir.Verdict) ir.Rule {
+	rule := ir.Rule{Family: f, Verdict: verdict}
+	for range r.IntN(4) {
+		rule.Matches = append(rule.Matches, randomMatch(r, f)...)
+	}
+	return rule
+}
+
+func filterVerdict(r *rand.Rand, chains ...string) ir.Verdict {
+	all := []ir.Verdict{
+		ir.Accept{}, ir.Accept{}, ir.Drop{}, ir.Reject{With: ir.PortUnreachable}, ir.Reject{With: ir.AdminProhibited},
+		ir.Return{}, ir.Counter{},
+	}
+	for _, c := range chains {
+		all = append(all, ir.Jump{Chain: c}, ir.Goto{Chain: c})
+	}
+	return oneOf(r, all)
+}
+
+func natVerdict(r *rand.Rand, f ir.Family, source bool) ir.Verdict {
+	a := oneOf(r, addrs4)
+	if f == ir.IPv6 {
+		a = oneOf(r, addrs6)
+	}
+	to := ir.AddrRange{From: a, To: a}
+	window := oneOf(r, []ir.PortRange{{}, {From: 1024, To: 65535}, {From: 53, To: 53}})
+	if source {
+		return oneOf(r, []ir.Verdict{ir.Return{}, ir.Accept{}, ir.Masquerade{Ports: window}, ir.SNAT{Addrs: to, Ports: window}})
+	}
+	return oneOf(r, []ir.Verdict{ir.Return{}, ir.DNAT{Addrs: to, Ports: window}, ir.Redirect{Ports: window}})
+}
+
+// randomProgram returns a program with groups and, beside them, base chains at every hook with chains behind jumps.
+func randomProgram(r *rand.Rand, f ir.Family) *ir.Program {
+	p := &ir.Program{}
+	for _, g := range []ir.Group{ir.INP, ir.OUT, ir.FWX, ir.FWI, ir.FWO} {
+		for range r.IntN(4) {
+			p.Add(g, randomRule(r, f, filterVerdict(r)))
+		}
+	}
+	for range r.IntN(4) {
+		p.Add(ir.PRT, randomRule(r, f, natVerdict(r, f, true)))
+	}
+	base := func(name string, b ir.Base, verdict func() ir.Verdict) {
+		if r.IntN(2) == 0 {
+			return
+		}
+		c := &ir.Chain{Family: f, Table: "t", Name: name, Base: &b}
+		for range 1 + r.IntN(4) {
+			c.Rules = append(c.Rules, randomRule(r, f, verdict()))
+		}
+		p.Chains = append(p.Chains, c)
+	}
+	for i, h := range []ir.Hook{ir.Prerouting, ir.Input, ir.Forward, ir.Output, ir.Postrouting} {
+		base(fmt.Sprintf("filter%d", i), ir.Base{Hook: h, Type: ir.FilterType, Priority: r.IntN(3) - 1, Drop: r.IntN(4) == 0},
+			func() ir.Verdict { return filterVerdict(r, "one", "two") })
+	}
+	base("dnat", ir.Base{Hook: ir.Prerouting, Type: ir.NATType, Priority: ir.PriorityDstNAT}, func() ir.Verdict { return natVerdict(r, f, false) })
+	base("dnat-out", ir.Base{Hook: ir.Output, Type: ir.NATType, Priority: ir.PriorityDstNAT}, func() ir.Verdict { return natVerdict(r, f, false) })
+	base("snat", ir.Base{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT + 1}, func() ir.Verdict { return natVerdict(r, f, true) })
+	for name, next := range map[string][]string{"one": {"two"}, "two": nil} {
+		c := &ir.Chain{Family: f, Table: "t", Name: name}
+		for range 1 + r.IntN(3) {
+			c.Rules = append(c.Rules, randomRule(r, f, filterVerdict(r, next...)))
+		}
+		p.Chains = append(p.Chains, c)
+	}
+	return p
+}
+
+// randomPackets returns n packets of the small world.
+func randomPackets(r *rand.Rand, f ir.Family, n int) []ir.Packet {
+	addrs := addrs4
+	if f == ir.IPv6 {
+		addrs = addrs6
+	}
+	someName := append([]string{"", "x9", "b0"}, names...)
+	var out []ir.Packet
+	for len(out) < n {
+		p := ir.Packet{
+			Family: f, In: oneOf(r, someName), Out: oneOf(r, someName), Src: oneOf(r, addrs), Dst: oneOf(r, addrs),
+			Proto: oneOf(r, protos), State: oneOf(r, allStat), Mark: uint32(r.IntN(2)),
+		}
+		if p.In == "" && p.Out == "" {
+			continue
+		}
+		if ir.HasPorts(p.Proto) {
+			p.SPort, p.DPort = oneOf(r, ports), oneOf(r, ports)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// contains is true if set has the packet.
+func (s *space) contains(set node, p ir.Packet) bool {
+	state := 0
+	for i, st := range states {
+		if st == p.State {
+			state = i
+		}
+	}
+	one := always
+	fix := func(f field, v uint64) { one = s.and(one, s.value(f, v)) }
+	fix(s.iif, uint64(s.atomOf(p.In)))
+	fix(s.oif, uint64(s.atomOf(p.Out)))
+	fix(s.state, uint64(state))
+	fix(s.proto, uint64(p.Proto))
+	fix(s.sport, uint64(p.SPort))
+	fix(s.dport, uint64(p.DPort))
+	fix(s.icmpType, uint64(p.ICMPType))
+	fix(s.icmpCode, uint64(p.ICMPCode))
+	fix(s.mark, uint64(p.Mark))
+	one = s.and(one, s.and(s.addrs(s.saddr, p.Src, p.Src), s.addrs(s.daddr, p.Dst, p.Dst)))
+	return s.and(one, set) != never
+}
+
+// atomOf returns the atom of a name that may not occur in any rule.
+func (s *space) atomOf(name string) int {
+	if atom, ok := s.atoms[name]; ok {
+		return atom
+	}
+	best := len(s.names) - 1
+	for atom := s.exact + 1; atom < len(s.names)-1; atom++ {
+		prefix := s.names[atom][:len(s.names[atom])-1]
+		if len(name) >= len(prefix) && name[:len(prefix)] == prefix {
+			best = atom
+		}
+	}
+	return best
+}
+
+func text(t *testing.T, p *ir.Program) string {
+	t.Helper()
+	var b strings.Builder
+	if err := ir.Print(&b, p); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func wayOf(p ir.Packet) way {
+	for _, w := range ways {
+		if w.in == (p.In != "") && w.out == (p.Out != "") {
+			return w
+		}
+	}
+	panic("a packet without an interface")
+}
+
+// TestFatesAgreeWithEval holds the prover against the referee: for random programs and packets, the packet is in the set
+// of the fate that Eval gives it, and in no other.
+func TestFatesAgreeWithEval(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for round := range 400 {
+		f := []ir.Family{ir.IPv4, ir.IPv6}[round%2]
+		p := randomProgram(r, f)
+		s := newSpace(f, p)
+		m := newModel(s, p)
+		all := make(map[string]fates)
+		for _, w := range ways {
+			all[w.name] = m.fates(w)
+		}
+		for _, pkt := range randomPackets(r, f, 200) {
+			got, err := ir.Eval(p, pkt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := fate{outcome: got.Outcome, reject: got.Reject}
+			if got.SNAT != nil {
+				want.snat = *got.SNAT
+			}
+			if got.DNAT != nil {
+				want.dnat = *got.DNAT
+			}
+			for f, set := range all[wayOf(pkt).name] {
+				if s.contains(set, pkt) != (f == want) {
+					t.Fatalf("round %d: %s: Eval says %+v; its being in the set of %+v is %v\n%s", round, pkt, want, f, f != want, text(t, p))
+				}
+			}
+		}
+	}
+}
+
+// TestEqualAgreesWithEval compares programs with a copy in which one rule differs: what is proved equal has no packet that
+// tells the two apart, and a packet that does is always found.
+func TestEqualAgreesWithEval(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	answers := make(map[Answer]int)
+	for round := range 400 {
+		f := []ir.Family{ir.IPv4, ir.IPv6}[round%2]
+		seed := r.Uint64()
+		a := randomProgram(rand.New(rand.NewPCG(seed, 0)), f)
+		b := randomProgram(rand.New(rand.NewPCG(seed, 0)), f)
+		c := oneOf(r, b.Chains)
+		i := r.IntN(len(c.Rules))
+		c.Rules[i] = ir.Rule{Family: f, Matches: randomMatch(r, f), Verdict: c.Rules[i].Verdict}
+		result := Equal(a, b, ir.Both)
+		answers[result.Answer]++
+		for _, pkt := range randomPackets(r, f, 300) {
+			fa, errA := ir.Eval(a, pkt)
+			fb, errB := ir.Eval(b, pkt)
+			if errA != nil || errB != nil {
+				t.Fatal(errA, errB)
+			}
+			fa.Checksum, fb.Checksum = false, false
+			if !fa.Equal(fb) && result.Answer == Proved {
+				t.Fatalf("round %d: proved equal, but %s is %s or %s", round, pkt, fa, fb)
+			}
+		}
+		if result.Answer == Refuted && result.A.Equal(result.B) {
+			t.Fatalf("round %d: refuted by %s, which is %s in both", round, result.Packet, result.A)
+		}
+	}
+	if answers[Proved] < 20 || answers[Refuted] < 20 {
+		t.Errorf("the test is one-sided: %v", answers)
+	}
+}

@@ -1,0 +1,226 @@
+package prove
+
+import (
+	"fmt"
+	"net/netip"
+	"sort"
+	"strings"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// field is a run of variables that hold one property of a packet, the most significant bit first.
+type field struct{ first, bits int }
+
+// space is the set of all packets of one family, as far as the rules of some programs can tell them apart. Interfaces are
+// numbered atoms: every name that occurs, one stand-in for the other names that each wildcard covers, one for any other
+// name, and 0 for no interface.
+type space struct {
+	*bdd
+	family ir.Family
+
+	iif, oif, saddr, daddr, proto, sport, dport, icmpType, icmpCode, state, mark field
+
+	names []string       // by atom
+	atoms map[string]int // by name
+	exact int            // atoms from 1 to here are names that occur; those behind are stand-ins
+	valid node           // what is a packet at all
+	ports node           // packets that have ports
+	known map[ir.Match]node
+
+	opaque  map[string]int  // variable of each opaque match, by its text and its place among equal ones
+	unknown map[int]ir.Step // the rule behind each of these variables
+	width   int             // number of variables
+}
+
+// newSpace returns the space in which the programs' rules for family can be told apart.
+func newSpace(family ir.Family, programs ...*ir.Program) *space {
+	s := &space{
+		bdd: newBDD(), family: family, known: make(map[ir.Match]node),
+		atoms: make(map[string]int), opaque: make(map[string]int), unknown: make(map[int]ir.Step),
+	}
+	s.nameAtoms(programs)
+	atomBits := 1
+	for 1<<atomBits < len(s.names) {
+		atomBits++
+	}
+	addrBits := 32
+	if family == ir.IPv6 {
+		addrBits = 128
+	}
+	take := func(bits int) field {
+		f := field{s.width, bits}
+		s.width += bits
+		return f
+	}
+	s.iif, s.oif = take(atomBits), take(atomBits)
+	s.state = take(3)
+	s.proto = take(8)
+	s.saddr, s.daddr = take(addrBits), take(addrBits)
+	s.sport, s.dport = take(16), take(16)
+	s.icmpType, s.icmpCode = take(8), take(8)
+	s.mark = take(32)
+	s.valid = s.and(s.and(s.below(s.iif, len(s.names)), s.below(s.oif, len(s.names))), s.below(s.state, len(states)))
+	for proto := range 256 {
+		if ir.HasPorts(uint8(proto)) {
+			s.ports = s.or(s.ports, s.value(s.proto, uint64(proto)))
+		}
+	}
+	return s
+}
+
+// states numbers the connection states as the state field holds them.
+var states = [...]ir.State{ir.StateNew, ir.StateEstablished, ir.StateRelated, ir.StateInvalid, ir.StateUntracked}
+
+// nameAtoms collects the interface names of the programs' rules.
+func (s *space) nameAtoms(programs []*ir.Program) {
+	exact, prefixes := make(map[string]bool), make(map[string]bool)
+	note := func(name string, wildcard bool) {
+		if wildcard {
+			prefixes[name] = true
+		} else {
+			exact[name] = true
+		}
+	}
+	for _, p := range programs {
+		for _, l := range p.Links {
+			note(l.Bridge.Name, false)
+		}
+		for _, c := range p.Chains {
+			for i := range c.Rules {
+				for _, m := range c.Rules[i].Matches {
+					switch m := m.(type) {
+					case ir.IIfName:
+						note(m.Name, m.Wildcard)
+					case ir.OIfName:
+						note(m.Name, m.Wildcard)
+					}
+				}
+			}
+		}
+	}
+	delete(exact, "")
+	s.names = append([]string{""}, sorted(exact)...)
+	s.exact = len(s.names) - 1
+	for _, prefix := range append(sorted(prefixes), "other") {
+		s.names = append(s.names, freeName(prefix, exact))
+	}
+	for atom, name := range s.names {
+		s.atoms[name] = atom
+	}
+}
+
+func sorted(set map[string]bool) []string {
+	var list []string
+	for name := range set {
+		list = append(list, name)
+	}
+	sort.Strings(list)
+	return list
+}
+
+// freeName returns a name that begins with prefix and is none of taken.
+func freeName(prefix string, taken map[string]bool) string {
+	for i := 0; ; i++ {
+		if name := fmt.Sprintf("%s%d", prefix, i); !taken[name] {
+			return name
+		}
+	}
+}
+
+// value returns the packets whose field f is v.
+func (s *space) value(f field, v uint64) node {
+	set := always
+	for i := f.bits - 1; i >= 0; i-- {
+		set = s.bit(f.first+i, v>>(f.bits-1-i)&1 == 1, set)
+	}
+	return set
+}
+
+// bit returns the packets of rest whose variable v is as wanted; rest asks later variables only.
+func (s *space) bit(v int, want bool, rest node) node {
+	if want {
+		return s.vertex(uint16(v), never, rest)
+	}
+	return s.vertex(uint16(v), rest, never)
+}
+
+// below returns the packets whose field f is less than n.
+func (s *space) below(f field, n int) node {
+	if n >= 1<<f.bits {
+		return always
+	}
+	return s.between(f, 0, uint64(n-1))
+}
+
+// between returns the packets whose field f is from, to or between.
+func (s *space) between(f field, from, to uint64) node {
+	lo, hi := make([]byte, f.bits), make([]byte, f.bits)
+	for i := range f.bits {
+		lo[i], hi[i] = byte(from>>(f.bits-1-i)&1), byte(to>>(f.bits-1-i)&1)
+	}
+	return s.and(s.bound(f, lo, true), s.bound(f, hi, false))
+}
+
+// bound returns the packets whose field f is at least (or at most) limit, given bit by bit.
+func (s *space) bound(f field, limit []byte, least bool) node {
+	set := always
+	for i := f.bits - 1; i >= 0; i-- {
+		v := uint16(f.first + i)
+		switch {
+		case least && limit[i] == 1:
+			set = s.vertex(v, never, set)
+		case least:
+			set = s.vertex(v, set, always)
+		case limit[i] == 1:
+			set = s.vertex(v, always, set)
+		default:
+			set = s.vertex(v, set, never)
+		}
+	}
+	return set
+}
+
+// prefix returns the packets whose address field f is in p, none if p is of another family.
+func (s *space) prefix(f field, p netip.Prefix) node {
+	raw := p.Addr().AsSlice()
+	if len(raw)*8 != f.bits {
+		return never
+	}
+	set := always
+	for i := p.Bits() - 1; i >= 0; i-- {
+		set = s.bit(f.first+i, raw[i/8]>>(7-i%8)&1 == 1, set)
+	}
+	return set
+}
+
+// addrs returns the packets whose address field f is from, to or between; none for another family.
+func (s *space) addrs(f field, from, to netip.Addr) node {
+	lo, hi := from.AsSlice(), to.AsSlice()
+	if len(lo)*8 != f.bits {
+		return never
+	}
+	return s.and(s.bound(f, bitsOf(lo), true), s.bound(f, bitsOf(hi), false))
+}
+
+func bitsOf(raw []byte) []byte {
+	out := make([]byte, 8*len(raw))
+	for i := range out {
+		out[i] = raw[i/8] >> (7 - i%8) & 1
+	}
+	return out
+}
+
+// iface returns the packets whose interface field f has the name, or a name that begins with it.
+func (s *space) iface(f field, name string, wildcard bool) node {
+	if !wildcard {
+		return s.value(f, uint64(s.atoms[name]))
+	}
+	var sets []node
+	for atom, n := range s.names {
+		if strings.HasPrefix(n, name) {
+			sets = append(sets, s.value(f, uint64(atom)))
+		}
+	}
+	return s.union(sets)
+}
