@@ -15,15 +15,17 @@ import (
 )
 
 // Host is a namespace that plays the machine under test, with peers around it: guests on its bridges, and the world behind
-// its uplinks. It forwards both families, has no reverse path filter, and limits no ICMP errors, so that each rejected
-// packet is told of. What peers receive is kept until it is asked for; see [Host.Send].
+// its uplinks. It forwards both families, has no reverse path filter, and tells of each packet that it rejects. What peers receive is kept until it is asked for; see [Host.Send].
 type Host struct {
 	*NS
-	links   *netlink.Handle
-	peers   []*Peer
-	bridges int
-	serial  uint32
-	seen    []sighting
+	Self *Peer // stands for the host itself where a [Result] says who got a packet; has nothing but a name
+
+	links    *netlink.Handle
+	peers    []*Peer
+	services []service
+	bridges  int
+	serial   uint32
+	seen     []sighting
 }
 
 // Peer is a namespace joined to the host by its eth0: a guest, or the far side of an uplink. It has a default route by way
@@ -48,22 +50,22 @@ const Open = 4000
 // NewHost returns a host with no interface but loopback.
 func NewHost(t testing.TB) *Host {
 	t.Helper()
-	h := &Host{NS: New(t)}
+	h := &Host{NS: New(t), Self: &Peer{Name: "the host"}}
 	h.links = h.handle()
 	h.Sysctl("ipv4/ip_forward", "1")
 	h.Sysctl("ipv6/conf/all/forwarding", "1")
-	h.Sysctl("ipv4/icmp_ratemask", "0")
-	h.Sysctl("ipv6/icmp/ratemask", "0") // a type that no packet has: the mask can't be empty
 	h.Sysctl("ipv4/conf/all/rp_filter", "0")
 	h.Sysctl("ipv4/conf/all/send_redirects", "0")
 	h.BridgeNetfilter(false)
 	return h
 }
 
-// handle returns a netlink handle in the namespace, and sets how interfaces made from now on behave: addresses usable at
-// once, none by router advertisement, no reverse path filter.
+// handle returns a netlink handle in the namespace, and sets how the namespace behaves: no limit on ICMP errors; for
+// interfaces made from now on, addresses usable at once, none by router advertisement, no reverse path filter.
 func (ns *NS) handle() *netlink.Handle {
 	ns.t.Helper()
+	ns.Sysctl("ipv4/icmp_ratemask", "0")
+	ns.Sysctl("ipv6/icmp/ratemask", "0") // a type that no packet has: the mask can't be empty
 	ns.Sysctl("ipv6/conf/all/accept_dad", "0")
 	ns.Sysctl("ipv6/conf/default/accept_dad", "0")
 	ns.Sysctl("ipv6/conf/default/accept_ra", "0")
@@ -107,7 +109,8 @@ func (h *Host) Bridge(name string, addrs ...netip.Prefix) {
 }
 
 // Guest joins a new peer to a bridge of the host, made by [Host.Bridge] or otherwise. Its default routes lead to the
-// bridge's addresses. An address in none of the bridge's subnets gets a route on the host, so that errors find back to it.
+// bridge's addresses. Given addresses with the whole length (/32, /128), it sends to its neighbours on the bridge, too, by
+// way of the host. An address in none of the bridge's subnets gets a route on the host, so that errors find back to it.
 func (h *Host) Guest(name, bridge string, addrs ...netip.Prefix) *Peer {
 	h.t.Helper()
 	master := h.link(bridge)
@@ -258,7 +261,7 @@ func neighbour(t testing.TB, links *netlink.Handle, index int, addr netip.Addr, 
 
 func defaultRoute(links *netlink.Handle, index int, gateway netip.Addr) error {
 	all := network(netip.PrefixFrom(gateway, 0).Masked())
-	return links.RouteAdd(&netlink.Route{LinkIndex: index, Dst: all, Gw: gateway.AsSlice()})
+	return links.RouteAdd(&netlink.Route{LinkIndex: index, Dst: all, Gw: gateway.AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
 }
 
 func network(p netip.Prefix) *net.IPNet {

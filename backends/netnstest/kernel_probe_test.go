@@ -95,12 +95,25 @@ func TestRefusalsAndLosses(t *testing.T) {
 			t.Errorf("%s: got %s", test.name, r)
 		}
 	}
-	r := w.Send(w.b, Packet{UDP, ap("192.168.20.11:500"), far4})
+	r := w.Send(w.b, Packet{UDP, ap("192.168.20.11:501"), ap("198.51.100.1:4001")})
+	if back := w.Unreachable(r); back.At != w.b || back.Arrived.Dst.Addr() != netip.MustParseAddr("192.168.20.11") {
+		t.Errorf("error about %s: got %s", r, back)
+	}
+	r = w.Send(w.b, Packet{UDP, ap("192.168.20.11:500"), far4})
 	if r.At != w.far || r.Arrived.Src.Addr() != netip.MustParseAddr("198.51.100.2") || r.Arrived.Src.Port() < 1024 {
 		t.Errorf("masquerade: got %s", r)
 	}
 	if back := w.Reply(r); back.At != w.b || back.Arrived.Dst != ap("192.168.20.11:500") {
 		t.Errorf("reply to masqueraded: got %s", back)
+	}
+	if r := w.SendLocal("eth0", ap("192.168.10.1:67"), far4); r.At != w.far || r.Arrived.Src.Port() < 1024 {
+		t.Errorf("from the host to the world: got %s", r)
+	}
+	w.Serve(53)
+	for _, p := range []Packet{{UDP, ap("192.168.20.11:9"), ap("192.168.20.1:53")}, {UDP, ap("[fd00:b::11]:9"), ap("[fd00:b::1]:53")}} {
+		if r := w.Send(w.b, p); r.At != w.Self || r.Arrived.Src != p.Src {
+			t.Errorf("to the host: got %s", r)
+		}
 	}
 	if r := w.SendLocal("vba", ap("192.168.10.1:67"), ap("255.255.255.255:68")); r.At == nil || r.Arrived.Src != ap("192.168.10.1:67") {
 		t.Errorf("from the host: got %s", r)

@@ -16,13 +16,13 @@ const (
 	RST                         // its answer from a closed port, or from reject with tcp-reset
 	EchoRequest                 // ICMP or ICMPv6; the identifier counts as source port
 	EchoReply                   // the identifier counts as destination port
-	refusal                     // destination unreachable, ICMP or ICMPv6
+	Unreachable                 // ICMP's or ICMPv6's destination unreachable, about another packet
 )
 
-var kindNames = [...]string{UDP: "udp", SYN: "tcp syn", SYNACK: "tcp syn-ack", RST: "tcp reset", EchoRequest: "echo request", EchoReply: "echo reply", refusal: "unreachable"}
+var kindNames = [...]string{UDP: "udp", SYN: "tcp syn", SYNACK: "tcp syn-ack", RST: "tcp reset", EchoRequest: "echo request", EchoReply: "echo reply", Unreachable: "unreachable"}
 
 func (k Kind) String() string {
-	if k >= UDP && k <= refusal {
+	if k >= UDP && k <= Unreachable {
 		return kindNames[k]
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
@@ -51,7 +51,7 @@ func (p Packet) Proto() uint8 {
 		return udp
 	case SYN, SYNACK, RST:
 		return tcp
-	case EchoRequest, EchoReply, refusal:
+	case EchoRequest, EchoReply, Unreachable:
 		if p.Src.Addr().Is4() {
 			return icmp4
 		}
@@ -225,7 +225,7 @@ func (s *sighting) unreachable(b []byte, icmp uint8) bool {
 		return false
 	}
 	quoted, ok := decode(b[8:])
-	s.Kind, s.icmp, s.code, s.serial = refusal, b[0], b[1], quoted.serial
+	s.Kind, s.icmp, s.code, s.serial = Unreachable, b[0], b[1], quoted.serial
 	return ok
 }
 

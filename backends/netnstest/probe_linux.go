@@ -23,7 +23,7 @@ type Result struct {
 	ICMPType uint8  // of an ICMP error: 3 (IPv4) or 1 (IPv6), destination unreachable
 	ICMPCode uint8
 
-	from   *Peer
+	from   *Peer // nil for the host itself
 	serial uint32
 }
 
@@ -55,7 +55,7 @@ func (h *Host) Send(from *Peer, p Packet) Result {
 	h.t.Helper()
 	h.serial++
 	h.transmit(from, p, h.serial)
-	return h.follow(Result{Sent: p, from: from, serial: h.serial}, p.Kind)
+	return h.follow(Result{Sent: p, from: from, serial: h.serial}, p.Kind, from)
 }
 
 // Reply sends the answer to a packet that arrived, and waits until it is known what became of that: for a UDP packet a
@@ -78,7 +78,19 @@ func (h *Host) Reply(to Result) Result {
 	default:
 		panic(fmt.Sprintf("netnstest: no reply to a %s", to.Sent.Kind))
 	}
-	return h.follow(Result{Sent: back, from: to.At, serial: to.serial}, back.Kind)
+	return h.follow(Result{Sent: back, from: to.At, serial: to.serial}, back.Kind, to.At)
+}
+
+// Unreachable waits for the error that a peer's own stack sends about a datagram to a port that is not [Open]: a packet
+// related to that one, on its way back.
+func (h *Host) Unreachable(to Result) Result {
+	h.t.Helper()
+	if to.At == nil || to.Sent.Kind != UDP {
+		h.t.Fatalf("no error about: %s", to)
+	}
+	from := netip.AddrPortFrom(to.Arrived.Dst.Addr(), 0)
+	back := Packet{Kind: Unreachable, Src: from, Dst: netip.AddrPortFrom(to.Arrived.Src.Addr(), 0)}
+	return h.follow(Result{Sent: back, from: to.At, serial: to.serial}, Unreachable, to.At)
 }
 
 // SendLocal sends a datagram from the host itself, by a socket as a service on it would, out of the interface dev.
@@ -106,25 +118,25 @@ func (h *Host) SendLocal(dev string, src, dst netip.AddrPort) Result {
 			must(h.t, err, "send to %s", dst)
 		}
 	})
-	r := Result{Sent: Packet{Kind: UDP, Src: src, Dst: dst}, serial: h.serial}
+	var near *Peer
 	for _, p := range h.peers {
 		if p.Gateway == dev {
-			r.from = p
+			near = p
 		}
 	}
-	return h.follow(r, UDP)
+	return h.follow(Result{Sent: Packet{Kind: UDP, Src: src, Dst: dst}, serial: h.serial}, UDP, near)
 }
 
-// follow waits for what becomes of a packet and completes r.
-func (h *Host) follow(r Result, kind Kind) Result {
+// follow waits for what becomes of a packet and completes r; near is a peer whose wire the packet was on.
+func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 	h.t.Helper()
 	done := func() bool { return h.find(&r, kind) }
 	if h.await(patience, done) {
 		return r
 	}
-	for _, host := range r.from.Hosts {
-		if src, ok := r.from.Addr(host.Addr()); ok {
-			h.ping(r.from, src, host.Addr())
+	for _, host := range near.Hosts {
+		if src, ok := near.Addr(host.Addr()); ok {
+			h.ping(near, src, host.Addr())
 			break
 		}
 	}
@@ -142,7 +154,7 @@ func (h *Host) find(r *Result, kind Kind) bool {
 		}
 	}
 	for _, s := range h.seen {
-		if s.serial == r.serial && s.at == r.from && (s.Kind == refusal || s.Kind == RST && kind == SYN) {
+		if s.serial == r.serial && s.at == r.from && r.from != nil && (s.Kind == Unreachable || s.Kind == RST && kind == SYN) {
 			r.Refused, r.Refusal, r.ICMPType, r.ICMPCode = true, s.Packet, s.icmp, s.code
 			return true
 		}
@@ -181,15 +193,21 @@ func (h *Host) await(limit time.Duration, done func() bool) bool {
 		if left <= 0 {
 			return false
 		}
-		fds := make([]unix.PollFd, len(h.peers))
-		for i, p := range h.peers {
-			fds[i] = unix.PollFd{Fd: int32(p.socket), Events: unix.POLLIN}
+		var fds []unix.PollFd
+		for _, p := range h.peers {
+			fds = append(fds, unix.PollFd{Fd: int32(p.socket), Events: unix.POLLIN})
+		}
+		for _, s := range h.services {
+			fds = append(fds, unix.PollFd{Fd: int32(s.socket), Events: unix.POLLIN})
 		}
 		if _, err := unix.Poll(fds, int(left.Milliseconds())+1); err != nil && err != unix.EINTR {
 			h.t.Fatalf("poll: %v", err)
 		}
 		for _, p := range h.peers {
 			h.receive(p)
+		}
+		for _, s := range h.services {
+			h.serve(s)
 		}
 	}
 	return true
@@ -205,6 +223,44 @@ func (h *Host) receive(p *Peer) {
 		}
 		if s, ok := decode(buffer[min(n, 14):n]); ok {
 			s.at = p
+			h.seen = append(h.seen, s)
+		}
+	}
+}
+
+// service is a UDP port that the host listens at.
+type service struct {
+	socket int
+	port   uint16
+}
+
+// Serve has the host itself listen at a UDP port, for IPv4 and IPv6: datagrams to it that no rule holds up arrive at
+// [Host.Self]. How they were addressed is taken from what was sent.
+func (h *Host) Serve(port uint16) {
+	h.t.Helper()
+	h.Do(func() {
+		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		must(h.t, err, "socket")
+		h.t.Cleanup(func() { unix.Close(fd) })
+		must(h.t, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0), "listen on IPv4 as well")
+		must(h.t, unix.Bind(fd, &unix.SockaddrInet6{Port: int(port)}), "listen at port %d", port)
+		h.services = append(h.services, service{fd, port})
+	})
+}
+
+// serve keeps what has come to a service.
+func (h *Host) serve(from service) {
+	buffer := make([]byte, 2048)
+	for {
+		n, sender, err := unix.Recvfrom(from.socket, buffer, unix.MSG_DONTWAIT)
+		if err != nil {
+			return // nothing left
+		}
+		s := sighting{at: h.Self, checksum: true} // the stack has checked it
+		if a, ok := sender.(*unix.SockaddrInet6); ok && s.payload(buffer[:n]) {
+			s.Kind = UDP
+			s.Src = netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+			s.Dst = netip.AddrPortFrom(netip.Addr{}, from.port)
 			h.seen = append(h.seen, s)
 		}
 	}
