@@ -33,14 +33,15 @@ func (s *Ruleset) Lines() []backends.Line { return s.lines }
 // document writes f: a header with the commands that load it, then its tables.
 func (s *Ruleset) document(f *family) backends.Document {
 	w := wordsOf(f.family)
-	load := w.command + " --wait " + w.file
+	restore := w.command + " --wait" // takes the next word for seconds, if it can
 	if f.beside {
-		load = w.command + " --wait --noflush " + w.file
+		restore = w.command + " --noflush --wait"
 	}
+	load := restore + " < " + w.file
 	b := make([]byte, 0, f.size+4096)
 	b = append(b, "# vnetc: "+w.family+" rules\n# load:       "+load+"\n"...)
 	if f.beside {
-		b = append(b, "# load again: grep -v '^-I ' "+w.file+" | "+w.command+" --wait --noflush\n"...)
+		b = append(b, "# load again: grep -v '^-I ' "+w.file+" | "+restore+"\n"...)
 	}
 	for i := range f.tables {
 		b = s.table(b, &f.tables[i])

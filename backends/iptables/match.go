@@ -151,7 +151,7 @@ func (l *lowering) prefixed(option string, p netip.Prefix, not bool) *refusal {
 		return nil
 	}
 	l.option(option, not)
-	l.addr(p.Addr())
+	l.addr(p.Masked().Addr())
 	l.text = strconv.AppendInt(append(l.text, '/'), int64(p.Bits()), 10)
 	return nil
 }
@@ -284,6 +284,11 @@ func (l *lowering) ports(r *ir.Rule, fs fields) *refusal {
 				return refusalf("iptables-nft takes ! "+option+" 0:65535 for no condition", "leave the rule out, no packet meets it", "a rule for no port at all")
 			}
 			return nil
+		}
+		if not && from == 0 { // iptables-nft lists the rest of the ports instead
+			from, to, not = to+1, 65535, false
+		} else if not && to == 65535 {
+			from, to, not = 0, from-1, false
 		}
 		if !opened {
 			l.text = append(append(l.text, " -m "...), name...)

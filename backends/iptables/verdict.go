@@ -66,6 +66,8 @@ func rejectWith(f ir.Family, c ir.RejectCode) string {
 	switch {
 	case c == ir.TCPReset:
 		return "tcp-reset"
+	case c == ir.ProtUnreachable:
+		return "icmp-proto-unreachable"
 	case f == ir.IPv4:
 		return "icmp-" + string(c)
 	case c == ir.AdminProhibited:
