@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,18 +42,19 @@ func (r Result) String() string {
 }
 
 const (
-	patience = 30 * time.Millisecond // before asking whether the packet is lost
-	limit    = 5 * time.Second       // for what must come, on a slow machine
+	patience = 5 * time.Millisecond // before asking whether the packet is lost
+	limit    = 5 * time.Second      // for what must come, on a slow machine
 )
 
 // Send sends a packet of kind UDP, SYN or EchoRequest from a peer, whatever its source address, and waits until it is
 // known what became of it. A frame to another guest on the same bridge and subnet goes to that guest, a broadcast or
 // multicast to all of the bridge, all else to the host.
 //
-// That nothing came of a packet is not told by time alone: an echo request to the host follows it on the same wire, and
-// when the reply is there the packet has been handled.
+// That nothing came of a packet is not told by time: an echo request to the host follows it on the same wire and the same
+// processor, where the kernel keeps the order, and when the reply is there the packet has been handled.
 func (h *Host) Send(from *Peer, p Packet) Result {
 	h.t.Helper()
+	defer h.pin()()
 	h.serial++
 	h.transmit(from, p, h.serial)
 	return h.follow(Result{Sent: p, from: from, serial: h.serial}, p.Kind, from)
@@ -96,6 +98,7 @@ func (h *Host) Unreachable(to Result) Result {
 // SendLocal sends a datagram from the host itself, by a socket as a service on it would, out of the interface dev.
 func (h *Host) SendLocal(dev string, src, dst netip.AddrPort) Result {
 	h.t.Helper()
+	defer h.pin()()
 	h.serial++
 	be := binary.BigEndian
 	payload := be.AppendUint32(be.AppendUint32(nil, magic), h.serial)
@@ -127,6 +130,25 @@ func (h *Host) SendLocal(dev string, src, dst netip.AddrPort) Result {
 	return h.follow(Result{Sent: Packet{Kind: UDP, Src: src, Dst: dst}, serial: h.serial}, UDP, near)
 }
 
+// pin keeps the calling goroutine on one processor until the returned function is called. A veth queues what is sent on
+// the sender's processor (netif_rx in net/core/dev.c), and each further hop stays there.
+func (h *Host) pin() (undo func()) {
+	h.t.Helper()
+	var before, one unix.CPUSet
+	runtime.LockOSThread()
+	must(h.t, unix.SchedGetaffinity(0, &before), "get processors")
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if before.IsSet(cpu) {
+			one.Set(cpu)
+		}
+	}
+	must(h.t, unix.SchedSetaffinity(0, &one), "keep to a processor")
+	return func() {
+		must(h.t, unix.SchedSetaffinity(0, &before), "use all processors")
+		runtime.UnlockOSThread()
+	}
+}
+
 // follow waits for what becomes of a packet and completes r; near is a peer whose wire the packet was on.
 func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 	h.t.Helper()
@@ -140,7 +162,7 @@ func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 			break
 		}
 	}
-	h.await(patience, done) // the way from the host to the receiver
+	h.await(patience, done) // what was read after the reply, and a margin
 	return r
 }
 
