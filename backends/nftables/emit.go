@@ -1,0 +1,95 @@
+package nftables
+
+import (
+	"github.com/vnetc/vnetc/backends"
+)
+
+// Emit returns the script for nft(8), one document for both families. It can be loaded again and again: each table is
+// declared, so that there is one to delete, deleted and made anew, all in the one transaction of `nft -f`.
+func (r *Ruleset) Emit() []backends.Document {
+	b := make([]byte, 0, r.sizeHint())
+	b = append(b, "# Rules for nft(8). Load with: nft -f rules.nft\n"...)
+	b = append(b, "# Loading replaces, in one transaction, the tables"...)
+	for i, t := range r.tables {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = t.appendName(append(b, ' '))
+	}
+	b = append(b, ".\n"...)
+	if r.groups {
+		b = append(b, "# Left out: rules that open the host's DHCP, DNS and TFTP to the guests (an accept in a table opens nothing\n"+
+			"# that another table closes), and those that fill in DHCP checksums (nf_tables has no statement for it).\n"...)
+	}
+	for _, t := range r.tables {
+		b = append(b, '\n')
+		b = append(t.appendName(append(b, "table "...)), '\n')
+		b = append(t.appendName(append(b, "delete table "...)), '\n')
+		b = t.appendText(b, script)
+	}
+	return []backends.Document{{File: "rules.nft", Family: r.families, Load: "nft -f rules.nft", Text: b}}
+}
+
+// sizeHint returns about how many bytes the script has.
+func (r *Ruleset) sizeHint() int {
+	const perRule = 100
+	n := 1 << 12
+	for _, t := range r.tables {
+		for _, c := range t.chains {
+			n += len(c.rules) * perRule
+		}
+	}
+	return n
+}
+
+func (t *table) appendName(b []byte) []byte {
+	return append(append(append(b, t.family.String()...), ' '), t.name...)
+}
+
+// appendText appends the table as `nft -s list table` prints it, but where form says otherwise.
+func (t *table) appendText(b []byte, f form) []byte {
+	b = append(t.appendName(append(b, "table "...)), " {\n"...)
+	for i, c := range t.chains {
+		if i > 0 {
+			b = append(b, '\n')
+		}
+		b = c.appendText(b, f)
+	}
+	return append(b, "}\n"...)
+}
+
+func (c *chain) appendText(b []byte, f form) []byte {
+	b = append(append(append(b, "\tchain "...), c.name...), " {\n"...)
+	if c.base != nil {
+		b = append(append(b, "\t\ttype "...), c.base.Type.String()...)
+		b = append(append(b, " hook "...), c.base.Hook.String()...)
+		b = appendPriority(append(b, " priority "...), c.base)
+		if c.base.Drop {
+			b = append(b, "; policy drop;\n"...)
+		} else {
+			b = append(b, "; policy accept;\n"...)
+		}
+	}
+	for i := range c.rules {
+		b = append(c.rules[i].appendText(append(b, "\t\t"...), f), '\n')
+	}
+	return append(b, "\t}\n"...)
+}
+
+// appendText appends the rule on one line. A statement without text leaves no blank.
+func (r *rule) appendText(b []byte, f form) []byte {
+	start := len(b)
+	for _, s := range r.statements {
+		if len(b) > start {
+			b = append(b, ' ')
+		}
+		before := len(b)
+		if b = s.appendText(b, f); len(b) == before && before > start {
+			b = b[:before-1]
+		}
+	}
+	if r.comment != "" {
+		b = append(append(append(b, ` comment "`...), r.comment...), '"')
+	}
+	return b
+}

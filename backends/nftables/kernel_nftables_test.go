@@ -1,0 +1,161 @@
+package nftables
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/backends/netnstest"
+)
+
+func TestMain(m *testing.M) { netnstest.Main(m) }
+
+// TestKernelTakesBoth loads each program as a batch and as a script, and compares what the kernel has then: the listing with
+// the text that was emitted, and the dumped expressions of both loads byte by byte, since a listing can look right when the
+// rule is not.
+func TestKernelTakesBoth(t *testing.T) {
+	netnstest.Require(t, "nft")
+	for _, c := range programs() {
+		t.Run(c.name, func(t *testing.T) {
+			r := lowered(t, c.p, c.o)
+			byScript, byBatch := netnstest.New(t), netnstest.New(t)
+			text := r.Emit()[0].Text
+			debug := byScript.Feed(text, "nft", "--debug=netlink", "-f", "-")
+			send(t, byBatch, r.Batch())
+			compareLines(t, "expressions as nft sends them, and as we do", debugRules(debug), debugRules(string(r.Debug())))
+
+			listed := byScript.Exec("nft", "-s", "list", "ruleset")
+			var want []byte
+			for _, table := range r.tables {
+				want = table.appendText(want, listing)
+			}
+			compareLines(t, "listing", string(want), listed)
+			if diff := cmp.Diff(dump(t, byScript), dump(t, byBatch)); diff != "" {
+				t.Errorf("what the kernel holds (-script +batch):\n%s", diff)
+			}
+			// Again: a second load replaces the first.
+			byScript.Feed(text, "nft", "-f", "-")
+			send(t, byBatch, r.Batch())
+			compareLines(t, "listing after the second load", listed, byScript.Exec("nft", "-s", "list", "ruleset"))
+			compareLines(t, "listing after the second batch", listed, byBatch.Exec("nft", "-s", "list", "ruleset"))
+		})
+	}
+}
+
+func compareLines(t *testing.T, what, want, got string) {
+	t.Helper()
+	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// debugRules returns the rules of `nft --debug=netlink`, without the other objects and the blank at the end of a line.
+func debugRules(text string) string {
+	text = regexp.MustCompile(`(?m)^.* use \d+.*\n`).ReplaceAllString(text, "")
+	return regexp.MustCompile(`(?m) +$`).ReplaceAllString(text, "")
+}
+
+// send commits a batch, and fails with the kernel's answer if there is one.
+func send(t *testing.T, ns *netnstest.NS, b *Batch) {
+	t.Helper()
+	ns.Do(func() {
+		fd := open(t)
+		defer unix.Close(fd)
+		if err := unix.Sendto(fd, b.Bytes, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			t.Fatalf("send batch: %v", err)
+		}
+		answer := make([]byte, 1<<16)
+		n, _, err := unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT)
+		if err == unix.EAGAIN {
+			return
+		}
+		if err != nil || n < 20 {
+			t.Fatalf("answer to batch: %d bytes, %v", n, err)
+		}
+		errno := unix.Errno(-int32(binary.NativeEndian.Uint32(answer[16:])))
+		seq := binary.NativeEndian.Uint32(answer[16+4+8:])
+		t.Fatalf("batch refused: message %d: %v, rule %+v", seq, errno, b.Rule(seq))
+	})
+}
+
+func open(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if err != nil {
+		t.Fatalf("netlink socket: %v", err)
+	}
+	for _, option := range []int{unix.SO_SNDBUFFORCE, unix.SO_RCVBUFFORCE} {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 16<<20)
+	}
+	return fd
+}
+
+// dumpBytes returns the kernel's messages about all objects of one kind.
+func dumpBytes(t *testing.T, ns *netnstest.NS, kind uint16) (stream []byte) {
+	t.Helper()
+	ns.Do(func() {
+		fd := open(t)
+		defer unix.Close(fd)
+		var b Batch
+		at := b.begin(messageType(kind), unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil)
+		b.end(at)
+		if err := unix.Sendto(fd, b.Bytes, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			t.Fatalf("ask for a dump: %v", err)
+		}
+		buffer := make([]byte, 1<<20)
+		for {
+			n, _, err := unix.Recvfrom(fd, buffer, 0)
+			if err != nil {
+				t.Fatalf("dump: %v", err)
+			}
+			for rest := buffer[:n]; len(rest) > 0; {
+				if binary.NativeEndian.Uint16(rest[4:]) == unix.NLMSG_DONE {
+					return
+				}
+				size := binary.NativeEndian.Uint32(rest)
+				stream = append(stream, rest[:size]...)
+				rest = rest[size:]
+			}
+		}
+	})
+	return stream
+}
+
+// dumpAll returns a dump as Read takes it: tables, chains, rules.
+func dumpAll(t *testing.T, ns *netnstest.NS) []byte {
+	t.Helper()
+	return bytes.Join([][]byte{dumpBytes(t, ns, unix.NFT_MSG_GETTABLE), dumpBytes(t, ns, unix.NFT_MSG_GETCHAIN), dumpBytes(t, ns, unix.NFT_MSG_GETRULE)}, nil)
+}
+
+// dump returns the kernel's rules, one a line: chain, the bytes of the expressions, the user data; and its chains.
+func dump(t *testing.T, ns *netnstest.NS) []string {
+	t.Helper()
+	var lines []string
+	all := dumpAll(t, ns)
+	for at := 0; at < len(all); {
+		m, rest, err := nextMessage(all[at:], at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = len(all) - len(rest)
+		switch m.typ & 0xff {
+		case unix.NFT_MSG_NEWTABLE:
+			lines = append(lines, fmt.Sprintf("%d %s flags %x", m.family, m.attrs.text(unix.NFTA_TABLE_NAME), m.attrs[unix.NFTA_TABLE_FLAGS]))
+		case unix.NFT_MSG_NEWCHAIN:
+			a := m.attrs
+			lines = append(lines, fmt.Sprintf("%d %s %s: type %s hook %x policy %x", m.family, a.text(unix.NFTA_CHAIN_TABLE), a.text(unix.NFTA_CHAIN_NAME),
+				a.text(unix.NFTA_CHAIN_TYPE), a[unix.NFTA_CHAIN_HOOK], a[unix.NFTA_CHAIN_POLICY]))
+		case unix.NFT_MSG_NEWRULE:
+			a := m.attrs
+			lines = append(lines, fmt.Sprintf("%d %s %s: %x %x", m.family, a.text(unix.NFTA_RULE_TABLE), a.text(unix.NFTA_RULE_CHAIN),
+				a[unix.NFTA_RULE_EXPRESSIONS], a[unix.NFTA_RULE_USERDATA]))
+		}
+	}
+	return lines
+}

@@ -1,0 +1,209 @@
+// Package nftables lowers an ir.Program to nf_tables: a script for nft(8), and one netlink batch that the kernel applies
+// whole or not at all. Both come from one lowered model, in which each statement holds its text and its expressions side by
+// side. Read turns batches and kernel dumps back into a program. Nothing here touches the host.
+//
+// The groups hang in the tables ip and ip6 of one name: FWX, FWI and FWO are chains that the base chain "forward" jumps to
+// in this order, PRT is a base chain of type nat. INP, OUT and the checksum rules have no place in nf_tables: an accept in a
+// table of our own opens nothing that another table closes, and nf_tables can't fill in checksums. They are left out, with a
+// note.
+package nftables
+
+import (
+	"fmt"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// Backend is the target nftables. The zero value is ready.
+type Backend struct{}
+
+var _ backends.Backend = Backend{}
+
+// Name returns the word for --backend.
+func (Backend) Name() string { return "nftables" }
+
+// Lower turns p into tables, chains and rules of nf_tables; see [backends.Backend]. The Ruleset is a *[Ruleset]. Both tables
+// of the groups are there whenever p has a group or has no chain at all, with every chain, so that loading the rules of no
+// network takes the last network's away. Chains that are no groups go into the table of their family and name.
+func (Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
+	l := &lowerer{options: o, names: namesOf(o.Names),
+		byName: map[chainID]*chain{}, refused: map[*ir.Rule]bool{}, noted: map[note]bool{}}
+	if o.Layout != backends.Chains {
+		l.refuse(ir.Origin{}, fmt.Sprintf("the nftables back end has no layout %q", o.Layout),
+			"it knows the layout chains, a line per rule", "choose --layout chains")
+		return nil, l.diags
+	}
+	l.groups(p)
+	l.chains(p)
+	if l.diags.HasErrors() {
+		return nil, l.diags
+	}
+	return &Ruleset{families: o.Families, groups: l.hasGroups, tables: l.tables}, l.diags
+}
+
+// lowerer is the state of one Lower.
+type lowerer struct {
+	options   backends.Options
+	names     groupNames
+	hasGroups bool
+	tables    []*table
+	byName    map[chainID]*chain
+	refused   map[*ir.Rule]bool
+	noted     map[note]bool
+	diags     diag.List
+}
+
+// groupNames are the names of the tables and chains of the groups.
+type groupNames struct {
+	table, forward, prt string
+	jumps               [3]string // FWX, FWI, FWO
+}
+
+func namesOf(n backends.Names) groupNames {
+	switch n {
+	case backends.VnetcNames:
+		return groupNames{table: "vnetc", forward: "forward", prt: "prt", jumps: [3]string{"fwx", "fwi", "fwo"}}
+	case backends.LibvirtNames:
+		return groupNames{table: "libvirt_network", forward: "forward", prt: "guest_nat",
+			jumps: [3]string{"guest_cross", "guest_input", "guest_output"}}
+	}
+	panic(fmt.Sprintf("nftables: unknown names %q", n))
+}
+
+// groups makes the tables of the six groups, unless p is made of other chains only.
+func (l *lowerer) groups(p *ir.Program) {
+	l.hasGroups = len(p.Chains) == 0
+	for _, c := range p.Chains {
+		l.hasGroups = l.hasGroups || c.Group != 0
+		if c.Group == ir.INP || c.Group == ir.OUT {
+			for i := range c.Rules {
+				l.leaveOut(&c.Rules[i], services)
+			}
+		}
+	}
+	if !l.hasGroups {
+		return
+	}
+	for _, family := range [...]ir.Family{ir.IPv4, ir.IPv6} {
+		if family&l.options.Families != 0 {
+			l.groupTable(p, family)
+		}
+	}
+}
+
+// groupTable makes the table of the groups for one family. A jump and its chain are there even when no rule is: a network
+// that comes later then needs no new chain.
+func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
+	forward := l.chain(chainID{family, l.names.table, l.names.forward}, nil)
+	forward.base = &ir.Base{Hook: ir.Forward, Type: ir.FilterType, Priority: ir.PriorityFilter}
+	for i, g := range [...]ir.Group{ir.FWX, ir.FWI, ir.FWO} {
+		name := l.names.jumps[i]
+		forward.rules = append(forward.rules, rule{statements: []statement{counter{}, verdict{word: "jump", chain: name}}})
+		l.rules(l.chain(chainID{family, l.names.table, name}, nil), p.Group(g))
+	}
+	prt := l.chain(chainID{family, l.names.table, l.names.prt}, nil)
+	prt.base = &ir.Base{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT}
+	l.rules(prt, p.Group(ir.PRT))
+}
+
+// chains lowers the chains that are no groups, each into the table of its family and name. A table that is asked for both
+// families and wanted for one becomes a table of that one.
+func (l *lowerer) chains(p *ir.Program) {
+	type pair struct {
+		from *ir.Chain
+		to   *chain
+	}
+	var made []pair
+	for _, c := range p.Chains {
+		family := c.Family & l.options.Families
+		if c.Group != 0 || family == 0 {
+			continue
+		}
+		to := l.chain(chainID{family, c.Table, c.Name}, c)
+		to.base = c.Base
+		made = append(made, pair{c, to})
+	}
+	for _, m := range made {
+		l.rules(m.to, m.from)
+	}
+}
+
+// chain adds a chain, and its table if that is new. From is the chain of the program that it is made for, nil for a group's.
+func (l *lowerer) chain(id chainID, from *ir.Chain) *chain {
+	c := &chain{name: id.chain}
+	for _, word := range [...]string{id.table, id.chain} {
+		if !isIdentifier(word) {
+			l.refuse(firstOrigin(from), fmt.Sprintf("nftables can't name a table or chain %q", word),
+				"a name begins with a letter or _, goes on with letters, digits and / \\ _ . -, and is no keyword of nft(8)",
+				"choose another name")
+		}
+	}
+	if _, ok := l.byName[id]; ok {
+		l.refuse(firstOrigin(from), fmt.Sprintf("the chain %s %s %s is there twice", id.family, id.table, id.chain),
+			"a chain's name is unique in its table", "rename one of the two")
+		return c
+	}
+	l.byName[id] = c
+	t := l.table(id.family, id.table)
+	t.chains = append(t.chains, c)
+	c.table = t
+	return c
+}
+
+func (l *lowerer) table(family ir.Family, name string) *table {
+	for _, t := range l.tables {
+		if t.family == family && t.name == name {
+			return t
+		}
+	}
+	t := &table{family: family, name: name}
+	l.tables = append(l.tables, t)
+	return t
+}
+
+// firstOrigin returns the place to blame for a chain: its first rule.
+func firstOrigin(c *ir.Chain) ir.Origin {
+	if c == nil || len(c.Rules) == 0 {
+		return ir.Origin{}
+	}
+	return c.Rules[0].Origin
+}
+
+// rules lowers the rules of from that are for to's table.
+func (l *lowerer) rules(to *chain, from *ir.Chain) {
+	if from == nil {
+		return
+	}
+	to.rules = append(make([]rule, 0, len(to.rules)+len(from.Rules)), to.rules...)
+	for i := range from.Rules {
+		r := &from.Rules[i]
+		if from.Group != 0 && r.Mangles() {
+			l.leaveOut(r, checksum)
+			continue
+		}
+		if to.table.family&r.Family == 0 {
+			continue
+		}
+		l.rule(to, r)
+	}
+}
+
+// rule lowers one rule into chain to, or says why it can't be.
+func (l *lowerer) rule(to *chain, r *ir.Rule) {
+	s := ruleLowering{table: to.table.family, family: to.table.family & r.Family, rule: r}
+	s.matches(r.Matches)
+	s.verdict(r.Verdict)
+	if s.reason != nil {
+		if !l.refused[r] { // else said for the other family
+			l.refused[r] = true
+			l.refuse(r.Origin, s.reason.what, s.reason.why, s.reason.fix)
+		}
+		return
+	}
+	if s.family == 0 {
+		return // for no packet of this table
+	}
+	to.rules = append(to.rules, rule{statements: s.statements, comment: l.comment(r), origin: r})
+}

@@ -1,0 +1,264 @@
+package nftables
+
+import (
+	"bytes"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// machine runs the expressions of one rule on symbols: a register holds what was loaded into it, and a comparison of a
+// register becomes a match. A step that it can't follow becomes an [ir.Opaque].
+type machine struct {
+	table ir.Family
+	regs  [16]*value // by the word of four bytes at which a value begins
+	out   ir.Rule
+	proto uint8    // the transport protocol matched so far; 0 if none
+	ended bool     // ended is true if out has a verdict.
+	lower *pending // a lower bound that waits for its upper one
+}
+
+// value is what a register holds.
+type value struct {
+	load  *expression // a load from the packet; nil if immediate
+	steps []*expression
+	size  int    // bytes
+	mask  []byte // nil if unmasked
+	data  []byte // of an immediate
+}
+
+// pending is the first half of a range that was sent as two comparisons.
+type pending struct {
+	value *value
+	from  []byte
+	step  *expression
+}
+
+// rule runs the expressions of a rule in a table of m.table.
+func (m *machine) rule(list []expression) ir.Rule {
+	m.out.Family = m.table
+	for i := range list {
+		if m.lower != nil && list[i].name != "cmp" {
+			m.endRange()
+		}
+		m.step(&list[i])
+	}
+	m.endRange()
+	if !m.ended {
+		m.out.Verdict = ir.Counter{}
+	}
+	return m.out
+}
+
+// step runs one expression.
+func (m *machine) step(e *expression) {
+	if m.ended { // the kernel is not here any more, or does something else besides
+		m.opaque(e)
+		return
+	}
+	switch e.name {
+	case "meta":
+		m.load(e, unix.NFTA_META_DREG, metaSize(e.number(unix.NFTA_META_KEY)))
+	case "payload":
+		m.load(e, unix.NFTA_PAYLOAD_DREG, int(e.number(unix.NFTA_PAYLOAD_LEN)))
+	case "ct":
+		m.load(e, unix.NFTA_CT_DREG, 4)
+	case "bitwise":
+		m.bitwise(e)
+	case "cmp":
+		m.compare(e)
+	case "range":
+		m.inRange(e)
+	case "immediate":
+		m.immediate(e)
+	case "counter":
+	case "reject":
+		m.reject(e)
+	case "nat":
+		m.nat(e)
+	case "masq":
+		m.masquerade(e)
+	case "redir":
+		m.redirect(e)
+	case "lookup":
+		m.lookup(e)
+	case "target", "queue", "fwd", "tproxy", "synproxy", "flow_offload":
+		m.end(ir.Opaque{Text: debugText(e)})
+	default:
+		m.opaque(e)
+		m.regs = [16]*value{} // it may have loaded something
+	}
+}
+
+func (m *machine) match(ms ...ir.Match) { m.out.Matches = append(m.out.Matches, ms...) }
+
+func (m *machine) end(v ir.Verdict) { m.out.Verdict, m.ended = v, true }
+
+// opaque keeps expressions that were not understood, as one match.
+func (m *machine) opaque(steps ...*expression) { m.match(ir.Opaque{Text: debugText(steps...)}) }
+
+func debugText(steps ...*expression) string {
+	var b []byte
+	for i, e := range steps {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = e.appendDebug(b)
+	}
+	return string(b)
+}
+
+// word returns the word at which register n begins; ok is false if there is no such register. There are four of 16 bytes
+// and sixteen of 4 bytes, over the same memory (enum nft_registers).
+func word(n uint32) (w int, ok bool) {
+	switch {
+	case n >= unix.NFT_REG_1 && n <= unix.NFT_REG_4:
+		return int(n-unix.NFT_REG_1) * 4, true
+	case n >= unix.NFT_REG32_00 && n <= unix.NFT_REG32_15:
+		return int(n - unix.NFT_REG32_00), true
+	}
+	return 0, false
+}
+
+// set stores v in register n, and so spoils what the words of v held before.
+func (m *machine) set(n uint32, v *value) bool {
+	w, ok := word(n)
+	words := (v.size + 3) / 4
+	if !ok || words == 0 || w+words > len(m.regs) {
+		return false
+	}
+	for i, old := range m.regs {
+		if old != nil && i < w+words && w < i+(old.size+3)/4 {
+			m.regs[i] = nil
+		}
+	}
+	m.regs[w] = v
+	return true
+}
+
+// get returns what register n holds, nil if that isn't known.
+func (m *machine) get(n uint32) *value {
+	w, ok := word(n)
+	if !ok {
+		return nil
+	}
+	return m.regs[w]
+}
+
+// load runs a load from the packet into the register that attribute dreg names; without one the expression changes the
+// packet.
+func (m *machine) load(e *expression, dreg, size int) {
+	n, ok := e.uint32(dreg)
+	if !ok || !m.set(n, &value{load: e, steps: []*expression{e}, size: size}) {
+		m.opaque(e)
+	}
+}
+
+// metaSize returns the size in bytes of what meta loads.
+func metaSize(key uint32) int {
+	switch key {
+	case unix.NFT_META_IIFNAME, unix.NFT_META_OIFNAME:
+		return unix.IFNAMSIZ
+	case unix.NFT_META_NFPROTO, unix.NFT_META_L4PROTO:
+		return 1
+	}
+	return 4
+}
+
+// bitwise masks a register: (value & mask) ^ xor. Only a first mask of a load is followed.
+func (m *machine) bitwise(e *expression) {
+	const opBool = 0 // NFT_BITWISE_BOOL; the others shift
+	const attrOp = 6 // NFTA_BITWISE_OP
+	from := m.get(e.number(unix.NFTA_BITWISE_SREG))
+	mask, xor := e.value(unix.NFTA_BITWISE_MASK), e.value(unix.NFTA_BITWISE_XOR)
+	size := int(e.number(unix.NFTA_BITWISE_LEN))
+	if from == nil || from.load == nil || from.mask != nil || e.number(attrOp) != opBool ||
+		size != from.size || len(mask) != size || len(xor) != size || len(bytes.Trim(xor, "\x00")) != 0 {
+		m.spoil(e, from, e.number(unix.NFTA_BITWISE_DREG), size)
+		return
+	}
+	v := *from
+	v.mask = mask
+	v.steps = append(append([]*expression(nil), from.steps...), e)
+	if !m.set(e.number(unix.NFTA_BITWISE_DREG), &v) {
+		m.opaque(v.steps...)
+	}
+}
+
+// spoil stores a value that can't be followed but whose steps are known, for the text of what is done with it.
+func (m *machine) spoil(e *expression, from *value, dreg uint32, size int) {
+	v := &value{size: size}
+	if from != nil {
+		v.steps = append(v.steps, from.steps...)
+	}
+	v.steps = append(v.steps, e)
+	if size == 0 || !m.set(dreg, v) {
+		m.opaque(v.steps...)
+	}
+}
+
+// compare runs a comparison: the rule goes on if it holds.
+func (m *machine) compare(e *expression) {
+	v, data := m.get(e.number(unix.NFTA_CMP_SREG)), e.value(unix.NFTA_CMP_DATA)
+	op := e.number(unix.NFTA_CMP_OP)
+	if low := m.lower; low != nil {
+		if v == low.value && op == unix.NFT_CMP_LTE && len(data) == len(low.from) {
+			m.lower = nil
+			m.between(v, low.from, data, false, low.step, e)
+			return
+		}
+		m.endRange()
+	}
+	switch {
+	case v == nil:
+		m.opaque(e)
+	case op == unix.NFT_CMP_EQ || op == unix.NFT_CMP_NEQ:
+		if !m.equals(v, data, op == unix.NFT_CMP_NEQ) {
+			m.opaque(append(v.steps[:len(v.steps):len(v.steps)], e)...)
+		}
+	case op == unix.NFT_CMP_GTE:
+		m.lower = &pending{v, data, e}
+	case op == unix.NFT_CMP_LTE:
+		m.between(v, make([]byte, len(data)), data, false, e)
+	default:
+		m.opaque(append(v.steps[:len(v.steps):len(v.steps)], e)...)
+	}
+}
+
+// endRange ends a lower bound that no upper one followed.
+func (m *machine) endRange() {
+	if low := m.lower; low != nil {
+		m.lower = nil
+		m.between(low.value, low.from, bytes.Repeat([]byte{0xff}, len(low.from)), false, low.step)
+	}
+}
+
+// inRange runs a range expression.
+func (m *machine) inRange(e *expression) {
+	v := m.get(e.number(unix.NFTA_RANGE_SREG))
+	op := e.number(unix.NFTA_RANGE_OP)
+	if v == nil || op != unix.NFT_RANGE_EQ && op != unix.NFT_RANGE_NEQ {
+		m.opaque(e)
+		return
+	}
+	m.between(v, e.value(unix.NFTA_RANGE_FROM_DATA), e.value(unix.NFTA_RANGE_TO_DATA), op == unix.NFT_RANGE_NEQ, e)
+}
+
+// lookup runs a look-up in a set, or in a map of verdicts. Sets are not modelled.
+func (m *machine) lookup(e *expression) {
+	steps := []*expression{e}
+	if v := m.get(e.number(unix.NFTA_LOOKUP_SREG)); v != nil {
+		steps = append(v.steps[:len(v.steps):len(v.steps)], e)
+	}
+	dreg, mapped := e.uint32(unix.NFTA_LOOKUP_DREG)
+	switch {
+	case !mapped:
+		m.opaque(steps...)
+	case dreg == unix.NFT_REG_VERDICT:
+		m.end(ir.Opaque{Text: debugText(steps...)})
+	default:
+		m.opaque(steps...)
+		m.regs = [16]*value{}
+	}
+}

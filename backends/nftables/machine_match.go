@@ -1,0 +1,317 @@
+package nftables
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// equals adds the match that v equals data, or does not; false if the IR has none.
+func (m *machine) equals(v *value, data []byte, not bool) bool {
+	if v.load == nil || len(data) == 0 || len(data) > v.size {
+		return false
+	}
+	switch v.load.name {
+	case "meta":
+		return m.meta(v, data, not)
+	case "ct":
+		return m.ctState(v, data, not)
+	case "payload":
+		return m.payload(v, data, not)
+	}
+	return false
+}
+
+func (m *machine) meta(v *value, data []byte, not bool) bool {
+	key := v.load.number(unix.NFTA_META_KEY)
+	if key == unix.NFT_META_MARK {
+		return m.mark(v, data, not)
+	}
+	if v.mask != nil {
+		return false
+	}
+	switch key {
+	case unix.NFT_META_IIFNAME:
+		name, wildcard, ok := ifnameOf(data)
+		if ok {
+			m.match(ir.IIfName{Name: name, Wildcard: wildcard, Not: not})
+		}
+		return ok
+	case unix.NFT_META_OIFNAME:
+		name, wildcard, ok := ifnameOf(data)
+		if ok {
+			m.match(ir.OIfName{Name: name, Wildcard: wildcard, Not: not})
+		}
+		return ok
+	case unix.NFT_META_NFPROTO:
+		return m.nfproto(data[0], not)
+	case unix.NFT_META_L4PROTO:
+		m.l4proto(data[0], not)
+		return true
+	}
+	return false
+}
+
+// ifnameOf reads what a name is compared with: its bytes and at least one NUL for a name, the beginning alone for a
+// wildcard.
+func ifnameOf(data []byte) (name string, wildcard, ok bool) {
+	end := bytes.IndexByte(data, 0)
+	switch {
+	case end < 0:
+		return string(data), true, len(data) < unix.IFNAMSIZ
+	case end == 0 || len(bytes.Trim(data[end:], "\x00")) != 0:
+		return "", false, false
+	}
+	return string(data[:end]), false, true
+}
+
+// nfproto narrows the rule's family.
+func (m *machine) nfproto(number byte, not bool) bool {
+	f := familyOfNumber(number)
+	if f != ir.IPv4 && f != ir.IPv6 {
+		return false
+	}
+	if not {
+		f = ir.Both &^ f
+	}
+	if m.out.Family&f == 0 {
+		return false // for no packet; the text says so
+	}
+	m.out.Family &= f
+	return true
+}
+
+func (m *machine) l4proto(proto uint8, not bool) {
+	if !not {
+		m.proto = proto
+	}
+	m.match(ir.L4Proto{Proto: proto, Not: not})
+}
+
+func (m *machine) mark(v *value, data []byte, not bool) bool {
+	if len(data) != 4 {
+		return false
+	}
+	mask := ^uint32(0)
+	if v.mask != nil {
+		mask = binary.NativeEndian.Uint32(v.mask)
+	}
+	n := binary.NativeEndian.Uint32(data)
+	if n&^mask != 0 {
+		return false
+	}
+	m.match(ir.Mark{Value: n, Mask: mask, Not: not})
+	return true
+}
+
+// ctState reads "(state & mask) != 0", "== 0", or a comparison with one state. A packet has one state at a time.
+func (m *machine) ctState(v *value, data []byte, not bool) bool {
+	if v.load.number(unix.NFTA_CT_KEY) != unix.NFT_CT_STATE || len(data) != 4 {
+		return false
+	}
+	n := binary.NativeEndian.Uint32(data)
+	if v.mask != nil {
+		if n != 0 {
+			return false
+		}
+		n, not = binary.NativeEndian.Uint32(v.mask), !not
+	} else if bits.OnesCount32(n) != 1 {
+		return false
+	}
+	var states ir.State
+	for _, s := range [...]struct {
+		bit   uint32
+		state ir.State
+	}{{1, ir.StateInvalid}, {2, ir.StateEstablished}, {4, ir.StateRelated}, {8, ir.StateNew}, {64, ir.StateUntracked}} {
+		if n&s.bit != 0 {
+			states, n = states|s.state, n&^s.bit
+		}
+	}
+	if n != 0 || states == 0 {
+		return false
+	}
+	m.match(ir.CTState{States: states, Not: not})
+	return true
+}
+
+// payload reads a comparison of header bytes, which may be of several fields at once.
+func (m *machine) payload(v *value, data []byte, not bool) bool {
+	offset := int(v.load.number(unix.NFTA_PAYLOAD_OFFSET))
+	if len(data) != v.size || offset > 1<<10 {
+		return false
+	}
+	switch v.load.number(unix.NFTA_PAYLOAD_BASE) {
+	case unix.NFT_PAYLOAD_NETWORK_HEADER:
+		return m.network(offset, data, v.mask, not)
+	case unix.NFT_PAYLOAD_TRANSPORT_HEADER:
+		return v.mask == nil && m.transport(offset, data, not)
+	}
+	return false
+}
+
+// network reads addresses, and the protocol of IPv4. In a table of both families the header is known only after the family
+// was matched.
+func (m *machine) network(offset int, data, mask []byte, not bool) bool {
+	src, size := 12, 4
+	switch m.out.Family {
+	case ir.IPv4:
+		if offset == 9 && len(data) == 1 && mask == nil {
+			m.l4proto(data[0], not)
+			return true
+		}
+	case ir.IPv6:
+		src, size = 8, 16
+	default:
+		return false
+	}
+	switch {
+	case offset == src && len(data) == 2*size && mask == nil && !not: // both at once
+		return m.network(src, data[:size], nil, false) && m.network(src+size, data[size:], nil, false)
+	case offset != src && offset != src+size, len(data) > size:
+		return false
+	}
+	p, ok := prefix(data, mask, size)
+	if !ok {
+		return false
+	}
+	if offset == src {
+		m.match(ir.SAddr{Prefix: p, Not: not})
+	} else {
+		m.match(ir.DAddr{Prefix: p, Not: not})
+	}
+	return true
+}
+
+// prefix reads the beginning of an address of size bytes, or one with its mask.
+func prefix(data, mask []byte, size int) (netip.Prefix, bool) {
+	length := len(data) * 8
+	if mask != nil {
+		length = 0
+		for length < len(mask)*8 && mask[length/8]>>(7-length%8)&1 == 1 {
+			length++
+		}
+	}
+	whole := make([]byte, size)
+	copy(whole, data)
+	a, ok := netip.AddrFromSlice(whole)
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	p := netip.PrefixFrom(a, length)
+	for i, c := range mask {
+		want := byte(0xff)
+		if rest := length - i*8; rest < 8 {
+			want = ^byte(0) << (8 - max(rest, 0))
+		}
+		if c != want {
+			return netip.Prefix{}, false // a mask with holes
+		}
+	}
+	return p, p.Masked() == p
+}
+
+// transport reads ports and ICMP types, once the protocol that they belong to is known.
+func (m *machine) transport(offset int, data []byte, not bool) bool {
+	switch {
+	case ir.HasPorts(m.proto):
+		return m.ports(offset, data, not)
+	case m.proto == ir.ICMP || m.proto == ir.ICMPv6:
+		return m.icmp(offset, data, not)
+	}
+	return false
+}
+
+func (m *machine) ports(offset int, data []byte, not bool) bool {
+	if offset == 0 && len(data) == 4 && !not {
+		return m.ports(0, data[:2], false) && m.ports(2, data[2:], false)
+	}
+	if len(data) != 2 {
+		return false
+	}
+	n := binary.BigEndian.Uint16(data)
+	return m.portMatch(offset, n, n, not)
+}
+
+func (m *machine) portMatch(offset int, from, to uint16, not bool) bool {
+	switch offset {
+	case 0:
+		m.match(ir.SPort{From: from, To: to, Not: not})
+	case 2:
+		m.match(ir.DPort{From: from, To: to, Not: not})
+	default:
+		return false
+	}
+	return true
+}
+
+func (m *machine) icmp(offset int, data []byte, not bool) bool {
+	switch {
+	case offset == 0 && len(data) == 1:
+		m.match(ir.ICMPType{Type: data[0], Not: not})
+	case offset == 0 && len(data) == 2:
+		m.match(ir.ICMPType{Type: data[0], Code: data[1], HasCode: true, Not: not})
+	case offset == 1 && len(data) == 1 && !not: // the code of the type before
+		for i, before := range m.out.Matches {
+			if t, ok := before.(ir.ICMPType); ok && !t.Not && !t.HasCode {
+				t.Code, t.HasCode = data[0], true
+				m.out.Matches[i] = t
+				return true
+			}
+		}
+		return false
+	default:
+		return false
+	}
+	return true
+}
+
+// between adds the match that v is from, to or between, or is not.
+func (m *machine) between(v *value, from, to []byte, not bool, last ...*expression) {
+	if !m.rangeMatch(v, from, to, not) {
+		m.opaque(append(v.steps[:len(v.steps):len(v.steps)], last...)...)
+	}
+}
+
+func (m *machine) rangeMatch(v *value, from, to []byte, not bool) bool {
+	if v.load == nil || v.load.name != "payload" || v.mask != nil || len(from) != v.size || len(to) != v.size || bytes.Compare(from, to) > 0 {
+		return false
+	}
+	offset := int(v.load.number(unix.NFTA_PAYLOAD_OFFSET))
+	switch v.load.number(unix.NFTA_PAYLOAD_BASE) {
+	case unix.NFT_PAYLOAD_NETWORK_HEADER:
+		return m.addrRange(offset, from, to, not)
+	case unix.NFT_PAYLOAD_TRANSPORT_HEADER:
+		return ir.HasPorts(m.proto) && len(from) == 2 &&
+			m.portMatch(offset, binary.BigEndian.Uint16(from), binary.BigEndian.Uint16(to), not)
+	}
+	return false
+}
+
+func (m *machine) addrRange(offset int, from, to []byte, not bool) bool {
+	src, size := 12, 4
+	switch m.out.Family {
+	case ir.IPv4:
+	case ir.IPv6:
+		src, size = 8, 16
+	default:
+		return false
+	}
+	a, _ := netip.AddrFromSlice(from)
+	z, _ := netip.AddrFromSlice(to)
+	switch {
+	case len(from) != size:
+		return false
+	case offset == src:
+		m.match(ir.SAddrRange{From: a, To: z, Not: not})
+	case offset == src+size:
+		m.match(ir.DAddrRange{From: a, To: z, Not: not})
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,176 @@
+package nftables
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// immediate runs an expression that stores a value, or a verdict, which ends the rule.
+func (m *machine) immediate(e *expression) {
+	code, chain, isVerdict := e.verdict(unix.NFTA_IMMEDIATE_DATA)
+	if !isVerdict {
+		data := e.value(unix.NFTA_IMMEDIATE_DATA)
+		if !m.set(e.number(unix.NFTA_IMMEDIATE_DREG), &value{steps: []*expression{e}, size: len(data), data: data}) {
+			m.opaque(e)
+		}
+		return
+	}
+	switch {
+	case code == nfAccept:
+		m.end(ir.Accept{})
+	case code == nfDrop:
+		m.end(ir.Drop{})
+	case code == unix.NFT_RETURN:
+		m.end(ir.Return{})
+	case code == unix.NFT_JUMP && chain != "":
+		m.end(ir.Jump{Chain: chain})
+	case code == unix.NFT_GOTO && chain != "":
+		m.end(ir.Goto{Chain: chain})
+	case code == unix.NFT_CONTINUE:
+		m.end(ir.Counter{})
+	default:
+		m.end(ir.Opaque{Text: debugText(e)})
+	}
+}
+
+// reject reads a reject. A code of either family means for each the one that the kernel makes of it
+// (net/netfilter/nft_reject.c).
+func (m *machine) reject(e *expression) {
+	typ, ok := e.uint32(unix.NFTA_REJECT_TYPE)
+	if ok && typ == unix.NFT_REJECT_TCP_RST {
+		m.end(ir.Reject{With: ir.TCPReset})
+		return
+	}
+	number := e.attrs[unix.NFTA_REJECT_ICMP_CODE]
+	if !ok || len(number) != 1 {
+		m.end(ir.Opaque{Text: debugText(e)})
+		return
+	}
+	code := rejectCode(typ, number[0], m.out.Family)
+	if code == "" {
+		m.end(ir.Opaque{Text: debugText(e)})
+		return
+	}
+	m.end(ir.Reject{With: code})
+}
+
+// rejectCode returns the code for packets of a family, "" if there is none in the IR.
+func rejectCode(typ uint32, number byte, family ir.Family) ir.RejectCode {
+	type of struct {
+		typ    uint32
+		family ir.Family
+	}
+	codes := map[of]map[byte]ir.RejectCode{
+		{unix.NFT_REJECT_ICMP_UNREACH, ir.IPv4}: {0: ir.NetUnreachable, 1: ir.HostUnreachable, 2: ir.ProtUnreachable, 3: ir.PortUnreachable,
+			9: ir.NetProhibited, 10: ir.HostProhibited, 13: ir.AdminProhibited},
+		{unix.NFT_REJECT_ICMP_UNREACH, ir.IPv6}: {0: ir.NoRoute, 1: ir.AdminProhibited, 3: ir.AddrUnreachable, 4: ir.PortUnreachable,
+			5: ir.PolicyFail, 6: ir.RejectRoute},
+		{unix.NFT_REJECT_ICMPX_UNREACH, ir.IPv4}: {0: ir.NetUnreachable, 1: ir.PortUnreachable, 2: ir.HostUnreachable, 3: ir.AdminProhibited},
+		{unix.NFT_REJECT_ICMPX_UNREACH, ir.IPv6}: {0: ir.NoRoute, 1: ir.PortUnreachable, 2: ir.AddrUnreachable, 3: ir.AdminProhibited},
+		{unix.NFT_REJECT_ICMPX_UNREACH, ir.Both}: {1: ir.PortUnreachable, 3: ir.AdminProhibited},
+	}
+	return codes[of{typ, family}][number]
+}
+
+// natFlags are the flags that only repeat what the registers say: addresses, ports. Others change the meaning.
+const natFlags = unix.NF_NAT_RANGE_MAP_IPS | unix.NF_NAT_RANGE_PROTO_SPECIFIED
+
+// nat reads snat and dnat. The kernel takes ports as given whenever their register is, with or without the flag.
+func (m *machine) nat(e *expression) {
+	family := familyOfNumber(byte(e.number(unix.NFTA_NAT_FAMILY)))
+	addrs, ok := m.addrs(e, family)
+	ports, ok2 := m.portRange(e, unix.NFTA_NAT_REG_PROTO_MIN, unix.NFTA_NAT_REG_PROTO_MAX)
+	typ, ok3 := e.uint32(unix.NFTA_NAT_TYPE)
+	switch {
+	case !ok || !ok2 || !ok3 || e.number(unix.NFTA_NAT_FLAGS)&^natFlags != 0 || m.out.Family&family == 0:
+		m.end(ir.Opaque{Text: debugText(e)})
+		return
+	case addrs.IsZero() && ports.IsZero() || typ != unix.NFT_NAT_SNAT && typ != unix.NFT_NAT_DNAT:
+		m.end(ir.Opaque{Text: debugText(e)})
+		return
+	}
+	m.out.Family &= family
+	if typ == unix.NFT_NAT_SNAT {
+		m.end(ir.SNAT{Addrs: addrs, Ports: ports})
+		return
+	}
+	m.end(ir.DNAT{Addrs: addrs, Ports: ports})
+}
+
+// addrs reads the range of addresses in the registers that e names; zero if it names none.
+func (m *machine) addrs(e *expression, family ir.Family) (r ir.AddrRange, ok bool) {
+	if e.attrs[unix.NFTA_NAT_REG_ADDR_MIN] == nil {
+		return r, e.attrs[unix.NFTA_NAT_REG_ADDR_MAX] == nil
+	}
+	size := 4
+	if family == ir.IPv6 {
+		size = 16
+	}
+	if r.From, ok = m.addr(e.number(unix.NFTA_NAT_REG_ADDR_MIN), size); !ok {
+		return r, false
+	}
+	r.To = r.From
+	if e.attrs[unix.NFTA_NAT_REG_ADDR_MAX] != nil {
+		r.To, ok = m.addr(e.number(unix.NFTA_NAT_REG_ADDR_MAX), size)
+	}
+	return r, ok && !r.To.Less(r.From)
+}
+
+func (m *machine) addr(n uint32, size int) (netip.Addr, bool) {
+	v := m.get(n)
+	if v == nil || len(v.data) != size {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFromSlice(v.data)
+}
+
+// portRange reads the range of ports in the registers that attributes low and high name; zero if e names none.
+func (m *machine) portRange(e *expression, low, high int) (r ir.PortRange, ok bool) {
+	if e.attrs[low] == nil {
+		return r, e.attrs[high] == nil
+	}
+	if r.From, ok = m.port(e.number(low)); !ok {
+		return r, false
+	}
+	r.To = r.From
+	if e.attrs[high] != nil {
+		r.To, ok = m.port(e.number(high))
+	}
+	return r, ok && r.From <= r.To
+}
+
+func (m *machine) port(n uint32) (uint16, bool) {
+	v := m.get(n)
+	if v == nil || len(v.data) != 2 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint16(v.data), true
+}
+
+// masquerade reads masq. Without its flag the kernel ignores the ports, whatever the registers say and nft(8) prints.
+func (m *machine) masquerade(e *expression) {
+	ports, ok := m.portRange(e, unix.NFTA_MASQ_REG_PROTO_MIN, unix.NFTA_MASQ_REG_PROTO_MAX)
+	flags := e.number(unix.NFTA_MASQ_FLAGS)
+	switch {
+	case flags&^natFlags != 0, !ok:
+		m.end(ir.Opaque{Text: debugText(e)})
+	case flags&unix.NF_NAT_RANGE_PROTO_SPECIFIED == 0:
+		m.end(ir.Masquerade{})
+	default:
+		m.end(ir.Masquerade{Ports: ports})
+	}
+}
+
+// redirect reads redir. The kernel takes ports as given whenever their register is.
+func (m *machine) redirect(e *expression) {
+	ports, ok := m.portRange(e, unix.NFTA_REDIR_REG_PROTO_MIN, unix.NFTA_REDIR_REG_PROTO_MAX)
+	if !ok || e.number(unix.NFTA_REDIR_FLAGS)&^natFlags != 0 {
+		m.end(ir.Opaque{Text: debugText(e)})
+		return
+	}
+	m.end(ir.Redirect{Ports: ports})
+}

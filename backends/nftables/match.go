@@ -1,0 +1,276 @@
+package nftables
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// ruleLowering is the state of lowering one rule.
+type ruleLowering struct {
+	table      ir.Family // of the table
+	family     ir.Family // of the packets that the rule can match there; 0 if there are none
+	rule       *ir.Rule
+	statements []statement
+	familySaid bool // familySaid is true if the statements so far match the family
+	reason     *refusal
+}
+
+// refusal is why a rule can't be said in nftables.
+type refusal struct{ what, why, fix string }
+
+func (s *ruleLowering) add(st statement) { s.statements = append(s.statements, st) }
+
+// matches lowers the conditions in the order of ms, but for those on the transport header: they stand together where the
+// first of them stands, after the match of their protocol, which is where nft 1.0.6 lists them.
+func (s *ruleLowering) matches(ms []ir.Match) {
+	s.statements = make([]statement, 0, len(ms)+3)
+	transport := transportOf(ms)
+	for _, m := range ms {
+		s.family &= familyOfMatch(m)
+		if p, ok := m.(ir.L4Proto); ok && !p.Not && p != transport.proto {
+			s.refuse("a rule that matches two protocols at once", "no packet has two, and nft(8) refuses the rule", "make a rule for each")
+			return
+		}
+	}
+	if f := icmpFamily(transport.proto.Proto); s.table == ir.Both && s.family == ir.Both && len(transport.fields) > 0 {
+		s.family = f
+	}
+	for i, m := range ms {
+		switch {
+		case slices.Contains(ms[:i], m): // said already
+		case isTransport(m):
+			s.transport(&transport)
+		case transport.covers(m): // comes with the transport header
+		default:
+			s.match(m)
+		}
+	}
+}
+
+// endMatches says the family where no condition says it: in a table of both families, for a rule of one.
+func (s *ruleLowering) endMatches() {
+	if s.table == ir.Both && s.family != ir.Both && !s.familySaid {
+		s.add(nfproto{family: s.family})
+		s.familySaid = true
+	}
+}
+
+// needFamily says the family before a condition on a header of one family. Nft does so by itself in an inet table.
+func (s *ruleLowering) needFamily(f ir.Family, shown shown) {
+	if s.table == ir.Both && !s.familySaid {
+		s.add(nfproto{family: f, shown: shown})
+		s.familySaid = true
+	}
+}
+
+// match lowers a condition that stands by itself.
+func (s *ruleLowering) match(m ir.Match) {
+	switch m := m.(type) {
+	case ir.IIfName:
+		s.ifname(ifname{name: m.Name, wildcard: m.Wildcard, not: m.Not})
+	case ir.OIfName:
+		s.ifname(ifname{out: true, name: m.Name, wildcard: m.Wildcard, not: m.Not})
+	case ir.SAddr:
+		s.needFamily(familyOf(m.Prefix.Addr()), nowhere)
+		s.add(addr{prefix: m.Prefix, not: m.Not})
+	case ir.DAddr:
+		s.needFamily(familyOf(m.Prefix.Addr()), nowhere)
+		s.add(addr{dst: true, prefix: m.Prefix, not: m.Not})
+	case ir.SAddrRange:
+		s.needFamily(familyOf(m.From), nowhere)
+		s.add(addrRange{from: m.From, to: m.To, not: m.Not})
+	case ir.DAddrRange:
+		s.needFamily(familyOf(m.From), nowhere)
+		s.add(addrRange{dst: true, from: m.From, to: m.To, not: m.Not})
+	case ir.L4Proto:
+		s.add(l4proto{proto: m.Proto, not: m.Not})
+	case ir.CTState:
+		s.add(ctState{states: m.States, not: m.Not})
+	case ir.Mark:
+		s.mark(m)
+	case ir.Opaque:
+		s.refuse(fmt.Sprintf("a match that is known by its text only can't be said in nftables: %s", m.Text),
+			"a match that vnetc does not model would change its meaning, or be lost",
+			"write the match in nft(8)'s words, in a table of your own")
+	default:
+		panic(fmt.Sprintf("nftables: unknown match %T", m))
+	}
+}
+
+// ifname lowers an interface name. A wildcard of no characters is every name; one of fifteen is a name, as there are no
+// longer ones.
+func (s *ruleLowering) ifname(m ifname) {
+	const longest = 15 // IFNAMSIZ without the NUL
+	if m.wildcard && m.name == "" && !m.not {
+		return
+	}
+	if reason := badIfname(m.name, longest); reason != "" || m.wildcard && m.name[len(m.name)-1] == '*' {
+		if reason == "" {
+			reason = "a wildcard of a name that ends with * can't be told from the name"
+		}
+		s.refuse(fmt.Sprintf("nftables can't match the interface name %q", m.name), reason, "choose another name")
+		return
+	}
+	m.wildcard = m.wildcard && len(m.name) < longest
+	s.add(m)
+}
+
+func (s *ruleLowering) mark(m ir.Mark) {
+	if m.Value&^m.Mask != 0 {
+		s.refuse(fmt.Sprintf("the mark 0x%x has bits outside its mask 0x%x", m.Value, m.Mask),
+			"nft(8) would cut the value to its mask, and so match other packets", "set the bits in the mask, or clear them in the value")
+		return
+	}
+	s.add(mark{value: m.Value, mask: m.Mask, not: m.Not})
+}
+
+// transport is what a rule matches in the transport header.
+type transport struct {
+	proto  ir.L4Proto // the protocol that the fields are of; zero if there are no fields or the rule names none
+	fields []ir.Match // ports, the source before the destination; then ICMP types
+	done   bool
+}
+
+func isTransport(m ir.Match) bool {
+	switch m.(type) {
+	case ir.SPort, ir.DPort, ir.ICMPType:
+		return true
+	}
+	return false
+}
+
+// covers is true if m is the match of the protocol that comes with the fields.
+func (t *transport) covers(m ir.Match) bool { return len(t.fields) > 0 && m == ir.Match(t.proto) }
+
+func transportOf(ms []ir.Match) transport {
+	var t transport
+	var dst, icmp []ir.Match
+	for i, m := range ms {
+		if slices.Contains(ms[:i], m) {
+			continue
+		}
+		switch m := m.(type) {
+		case ir.L4Proto:
+			if !m.Not && t.proto.Proto == 0 {
+				t.proto = m
+			}
+		case ir.SPort:
+			t.fields = append(t.fields, m)
+		case ir.DPort:
+			dst = append(dst, m)
+		case ir.ICMPType:
+			icmp = append(icmp, m)
+		}
+	}
+	t.fields = append(append(t.fields, dst...), icmp...)
+	return t
+}
+
+// transport lowers the fields of the transport header, all at once, after the match of their protocol.
+func (s *ruleLowering) transport(t *transport) {
+	if t.done {
+		return
+	}
+	t.done = true
+	proto := t.proto.Proto
+	isICMP := proto == ir.ICMP || proto == ir.ICMPv6
+	show := nowhere
+	for _, m := range t.fields {
+		i, ok := m.(ir.ICMPType)
+		if ok != isICMP || !isICMP && !ir.HasPorts(proto) {
+			s.refuseTransport(m)
+			return
+		}
+		if (icmp{not: i.Not, hasCode: i.HasCode}).raw() {
+			show = inScript
+		}
+	}
+	if isICMP {
+		s.needFamily(s.family, s.familyShown(proto, show))
+	}
+	s.add(l4proto{proto: proto, shown: show})
+	s.ports(proto, t.fields)
+	for _, m := range t.fields {
+		if m, ok := m.(ir.ICMPType); ok {
+			s.add(icmp{proto: proto, typ: m.Type, code: m.Code, hasCode: m.HasCode, not: m.Not})
+		}
+	}
+}
+
+func (s *ruleLowering) refuseTransport(m ir.Match) {
+	if _, ok := m.(ir.ICMPType); ok {
+		s.refuse("nftables matches an ICMP type only in rules that match protocol icmp or icmpv6",
+			"the type is read from the header of that protocol", "match the protocol as well")
+		return
+	}
+	s.refuse("nftables matches a port only in rules that match a protocol with ports",
+		"the port is read from the header of tcp, udp, udplite, dccp or sctp", "match one of these protocols as well")
+}
+
+// ports lowers the ports, the sources before the destinations. Nft merges neighbours of one header into one comparison of
+// four bytes: right for a single source port next to a single destination port, so the same is done here; wrong for two
+// negated ones, which nft 1.0.6 takes for the negation of both together. There the second is sent as a range.
+func (s *ruleLowering) ports(proto uint8, fields []ir.Match) {
+	last := -1 // the statement that the next single port would be merged with
+	for _, m := range fields {
+		var p port
+		switch m := m.(type) {
+		case ir.SPort:
+			p = port{proto: proto, from: m.From, to: m.To, not: m.Not}
+		case ir.DPort:
+			p = port{proto: proto, dst: true, from: m.From, to: m.To, not: m.Not}
+		default:
+			continue
+		}
+		if last >= 0 && p.single() {
+			before, ok := s.statements[last].(port)
+			if ok && !before.dst && p.dst && before.not == p.not {
+				if !p.not {
+					s.statements[last] = portPair{before, p}
+					continue
+				}
+				p.spread = true
+			}
+		}
+		if p.single() {
+			last = len(s.statements)
+		}
+		s.add(p)
+	}
+}
+
+// familyShown is where the family before an ICMP type has a text: nft adds the one that the protocol is made for by itself.
+func (s *ruleLowering) familyShown(proto uint8, show shown) shown {
+	if s.family != icmpFamily(proto) {
+		return everywhere
+	}
+	return show
+}
+
+// icmpFamily returns the family that nft takes a protocol for, in a table of both and a rule that names no family.
+func icmpFamily(proto uint8) ir.Family {
+	switch proto {
+	case ir.ICMP:
+		return ir.IPv4
+	case ir.ICMPv6:
+		return ir.IPv6
+	}
+	return ir.Both
+}
+
+// familyOfMatch returns the families of the packets that m can hold for.
+func familyOfMatch(m ir.Match) ir.Family {
+	switch m := m.(type) {
+	case ir.SAddr:
+		return familyOf(m.Prefix.Addr())
+	case ir.DAddr:
+		return familyOf(m.Prefix.Addr())
+	case ir.SAddrRange:
+		return familyOf(m.From)
+	case ir.DAddrRange:
+		return familyOf(m.From)
+	}
+	return ir.Both
+}

@@ -1,0 +1,189 @@
+package nftables
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+)
+
+// Read turns netlink messages back into a program: a batch as [Ruleset.Batch] gives it, or what a kernel's dump of tables,
+// chains and rules holds. The chains of the groups come back as the chains they became. Tables of other families than ip,
+// ip6 and inet, and chains at hooks that the IR doesn't have, are not about the packets that a program is about, and are
+// passed over. What a rule says beyond the IR is kept as [ir.Opaque] in the notation of [Debug].
+//
+// An error means that the bytes are damaged, or that a message changes what was there before the batch.
+func (Backend) Read(images []backends.Document) (*ir.Program, error) {
+	r := reader{chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}}
+	for _, image := range images {
+		if err := r.stream(image.Text); err != nil {
+			return nil, fmt.Errorf("%s: %w", image.File, err)
+		}
+	}
+	return &ir.Program{Chains: r.list}, nil
+}
+
+// reader is the state of one Read.
+type reader struct {
+	list    []*ir.Chain
+	chains  map[chainKey]*ir.Chain
+	skipped map[chainKey]bool
+}
+
+type chainKey struct {
+	family      byte
+	table, name string
+}
+
+func (r *reader) stream(b []byte) error {
+	for at := 0; at < len(b); {
+		m, rest, err := nextMessage(b[at:], at)
+		if err != nil {
+			return err
+		}
+		at = len(b) - len(rest)
+		if m.typ>>8 != unix.NFNL_SUBSYS_NFTABLES {
+			continue
+		}
+		if err := r.message(&m); err != nil {
+			return fmt.Errorf("byte %d: %w", m.at, err)
+		}
+	}
+	return nil
+}
+
+func (r *reader) message(m *message) error {
+	switch m.typ & 0xff {
+	case unix.NFT_MSG_NEWTABLE, unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWSET, unix.NFT_MSG_NEWSETELEM, unix.NFT_MSG_NEWOBJ, unix.NFT_MSG_NEWFLOWTABLE:
+		return nil // nothing in it, or seen only through the rules that use it
+	case unix.NFT_MSG_DELTABLE:
+		r.deleteTable(m)
+		return nil
+	case unix.NFT_MSG_NEWCHAIN:
+		return r.chain(m)
+	case unix.NFT_MSG_NEWRULE:
+		return r.rule(m)
+	}
+	return fmt.Errorf("message %d of nf_tables is neither in a dump nor in a batch that makes tables anew", m.typ&0xff)
+}
+
+// deleteTable forgets the chains of a table that the batch makes anew.
+func (r *reader) deleteTable(m *message) {
+	name := m.attrs.text(unix.NFTA_TABLE_NAME)
+	kept := r.list[:0]
+	for _, c := range r.list {
+		if c.Family != familyOfNumber(m.family) || c.Table != name {
+			kept = append(kept, c)
+		}
+	}
+	r.list = kept
+	for k := range r.chains {
+		if k.family == m.family && k.table == name {
+			delete(r.chains, k)
+		}
+	}
+}
+
+// familyOfNumber returns the family of an NFPROTO number, 0 for one that the IR doesn't have.
+func familyOfNumber(n byte) ir.Family {
+	switch n {
+	case unix.NFPROTO_IPV4:
+		return ir.IPv4
+	case unix.NFPROTO_IPV6:
+		return ir.IPv6
+	case unix.NFPROTO_INET:
+		return ir.Both
+	}
+	return 0
+}
+
+func (r *reader) chain(m *message) error {
+	key := chainKey{m.family, m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)}
+	if r.chains[key] != nil || r.skipped[key] {
+		return fmt.Errorf("chain %s %s is there twice", key.table, key.name)
+	}
+	c := &ir.Chain{Family: familyOfNumber(m.family), Table: key.table, Name: key.name}
+	known := c.Family != 0
+	if hook := m.attrs[unix.NFTA_CHAIN_HOOK]; hook != nil {
+		var err error
+		if c.Base, err = base(m, hook); err != nil {
+			return fmt.Errorf("chain %s %s: %w", key.table, key.name, err)
+		}
+		known = known && c.Base != nil
+	}
+	if !known {
+		r.skipped[key] = true
+		return nil
+	}
+	r.chains[key] = c
+	r.list = append(r.list, c)
+	return nil
+}
+
+// base reads where a chain hangs; nil if the IR has no such place.
+func base(m *message, hook []byte) (*ir.Base, error) {
+	h, err := parseAttrs(hook)
+	if err != nil {
+		return nil, err
+	}
+	number, ok := h.uint32(unix.NFTA_HOOK_HOOKNUM)
+	priority, ok2 := h.uint32(unix.NFTA_HOOK_PRIORITY)
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("a hook without number or priority")
+	}
+	b := &ir.Base{Priority: int(int32(priority))}
+	switch number {
+	case unix.NF_INET_PRE_ROUTING:
+		b.Hook = ir.Prerouting
+	case unix.NF_INET_LOCAL_IN:
+		b.Hook = ir.Input
+	case unix.NF_INET_FORWARD:
+		b.Hook = ir.Forward
+	case unix.NF_INET_LOCAL_OUT:
+		b.Hook = ir.Output
+	case unix.NF_INET_POST_ROUTING:
+		b.Hook = ir.Postrouting
+	default:
+		return nil, nil
+	}
+	switch m.attrs.text(unix.NFTA_CHAIN_TYPE) {
+	case "filter":
+		b.Type = ir.FilterType
+	case "nat":
+		b.Type = ir.NATType
+	case "route":
+		b.Type = ir.RouteType
+	default:
+		return nil, nil
+	}
+	if policy, ok := m.attrs.uint32(unix.NFTA_CHAIN_POLICY); ok {
+		b.Drop = policy == nfDrop
+	}
+	return b, nil
+}
+
+func (r *reader) rule(m *message) error {
+	key := chainKey{m.family, m.attrs.text(unix.NFTA_RULE_TABLE), m.attrs.text(unix.NFTA_RULE_CHAIN)}
+	if r.skipped[key] || familyOfNumber(m.family) == 0 {
+		return nil
+	}
+	c := r.chains[key]
+	if c == nil {
+		return fmt.Errorf("a rule of chain %s %s, which is not there", key.table, key.name)
+	}
+	list, err := expressions(m.attrs[unix.NFTA_RULE_EXPRESSIONS])
+	if err != nil {
+		return err
+	}
+	run := machine{table: c.Family}
+	out := run.rule(list)
+	out.Comment = comment(m.attrs[unix.NFTA_RULE_USERDATA])
+	if m.flags&unix.NLM_F_APPEND == 0 { // as the kernel has it: a rule not appended goes on top
+		c.Rules = append([]ir.Rule{out}, c.Rules...)
+		return nil
+	}
+	c.Rules = append(c.Rules, out)
+	return nil
+}

@@ -1,0 +1,119 @@
+package nftables
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// Unsupported is the code of what nftables can't say.
+const Unsupported diag.Code = "backend-unsupported"
+
+// LeftOut is the code of what has no effect in nftables, and is not emitted.
+const LeftOut diag.Code = "backend-left-out"
+
+func (l *lowerer) refuse(o ir.Origin, what, why, fix string) {
+	l.diags = append(l.diags, diag.Diagnostic{Severity: diag.Error, Code: Unsupported, Span: o.Span, What: what, Why: why, Fix: fix})
+}
+
+func (s *ruleLowering) refuse(what, why, fix string) {
+	if s.reason == nil {
+		s.reason = &refusal{what, why, fix}
+	}
+}
+
+// omission is why a rule is left out.
+type omission uint8
+
+const (
+	services omission = iota + 1
+	checksum
+)
+
+// note is what is said once: many rules of one network come from one place.
+type note struct {
+	network string
+	span    diag.Span
+	why     omission
+}
+
+// leaveOut notes that r is not emitted.
+func (l *lowerer) leaveOut(r *ir.Rule, why omission) {
+	n := note{r.Origin.Network, r.Origin.Span, why}
+	if l.noted[n] || r.Family&l.options.Families == 0 {
+		return
+	}
+	l.noted[n] = true
+	d := diag.Diagnostic{Severity: diag.Note, Code: LeftOut, Span: r.Origin.Span}
+	of := ""
+	if r.Origin.Network != "" {
+		of = " of network " + r.Origin.Network
+	}
+	switch why {
+	case services:
+		d.What = "nftables leaves out the rules that open the host's services to the guests" + of
+		d.Why = "an accept in a table of its own opens nothing that another table closes"
+		d.Fix = "where the host's own firewall closes ports, open DHCP (udp 67, 547), DNS (tcp and udp 53) and TFTP (udp 69) there"
+	case checksum:
+		d.What = "nftables leaves out the rule that fills in the checksum of DHCP answers" + of
+		d.Why = "nf_tables has no statement for it"
+		d.Fix = "for old guests that need it, choose --backend iptables"
+	}
+	l.diags = append(l.diags, d)
+}
+
+// maxComment is the longest comment in bytes that nft(8) takes (NFTNL_UDATA_COMMENT_MAXLEN).
+const maxComment = 128
+
+// comment returns the comment of r: its own, and its origin if that was asked for.
+func (l *lowerer) comment(r *ir.Rule) string {
+	text := r.Comment
+	if l.options.Comments {
+		text = join("; ", text, originText(&r.Origin))
+	}
+	return cleanComment(text)
+}
+
+// originText returns who asked for a rule and why: network lab, lab.xml:7:5: guests may open connections.
+func originText(o *ir.Origin) string {
+	network := ""
+	if o.Network != "" {
+		network = "network " + o.Network
+	}
+	return join(", ", network, join(": ", o.Span.String(), o.Reason))
+}
+
+// join joins the parts that are not empty.
+func join(sep string, parts ...string) string {
+	kept := parts[:0]
+	for _, p := range parts {
+		if p != "" {
+			kept = append(kept, p)
+		}
+	}
+	return strings.Join(kept, sep)
+}
+
+// cleanComment returns text as nft(8) can hold it: valid UTF-8 on one line, cut to what fits. Strings of nft have no escape
+// for a double quote.
+func cleanComment(text string) string {
+	text = strings.Map(func(c rune) rune {
+		switch {
+		case c == '"':
+			return '\''
+		case c < ' ' || c >= 0x7f && c < 0xa0:
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(text, "?"))
+	if len(text) > maxComment {
+		cut := maxComment
+		for !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = text[:cut]
+	}
+	return strings.TrimSpace(text)
+}

@@ -1,0 +1,70 @@
+package nftables
+
+import (
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+)
+
+// Ruleset is a program lowered to nf_tables: tables, their chains, and rules made of statements.
+type Ruleset struct {
+	families ir.Family
+	groups   bool // groups is true if the groups' tables are among them
+	tables   []*table
+}
+
+var _ backends.Ruleset = (*Ruleset)(nil)
+
+type table struct {
+	family ir.Family
+	name   string
+	chains []*chain
+}
+
+type chain struct {
+	table *table
+	name  string
+	base  *ir.Base // nil if the chain hangs at no hook
+	rules []rule
+}
+
+// chainID is what makes a chain unique.
+type chainID struct {
+	family       ir.Family
+	table, chain string
+}
+
+type rule struct {
+	statements []statement
+	comment    string   // clean; empty for none
+	origin     *ir.Rule // nil for a rule that the layout itself needs, such as the jump to a group
+}
+
+// Lines returns the rules that came from the program's rules, in the order in which they are emitted. Text is what
+// `nft -s list ruleset` prints for the loaded rule.
+func (r *Ruleset) Lines() []backends.Line {
+	n := 0
+	for _, t := range r.tables {
+		for _, c := range t.chains {
+			n += len(c.rules)
+		}
+	}
+	lines := make([]backends.Line, 0, n)
+	var b []byte
+	for _, t := range r.tables {
+		for _, c := range t.chains {
+			for i := range c.rules {
+				if c.rules[i].origin == nil {
+					continue
+				}
+				b = c.rules[i].appendText(b[:0], listing)
+				lines = append(lines, backends.Line{Family: t.family, Table: t.name, Chain: c.name, Text: string(b), Rule: c.rules[i].origin})
+			}
+		}
+	}
+	return lines
+}
+
+// Images returns what [Backend.Read] reads: the netlink batch, as one document.
+func (r *Ruleset) Images() []backends.Document {
+	return []backends.Document{{File: "rules.netlink", Family: r.families, Text: r.Batch().Bytes}}
+}
