@@ -15,7 +15,8 @@ import (
 )
 
 // Host is a namespace that plays the machine under test, with peers around it: guests on its bridges, and the world behind
-// its uplinks. It forwards both families, has no reverse path filter, and tells of each packet that it rejects. What peers receive is kept until it is asked for; see [Host.Send].
+// its uplinks. It forwards both families, has no reverse path filter, and tells of each packet that it rejects. What the
+// peers receive is kept until it is asked for; see [Host.Send].
 type Host struct {
 	*NS
 	Self *Peer // stands for the host itself where a [Result] says who got a packet; has nothing but a name

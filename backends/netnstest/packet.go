@@ -19,8 +19,12 @@ const (
 	Unreachable                 // ICMP's or ICMPv6's destination unreachable, about another packet
 )
 
-var kindNames = [...]string{UDP: "udp", SYN: "tcp syn", SYNACK: "tcp syn-ack", RST: "tcp reset", EchoRequest: "echo request", EchoReply: "echo reply", Unreachable: "unreachable"}
+var kindNames = [...]string{
+	UDP: "udp", SYN: "tcp syn", SYNACK: "tcp syn-ack", RST: "tcp reset",
+	EchoRequest: "echo request", EchoReply: "echo reply", Unreachable: "unreachable",
+}
 
+// String returns the kind in words.
 func (k Kind) String() string {
 	if k >= UDP && k <= Unreachable {
 		return kindNames[k]
@@ -34,6 +38,7 @@ type Packet struct {
 	Src, Dst netip.AddrPort
 }
 
+// String returns the packet in words.
 func (p Packet) String() string { return fmt.Sprintf("%s from %s to %s", p.Kind, p.Src, p.Dst) }
 
 // Protocol numbers of IANA.
