@@ -12,12 +12,25 @@ type checker struct {
 	opts Options
 	net  *Network
 	kind modes // what kind of network it is; 0 if its forward mode is not known
+
+	statics []static // the routes that are good by themselves
 }
 
 // rules lists what is checked of one document beyond the table of the schema, one function for each rule or family of
 // rules. Their order has no meaning: the list is sorted by place in the end.
 var rules = []func(*checker){
 	(*checker).identity,
+	(*checker).forwardIP,
+	(*checker).forwardDevices,
+	(*checker).natAddress,
+	(*checker).natPorts,
+	(*checker).addresses,
+	(*checker).mtuIPv6,
+	(*checker).routes,
+	(*checker).dhcpTwice,
+	(*checker).dhcp,
+	(*checker).dns,
+	(*checker).portOptions,
 }
 
 // check judges the document by itself, and fills in the defaults that don't depend on other documents.

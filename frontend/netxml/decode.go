@@ -13,7 +13,7 @@ import (
 func (c *checker) decode() {
 	var def libvirtxml.Network
 	if err := xml.NewTokenDecoder(&replay{stack: []frame{{node: c.net.root}}}).Decode(&def); err != nil {
-		c.fault("xml-decode", c.net.root.tag, "libvirtxml refuses the document: "+quote(err.Error()),
+		c.fault("xml-syntax", c.net.root.tag, "libvirtxml refuses the document: "+quote(err.Error()),
 			"every document is decoded by the library that libvirt's own tools share", "report this to the authors of vnetc, with the document")
 		return
 	}

@@ -25,8 +25,10 @@ func oneLine(v string) problem {
 }
 
 // unprintable is true for what must not be in a line: control characters, line and paragraph separators, and the
-// invisible characters that make a line look like another.
-func unprintable(r rune) bool { return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) }
+// invisible characters that make a line look like another; and the sign that an editor leaves for bytes it couldn't read.
+func unprintable(r rune) bool {
+	return r == unicode.ReplacementChar || !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)
+}
 
 func find(v string, bad func(rune) bool) (rune, bool) {
 	for _, r := range v {
@@ -40,7 +42,7 @@ func find(v string, bad func(rune) bool) (rune, bool) {
 // unsafeIn is true for what no name may hold: blanks, quotes, the wildcards of iptables, nft and the shell, and what
 // cannot be seen.
 func unsafeIn(r rune) bool {
-	return unicode.IsSpace(r) || !unicode.IsPrint(r) || strings.ContainsRune("\"'`\\*+?[]/", r)
+	return unicode.IsSpace(r) || unprintable(r) || strings.ContainsRune("\"'`\\*+?[]/", r)
 }
 
 // unsafeInDevice adds what iptables, nft and dnsmasq give a meaning, and what the kernel refuses (dev_valid_name).
@@ -49,7 +51,7 @@ func unsafeInDevice(r rune) bool { return unsafeIn(r) || strings.ContainsRune(":
 // named tells which character makes a name unsafe.
 func named(code diag.Code, r rune, place string) problem {
 	what := fmt.Sprintf("with %q in it", string(r))
-	if !unicode.IsPrint(r) {
+	if unprintable(r) {
 		what = fmt.Sprintf("with the character %U in it", r)
 	}
 	return problem{code, what, fmt.Sprintf("the name is used in %s, where this character has another meaning", place),

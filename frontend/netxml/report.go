@@ -70,46 +70,18 @@ func words(names []string, last string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " " + last + " " + names[len(names)-1]
 }
 
-// nearest returns the one of names that was probably meant by word: equal but for case, or at most a third of its
-// letters away; empty if none is near.
+// nearest returns the one of names that was probably meant by word, whatever its case; empty if none is near.
 func nearest(word string, names []string) string {
-	if len(word) > 40 {
+	for _, name := range names {
+		if strings.EqualFold(word, name) {
+			return name
+		}
+	}
+	if len(word) > maxQuote {
 		return ""
 	}
-	best, limit := "", 1+len(word)/3
-	for _, name := range names {
-		if d := distance(strings.ToLower(word), strings.ToLower(name), limit); d <= limit && d < len(name) {
-			best, limit = name, d-1
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete, replace or swap with their neighbour to get from a to b (optimal
-// string alignment); anything above limit is limit+1.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
-	}
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return min(last[len(b)], limit+1)
+	near, _ := diag.Near(word, names)
+	return near
 }
 
 // blank is true if s holds white space only.

@@ -155,10 +155,10 @@ func (c *checker) unknownElement(n *node, parent *element) {
 		names = append(names, k.name)
 	}
 	fix := "remove it"
-	if near := nearest(n.name, names); near != "" && n.space == "" {
-		fix = fmt.Sprintf("did you mean <%s>?", near)
-	} else if home := network.home(n.name); home != "" && n.space == "" {
+	if home := network.home(n.name); home != "" && n.space == "" {
 		fix = fmt.Sprintf("put it into <%s>, where it belongs", home)
+	} else if near := nearest(n.name, names); near != "" && n.space == "" {
+		fix = fmt.Sprintf("did you mean <%s>?", near)
 	}
 	c.unknown("element-unknown", n.tag, what, why, fix)
 }

@@ -171,6 +171,9 @@ func unusable(addr netip.Addr, prefix netip.Prefix) string {
 	return ""
 }
 
+// zeroNet is "this network" (RFC 1122 section 3.2.1.3), from which no host has its address.
+var zeroNet = netip.MustParsePrefix("0.0.0.0/8")
+
 // last returns the last address of p.
 func last(p netip.Prefix) netip.Addr {
 	b := p.Addr().AsSlice()
@@ -183,7 +186,7 @@ func last(p netip.Prefix) netip.Addr {
 
 // example returns an address that a host could have in p, or near it where p holds none.
 func example(p netip.Prefix) netip.Addr {
-	if first := p.Addr().Next(); p.Contains(first) && unusable(first, p) == "" {
+	if first := p.Addr().Next(); p.Contains(first) && unusable(first, p) == "" && !zeroNet.Contains(first) {
 		return first
 	}
 	if p.Addr().Is6() {

@@ -1,58 +1,217 @@
 package netxml
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
+
+	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// checkTogether judges what only shows when all networks are seen at once, and chooses the bridges that the documents
-// leave open.
-func checkTogether(checkers []*checker) {
-	chooseBridges(checkers)
+// together judges what only shows when all networks are seen at once. Every check is a look-up or a sorted walk, so that
+// thousands of networks cost little more than each by itself.
+type together struct {
+	nets    []*checker
+	subnets []claim // sorted by address; of those with the same address the largest first
 }
 
-// maxAuto is the highest number libvirt tries for a bridge.
-const maxAuto = 256
+// claim is a subnet and who has it.
+type claim struct {
+	*checker
+	order int // of the network
+	subnet
+}
 
-// chooseBridges gives each network without a bridge of its own the lowest number that no other network's bridge has. The
-// names that documents give are taken first, whatever their order.
-func chooseBridges(checkers []*checker) {
-	taken := map[string]bool{}
+// checkTogether runs all checks, and chooses the bridges that the documents leave open.
+func checkTogether(checkers []*checker) {
+	t := &together{}
 	for _, c := range checkers {
-		if c.net == nil {
+		if c.net == nil || c.net.root.bad {
 			continue
 		}
-		if name, ok := c.bridgePattern(); ok && !strings.Contains(name, "%d") {
-			c.net.Bridge, taken[name] = name, true
-		}
-	}
-	next := map[string]int{} // the lowest number worth a try, by pattern
-	for _, c := range checkers {
-		if c.net == nil {
-			continue
-		}
-		pattern, ok := c.bridgePattern()
-		if !ok || !strings.Contains(pattern, "%d") {
-			continue
-		}
-		for ; next[pattern] <= maxAuto; next[pattern]++ {
-			name := strings.Replace(pattern, "%d", fmt.Sprint(next[pattern]), 1)
-			if !taken[name] && len(name) <= maxDevice {
-				c.net.Bridge, c.net.AutoBridge, taken[name] = name, true, true
-				break
+		for _, s := range c.net.subnets {
+			if s.ok {
+				t.subnets = append(t.subnets, claim{c, len(t.nets), s})
 			}
 		}
-		if c.net.Bridge == "" {
-			c.fault("bridge-pool", c.bridgeAt(), fmt.Sprintf("no number from 0 to %d is left for the bridge %s", maxAuto, pattern),
-				"libvirt tries these numbers for a bridge whose name is left open", "give the network a <bridge name> of its own")
+		t.nets = append(t.nets, c)
+	}
+	slices.SortStableFunc(t.subnets, func(a, b claim) int {
+		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
+	})
+	t.names()
+	t.bridges()
+	t.chooseBridges()
+	t.overlaps()
+	t.routes()
+	t.natAddresses()
+}
+
+// owner is the first network to use a value, and where.
+type owner struct {
+	*checker
+	at extent
+}
+
+// first returns a function that remembers who was the first to use each value.
+func first() func(value string, c *checker, at extent) (owner, bool) {
+	seen := map[string]owner{}
+	return func(value string, c *checker, at extent) (owner, bool) {
+		o, found := seen[value]
+		if !found {
+			seen[value] = owner{c, at}
+		}
+		return o, found
+	}
+}
+
+func (o owner) related(text string) diag.Related {
+	return o.checker.report.related(o.at, text)
+}
+
+// names: name and UUID identify a network, and its MAC address the bridge.
+func (t *together) names() {
+	names, uuids, macs := first(), first(), first()
+	for _, c := range t.nets {
+		root := c.net.root
+		if n := root.sound("name"); n != nil {
+			if o, twice := names(n.text, c, n.textAt); twice {
+				c.fault("name-twice", n.textAt, fmt.Sprintf("two networks have the name %s", quote(n.text)), "everything that is made for a network bears its name",
+					"rename one of the two", o.related("the first"))
+			}
+		}
+		if n := root.sound("uuid"); n != nil {
+			id, _ := parseUUID(n.text)
+			if o, twice := uuids(string(id[:]), c, n.textAt); twice {
+				c.fault("uuid-twice", n.textAt, fmt.Sprintf("two networks have the UUID %s", quote(n.text)), "a UUID identifies one network", "write the output of uuidgen, or leave it out",
+					o.related("the first"))
+			}
+		}
+		if n := root.sound("mac"); n != nil {
+			mac, ok := parseMAC(n.valueOr("address"))
+			if o, twice := macs(string(mac[:]), c, n.at("address")); ok && twice {
+				c.warn("mac-twice", n.at("address"), fmt.Sprintf("two networks have the MAC address %s", n.valueOr("address")), "they work while their bridges are never connected with each other",
+					"alter one of the two, or leave it out", o.related("the first"))
+			}
 		}
 	}
 }
 
-// bridgeAt is where the bridge's name stands, or the network's tag where it is left out.
-func (c *checker) bridgeAt() extent {
-	if bridge := c.net.root.kid("bridge"); bridge.has("name") {
-		return bridge.at("name")
+// bridges: a bridge that is made for a network belongs to it. Networks that only use a bridge of the host may share it.
+func (t *together) bridges() {
+	names := first()
+	for _, c := range t.nets {
+		name, ok := c.bridgePattern()
+		if !ok || strings.Contains(name, "%") {
+			continue
+		}
+		if o, twice := names(name, c, c.bridgeAt()); twice && c.managed() {
+			c.fault("bridge-twice", c.bridgeAt(), fmt.Sprintf("two networks have the bridge %s", name), "a bridge that is made for a network belongs to it alone",
+				"rename one of the two, or leave the name out", o.related("the first"))
+		}
 	}
-	return c.net.root.tag
+}
+
+// overlaps: an address is in one subnet of one network. Of prefixes in the order of t.subnets, those that overlap one are
+// the ones that hold it, and they lie on the stack.
+func (t *together) overlaps() {
+	var stack []claim
+	told := map[*node]bool{} // one complaint for an <ip>
+	for _, s := range t.subnets {
+		for len(stack) > 0 && !stack[len(stack)-1].prefix.Overlaps(s.prefix) {
+			stack = stack[:len(stack)-1]
+		}
+		if len(stack) > 0 {
+			early, late := stack[len(stack)-1], s
+			if late.order < early.order || late.order == early.order && late.node.tag.start < early.node.tag.start {
+				early, late = late, early
+			}
+			if !told[late.node] {
+				told[late.node] = true
+				late.fault("ip-overlap", late.node.at("address"), fmt.Sprintf("subnet %s overlaps %s", late.prefix, early.prefix), "the host couldn't tell on which bridge an address is",
+					"choose a subnet that no other <ip> has", owner{early.checker, early.node.at("address")}.related("the other subnet"))
+			}
+		}
+		stack = append(stack, s)
+	}
+}
+
+// in returns the subnet that holds a; ok is false if none does. Where subnets overlap it may be any of them.
+func (t *together) in(a netip.Addr) (c claim, ok bool) {
+	i, found := slices.BinarySearchFunc(t.subnets, a, func(c claim, a netip.Addr) int { return c.prefix.Addr().Compare(a) })
+	if !found {
+		i--
+	}
+	if i >= 0 && t.subnets[i].prefix.Contains(a) {
+		return t.subnets[i], true
+	}
+	return c, false
+}
+
+// routes: a subnet is on a bridge or behind a gateway, not both, and behind one gateway.
+func (t *together) routes() {
+	dests := first()
+	for _, c := range t.nets {
+		mine := map[string]bool{}
+		for _, r := range c.statics {
+			at := r.node.at("address")
+			if s, found := t.in(r.dest.Addr()); found && r.dest.Bits() >= s.prefix.Bits() {
+				other := owner{s.checker, s.node.at("address")}.related("the subnet")
+				switch {
+				case r.dest == s.prefix:
+					c.fault("route-overlap", at, fmt.Sprintf("the route leads to %s, which is a subnet of network %s", r.dest, quote(s.net.Name())),
+						"the host is on that subnet itself and needs no gateway; libvirt refuses to start the second of the two", "remove the route, or correct its address", other)
+				case s.checker != c:
+					c.warn("route-part", at, fmt.Sprintf("the route takes %s out of %s, a subnet of network %s", r.dest, s.prefix, quote(s.net.Name())),
+						"the host would send packets for guests there to a guest here", "correct the route's address", other)
+				}
+			}
+			key := r.dest.String()
+			if o, twice := dests(key, c, at); twice && o.checker != c && !mine[key] {
+				c.fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest), "libvirt refuses to start the second of the two", "remove one of the two", o.related("the first"))
+			}
+			mine[key] = true
+		}
+	}
+}
+
+// natAddresses: the addresses that guests share should be the host's own, and of one network.
+func (t *together) natAddresses() {
+	var spans []natSpan
+	for _, c := range t.nets {
+		n := c.net.root.sound("forward").sound("nat").sound("address")
+		from, ok1 := n.addr("start")
+		to, ok2 := n.addr("end")
+		if !ok1 || !ok2 || to.Less(from) {
+			continue
+		}
+		spans = append(spans, natSpan{owner{c, n.at("start")}, from, to})
+		if _, known := t.in(from); !known {
+			c.warn("nat-address-unknown", n.at("start"), fmt.Sprintf("%s is in no subnet of these networks", from), "neither libvirt nor vnetc gives the host these addresses: answers come back only if it has them or they are routed to it",
+				"make sure of it; or leave <address> out, to take the address of the interface")
+		}
+	}
+	slices.SortStableFunc(spans, func(a, b natSpan) int { return a.from.Compare(b.from) })
+	for i := 1; i < len(spans); i++ {
+		a, b := spans[i-1], spans[i]
+		if !a.to.Less(b.from) {
+			early, late := a, b
+			if slices.Index(t.nets, late.checker) < slices.Index(t.nets, early.checker) {
+				early, late = late, early
+			}
+			late.warn("nat-address-twice", late.at, fmt.Sprintf("two networks share addresses of %s-%s", late.from, late.to), "guests of both look the same from outside, and use up the same ports",
+				"give each network addresses of its own", early.related("the other"))
+		}
+		if b.to.Less(a.to) {
+			spans[i].owner, spans[i].to = a.owner, a.to // what follows is compared with the one that reaches farther
+		}
+	}
+}
+
+// natSpan is the range of addresses that the guests of a network share.
+type natSpan struct {
+	owner
+	from, to netip.Addr
 }

@@ -44,7 +44,7 @@ type scope struct {
 func readTree(r *report) *node {
 	text := r.src.text
 	if len(text) > maxSize {
-		r.fault("xml-size", extent{}, fmt.Sprintf("the file has %d bytes", len(text)),
+		r.fault("xml-limit", extent{}, fmt.Sprintf("the file has %d bytes", len(text)),
 			fmt.Sprintf("a network description of more than %d bytes is not read", maxSize), "split the network, or move data out of it")
 		return nil
 	}
@@ -126,11 +126,11 @@ func (t *tokens) open(e xml.StartElement, at extent) bool {
 			"a document has one root, and libvirt reads the first only", "put each network in a file of its own")
 		return false
 	case t.depth > maxDepth:
-		t.fault("xml-depth", name, fmt.Sprintf("<%s> stands %d elements deep", short(e.Name.Local), t.depth),
+		t.fault("xml-limit", name, fmt.Sprintf("<%s> stands %d elements deep", short(e.Name.Local), t.depth),
 			fmt.Sprintf("no more than %d nested elements are read", maxDepth), "remove the nesting")
 		return false
 	case t.elements > maxElements || len(e.Attr) > maxAttrs:
-		t.fault("xml-count", name, fmt.Sprintf("<%s> is one too many, or has too many attributes", short(e.Name.Local)),
+		t.fault("xml-limit", name, fmt.Sprintf("<%s> is one too many, or has too many attributes", short(e.Name.Local)),
 			fmt.Sprintf("no more than %d elements, with %d attributes each, are read", maxElements, maxAttrs), "split the network")
 		return false
 	}

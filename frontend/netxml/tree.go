@@ -1,5 +1,7 @@
 package netxml
 
+import "net/netip"
+
 // node is one element of a document: what was written and where.
 type node struct {
 	parent *node
@@ -32,6 +34,14 @@ func (n *node) kid(name string) *node {
 				return k
 			}
 		}
+	}
+	return nil
+}
+
+// sound is kid, but nil if an error was reported for the child as such.
+func (n *node) sound(name string) *node {
+	if k := n.kid(name); k != nil && !k.bad {
+		return k
 	}
 	return nil
 }
@@ -89,10 +99,34 @@ func (n *node) at(name string) extent {
 	return n.tag
 }
 
+// addr returns the address in an attribute that the schema accepted.
+func (n *node) addr(name string) (a netip.Addr, ok bool) {
+	v, ok := n.value(name)
+	if !ok {
+		return a, false
+	}
+	return netip.MustParseAddr(v), true
+}
+
+// number returns the number in an attribute that the schema accepted.
+func (n *node) number(name string) (number uint64, ok bool) {
+	v, ok := n.value(name)
+	if !ok {
+		return 0, false
+	}
+	return parseNumber(v)
+}
+
 // textOr returns the text of n, or other if there is no n.
 func (n *node) textOr(other string) string {
 	if n == nil {
 		return other
 	}
 	return n.text
+}
+
+// valueOr is value, or the empty text.
+func (n *node) valueOr(name string) string {
+	v, _ := n.value(name)
+	return v
 }

@@ -1,9 +1,12 @@
 package diag
 
+import "strings"
+
 // Code is the stable name of a kind of Diagnostic: kebab words, the subject first. Every code stands in [Codes].
 type Code string
 
-// Info explains a Code, as `vnetc explain` prints it. Bad and Good are complete inputs: Bad draws this code, Good does not.
+// Info explains a Code, as `vnetc explain` prints it. Bad and Good are complete inputs: Bad draws this code, Good draws
+// nothing. An input of several files is a txtar archive, in which a line such as "-- a.xml --" begins each file.
 type Info struct {
 	Code  Code
 	Title string // one line, lower case
@@ -15,7 +18,10 @@ type Info struct {
 // Codes returns the table of all codes, by theme.
 func Codes() []Info {
 	var all []Info
-	for _, part := range [][]Info{} {
+	for _, part := range [][]Info{
+		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(), dhcpCodes(), dhcpHostCodes(),
+		dnsCodes(), portCodes(), vlanCodes(),
+	} {
 		all = append(all, part...)
 	}
 	return all
@@ -30,3 +36,31 @@ func Find(code Code) (info Info, ok bool) {
 	}
 	return Info{}, false
 }
+
+// lab is a whole network of the lines that an example is about.
+func lab(lines ...string) string { return named("lab", lines...) }
+
+func named(name string, lines ...string) string {
+	return "<network>\n  <name>" + name + "</name>\n" + strings.Join(indented(lines), "") + "</network>\n"
+}
+
+func indented(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = "  " + line + "\n"
+	}
+	return out
+}
+
+// pair is two networks in two files.
+func pair(a, b []string) string {
+	return "-- a.xml --\n" + named("a", a...) + "-- b.xml --\n" + named("b", b...)
+}
+
+// Lines that examples share.
+const (
+	anyIP   = "<ip address='192.168.122.1' prefix='24'/>"
+	otherIP = "<ip address='192.168.123.1' prefix='24'/>"
+	sixIP   = "<ip family='ipv6' address='fd00:1:2:3::1' prefix='64'/>"
+	anyNAT  = "<forward mode='nat'/>"
+)

@@ -1,0 +1,147 @@
+package netxml
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// sources reads an example: one document, or a txtar archive of several.
+func sources(text string) *diag.Sources {
+	src := &diag.Sources{}
+	archive := txtar.Parse([]byte(text))
+	if len(archive.Files) == 0 {
+		src.Add("lab.xml", []byte(text))
+	}
+	for _, f := range archive.Files {
+		src.Add(f.Name, f.Data)
+	}
+	return src
+}
+
+func codesOf(list diag.List) []diag.Code {
+	var codes []diag.Code
+	for _, d := range list {
+		codes = append(codes, d.Code)
+	}
+	return codes
+}
+
+// Each bad example draws its code and no other, each good one draws nothing.
+func TestExamples(t *testing.T) {
+	for _, info := range diag.Codes() {
+		t.Run(string(info.Code), func(t *testing.T) {
+			if info.Bad == "" || info.Good == "" || info.Title == "" || info.Text == "" {
+				t.Fatal("a code needs title, text and two examples")
+			}
+			_, list := Parse(sources(info.Bad), Options{})
+			if diff := cmp.Diff([]diag.Code{info.Code}, codesOf(list)); diff != "" {
+				t.Errorf("bad example (-want +got):\n%s%v\n%s", diff, list, info.Bad)
+			}
+			for _, d := range list {
+				checkDiagnostic(t, d, sources(info.Bad))
+			}
+			networks, list := Parse(sources(info.Good), Options{})
+			if len(list) > 0 {
+				t.Fatalf("good example draws\n%v\n%s", list, info.Good)
+			}
+			Lower(networks)
+		})
+	}
+}
+
+// checkDiagnostic checks the form of a diagnostic: one line each, lower case, no full stop, and places in the text.
+func checkDiagnostic(t *testing.T, d diag.Diagnostic, src *diag.Sources) {
+	t.Helper()
+	for name, text := range map[string]string{"what": d.What, "why": d.Why, "fix": d.Fix} {
+		if text == "" || strings.ContainsAny(text, "\n\r\x1b") || strings.HasSuffix(text, ".") {
+			t.Errorf("%s of %s: %q is empty, not one line, or ends with a full stop", name, d.Code, text)
+		}
+	}
+	checkSpan(t, d.Span, src)
+	for _, r := range d.Related {
+		checkSpan(t, r.Span, src)
+	}
+}
+
+func checkSpan(t *testing.T, s diag.Span, src *diag.Sources) {
+	t.Helper()
+	size := len(src.Text(s.File))
+	if !slices.Contains(src.Names(), s.File) || !s.IsValid() || s.Start.Offset > s.End.Offset || s.End.Offset > size || s.Start.Offset < 0 {
+		t.Errorf("span %v to %v is not inside of %q (%d bytes)", s.Start, s.End, s.File, size)
+	}
+}
+
+// Every code that this package reports stands in the table, and every code of the table is reported here.
+func TestCodesAreInTable(t *testing.T) {
+	used := map[diag.Code]bool{}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				v, _ := strconv.Unquote(lit.Value)
+				if _, known := diag.Find(diag.Code(v)); known {
+					used[diag.Code(v)] = true
+				}
+			}
+			for _, code := range reported(n) {
+				if _, known := diag.Find(diag.Code(code)); !known {
+					t.Errorf("code %q is not in the table; add it to ir/diag/codes_*.go", code)
+				}
+			}
+			return true
+		})
+	}
+	for _, info := range diag.Codes() {
+		if !used[info.Code] {
+			t.Errorf("code %q is reported nowhere; remove it from ir/diag/codes_*.go", info.Code)
+		}
+	}
+}
+
+// reported returns the codes that are literal first arguments of the functions which report, or first fields of a problem.
+func reported(n ast.Node) []string {
+	var first ast.Expr
+	switch n := n.(type) {
+	case *ast.CallExpr:
+		if sel, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) > 1 && slices.Contains([]string{"fault", "warn", "unknown"}, sel.Sel.Name) {
+			first = n.Args[0]
+		}
+		if id, ok := n.Fun.(*ast.Ident); ok && len(n.Args) > 1 && slices.Contains([]string{"named", "deviceCode", "deviceLike", "dnsName", "inLine"}, id.Name) {
+			first = n.Args[0]
+		}
+	case *ast.CompositeLit:
+		if id, ok := n.Type.(*ast.Ident); ok && id.Name == "problem" && len(n.Elts) > 0 {
+			first = n.Elts[0]
+		}
+	}
+	if lit, ok := first.(*ast.BasicLit); ok {
+		v, err := strconv.Unquote(lit.Value)
+		if err != nil {
+			panic(fmt.Sprintf("literal %s", lit.Value))
+		}
+		return []string{v}
+	}
+	return nil
+}
