@@ -148,6 +148,11 @@ type BaseView struct {
 	Of       func(*Rule) bool // which rules are met; nil for all
 }
 
+// Meets is true if packets of family f meet v, its policy included. The groups are met by both.
+func (v BaseView) Meets(f Family) bool {
+	return slices.ContainsFunc(v.Chains, func(c *Chain) bool { return c.Group != 0 || c.Family&f != 0 })
+}
+
 // Bases returns what hangs at hook, in the order in which packets meet it: see [Eval].
 func (p *Program) Bases(hook Hook) []BaseView {
 	var all []BaseView
@@ -213,10 +218,10 @@ const (
 
 // walkBase walks the packet through a base chain to its policy.
 func (e *evaluation) walkBase(b BaseView) (course, error) {
+	if !b.Meets(e.packet.Family) {
+		return done, nil
+	}
 	for _, c := range b.Chains {
-		if c.Group == 0 && c.Family&e.packet.Family == 0 {
-			continue
-		}
 		after, err := e.walk(c, b.Of, 0)
 		if err != nil || after != onward {
 			return after, err

@@ -209,6 +209,10 @@ func TestEvalFamilyOfChain(t *testing.T) {
 	if got := fate(t, p, tcp6(nil)); got != "dropped" {
 		t.Errorf("an IPv6 packet did not meet a chain of ip6: %s", got)
 	}
+	p.Chains[0].Rules, p.Chains[0].Base.Drop = nil, true
+	if got := fate(t, p, tcp4(nil)); got != "accepted" {
+		t.Errorf("an IPv4 packet met the policy of a chain of ip6: %s", got)
+	}
 }
 
 // base returns a base chain with one rule.

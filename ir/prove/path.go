@@ -60,7 +60,9 @@ func (m *model) fates(w way) fates {
 	k := &walk{model: m, known: make(map[walkAt]fates)}
 	for _, h := range w.hooks {
 		for _, b := range m.program.Bases(h) {
-			k.bases = append(k.bases, hooked{h, b})
+			if b.Meets(m.family) {
+				k.bases = append(k.bases, hooked{h, b})
+			}
 		}
 	}
 	return k.from(walkAt{})
@@ -114,9 +116,6 @@ func (k *walk) meetsNAT(at walkAt, hook ir.Hook) node {
 func (k *walk) base(b hooked) part {
 	var parts []part
 	for _, c := range b.base.Chains {
-		if c.Group == 0 && c.Family&k.family == 0 {
-			continue
-		}
 		parts = append(parts, k.chain(c, b.hook, b.base.Of))
 	}
 	return k.fold(parts)
