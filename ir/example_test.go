@@ -49,7 +49,7 @@ func ExampleEval() {
 	p, list := ir.Parse("lab.ir", []byte(`
 group FWI { ip oifname "virbr1" reject with port-unreachable }
 group FWO { ip iifname "virbr0" saddr 192.168.122.0/24 accept }
-group PRT { ip saddr 192.168.122.0/24 daddr != 192.168.122.0/24 masquerade port 1024-65535 }`))
+group PRT { ip saddr 192.168.122.0/24 daddr != 192.168.122.0/24 l4proto tcp masquerade port 1024-65535 }`))
 	if err := list.Err(); err != nil {
 		panic(err)
 	}
