@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,20 +178,16 @@ func (l *lowering) placeBase(out *plan, c *ir.Chain) {
 	})
 }
 
-// placeChain puts a chain into each table that leads to it; one that nothing leads to stays in the table of its name.
+// tableNames lists the tables in the order in which a forwarded packet meets them.
+var tableNames = [...]string{"raw", "mangle", "nat", "filter", "security"}
+
+// placeChain puts a chain into each table that leads to it.
 func (l *lowering) placeChain(out *plan, c *ir.Chain, reached map[string]hooks) {
 	name := c.Name
 	if out.beside {
 		name = l.prefix() + name // not to flush a host's own chain of the same name
 	}
-	if len(reached) == 0 {
-		table := "filter"
-		if slices.Contains([]string{"raw", "mangle", "nat", "security"}, c.Table) {
-			table = c.Table
-		}
-		reached = map[string]hooks{table: 0}
-	}
-	for _, table := range [...]string{"raw", "mangle", "nat", "filter", "security"} {
+	for _, table := range tableNames {
 		if h, ok := reached[table]; ok {
 			t := out.table(table)
 			t.chains = append(t.chains, place{name: name, policy: "-", family: c.Family, hooks: h, chain: c, table: table})
@@ -198,49 +195,86 @@ func (l *lowering) placeChain(out *plan, c *ir.Chain, reached map[string]hooks) 
 	}
 }
 
-// reachable returns, for each chain that jumps lead to, the tables in which it is reached and the hooks there.
+// programKey names a chain of the program.
+type programKey struct {
+	family      ir.Family
+	table, name string
+}
+
+// reaching finds where chains are met that hang at no hook.
+type reaching struct {
+	byName map[programKey]*ir.Chain
+	hooks  map[*ir.Chain]map[string]hooks
+}
+
+// reachable returns, for each chain that hangs at no hook, the tables in which it is reached and the hooks there. One that
+// nothing leads to is in its home table, reached from no hook.
 func reachable(p *ir.Program) map[*ir.Chain]map[string]hooks {
-	type key struct {
-		family      ir.Family
-		table, name string
-	}
-	byName := make(map[key]*ir.Chain, len(p.Chains))
+	r := reaching{byName: make(map[programKey]*ir.Chain, len(p.Chains)), hooks: make(map[*ir.Chain]map[string]hooks)}
+	homes := make(map[programKey]string) // the first table that an ir table's base chains belong to
 	for _, c := range p.Chains {
-		if c.Group == 0 {
-			byName[key{c.Family, c.Table, c.Name}] = c
+		if c.Group != 0 {
+			continue
 		}
-	}
-	reached := make(map[*ir.Chain]map[string]hooks)
-	var follow func(c *ir.Chain, table string, h hooks, rules func(*ir.Rule) bool)
-	follow = func(c *ir.Chain, table string, h hooks, rules func(*ir.Rule) bool) {
-		for i := range c.Rules {
-			r := &c.Rules[i]
-			to, ok := target(r.Verdict)
-			if !ok || rules != nil && !rules(r) {
-				continue
-			}
-			t := byName[key{c.Family, c.Table, to}]
-			if t == nil || t.Base != nil || reached[t][table]&h == h {
-				continue
-			}
-			if reached[t] == nil {
-				reached[t] = make(map[string]hooks)
-			}
-			reached[t][table] |= h
-			follow(t, table, h, nil)
+		r.byName[programKey{c.Family, c.Table, c.Name}] = c
+		if home := (programKey{family: c.Family, table: c.Table}); c.Base != nil && homes[home] == "" {
+			homes[home] = tableOf(c.Base)
 		}
 	}
 	for _, c := range p.Chains {
 		switch {
 		case c.Group == ir.PRT:
-			follow(c, "nat", 1<<ir.Postrouting, func(r *ir.Rule) bool { return !r.Mangles() })
+			r.follow(c, "nat", 1<<ir.Postrouting)
 		case c.Group != 0:
-			follow(c, "filter", 1<<c.Group.Hook(), nil)
+			r.follow(c, "filter", 1<<c.Group.Hook())
 		case c.Base != nil:
-			follow(c, tableOf(c.Base), 1<<c.Base.Hook, nil)
+			r.follow(c, tableOf(c.Base), 1<<c.Base.Hook)
 		}
 	}
-	return reached
+	for _, c := range p.Chains {
+		if c.Group == 0 && c.Base == nil && r.hooks[c] == nil {
+			r.enter(c, cmp.Or(homes[programKey{family: c.Family, table: c.Table}], home(c.Table)), 0)
+		}
+	}
+	return r.hooks
+}
+
+// home returns the table for an ir table that no base chain tells of.
+func home(table string) string {
+	if slices.Contains(tableNames[:], table) {
+		return table
+	}
+	return "filter"
+}
+
+// enter notes that c is reached in table from hooks h, and follows its jumps if that is news.
+func (r *reaching) enter(c *ir.Chain, table string, h hooks) {
+	known, ok := r.hooks[c][table]
+	if ok && known&h == h {
+		return
+	}
+	if r.hooks[c] == nil {
+		r.hooks[c] = make(map[string]hooks)
+	}
+	r.hooks[c][table] = known | h
+	r.follow(c, table, h)
+}
+
+// follow enters the chains that the rules of c lead to.
+func (r *reaching) follow(c *ir.Chain, table string, h hooks) {
+	for i := range c.Rules {
+		name, ok := target(c.Rules[i].Verdict)
+		if !ok {
+			continue
+		}
+		key := programKey{c.Family, c.Table, name}
+		if c.Group != 0 {
+			key.family, key.table = ir.Both, ""
+		}
+		if to := r.byName[key]; to != nil && to.Base == nil {
+			r.enter(to, table, h)
+		}
+	}
 }
 
 // target returns the chain that v leads to.
