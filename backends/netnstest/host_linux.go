@@ -110,7 +110,7 @@ func (h *Host) Bridge(name string, addrs ...netip.Prefix) {
 }
 
 // Guest joins a new peer to a bridge of the host, made by [Host.Bridge] or otherwise. Its default routes lead to the
-// bridge's addresses. Given addresses with the whole length (/32, /128), it sends to its neighbours on the bridge, too, by
+// bridge. Given addresses with the whole length (/32, /128), it sends to its neighbours on the bridge, too, by
 // way of the host. An address in none of the bridge's subnets gets a route on the host, so that errors find back to it.
 func (h *Host) Guest(name, bridge string, addrs ...netip.Prefix) *Peer {
 	h.t.Helper()
@@ -177,14 +177,11 @@ func (h *Host) connect(p *Peer, gateway netlink.Link) {
 			continue
 		}
 		p.Hosts = append(p.Hosts, host)
-		neighbour(h.t, p.links, p.index, host.Addr(), p.hostMAC)
-		if firstIn(host, p.Addrs).IsValid() {
-			err := defaultRoute(p.links, p.index, host.Addr())
-			if !errors.Is(err, fs.ErrExist) { // the bridge's second subnet
-				must(h.t, err, "route of %s by way of %s", p.Name, host)
-			}
-		}
+		p.routeBy(host.Addr())
 	}
+	// Where the host has no address, addresses that nobody has stand for its interface.
+	p.routeBy(netip.MustParseAddr("169.254.0.1"))
+	p.routeBy(netip.MustParseAddr("fe80::1"))
 	for _, a := range p.Addrs {
 		neighbour(h.t, h.links, gateway.Attrs().Index, a.Addr(), p.mac)
 		if !p.known(a.Addr()) {
@@ -198,6 +195,15 @@ func (h *Host) connect(p *Peer, gateway netlink.Link) {
 		if src, ok := p.Addr(host.Addr()); ok {
 			h.ping(p, src, host.Addr())
 		}
+	}
+}
+
+// routeBy adds a default route by way of an address of the host's, unless p has one of that family.
+func (p *Peer) routeBy(gateway netip.Addr) {
+	p.t.Helper()
+	neighbour(p.t, p.links, p.index, gateway, p.hostMAC)
+	if err := defaultRoute(p.links, p.index, gateway); !errors.Is(err, fs.ErrExist) {
+		must(p.t, err, "route of %s by way of %s", p.Name, gateway)
 	}
 }
 

@@ -132,14 +132,24 @@ func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 	if h.await(patience, done) {
 		return r
 	}
-	for _, host := range near.Hosts {
-		if src, ok := near.Addr(host.Addr()); ok {
-			h.ping(near, src, host.Addr())
-			break
-		}
-	}
+	h.marker(near)
 	h.await(patience, done) // what was read after the reply, and a margin
 	return r
+}
+
+// marker sends an echo request from p to the host and waits for the answer. A peer on a bridge without an address asks for
+// another address of the host's.
+func (h *Host) marker(p *Peer) {
+	h.t.Helper()
+	for _, known := range append([]*Peer{p}, h.peers...) {
+		for _, host := range known.Hosts {
+			if src, ok := p.Addr(host.Addr()); ok {
+				h.ping(p, src, host.Addr())
+				return
+			}
+		}
+	}
+	h.t.Fatalf("%s has no way to an address of the host's", p.Name)
 }
 
 // find looks through what was seen for the packet of r. Its arrival counts before its refusal: what comes after an arrival

@@ -2,6 +2,6 @@
 // packets are sent. What becomes of each must be what ir.Eval says of the compiled program.
 //
 // Where the model and the kernel are not one, the tests keep out of the way or say so beside the probe: the host has no
-// other rules and all policies accept; packets are whole; which state a packet has is given to ir.Eval and made here, by
-// sending what comes before it.
+// other rules and all policies accept; packets are whole; which state a packet has is given to ir.Eval and made here,
+// by sending what comes before it.
 package kernel

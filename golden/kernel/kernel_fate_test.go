@@ -28,7 +28,8 @@ func (s *site) probe(p *ir.Program, from *netnstest.Peer, packet netnstest.Packe
 	return got
 }
 
-// related has a datagram arrive at a closed port and compares the fate of the error about it, which is of state related.
+// related has a datagram arrive at a closed port and compares the fate of the error about it, which is of state
+// related.
 func (s *site) related(p *ir.Program, from *netnstest.Peer, packet netnstest.Packet) {
 	s.t.Helper()
 	got := s.Send(from, packet)
@@ -161,7 +162,8 @@ func translated(nat *ir.NAT, got netnstest.Result) string {
 	return ""
 }
 
-// refusalCode returns nft(8)'s name for what the sender was told (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
+// refusalCode returns nft(8)'s name for what the sender was told (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section
+// 3.1).
 func refusalCode(f ir.Family, got netnstest.Result) ir.RejectCode {
 	if got.Refusal.Kind == netnstest.RST {
 		return ir.TCPReset

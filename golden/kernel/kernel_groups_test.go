@@ -10,12 +10,12 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestThreeGroups shows why there are three forward groups. With the rules of each network in one block, the block of the
-// network started later on top, as libvirt had them before 5.1.0, "what leaves by my bridge is accepted" of the later is
-// met before "what enters by my bridge is refused" of the earlier: packets leak from the later network into the earlier.
-// With the groups none does, whichever is started first.
+// TestThreeGroups shows why there are three forward groups. With the rules of each network in one block, the block of
+// the network started later on top, as libvirt had them before 5.1.0, "what leaves by my bridge is accepted" of the
+// later is met before "what enters by my bridge is refused" of the earlier: packets leak from the later network into
+// the earlier. With the groups none does, whichever is started first.
 func TestThreeGroups(t *testing.T) {
-	a, b := networks()[0], networks()[2] // two NAT networks
+	a, b := named("nat"), named("nat-ports")
 	for _, l := range loaders() {
 		t.Run(l.name, func(t *testing.T) {
 			netnstest.Require(t, l.tools...)
@@ -79,15 +79,7 @@ func interleaved(t *testing.T, nets ...network) *ir.Program {
 // TestIsolatedIntoRouted: where libvirt's rules don't keep networks apart. A routed network lets in whatever is for its
 // subnet, and its FWI is met before the FWO of an isolated network; the answers are refused.
 func TestIsolatedIntoRouted(t *testing.T) {
-	var isolated, route network
-	for _, n := range networks() {
-		switch n.name {
-		case "isolated":
-			isolated = n
-		case "route":
-			route = n
-		}
-	}
+	isolated, route := named("isolated"), named("route")
 	for _, l := range loaders() {
 		t.Run(l.name, func(t *testing.T) {
 			netnstest.Require(t, l.tools...)

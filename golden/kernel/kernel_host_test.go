@@ -10,10 +10,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestFromHost: what the host itself sends passes postrouting as well. Its broadcasts and multicasts (DHCP offers, mDNS)
-// carry the bridge's address, which is in the network's subnet, and must not be masqueraded; what it sends with that
-// address to the world is. The checksum of what goes to DHCP clients is filled in by iptables; the nftables back end says that
-// it leaves that out.
+// TestFromHost: what the host itself sends passes postrouting as well. Its broadcasts and multicasts (DHCP offers,
+// mDNS) carry the bridge's address, which is in the network's subnet, and must not be masqueraded; what it sends with
+// that address to the world is. The checksum of what goes to DHCP clients is filled in by iptables; the nftables back
+// end says that it leaves that out.
 func TestFromHost(t *testing.T) {
 	nets := networks()
 	for _, l := range loaders() {
@@ -117,12 +117,7 @@ func isCross(r ir.Rule) bool {
 func (s *site) bridged(p *ir.Program, n network) {
 	s.t.Helper()
 	guest, other := s.guests[n.name][0], s.guests[n.name][1]
-	for _, to := range other.Addrs {
-		from, _ := guest.Addr(to.Addr())
-		for _, packet := range s.packets(from, to.Addr()) {
-			s.probe(p, guest, packet)
-		}
-	}
+	s.talk(p, guest, other)
 	for _, group := range []string{"255.255.255.255", "224.0.0.251", "ff02::fb"} {
 		to := netip.MustParseAddr(group)
 		from, ok := guest.Addr(to)
@@ -143,11 +138,10 @@ func (s *site) bridged(p *ir.Program, n network) {
 	}
 }
 
-// TestServices: INP and OUT open the host's DHCP, DNS and TFTP ports on a host whose own policy is to drop. The model has
-// no such policy beside the groups; a packet is let through here if a rule of the group accepts it there.
+// TestServices: INP and OUT open the host's DHCP, DNS and TFTP ports on a host whose own policy is to drop. The model
+// has no such policy beside the groups; a packet is let through here if a rule of the group accepts it there.
 func TestServices(t *testing.T) {
-	all := networks()
-	nets := []network{all[0], all[4], all[8], all[9]} // a network of each set of services, and an open one
+	nets := []network{named("nat-two"), named("nat-ipv6"), named("bare"), named("open")} // each set of services
 	for _, l := range loaders() {
 		if l.backend != (iptables.Backend{}) {
 			continue // leaves both groups out, and says so

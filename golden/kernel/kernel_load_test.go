@@ -40,11 +40,16 @@ func loaders() []loader {
 	}
 }
 
-// install compiles p for the loader and replaces what the host has by it.
+// install compiles p for the loader, with vnetc's names, and replaces what the host has by it.
 func (l loader) install(t *testing.T, h *netnstest.Host, p *ir.Program) {
 	t.Helper()
-	options := backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains}
-	rules, found := l.backend.Lower(p, options)
+	l.installAs(t, h, p, backends.VnetcNames)
+}
+
+// installAs is install with names of choice.
+func (l loader) installAs(t *testing.T, h *netnstest.Host, p *ir.Program, names backends.Names) {
+	t.Helper()
+	rules, found := l.backend.Lower(p, backends.Options{Families: ir.Both, Names: names, Layout: backends.Chains})
 	if found.HasErrors() {
 		t.Fatalf("lower: %v", found)
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestMutants shows that the comparisons of this package can fail: a program with one thing wrong in it is loaded, and the
-// packet that tells is found to contradict the right program, and not the wrong one.
+// TestMutants shows that the comparisons of this package can fail: a program with one thing wrong in it is loaded, and
+// the packet that tells is found to contradict the right program, and not the wrong one.
 func TestMutants(t *testing.T) {
 	nets := networks()
 	whole := compile(t, nets...)
@@ -69,7 +69,7 @@ func TestMutants(t *testing.T) {
 			for _, m := range mutants {
 				wrong := mutate(whole, m.mutate)
 				l.install(t, s.Host, wrong)
-				from, to := s.named(m.from), s.named(m.to)
+				from, to := s.peer(m.from), s.peer(m.to)
 				packet := netnstest.Packet{
 					Kind: netnstest.UDP, Src: netip.AddrPortFrom(from.Addrs[0].Addr(), m.port),
 					Dst: netip.AddrPortFrom(to.Addrs[0].Addr(), netnstest.Open),
@@ -90,8 +90,8 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// named returns the first guest of a network, or the far side of the first uplink.
-func (s *site) named(name string) *netnstest.Peer {
+// peer returns the first guest of a network, or the far side of the first uplink.
+func (s *site) peer(name string) *netnstest.Peer {
 	if name == "far" {
 		return s.far[0]
 	}
