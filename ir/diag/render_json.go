@@ -42,7 +42,16 @@ type jsonRelated struct {
 //
 // What is empty or not known is left out, but for severity, code and what. Lines and columns count from 1, columns in
 // characters, offsets from 0 in bytes.
-func JSON(w io.Writer, l List) error {
+func JSON(w io.Writer, l List) error { return WriteJSON(w, jsonList(l)) }
+
+// MarshalJSON returns the array that [JSON] writes, as a part for a larger document; [WriteJSON] writes such a one.
+func MarshalJSON(l List) (json.RawMessage, error) {
+	var b bytes.Buffer
+	err := JSON(&b, l)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+func jsonList(l List) []jsonDiagnostic {
 	all := make([]jsonDiagnostic, len(l))
 	for i, d := range l {
 		j := jsonDiagnostic{Severity: d.Severity.String(), Code: d.Code, File: d.Span.File, What: d.What, Why: d.Why, Fix: d.Fix}
@@ -54,7 +63,7 @@ func JSON(w io.Writer, l List) error {
 		}
 		all[i] = j
 	}
-	return writeJSON(w, all)
+	return all
 }
 
 func jsonSpan(s Span) (start, end *jsonPos) {
@@ -65,9 +74,9 @@ func jsonSpan(s Span) (start, end *jsonPos) {
 	return pos(s.Start), pos(s.End)
 }
 
-// writeJSON writes v with indents, and with everything that does not print escaped: encoding/json leaves DEL, C1 controls
+// WriteJSON writes v as JSON with indents, and with everything that does not print escaped: encoding/json leaves DEL, C1 controls
 // and marks of direction as they are, which a terminal may obey. They can only stand in strings.
-func writeJSON(w io.Writer, v any) error {
+func WriteJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

@@ -95,7 +95,7 @@ func SARIF(w io.Writer, l List, src *Sources, toolVersion string) error {
 	for _, d := range l {
 		run.Results = append(run.Results, sarifResultOf(d, index))
 	}
-	return writeJSON(w, sarifLog{
+	return WriteJSON(w, sarifLog{
 		Schema:  "https://json.schemastore.org/sarif-2.1.0.json",
 		Version: "2.1.0",
 		Runs:    []sarifRun{run},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -23,7 +24,7 @@ func found(t *testing.T) (diag.List, *diag.Sources) {
 	src := &diag.Sources{}
 	src.Add("nets/a b%ü.xml", []byte(text))
 	return diag.List{
-		{Severity: diag.Error, Code: "name-twice", Span: span("'ü'"), What: "name \x1b[2J\u009b\u202e<ü> is taken", Why: "why", Fix: "fix",
+		{Severity: diag.Error, Code: "test-code", Span: span("'ü'"), What: "name \x1b[2J\u009b\u202e<ü> is taken", Why: "why", Fix: "fix",
 			Related: []diag.Related{{Span: span("'x'"), Text: "first"}}},
 		{Severity: diag.Note, Code: "lost", What: "no place"},
 		{Severity: diag.Warning, Code: "far", Span: diag.Span{File: "/etc/x.xml"}, What: "no line"},
@@ -35,7 +36,7 @@ func TestJSON(t *testing.T) {
 	want := `[
   {
     "severity": "error",
-    "code": "name-twice",
+    "code": "test-code",
     "file": "nets/a b%ü.xml",
     "start": {
       "line": 2,
@@ -185,7 +186,7 @@ func TestSARIF(t *testing.T) {
        }
       }
      ],
-     "ruleId": "name-twice"
+     "ruleId": "test-code"
     },
     {
      "level": "note",
@@ -241,11 +242,11 @@ func TestSARIFNothing(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	info := diag.Info{
-		Code: "name-twice", Title: "two things have one name",
+		Code: "test-code", Title: "two things have one name",
 		Text: "A name names one thing. Whoever asks for it by name must know which of the two he gets, and so must the host.\n\nTake another.",
 		Bad:  "<a name='x'/>\n\n<b name='x'/>\n",
 	}
-	want := `name-twice: two things have one name
+	want := `test-code: two things have one name
 
 A name names one thing. Whoever asks for it by name must know which of the two
 he gets, and so must the host.
@@ -289,4 +290,71 @@ func TestVisible(t *testing.T) {
 			t.Errorf("Visible(%q) = %s, want %s", tt.in, got, tt.want)
 		}
 	}
+}
+
+// TestSARIFRules: a result points at its rule in the driver's table.
+func TestSARIFRules(t *testing.T) {
+	code := diag.Codes()[len(diag.Codes())/2].Code
+	var b bytes.Buffer
+	if err := diag.SARIF(&b, diag.List{{Severity: diag.Error, Code: code, What: "w"}}, nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	var log struct {
+		Runs []struct {
+			Tool struct {
+				Driver struct{ Rules []struct{ ID diag.Code } }
+			}
+			Results []struct{ RuleIndex int }
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &log); err != nil {
+		t.Fatal(err)
+	}
+	run := log.Runs[0]
+	if got := run.Tool.Driver.Rules[run.Results[0].RuleIndex].ID; got != code {
+		t.Errorf("the result points at %s, want %s", got, code)
+	}
+}
+
+func TestUnknownCode(t *testing.T) {
+	tests := []struct{ code, want string }{
+		{"dhcp-range-ordre", `no diagnostic has the code "dhcp-range-ordre"; did you mean dhcp-range-order?`},
+		{"dhcp-nothing-like-it", `no diagnostic has the code "dhcp-nothing-like-it"; about dhcp there are `},
+		{"\x1b[2J", `no diagnostic has the code "\x1b[2J"; vnetc explain lists them all`},
+	}
+	for _, tt := range tests {
+		if got := diag.UnknownCode(tt.code).Error(); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}
+
+// FuzzText: whatever the input and the place in it, what is printed holds nothing that a terminal obeys, and the marker
+// stands within the line above it, or right behind.
+func FuzzText(f *testing.F) {
+	f.Add([]byte("<a\tname='网\x1b[2J\xff'/>\r\n<b/>"), 9, 3)
+	f.Add([]byte(strings.Repeat("ü\t", 300)), 400, 10)
+	f.Fuzz(func(t *testing.T, text []byte, offset, size int) {
+		offset, size = max(0, min(offset, len(text))), max(0, min(size, len(text)))
+		var src diag.Sources
+		src.Add("f\n", text)
+		lines := diag.NewLines(text)
+		at := diag.Span{File: "f\n", Start: lines.Pos(offset), End: lines.Pos(offset + size)}
+		var b bytes.Buffer
+		if err := diag.Text(&b, diag.List{{Severity: diag.Error, Code: "c", What: string(text), Span: at}}, &src, diag.TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range b.String() {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Fatalf("%U in the output", r)
+			}
+		}
+		out := strings.Split(b.String(), "\n")
+		if len(out) != 4 || len(out[1]) > 2000 {
+			t.Fatalf("%d lines, the second of %d bytes", len(out), len(out[1]))
+		}
+		if marker := strings.IndexByte(out[2], '^'); marker > 2*len([]rune(out[1])) {
+			t.Fatalf("marker in column %d of\n%s", marker, out[1])
+		}
+	})
 }

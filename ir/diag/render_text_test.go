@@ -95,13 +95,13 @@ func TestTextWhole(t *testing.T) {
 	var src diag.Sources
 	src.Add("f", []byte(text))
 	l := diag.List{
-		{Severity: diag.Error, Code: "name-twice", Span: spanOf(t, text, "'x'", 1), What: `name "x" is taken`, Why: "a name names one thing",
+		{Severity: diag.Error, Code: "test-code", Span: spanOf(t, text, "'x'", 1), What: `name "x" is taken`, Why: "a name names one thing",
 			Fix: "take another", Related: []diag.Related{{Span: spanOf(t, text, "'x'", 0), Text: "it was given here"}}},
 		{Severity: diag.Warning, Code: "far", Span: diag.Span{File: "other", Start: diag.Pos{Offset: 0, Line: 3, Col: 4}}, What: "no source\nfor \x1b[31mthis"},
 		{Severity: diag.Note, Code: "lost", What: "no place"},
 		{Severity: diag.Error, Code: "e", What: "1"}, {Severity: diag.Error, Code: "e", What: "2"}, {Severity: diag.Warning, Code: "e", What: "3"},
 	}
-	want := `f:2:9: error: name "x" is taken [name-twice]
+	want := `f:2:9: error: name "x" is taken [test-code]
     2 | <b name='x'/>
       |         ^~~
   why: a name names one thing
