@@ -13,8 +13,11 @@ import (
 // Limits of one document. A network of thousands of DHCP hosts stays well within them; what goes beyond is no network
 // description but an attempt on the reader's memory.
 const (
-	maxSize     = 1 << 20 // bytes
-	maxDepth    = 64      // nested elements
+	// MaxSize is the length of the longest document that is read, in bytes. Who reads files for Parse need not read further
+	// than one byte past it.
+	MaxSize = 1 << 20
+
+	maxDepth    = 64 // nested elements
 	maxElements = 20000
 	maxAttrs    = 64 // of one element
 )
@@ -43,9 +46,9 @@ type scope struct {
 // readTree returns the tree of the report's source, or nil after reporting the fault that makes it unreadable.
 func readTree(r *report) *node {
 	text := r.src.text
-	if len(text) > maxSize {
+	if len(text) > MaxSize {
 		r.fault("xml-limit", extent{}, fmt.Sprintf("the file has %d bytes", len(text)),
-			fmt.Sprintf("a network description of more than %d bytes is not read", maxSize), "split the network, or move data out of it")
+			fmt.Sprintf("a network description of more than %d bytes is not read", MaxSize), "split the network, or move data out of it")
 		return nil
 	}
 	if at, ok := firstInvalid(text); !ok {
