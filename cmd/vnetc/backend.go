@@ -1,0 +1,48 @@
+package main
+
+import (
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/iptables"
+	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/ir"
+)
+
+// targets lists the back ends, the default first.
+var targets = []backends.Backend{nftables.Backend{}, iptables.Backend{}}
+
+func targetNames() []string {
+	var names []string
+	for _, b := range targets {
+		names = append(names, b.Name())
+	}
+	return names
+}
+
+// targetFlags are the flags that choose what is made of a program.
+type targetFlags struct {
+	backend, family, layout, names *choice
+	comments                       *bool
+}
+
+// chosen returns the back end asked for, or all of them if none was and all is true.
+func (f *targetFlags) chosen(all bool) []backends.Backend {
+	if all && !f.backend.set {
+		return targets
+	}
+	for _, b := range targets {
+		if b.Name() == f.backend.value {
+			return []backends.Backend{b}
+		}
+	}
+	panic("unknown back end " + f.backend.value)
+}
+
+func (f *targetFlags) options() backends.Options {
+	families := map[string]ir.Family{"ipv4": ir.IPv4, "ipv6": ir.IPv6, "both": ir.Both}
+	return backends.Options{
+		Families: families[f.family.value],
+		Names:    backends.Names(f.names.value),
+		Layout:   backends.Layout(f.layout.value),
+		Comments: *f.comments,
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+func newCheck(s streams) *cobra.Command {
+	var lax bool
+	var format *choice
+	cmd := &cobra.Command{
+		Use:   "check PATH...",
+		Short: "say what is wrong with network XML",
+		Long: `check reads network XML and says everything that is wrong or hardly meant, all
+files together, without making rules. What libvirt refuses is an error, and so
+is what it takes but can't work or is unsafe. With --format json or sarif the
+diagnostics are the result and go to stdout.
+
+Exit codes: 0 no errors (warnings may be there); 1 errors; 2 wrong usage; 3 cannot read.`,
+		Example: `  vnetc check lab.xml
+  vnetc check --format json lab.xml | jq -r '.diagnostics[].code'
+  vnetc check --format sarif networks/ > vnetc.sarif`,
+		ValidArgsFunction: xmlPaths,
+		RunE: func(_ *cobra.Command, paths []string) error {
+			if len(paths) == 0 {
+				return usagef("check needs at least one PATH, for example: vnetc check lab.xml")
+			}
+			return check(s, netxml.Options{Lax: lax}, format.value, paths)
+		},
+	}
+	format = addChoice(cmd, "format", "how to print the diagnostics", "text", "json", "sarif")
+	cmd.Flags().BoolVar(&lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	return cmd
+}
+
+func check(s streams, opts netxml.Options, format string, paths []string) error {
+	src, err := readSources(s.in, paths)
+	if err != nil {
+		return err
+	}
+	_, found := compileSources(src, opts)
+	switch format {
+	case "text":
+		err = diag.Text(s.err, found, src, diag.TextOptions{Color: s.color, Max: maxShown})
+		if err == nil {
+			_, err = fmt.Fprintf(s.out, "%s: %s, %s\n", plural(len(src.Names()), "file"),
+				plural(found.Count(diag.Error), "error"), plural(found.Count(diag.Warning), "warning"))
+		}
+	case "json":
+		err = diag.JSON(s.out, found)
+	case "sarif":
+		err = diag.SARIF(s.out, found, src, version())
+	}
+	if err != nil {
+		return hostf("write: %v", err)
+	}
+	if found.HasErrors() {
+		return exitError{code: exitNo}
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// readSources reads every PATH: files, directories (their *.xml in order of name), and - for stdin. A file is read no
+// further than one byte past what the front end takes.
+func readSources(in io.Reader, paths []string) (*diag.Sources, error) {
+	src := &diag.Sources{}
+	for _, path := range paths {
+		if path == "-" {
+			text, err := readLimited(in)
+			if err != nil {
+				return nil, hostf("read stdin: %v", err)
+			}
+			src.Add("<stdin>", text)
+			continue
+		}
+		files, err := xmlFiles(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			if src.Has(file) {
+				return nil, usagef("%s is given twice", file)
+			}
+			text, err := readFile(file)
+			if err != nil {
+				return nil, err
+			}
+			src.Add(file, text)
+		}
+	}
+	return src, nil
+}
+
+// xmlFiles returns path itself, or the XML files in it if it is a directory.
+func xmlFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("%s: there is no such file or directory", path)
+	}
+	if err != nil {
+		return nil, hostf("%v", err)
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path) // sorted by name
+	if err != nil {
+		return nil, hostf("%v", err)
+	}
+	var files []string
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".xml" && !e.IsDir() {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, usagef("%s: no *.xml in this directory", path)
+	}
+	return files, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, hostf("%v", err)
+	}
+	defer f.Close()
+	text, err := readLimited(f)
+	if err != nil {
+		return nil, hostf("read %s: %v", path, err)
+	}
+	return text, nil
+}
+
+func readLimited(r io.Reader) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(r, netxml.MaxSize+1))
+}
+
+// compileSources runs the front end: XML to a verified program. The program is nil if the list has errors.
+func compileSources(src *diag.Sources, opts netxml.Options) (*ir.Program, diag.List) {
+	nets, found := netxml.Parse(src, opts)
+	if found.HasErrors() {
+		return nil, found
+	}
+	p := netxml.Lower(nets)
+	found = append(found, ir.Verify(p)...)
+	if found.HasErrors() {
+		return nil, found
+	}
+	return p, found
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// maxShown is how many diagnostics are printed for people; the rest are counted.
+const maxShown = 20
+
+// report prints found to stderr, without notes unless verbose, and returns the error that ends the verb if there is one
+// among them.
+func report(s streams, src *diag.Sources, found diag.List, verbose bool) error {
+	shown := found
+	if !verbose {
+		shown = nil
+		for _, d := range found {
+			if d.Severity != diag.Note {
+				shown = append(shown, d)
+			}
+		}
+	}
+	if err := diag.Text(s.err, shown, src, diag.TextOptions{Color: s.color, Max: maxShown}); err != nil {
+		return hostf("%v", err)
+	}
+	if n := found.Count(diag.Error); n > 0 {
+		return exitError{exitNo, fmt.Sprintf("%s; nothing was written", plural(n, "error"))}
+	}
+	return nil
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// isDir is true if the user means a directory by path: it ends in a slash, or is one.
+func isDir(path string) bool {
+	if strings.HasSuffix(path, "/") {
+		return true
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// writeDocuments puts each document into dir, which is made if it is missing. All are written beside their names first
+// and renamed only when every one is complete, so that a full disk leaves the old files.
+func writeDocuments(dir string, docs []backends.Document) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return hostf("%v", err)
+	}
+	var staged []string
+	defer func() {
+		for _, tmp := range staged {
+			os.Remove(tmp) // gone already if it was renamed
+		}
+	}()
+	for _, d := range docs {
+		tmp, err := stage(filepath.Join(dir, d.File), d.Text)
+		if tmp != "" {
+			staged = append(staged, tmp)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for i, d := range docs {
+		if err := os.Rename(staged[i], filepath.Join(dir, d.File)); err != nil {
+			return hostf("%v", err)
+		}
+	}
+	return nil
+}
+
+// writeFile puts text into path, whole or not at all.
+func writeFile(path string, text []byte) error {
+	return writeDocuments(filepath.Dir(path), []backends.Document{{File: filepath.Base(path), Text: text}})
+}
+
+// stage writes text to a new file beside path and returns its name.
+func stage(path string, text []byte) (string, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return "", hostf("%v", err)
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return f.Name(), hostf("%v", err)
+	}
+	return f.Name(), nil
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func newVersion(s streams) *cobra.Command {
+	var format *choice
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "print the version",
+		Long:    "version prints the version of vnetc, of Go, and the platform it was built for.",
+		Example: "  vnetc version --format json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if format.value == "json" {
+				return json.NewEncoder(s.out).Encode(map[string]string{
+					"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+				})
+			}
+			_, err := fmt.Fprintf(s.out, "vnetc %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+	format = addChoice(cmd, "format", "how to print", "text", "json")
+	return cmd
+}
+
+// version returns the module version the program was built from, (devel) for a build from a checkout.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
