@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/url"
 	"path"
-	"strings"
 )
 
 // The parts of a SARIF 2.1.0 log that vnetc writes (OASIS sarif-v2.1.0, section 3), by the standard's own names.
@@ -142,7 +141,7 @@ func sarifLocationOf(s Span) sarifLocation {
 func fileURI(name string) string {
 	u := url.URL{Path: name}
 	if path.IsAbs(name) {
-		u = url.URL{Scheme: "file", Path: name}
+		u.Scheme = "file"
 	}
-	return strings.ReplaceAll(u.String(), "'", "%27")
+	return u.String()
 }
