@@ -1,0 +1,132 @@
+package golden
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+var update = flag.Bool("update", false, "rewrite the recorded sections of the corpus")
+
+const howToUpdate = "if the change is meant: go test ./golden -update, and read the diff before you commit it"
+
+// corpusFiles calls f for each txtar file in dir whose name, less its ending, is chosen, as a subtest of that name.
+func corpusFiles(t *testing.T, dir string, choose func(name string) bool, f func(t *testing.T, name string, s *Scenario)) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no scenarios in %s (%v)", dir, err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".txtar")
+		if !choose(name) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := ParseScenario(text)
+			if len(s.Sources.Names()) == 0 {
+				t.Fatalf("%s has no network: add a section -- NAME.xml --", path)
+			}
+			f(t, name, s)
+		})
+	}
+}
+
+// corpus is corpusFiles for scenarios of our own, which say why they exist.
+func corpus(t *testing.T, dir string, f func(t *testing.T, path string, s *Scenario)) {
+	t.Helper()
+	corpusFiles(t, dir, func(string) bool { return true }, func(t *testing.T, name string, s *Scenario) {
+		path := filepath.Join(dir, name+".txtar")
+		if len(s.Prose) < 40 {
+			t.Errorf("%s has no prose: say above the first file why the scenario exists", path)
+		}
+		f(t, path, s)
+	})
+}
+
+// compare holds the recorded sections against those made now, or records the latter.
+func compare(t *testing.T, path string, s *Scenario, now []Section) {
+	t.Helper()
+	for _, rec := range s.Sections {
+		if textOf(now, rec.Name) == nil && !*update {
+			t.Errorf("section %q is an orphan: no stage makes it; %s", rec.Name, howToUpdate)
+		}
+	}
+	for _, sec := range now {
+		if textOf(s.Sections, sec.Name) == nil && !*update {
+			t.Errorf("section %q is missing; %s", sec.Name, howToUpdate)
+		}
+	}
+	delta := Diff(filepath.Base(path), s.Sections, now)
+	if len(delta) == 0 {
+		return
+	}
+	if !*update {
+		t.Errorf("%s\n%s", delta, howToUpdate)
+		return
+	}
+	s.Sections = now
+	if err := os.WriteFile(path, s.Format(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCases(t *testing.T) {
+	n := 0
+	corpus(t, "cases", func(t *testing.T, path string, s *Scenario) {
+		n++
+		now, err := Outputs(s.Sources, AllStages())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, found := Compile(s.Sources); found.HasErrors() {
+			t.Fatalf("a scenario in cases must compile; move it to bad:\n%s", diagnostics(s.Sources, found))
+		}
+		compare(t, path, s, now)
+	})
+	if n < 35 {
+		t.Errorf("only %d scenarios; the corpus promises at least 35", n)
+	}
+}
+
+// TestBad holds each bad input against the exact text of its diagnostics. The file is named after the code that it is
+// about, with an optional suffix after a dot.
+func TestBad(t *testing.T) {
+	shown := make(map[diag.Code]bool)
+	corpus(t, "bad", func(t *testing.T, path string, s *Scenario) {
+		_, found := Compile(s.Sources)
+		code := diag.Code(strings.Split(filepath.Base(path), ".")[0])
+		for _, d := range found {
+			shown[d.Code] = true
+			if d.Code == code {
+				code = ""
+			}
+		}
+		if code != "" {
+			t.Errorf("the input does not draw %s, after which the file is named; got %v", code, found)
+		}
+		compare(t, path, s, []Section{{"diagnostics", diagnostics(s.Sources, found)}})
+	})
+	if t.Failed() {
+		return
+	}
+	for _, info := range diag.Codes() {
+		if strings.HasSuffix(string(info.Code), "internal") || shown[info.Code] || !fromXML(info) {
+			continue
+		}
+		t.Errorf("code %s has no case: write golden/bad/%s.txtar", info.Code, info.Code)
+	}
+}
+
+// fromXML is true if info is about network XML, and not about the IR's text form.
+func fromXML(info diag.Info) bool {
+	return strings.Contains(info.Bad, "<") || info.Bad == ""
+}

@@ -1,0 +1,108 @@
+// Package golden keeps the firewalls of networks as text: one txtar file a scenario, with prose, network XML and what each
+// stage makes of it. It runs vnetc's own corpus (the tests beside this file) and is the engine of `vnetc golden`, which
+// does the same for the user's networks. It may import everything; nothing but cmd imports it.
+package golden
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/iptables"
+	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// Section is one output of a scenario, a file of its txtar archive.
+type Section struct {
+	Name string
+	Text []byte
+}
+
+// Stage makes one section out of a program.
+type Stage struct {
+	Name string
+	Make func(*ir.Program) ([]byte, error)
+}
+
+// Rules lists the stages whose output a host would load: iptables, ip6tables, nftables.
+func Rules() []Stage {
+	return []Stage{
+		{"iptables", rules(iptables.Backend{}, ir.IPv4)},
+		{"ip6tables", rules(iptables.Backend{}, ir.IPv6)},
+		{"nftables", rules(nftables.Backend{}, ir.Both)},
+	}
+}
+
+// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink.
+func AllStages() []Stage {
+	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink})
+}
+
+func options(families ir.Family) backends.Options {
+	return backends.Options{Families: families, Names: backends.VnetcNames, Layout: backends.Chains}
+}
+
+func rules(b backends.Backend, families ir.Family) func(*ir.Program) ([]byte, error) {
+	return func(p *ir.Program) ([]byte, error) {
+		lowered, found := b.Lower(p, options(families))
+		if found.HasErrors() {
+			return nil, found
+		}
+		var text []byte
+		for _, d := range lowered.Emit() {
+			text = append(text, d.Text...)
+		}
+		return text, nil
+	}
+}
+
+func program(p *ir.Program) ([]byte, error) {
+	var text bytes.Buffer
+	err := ir.Print(&text, p)
+	return text.Bytes(), err
+}
+
+func netlink(p *ir.Program) ([]byte, error) {
+	lowered, found := nftables.Backend{}.Lower(p, options(ir.Both))
+	if found.HasErrors() {
+		return nil, found
+	}
+	return lowered.(*nftables.Ruleset).Debug(), nil
+}
+
+// Compile runs the front end over src and returns the verified program; nil, with the reasons, if there are errors.
+func Compile(src *diag.Sources) (*ir.Program, diag.List) {
+	nets, found := netxml.Parse(src, netxml.Options{})
+	if found.HasErrors() {
+		return nil, found
+	}
+	p := netxml.Lower(nets)
+	found = append(found, ir.Verify(p)...)
+	if found.HasErrors() {
+		return nil, found
+	}
+	return p, found
+}
+
+// Outputs compiles src and returns the stages' sections. Where there is something to say about src, the last section is
+// "diagnostics", the text that goes to stderr; with an error in it there is no other.
+func Outputs(src *diag.Sources, stages []Stage) ([]Section, error) {
+	p, found := Compile(src)
+	var out []Section
+	if p != nil {
+		for _, s := range stages {
+			text, err := s.Make(p)
+			if err != nil {
+				return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+			}
+			out = append(out, Section{s.Name, text})
+		}
+	}
+	if text := diagnostics(src, found); len(text) > 0 {
+		out = append(out, Section{"diagnostics", text})
+	}
+	return out, nil
+}

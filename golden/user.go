@@ -1,0 +1,163 @@
+package golden
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// Result is what became of one XML file of a user's directory.
+type Result struct {
+	File   string `json:"file"`
+	State  State  `json:"state"`
+	Detail string `json:"detail,omitempty"` // a unified diff, or the diagnostics
+}
+
+// State is the outcome of a comparison.
+type State string
+
+const (
+	Same    State = "same"    // the outputs are as recorded
+	Differs State = "differs" // they are not; Detail is the diff
+	Missing State = "missing" // nothing is recorded yet
+	Broken  State = "broken"  // the XML has errors; Detail shows them
+	Orphan  State = "orphan"  // a record whose XML is gone
+	Updated State = "updated" // the record was written
+)
+
+// Regress compiles each of the XML files of dir by itself and compares the rules with those recorded beside it, NAME.golden for
+// NAME.xml; with update it writes the records that are missing or differ and removes orphans. A last result with the
+// directory's name is there if the networks collide with each other. An error is the host's.
+func Regress(dir string, update bool) ([]Result, error) {
+	files, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.xml"))
+	if err != nil {
+		return nil, err
+	}
+	all := &diag.Sources{}
+	var results []Result
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		all.Add(file, text)
+		r, err := regressFile(file, text, update)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, r)
+	}
+	orphans, err := regressOrphans(dir, all, update)
+	if err != nil {
+		return nil, err
+	}
+	results = append(results, orphans...)
+	if r, bad := together(dir, all, results); bad {
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// escapeGlob makes dir match itself in a pattern of filepath.Match.
+func escapeGlob(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
+func regressFile(file string, text []byte, update bool) (Result, error) {
+	src := &diag.Sources{}
+	src.Add(filepath.Base(file), text)
+	now, err := Outputs(src, Rules())
+	if err != nil {
+		return Result{}, err
+	}
+	if _, found := Compile(src); found.HasErrors() {
+		return Result{file, Broken, string(diagnostics(src, found))}, nil
+	}
+	record := strings.TrimSuffix(file, ".xml") + ".golden"
+	old, err := os.ReadFile(record)
+	missing := os.IsNotExist(err)
+	if err != nil && !missing {
+		return Result{}, err
+	}
+	delta := Diff(filepath.Base(file), recordSections(old), now)
+	switch {
+	case !missing && len(delta) == 0:
+		return Result{file, Same, ""}, nil
+	case update:
+		return Result{file, Updated, string(delta)}, writeRecord(record, now)
+	case missing:
+		return Result{file, Missing, ""}, nil
+	}
+	return Result{file, Differs, string(delta)}, nil
+}
+
+func recordSections(text []byte) []Section {
+	var out []Section
+	for _, f := range txtar.Parse(text).Files {
+		out = append(out, Section{f.Name, f.Data})
+	}
+	return out
+}
+
+// writeRecord writes sections beside their place and renames, so that a record is whole or as before.
+func writeRecord(path string, sections []Section) error {
+	a := &txtar.Archive{Comment: []byte("Rules of the network beside this file. Compare: vnetc golden DIR; accept a change: vnetc golden --update DIR.\n")}
+	for _, s := range sections {
+		a.Files = append(a.Files, txtar.File{Name: s.Name, Data: s.Text})
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, txtar.Format(a), 0o644); err != nil {
+		os.Remove(tmp)
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// regressOrphans finds records without XML. Only files that begin as writeRecord's do are taken for records.
+func regressOrphans(dir string, all *diag.Sources, update bool) ([]Result, error) {
+	records, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.golden"))
+	if err != nil {
+		return nil, err
+	}
+	var out []Result
+	for _, record := range records {
+		if all.Has(strings.TrimSuffix(record, ".golden") + ".xml") {
+			continue
+		}
+		text, err := os.ReadFile(record)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.HasPrefix(text, []byte("Rules of the network beside this file.")) {
+			continue
+		}
+		if !update {
+			out = append(out, Result{record, Orphan, ""})
+			continue
+		}
+		if err := os.Remove(record); err != nil {
+			return nil, err
+		}
+		out = append(out, Result{record, Updated, "removed: its XML is gone\n"})
+	}
+	return out, nil
+}
+
+// together compiles all files as one and reports what only shows then: collisions between networks.
+func together(dir string, all *diag.Sources, single []Result) (Result, bool) {
+	for _, r := range single {
+		if r.State == Broken {
+			return Result{}, false
+		}
+	}
+	if _, found := Compile(all); found.HasErrors() {
+		return Result{fmt.Sprintf("%s (all networks together)", dir), Broken, string(diagnostics(all, found))}, true
+	}
+	return Result{}, false
+}
