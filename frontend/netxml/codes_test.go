@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -51,6 +52,11 @@ func TestExamples(t *testing.T) {
 			}
 			for _, d := range list {
 				checkDiagnostic(t, d, sources(info.Bad))
+				for _, text := range []string{d.What, d.Why, d.Fix} {
+					if strings.HasSuffix(text, ".") || unicode.IsUpper([]rune(text)[0]) && !startsWithName(text) {
+						t.Errorf("%q does not read like the other messages: lower case, no full stop", text)
+					}
+				}
 			}
 			networks, list := Parse(sources(info.Good), Options{})
 			if len(list) > 0 {
@@ -61,18 +67,24 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// checkDiagnostic checks the form of a diagnostic: one line each, lower case, no full stop, and places in the text.
+// checkDiagnostic checks the form of a diagnostic: three texts, each of one line, and places in the input.
 func checkDiagnostic(t *testing.T, d diag.Diagnostic, src *diag.Sources) {
 	t.Helper()
 	for name, text := range map[string]string{"what": d.What, "why": d.Why, "fix": d.Fix} {
-		if text == "" || strings.ContainsAny(text, "\n\r\x1b") || strings.HasSuffix(text, ".") {
-			t.Errorf("%s of %s: %q is empty, not one line, or ends with a full stop", name, d.Code, text)
+		if text == "" || strings.ContainsFunc(text, unicode.IsControl) {
+			t.Errorf("%s of %s: %q is empty or has control characters", name, d.Code, text)
 		}
 	}
 	checkSpan(t, d.Span, src)
 	for _, r := range d.Related {
 		checkSpan(t, r.Span, src)
 	}
+}
+
+// startsWithName is true if the first word has more than one capital, as names like DHCP have.
+func startsWithName(text string) bool {
+	word, _, _ := strings.Cut(text, " ")
+	return strings.ToUpper(word) == word || strings.HasPrefix(word, "IPv") || strings.HasPrefix(word, "DHCPv") || word == "XML's" || word == "PCI"
 }
 
 func checkSpan(t *testing.T, s diag.Span, src *diag.Sources) {

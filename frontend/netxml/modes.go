@@ -86,38 +86,49 @@ func modeOf(root *node) (mode ir.Mode, ok bool) {
 // that was reported it says nothing more.
 func (c *checker) placement(n *node, here modes) {
 	for i := range n.attrs {
-		if a := &n.attrs[i]; !isNamespace(a.name) {
-			if spec := n.spec.attr(a.name); spec != nil && c.misplaced(fmt.Sprintf("%s of <%s>", a.name, n.name), a.nameAt, spec.modes, spec.works, here) {
-				a.bad = true
-			}
-		}
-	}
-	for _, k := range n.kids {
-		if k.spec == nil {
+		a := &n.attrs[i]
+		spec := n.spec.attr(a.name)
+		if spec == nil || fits(spec.modes, here) && fits(spec.works, here) {
 			continue
 		}
-		if c.misplaced(fmt.Sprintf("<%s>", k.name), k.tag, k.spec.modes, k.spec.works, here) {
+		what := fmt.Sprintf("%s of <%s>", a.name, n.name)
+		if fits(spec.modes, here) {
+			c.idle(what, a.nameAt, spec.works)
+			continue
+		}
+		a.bad = true
+		c.misplaced(what, a.nameAt, spec.modes)
+	}
+	for _, k := range n.kids {
+		switch {
+		case k.spec == nil:
+			continue
+		case !fits(k.spec.modes, here):
 			k.bad = true
+			c.misplaced(fmt.Sprintf("<%s>", k.name), k.tag, k.spec.modes)
+			continue
+		case !fits(k.spec.works, here):
+			c.idle(fmt.Sprintf("<%s>", k.name), k.tag, k.spec.works)
 			continue
 		}
 		c.placement(k, here)
 	}
 }
 
-// misplaced reports what stands in the wrong kind of network; it is true if it may not stand there.
-func (c *checker) misplaced(what string, at extent, allowed, works, here modes) bool {
-	if allowed != 0 && allowed&here == 0 {
-		chosen := c.related(c.net.root.tag, "without <forward> a network has mode none")
-		if forward := c.net.root.kid("forward"); forward != nil {
-			chosen = c.related(forward.at("mode"), "the mode is chosen here")
-		}
-		c.fault("mode-element", at, fmt.Sprintf("%s stands in a network of %s", what, here),
-			fmt.Sprintf("it is for %s only", allowed), "remove it, or choose another forward mode", chosen)
-		return true
+// fits is true if a network of kind here is among those of m; no m stands for all.
+func fits(m, here modes) bool { return m == 0 || m&here != 0 }
+
+// misplaced reports what this kind of network can't have.
+func (c *checker) misplaced(what string, at extent, allowed modes) {
+	chosen := c.related(c.net.root.tag, "without <forward> a network has mode none")
+	if forward := c.net.root.kid("forward"); forward != nil {
+		chosen = c.related(forward.at("mode"), "the mode is chosen here")
 	}
-	if works != 0 && works&here == 0 {
-		c.warn("mode-unused", at, fmt.Sprintf("%s stands in a network of %s", what, here),
-			fmt.Sprintf("it has an effect in %s only", works), "remove it")
-	}
-	return false
+	c.fault("mode-element", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind), fmt.Sprintf("it is for %s only", allowed),
+		"remove it, or choose another forward mode", chosen)
+}
+
+// idle reports what has no effect in this kind of network.
+func (c *checker) idle(what string, at extent, works modes) {
+	c.warn("mode-unused", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind), fmt.Sprintf("it has an effect in %s only", works), "remove it")
 }

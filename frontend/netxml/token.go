@@ -280,7 +280,7 @@ func (t *tokens) syntax(err error, at extent) {
 	if errors.As(err, &syntax) {
 		message = syntax.Msg
 	}
-	message = short(message)
+	message = fmt.Sprintf("the XML reader says %q", short(message))
 	at.start = max(at.start, at.end-1)
 	switch {
 	case strings.Contains(message, "unexpected EOF") && t.top != nil:
@@ -291,6 +291,6 @@ func (t *tokens) syntax(err error, at extent) {
 	case strings.Contains(message, "encoding"):
 		t.fault("xml-utf8", at, message, "XML is read as UTF-8", "save the file as UTF-8 and say so in its first line")
 	default:
-		t.fault("xml-syntax", at, message, "the text is not well-formed XML", "correct it; xmllint --noout shows the place too")
+		t.fault("xml-syntax", at, message, "the text is not well-formed XML, and nothing after this place is read", "correct it")
 	}
 }
