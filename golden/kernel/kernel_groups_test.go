@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,6 +97,40 @@ func TestIsolatedIntoRouted(t *testing.T) {
 				if back := s.Reply(r); !back.Refused {
 					t.Errorf("answer: got %s, want it refused", back)
 				}
+			}
+		})
+	}
+}
+
+// TestReach compares who can send to whom with what libvirt's rules are known to do, whatever ir.Eval says: a
+// network that is routed without a device lets in whatever is for it, one in mode open has no rule, all others let in
+// nothing new. What goes to a network without rules is up to its sender's network, which lets it out if it has a way
+// out that is bound to no device.
+func TestReach(t *testing.T) {
+	nets := networks()
+	out := map[string]bool{
+		"nat": true, "nat-ports": true, "nat-address": true, "nat-ipv6": true, "nat-two": true, "route": true, "open": true,
+	}
+	for _, l := range loaders() {
+		t.Run(l.name, func(t *testing.T) {
+			netnstest.Require(t, l.tools...)
+			s := newSite(t, false, nets...)
+			for range 2 {
+				l.install(t, s.Host, compile(t, nets...))
+				for _, from := range nets {
+					for _, to := range nets {
+						guest, target := s.guests[from.name][0], s.guests[to.name][1]
+						if from.name == to.name {
+							continue
+						}
+						got := s.Send(guest, s.packets(guest.Addrs[0].Addr(), target.Addrs[0].Addr())[0])
+						want := to.name == "route" || to.name == "open" && out[from.name]
+						if arrived := got.At == target; arrived != want {
+							t.Errorf("%s to %s: got %s, want it to arrive: %v", from.name, to.name, got, want)
+						}
+					}
+				}
+				slices.Reverse(nets)
 			}
 		})
 	}
