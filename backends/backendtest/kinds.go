@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -22,51 +23,55 @@ func numbered(p *ir.Program) *ir.Program {
 	return p
 }
 
-// Kinds returns programs that hold each sample match and each sample verdict: in every group, and in every kind of base chain
-// of the families ip, ip6 and inet. Each rule is one that could stand there: with the protocol that its ports need, and of a
-// family that has its addresses. Only the first rules of a chain are met by many packets; see [SingleKinds].
-func Kinds() []Sample {
-	var samples []Sample
-	for _, g := range ir.Groups {
-		samples = append(samples, Sample{"all kinds in " + g.String(), numbered(inGroup(g, sampleRules()...))})
-	}
-	for _, f := range []ir.Family{ir.IPv4, ir.IPv6, ir.Both} {
-		for _, base := range bases() {
-			name := fmt.Sprintf("all kinds in a chain of type %s at %s, family %s", base.Type, base.Hook, f)
-			samples = append(samples, Sample{name, numbered(inBase(f, base, sampleRules()...))})
-		}
-	}
-	return samples
+// setting is a place for rules: a group or a base chain.
+type setting struct {
+	name    string
+	visible ir.Verdict // makes a packet's fate another than the policy's
+	in      func(rules ...ir.Rule) *ir.Program
 }
 
-// SingleKinds returns a program for each rule of [Kinds], in one group of each hook and in two base chains.
-func SingleKinds() []Sample {
-	var samples []Sample
-	add := func(p *ir.Program) { samples = append(samples, Sample{describe(p.Chains[0], 0), numbered(p)}) }
-	for _, r := range sampleRules() {
-		for _, g := range []ir.Group{ir.INP, ir.OUT, ir.FWI, ir.PRT} {
-			add(inGroup(g, r))
-		}
-		add(inBase(ir.Both, bases()[0], r))
-		add(inBase(ir.Both, bases()[5], r))
+// groupSetting is the group g.
+func groupSetting(g ir.Group) setting {
+	s := setting{name: g.String(), visible: ir.Drop{}}
+	if g == ir.PRT {
+		s.visible = ir.Masquerade{}
 	}
-	return samples
+	s.in = func(rules ...ir.Rule) *ir.Program {
+		p := &ir.Program{}
+		p.Add(g, rules...)
+		return s.withOther(p, ir.Both, "")
+	}
+	return s
 }
 
-// inGroup returns a program with rules in one group.
-func inGroup(g ir.Group, rules ...ir.Rule) *ir.Program {
-	p := &ir.Program{}
-	p.Add(g, rules...)
-	p.Chains = append(p.Chains, &ir.Chain{Family: ir.Both, Name: "other", Rules: []ir.Rule{{Family: ir.Both, Verdict: ir.Return{}}}})
+// baseSetting is a base chain in a table of family f.
+func baseSetting(f ir.Family, base ir.Base) setting {
+	s := setting{name: fmt.Sprintf("a chain of type %s at %s, family %s", base.Type, base.Hook, f), visible: ir.Drop{}}
+	switch {
+	case base.Drop:
+		s.visible = ir.Accept{}
+	case base.Type == ir.NATType && base.Hook == ir.Postrouting:
+		s.visible = ir.Masquerade{}
+	case base.Type == ir.NATType:
+		s.visible = ir.Redirect{}
+	}
+	s.in = func(rules ...ir.Rule) *ir.Program {
+		own := base
+		return s.withOther(&ir.Program{Chains: []*ir.Chain{{Family: f, Table: "t", Name: "base", Base: &own, Rules: rules}}}, f, "t")
+	}
+	return s
+}
+
+// withOther adds the chain that the sample verdicts jump to, if p does.
+func (s setting) withOther(p *ir.Program, f ir.Family, table string) *ir.Program {
+	if !slices.ContainsFunc(p.Chains[0].Rules, func(r ir.Rule) bool { _, leads := target(r.Verdict); return leads }) {
+		return p
+	}
+	p.Chains = append(p.Chains, &ir.Chain{Family: f, Table: table, Name: "other", Rules: []ir.Rule{
+		{Family: f, Matches: []ir.Match{ir.CTState{States: ir.StateNew}, ir.Mark{Value: 7, Mask: 7}}, Verdict: ir.Return{}},
+		{Family: f, Matches: []ir.Match{ir.CTState{States: ir.StateNew}, ir.IIfName{Name: "virbr0"}}, Verdict: s.visible},
+	}})
 	return p
-}
-
-// inBase returns a program with rules in one base chain.
-func inBase(f ir.Family, base ir.Base, rules ...ir.Rule) *ir.Program {
-	return &ir.Program{Chains: []*ir.Chain{
-		{Family: f, Table: "t", Name: "base", Base: &base, Rules: rules},
-		{Family: f, Table: "t", Name: "other", Rules: []ir.Rule{{Family: f, Verdict: ir.Return{}}}},
-	}}
 }
 
 // bases returns the base chains that most firewalls have.
@@ -82,43 +87,94 @@ func bases() []ir.Base {
 	}
 }
 
-// sampleRules returns the sample matches and verdicts as rules.
-func sampleRules() []ir.Rule {
-	var all []ir.Rule
-	add := func(f ir.Family, v ir.Verdict, matches ...ir.Match) {
-		r := ir.Rule{Family: f, Matches: matches, Verdict: v}
-		if meets(&ir.Chain{Family: ir.Both}, &r) == f {
-			all = append(all, r)
+// Kinds returns programs that hold each sample match and each sample verdict: in every group, and in every kind of base chain
+// of the families ip, ip6 and inet. Each rule is one that could stand there: with the protocol that its ports need, and of a
+// family that has its addresses. What a rule means is seen best where it stands alone; see [SingleKinds].
+func Kinds() []Sample {
+	var samples []Sample
+	add := func(s setting) {
+		all := slices.Concat(matchRules(ir.Accept{}), matchRules(ir.Return{}), verdictRules())
+		samples = append(samples, Sample{"all kinds in " + s.name, numbered(clone(s.in(all...)))})
+	}
+	for _, g := range ir.Groups {
+		add(groupSetting(g))
+	}
+	for _, f := range []ir.Family{ir.IPv4, ir.IPv6, ir.Both} {
+		for _, base := range bases() {
+			add(baseSetting(f, base))
 		}
 	}
-	families := []ir.Family{ir.IPv4, ir.IPv6, ir.Both}
+	return samples
+}
+
+// SingleKinds returns a program for each sample, in a group of each hook and in some base chains: a match with a verdict that
+// can be seen, a verdict before a rule that can be seen.
+func SingleKinds() []Sample {
+	var samples []Sample
+	for _, s := range []setting{
+		groupSetting(ir.INP), groupSetting(ir.OUT), groupSetting(ir.FWI), groupSetting(ir.PRT),
+		baseSetting(ir.Both, bases()[0]), baseSetting(ir.Both, bases()[5]),
+	} {
+		add := func(rules ...ir.Rule) {
+			p := numbered(clone(s.in(rules...)))
+			samples = append(samples, Sample{describe(p.Chains[0], 0), p})
+		}
+		for _, r := range matchRules(s.visible) {
+			add(r)
+		}
+		for _, r := range verdictRules() {
+			add(r, ir.Rule{Family: ir.Both, Verdict: s.visible})
+		}
+	}
+	return samples
+}
+
+// matchRules returns the sample matches as rules with verdict v.
+func matchRules(v ir.Verdict) []ir.Rule {
+	var all []ir.Rule
 	for _, m := range ir.SampleMatches() {
 		for _, f := range families {
 			switch m := m.(type) {
 			case ir.SPort, ir.DPort:
 				for _, proto := range []uint8{ir.TCP, ir.UDP, ir.SCTP} {
-					add(f, ir.Accept{}, ir.L4Proto{Proto: proto}, m)
+					all = appendRule(all, f, v, ir.L4Proto{Proto: proto}, m)
 				}
 			case ir.ICMPType:
 				if f == ir.IPv4 {
-					add(f, ir.Accept{}, ir.L4Proto{Proto: ir.ICMP}, m)
+					all = appendRule(all, f, v, ir.L4Proto{Proto: ir.ICMP}, m)
 				} else if f == ir.IPv6 {
-					add(f, ir.Accept{}, ir.L4Proto{Proto: ir.ICMPv6}, m)
+					all = appendRule(all, f, v, ir.L4Proto{Proto: ir.ICMPv6}, m)
 				}
 			default:
-				add(f, ir.Accept{}, m)
-				add(f, ir.Return{}, m, ir.OIfName{Name: "eth0"}, ir.CTState{States: ir.StateNew})
+				all = appendRule(all, f, v, m)
 			}
 		}
 	}
+	return all
+}
+
+var families = []ir.Family{ir.IPv4, ir.IPv6, ir.Both}
+
+// appendRule appends a rule if packets of all of f can meet it.
+func appendRule(all []ir.Rule, f ir.Family, v ir.Verdict, matches ...ir.Match) []ir.Rule {
+	r := ir.Rule{Family: f, Matches: matches, Verdict: v}
+	if meets(&ir.Chain{Family: ir.Both}, &r) == f {
+		all = append(all, r)
+	}
+	return all
+}
+
+// verdictRules returns the sample verdicts as rules, for all packets if it can be, and for TCP's.
+func verdictRules() []ir.Rule {
+	var all []ir.Rule
 	for _, v := range ir.SampleVerdicts() {
 		for _, f := range families {
 			if f&^verdictFamilies(v) != 0 {
 				continue
 			}
-			add(f, v, ir.L4Proto{Proto: ir.TCP})
+			all = appendRule(all, f, v, ir.L4Proto{Proto: ir.TCP})
 			if reject, ok := v.(ir.Reject); (!ok || reject.With != ir.TCPReset) && !hasPorts(v) {
-				add(f, v)
+				all = appendRule(all, f, v)
 			}
 		}
 	}
