@@ -4,9 +4,14 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/iptables"
+	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -119,14 +124,33 @@ func TestBad(t *testing.T) {
 		return
 	}
 	for _, info := range diag.Codes() {
-		if strings.HasSuffix(string(info.Code), "internal") || shown[info.Code] || !fromXML(info) {
-			continue
+		if info.AboutXML() && !shown[info.Code] {
+			t.Errorf("code %s has no case: write golden/bad/%s.txtar", info.Code, info.Code)
 		}
-		t.Errorf("code %s has no case: write golden/bad/%s.txtar", info.Code, info.Code)
 	}
 }
 
-// fromXML is true if info is about network XML, and not about the IR's text form.
-func fromXML(info diag.Info) bool {
-	return strings.Contains(info.Bad, "<") || info.Bad == ""
+// TestBackendCodes tries the examples of the codes that back ends report, on all of them.
+func TestBackendCodes(t *testing.T) {
+	for _, info := range diag.Codes() {
+		if !strings.HasPrefix(string(info.Code), "backend-") {
+			continue
+		}
+		for _, want := range []struct {
+			text  string
+			drawn bool
+		}{{info.Bad, true}, {info.Good, false}} {
+			p, found := ir.Parse(string(info.Code), []byte(want.text))
+			if found.HasErrors() {
+				t.Fatal(found)
+			}
+			for _, b := range []backends.Backend{iptables.Backend{}, nftables.Backend{}} {
+				_, more := b.Lower(p, options(ir.Both))
+				found = append(found, more...)
+			}
+			if drawn := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Code == info.Code }); drawn != want.drawn {
+				t.Errorf("%s: drawn is %v by\n%s", info.Code, drawn, want.text)
+			}
+		}
+	}
 }

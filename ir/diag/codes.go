@@ -20,11 +20,16 @@ func Codes() []Info {
 	var all []Info
 	for _, part := range [][]Info{
 		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(), dhcpCodes(), dhcpHostCodes(),
-		dnsCodes(), portCodes(), vlanCodes(),
+		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(),
 	} {
 		all = append(all, part...)
 	}
 	return all
+}
+
+// AboutXML is true if the code's examples are network XML; else they are programs in the IR's text form.
+func (i Info) AboutXML() bool {
+	return !strings.HasPrefix(string(i.Code), "ir-") && !strings.HasPrefix(string(i.Code), "backend-")
 }
 
 // Find returns the Info of code; ok is false if there is none.
