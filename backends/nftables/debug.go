@@ -119,6 +119,8 @@ func (e *expression) appendDebug(b []byte) []byte {
 		b = e.debugPorts(b, unix.NFTA_MASQ_REG_PROTO_MIN, unix.NFTA_MASQ_REG_PROTO_MAX, unix.NFTA_MASQ_FLAGS)
 	case "redir":
 		b = e.debugPorts(b, unix.NFTA_REDIR_REG_PROTO_MIN, unix.NFTA_REDIR_REG_PROTO_MAX, unix.NFTA_REDIR_FLAGS)
+	case "match", "target": // of iptables, by iptables-nft
+		b = fmt.Appendf(b, " name %s rev %d info %x", e.text(unix.NFTA_MATCH_NAME), e.number(unix.NFTA_MATCH_REV), e.attrs[unix.NFTA_MATCH_INFO])
 	default:
 		b = e.debugBytes(b)
 	}

@@ -39,6 +39,9 @@ func TestKernelTakesBoth(t *testing.T) {
 			if diff := cmp.Diff(dump(t, byScript), dump(t, byBatch)); diff != "" {
 				t.Errorf("what the kernel holds (-script +batch):\n%s", diff)
 			}
+			if diff := cmp.Diff(read(t, r.Batch().Bytes), read(t, dumpAll(t, byScript)), cmpAddrs, cmpPrefixes); diff != "" {
+				t.Errorf("program read from the batch, and from the kernel's dump of the script (-batch +dump):\n%s", diff)
+			}
 			// Again: a second load replaces the first.
 			byScript.Feed(text, "nft", "-f", "-")
 			send(t, byBatch, r.Batch())
@@ -158,4 +161,54 @@ func dump(t *testing.T, ns *netnstest.NS) []string {
 		}
 	}
 	return lines
+}
+
+// TestKernelReadForeign loads rules that vnetc never writes, with the loader that their writers use, and reads the kernel's
+// dump.
+func TestKernelReadForeign(t *testing.T) {
+	netnstest.Require(t, "nft", "iptables-nft")
+	tests := []struct{ name, load, want string }{
+		{"family from an address", `nft add rule inet t c ip saddr 10.0.0.0/8 tcp dport 22 accept`,
+			`ip saddr 10.0.0.0/8 l4proto tcp dport 22 accept`},
+		{"family said", `nft add rule inet t c meta nfproto ipv6 drop`, `ip6 drop`},
+		{"no counter, no verdict", `nft add rule inet t c iifname eth0`, `inet iifname "eth0" counter`},
+		{"interface by index", `nft add rule inet t c iif lo accept`,
+			`inet opaque-match "[ meta load iif => reg 1 ] [ cmp eq reg 1 0x00000001 ]" accept`},
+		{"ports from", `nft add rule inet t c tcp sport >= 1024 tcp dport <= 80 accept`, `inet l4proto tcp sport 1024-65535 dport 0-80 accept`},
+		{"anonymous set", `nft add rule inet t c tcp dport { 22, 80 } accept`,
+			`inet l4proto tcp opaque-match "[ payload load 2b @ transport header + 2 => reg 1 ] [ lookup reg 1 set __set0 0x0 ]" accept`},
+		{"verdict map", `nft add rule inet t c iifname vmap { "eth0" : accept }`,
+			`inet opaque-verdict "[ meta load iifname => reg 1 ] [ lookup reg 1 set __map0 dreg 0 0x0 ]"`},
+		{"states", `nft add rule inet t c ct state != established drop`, `inet ct state != established drop`},
+		{"state of status", `nft add rule inet t c ct status dnat accept`,
+			`inet opaque-match "[ ct load key(2) => reg 1 ] [ bitwise reg 1 = ( reg 1 & 0x00000020 ) ^ 0x00000000 ] [ cmp neq reg 1 0x00000000 ]" accept`},
+		{"code alone", `nft add rule inet t c icmp type echo-request icmp code 3 drop`, `ip l4proto icmp icmp type 8 code 3 drop`},
+		{"reject", `nft add rule inet t c reject with icmpx admin-prohibited`, `inet reject with admin-prohibited`},
+		{"comment", `nft add rule inet t c accept comment "who knows"`, `inet accept comment "who knows"`},
+		{"iptables", `iptables-nft -A FORWARD -s 10.0.0.0/8 ! -d 10.1.0.0/16 -i eth0 -o vnet+ -p tcp -j ACCEPT`,
+			`ip iifname "eth0" oifname "vnet"* l4proto tcp saddr 10.0.0.0/8 daddr != 10.1.0.0/16 accept`},
+		{"iptables reject", `iptables-nft -A FORWARD -j REJECT --reject-with icmp-host-prohibited`, `ip opaque-verdict "[ target name REJECT rev 0 info 0600000000000000 ]"`},
+		{"ip6tables", `ip6tables-nft -A FORWARD -s fd00::/8 -j DROP`, `ip6 saddr fd00::/8 drop`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ns := netnstest.New(t)
+			ns.Exec("nft", "add table inet t; add chain inet t c")
+			command, args, _ := strings.Cut(tt.load, " ")
+			if command == "nft" {
+				ns.Exec("nft", args)
+			} else {
+				ns.Exec(command, strings.Fields(args)...)
+			}
+			var got []string
+			for _, c := range read(t, dumpAll(t, ns)).Chains {
+				for i := range c.Rules {
+					got = append(got, c.Rules[i].String())
+				}
+			}
+			if diff := cmp.Diff([]string{tt.want}, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
 }

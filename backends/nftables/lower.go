@@ -72,7 +72,8 @@ func namesOf(n backends.Names) groupNames {
 	panic(fmt.Sprintf("nftables: unknown names %q", n))
 }
 
-// groups makes the tables of the six groups, unless p is made of other chains only.
+// groups makes the tables of the six groups, unless p is made of other chains only. Chains without a table are in these
+// tables too: rules of the groups jump to them.
 func (l *lowerer) groups(p *ir.Program) {
 	l.hasGroups = len(p.Chains) == 0
 	for _, c := range p.Chains {
@@ -108,26 +109,29 @@ func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
 	l.rules(prt, p.Group(ir.PRT))
 }
 
-// chains lowers the chains that are no groups, each into the table of its family and name. A table that is asked for both
-// families and wanted for one becomes a table of that one.
+// chains lowers the chains that are no groups, each into the table of its family and name, or into the groups' tables if it
+// has no table. A table that is for both families but wanted for one becomes a table of that one.
 func (l *lowerer) chains(p *ir.Program) {
-	type pair struct {
-		from *ir.Chain
-		to   *chain
-	}
-	var made []pair
 	for _, c := range p.Chains {
 		family := c.Family & l.options.Families
-		if c.Group != 0 || family == 0 {
-			continue
+		switch {
+		case c.Group != 0 || family == 0:
+		case c.Table != "":
+			l.lowerChain(chainID{family, c.Table, c.Name}, c)
+		default:
+			for _, f := range [...]ir.Family{ir.IPv4, ir.IPv6} {
+				if f&family != 0 {
+					l.lowerChain(chainID{f, l.names.table, c.Name}, c)
+				}
+			}
 		}
-		to := l.chain(chainID{family, c.Table, c.Name}, c)
-		to.base = c.Base
-		made = append(made, pair{c, to})
 	}
-	for _, m := range made {
-		l.rules(m.to, m.from)
-	}
+}
+
+func (l *lowerer) lowerChain(id chainID, c *ir.Chain) {
+	to := l.chain(id, c)
+	to.base = c.Base
+	l.rules(to, c)
 }
 
 // chain adds a chain, and its table if that is new. From is the chain of the program that it is made for, nil for a group's.
@@ -140,10 +144,9 @@ func (l *lowerer) chain(id chainID, from *ir.Chain) *chain {
 				"choose another name")
 		}
 	}
-	if _, ok := l.byName[id]; ok {
+	if l.byName[id] != nil {
 		l.refuse(firstOrigin(from), fmt.Sprintf("the chain %s %s %s is there twice", id.family, id.table, id.chain),
 			"a chain's name is unique in its table", "rename one of the two")
-		return c
 	}
 	l.byName[id] = c
 	t := l.table(id.family, id.table)

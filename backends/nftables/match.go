@@ -34,9 +34,6 @@ func (s *ruleLowering) matches(ms []ir.Match) {
 			return
 		}
 	}
-	if f := icmpFamily(transport.proto.Proto); s.table == ir.Both && s.family == ir.Both && len(transport.fields) > 0 {
-		s.family = f
-	}
 	for i, m := range ms {
 		switch {
 		case slices.Contains(ms[:i], m): // said already
@@ -69,15 +66,15 @@ func (s *ruleLowering) needFamily(f ir.Family, shown shown) {
 func (s *ruleLowering) match(m ir.Match) {
 	switch m := m.(type) {
 	case ir.IIfName:
-		s.ifname(ifname{name: m.Name, wildcard: m.Wildcard, not: m.Not})
+		s.add(ifname{name: m.Name, wildcard: m.Wildcard, not: m.Not})
 	case ir.OIfName:
-		s.ifname(ifname{out: true, name: m.Name, wildcard: m.Wildcard, not: m.Not})
+		s.add(ifname{out: true, name: m.Name, wildcard: m.Wildcard, not: m.Not})
 	case ir.SAddr:
 		s.needFamily(familyOf(m.Prefix.Addr()), nowhere)
-		s.add(addr{prefix: m.Prefix, not: m.Not})
+		s.add(addr{prefix: m.Prefix.Masked(), not: m.Not})
 	case ir.DAddr:
 		s.needFamily(familyOf(m.Prefix.Addr()), nowhere)
-		s.add(addr{dst: true, prefix: m.Prefix, not: m.Not})
+		s.add(addr{dst: true, prefix: m.Prefix.Masked(), not: m.Not})
 	case ir.SAddrRange:
 		s.needFamily(familyOf(m.From), nowhere)
 		s.add(addrRange{from: m.From, to: m.To, not: m.Not})
@@ -89,7 +86,7 @@ func (s *ruleLowering) match(m ir.Match) {
 	case ir.CTState:
 		s.add(ctState{states: m.States, not: m.Not})
 	case ir.Mark:
-		s.mark(m)
+		s.add(mark{value: m.Value, mask: m.Mask, not: m.Not})
 	case ir.Opaque:
 		s.refuse(fmt.Sprintf("a match that is known by its text only can't be said in nftables: %s", m.Text),
 			"a match that vnetc does not model would change its meaning, or be lost",
@@ -99,36 +96,9 @@ func (s *ruleLowering) match(m ir.Match) {
 	}
 }
 
-// ifname lowers an interface name. A wildcard of no characters is every name; one of fifteen is a name, as there are no
-// longer ones.
-func (s *ruleLowering) ifname(m ifname) {
-	const longest = 15 // IFNAMSIZ without the NUL
-	if m.wildcard && m.name == "" && !m.not {
-		return
-	}
-	if reason := badIfname(m.name, longest); reason != "" || m.wildcard && m.name[len(m.name)-1] == '*' {
-		if reason == "" {
-			reason = "a wildcard of a name that ends with * can't be told from the name"
-		}
-		s.refuse(fmt.Sprintf("nftables can't match the interface name %q", m.name), reason, "choose another name")
-		return
-	}
-	m.wildcard = m.wildcard && len(m.name) < longest
-	s.add(m)
-}
-
-func (s *ruleLowering) mark(m ir.Mark) {
-	if m.Value&^m.Mask != 0 {
-		s.refuse(fmt.Sprintf("the mark 0x%x has bits outside its mask 0x%x", m.Value, m.Mask),
-			"nft(8) would cut the value to its mask, and so match other packets", "set the bits in the mask, or clear them in the value")
-		return
-	}
-	s.add(mark{value: m.Value, mask: m.Mask, not: m.Not})
-}
-
 // transport is what a rule matches in the transport header.
 type transport struct {
-	proto  ir.L4Proto // the protocol that the fields are of; zero if there are no fields or the rule names none
+	proto  ir.L4Proto // the protocol that the fields are of: the one that the rule matches
 	fields []ir.Match // ports, the source before the destination; then ICMP types
 	done   bool
 }
@@ -175,38 +145,25 @@ func (s *ruleLowering) transport(t *transport) {
 	}
 	t.done = true
 	proto := t.proto.Proto
-	isICMP := proto == ir.ICMP || proto == ir.ICMPv6
 	show := nowhere
+	var types []icmp
 	for _, m := range t.fields {
-		i, ok := m.(ir.ICMPType)
-		if ok != isICMP || !isICMP && !ir.HasPorts(proto) {
-			s.refuseTransport(m)
-			return
-		}
-		if (icmp{not: i.Not, hasCode: i.HasCode}).raw() {
-			show = inScript
+		if m, ok := m.(ir.ICMPType); ok {
+			i := icmp{proto: proto, typ: m.Type, code: m.Code, hasCode: m.HasCode, not: m.Not}
+			types = append(types, i)
+			if i.raw() {
+				show = inScript
+			}
 		}
 	}
-	if isICMP {
-		s.needFamily(s.family, s.familyShown(proto, show))
+	if len(types) > 0 {
+		s.needFamily(s.family, show)
 	}
 	s.add(l4proto{proto: proto, shown: show})
 	s.ports(proto, t.fields)
-	for _, m := range t.fields {
-		if m, ok := m.(ir.ICMPType); ok {
-			s.add(icmp{proto: proto, typ: m.Type, code: m.Code, hasCode: m.HasCode, not: m.Not})
-		}
+	for _, i := range types {
+		s.add(i)
 	}
-}
-
-func (s *ruleLowering) refuseTransport(m ir.Match) {
-	if _, ok := m.(ir.ICMPType); ok {
-		s.refuse("nftables matches an ICMP type only in rules that match protocol icmp or icmpv6",
-			"the type is read from the header of that protocol", "match the protocol as well")
-		return
-	}
-	s.refuse("nftables matches a port only in rules that match a protocol with ports",
-		"the port is read from the header of tcp, udp, udplite, dccp or sctp", "match one of these protocols as well")
 }
 
 // ports lowers the ports, the sources before the destinations. Nft merges neighbours of one header into one comparison of
@@ -239,25 +196,6 @@ func (s *ruleLowering) ports(proto uint8, fields []ir.Match) {
 		}
 		s.add(p)
 	}
-}
-
-// familyShown is where the family before an ICMP type has a text: nft adds the one that the protocol is made for by itself.
-func (s *ruleLowering) familyShown(proto uint8, show shown) shown {
-	if s.family != icmpFamily(proto) {
-		return everywhere
-	}
-	return show
-}
-
-// icmpFamily returns the family that nft takes a protocol for, in a table of both and a rule that names no family.
-func icmpFamily(proto uint8) ir.Family {
-	switch proto {
-	case ir.ICMP:
-		return ir.IPv4
-	case ir.ICMPv6:
-		return ir.IPv6
-	}
-	return ir.Both
 }
 
 // familyOfMatch returns the families of the packets that m can hold for.

@@ -45,23 +45,6 @@ func isKeyword(word string) bool {
 	return false
 }
 
-// badIfname returns what is wrong with an interface name, "" if nothing is. Nft's strings have no escape for quotes, and
-// take a backslash for one before a star.
-func badIfname(name string, longest int) string {
-	if name == "" {
-		return "it has no characters"
-	}
-	if len(name) > longest {
-		return "it is longer than " + strconv.Itoa(longest) + " characters, the most that Linux has"
-	}
-	for i := range len(name) {
-		if c := name[i]; c <= ' ' || c == 0x7f || c == '"' || c == '\\' {
-			return "it holds a blank, a quote, a backslash or a control character"
-		}
-	}
-	return ""
-}
-
 func familyOf(a netip.Addr) ir.Family {
 	if a.Is4() {
 		return ir.IPv4

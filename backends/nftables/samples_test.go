@@ -86,6 +86,8 @@ func programs() []program {
 		{"networks", networks(3), vnetcOptions},
 		{"networks libvirt", networks(3), libvirtOptions},
 		{"both families", v6, libvirtOptions},
+		{"names of icmp", allICMP(), vnetcOptions},
+		{"priorities", priorities(), vnetcOptions},
 		{"comments", commented(), backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains, Comments: true}},
 	}
 	for _, table := range []ir.Family{ir.IPv4, ir.IPv6, ir.Both} {
@@ -108,7 +110,7 @@ func commented() *ir.Program {
 	p := networks(1)
 	for _, c := range p.Chains {
 		for i := range c.Rules {
-			c.Rules[i].Origin = ir.Origin{Network: "lab", Reason: fmt.Sprintf("the \"%d\"th\treason, of Zürich", i)}
+			c.Rules[i].Origin = ir.Origin{Network: "lab", Reason: fmt.Sprintf("the \"%d\"th reason, of Zürich", i)}
 			c.Rules[i].Origin.Span.File = "a directory/with a long name/and another one/and one more, so that the whole/gets too long.xml"
 		}
 	}
@@ -143,11 +145,14 @@ func isDNAT(v ir.Verdict) bool {
 func matchRules(family ir.Family) []ir.Rule {
 	var rules []ir.Rule
 	for _, m := range moreMatches() {
-		if _, ok := m.(ir.Opaque); ok || familyOfMatch(m)&family == 0 {
+		if _, ok := m.(ir.Opaque); ok || familyOfMatch(m) != ir.Both && familyOfMatch(m) != family {
 			continue
 		}
 		name, state := ir.IIfName{Name: "eth0"}, ir.CTState{States: ir.StateNew}
 		for _, proto := range protosOf(m) {
+			if p, ok := proto.(ir.L4Proto); ok && icmpFamily(p.Proto) != ir.Both && icmpFamily(p.Proto) != family {
+				continue
+			}
 			rule := func(v ir.Verdict, ms ...ir.Match) {
 				rules = append(rules, ir.Rule{Family: family, Matches: ms, Verdict: v})
 			}
@@ -164,7 +169,7 @@ func matchRules(family ir.Family) []ir.Rule {
 			rule(ir.Drop{}, proto, name, m, state)
 			rule(ir.Reject{With: ir.PortUnreachable}, m, proto)
 			for _, a := range []string{"10.0.0.0/8", "fd00::/8"} {
-				if p := netip.MustParsePrefix(a); familyOf(p.Addr())&family != 0 {
+				if p := netip.MustParsePrefix(a); familyOf(p.Addr()) == family {
 					rule(ir.Accept{}, ir.SAddr{Prefix: p}, proto, m)
 					rule(ir.Reject{With: ir.PortUnreachable}, proto, m, ir.DAddr{Prefix: p})
 				}
@@ -194,12 +199,12 @@ func moreMatches() []ir.Match {
 		ir.SAddr{Prefix: p("2001:db8:0:1:0:0:0:1/128")}, ir.SAddr{Prefix: p("2001:0:0:1:2:3:4:5/128")}, ir.SAddr{Prefix: p("1:0:2:3:4:5:6:7/128")},
 		ir.SAddrRange{From: a("192.0.2.0"), To: a("192.0.2.255")}, ir.DAddrRange{From: a("192.0.2.7"), To: a("192.0.2.7")},
 		ir.SPort{From: 53, To: 53, Not: true}, ir.DPort{From: 81, To: 81, Not: true}, ir.DPort{From: 0, To: 65535}, ir.SPort{From: 7, To: 7},
-		ir.ICMPType{Type: 200}, ir.ICMPType{Type: 0, Code: 0, HasCode: true}, ir.ICMPType{Type: 3, Code: 200, HasCode: true},
+		ir.ICMPType{Type: 200}, ir.ICMPType{Type: 3, Code: 4, HasCode: true, Not: true}, ir.ICMPType{Type: 0, Code: 0, HasCode: true}, ir.ICMPType{Type: 3, Code: 200, HasCode: true},
 		ir.CTState{States: ir.StateEstablished | ir.StateRelated, Not: true},
 		ir.Mark{Value: 0, Mask: 0xf0}, ir.Mark{Value: 0x10, Mask: 0xfffffff0}, ir.Mark{Value: 0x80000000, Mask: 0x80000000, Not: true},
-		ir.Mark{}, ir.Mark{Value: 7, Mask: 0xffffffff, Not: true},
-		ir.IIfName{Name: "abcdefghijklmno"}, ir.OIfName{Name: "abcdefghijklmn", Wildcard: true}, ir.OIfName{Name: "abcdefghijklmno", Wildcard: true},
-		ir.IIfName{Name: "star*"}, ir.IIfName{Name: "st*ar", Not: true}, ir.IIfName{Wildcard: true},
+		ir.Mark{Value: 7, Mask: 0xffffffff, Not: true},
+		ir.IIfName{Name: "abcdefghijklmno"}, ir.OIfName{Name: "abcdefghijklmn", Wildcard: true},
+		ir.IIfName{Name: "st*ar", Not: true}, ir.IIfName{Name: "st*a", Wildcard: true},
 		ir.L4Proto{Proto: 200}, ir.L4Proto{Proto: 2}, ir.L4Proto{Proto: 50}, ir.L4Proto{Proto: 51}, ir.L4Proto{Proto: ir.DCCP}, ir.L4Proto{Proto: ir.UDPLite},
 	)
 }
@@ -219,7 +224,7 @@ func protosOf(m ir.Match) []ir.Match {
 func verdictRules(family ir.Family, keep func(ir.Verdict) bool) []ir.Rule {
 	var rules []ir.Rule
 	for _, v := range append(ir.SampleVerdicts(), moreVerdicts()...) {
-		if !keep(v) || familyOfVerdict(v)&family == 0 {
+		if !keep(v) || familyOfVerdict(v)&family != family {
 			continue
 		}
 		tcp := ir.L4Proto{Proto: ir.TCP}
@@ -227,7 +232,7 @@ func verdictRules(family ir.Family, keep func(ir.Verdict) bool) []ir.Rule {
 			ir.Rule{Family: family, Matches: []ir.Match{tcp}, Verdict: v},
 			ir.Rule{Family: family, Matches: []ir.Match{tcp, ir.DPort{From: 443, To: 443}}, Verdict: v})
 		for _, a := range []string{"10.0.0.0/8", "fd00::/8"} {
-			if p := netip.MustParsePrefix(a); familyOf(p.Addr())&family&familyOfVerdict(v) != 0 {
+			if p := netip.MustParsePrefix(a); familyOf(p.Addr()) == family && familyOfVerdict(v)&family != 0 {
 				rules = append(rules, ir.Rule{Family: family, Matches: []ir.Match{tcp, ir.SAddr{Prefix: p}}, Verdict: v})
 			}
 		}
@@ -269,4 +274,50 @@ func needsTCP(v ir.Verdict) bool {
 		return !v.Ports.IsZero()
 	}
 	return false
+}
+
+// allICMP has every type and code, so that each of nft's names is met.
+func allICMP() *ir.Program {
+	p := new(ir.Program)
+	for _, f := range []struct {
+		family ir.Family
+		proto  uint8
+	}{{ir.IPv4, ir.ICMP}, {ir.IPv6, ir.ICMPv6}} {
+		c := &ir.Chain{Family: f.family, Table: "t", Name: "c"}
+		for n := range 256 {
+			for _, m := range []ir.ICMPType{{Type: uint8(n)}, {Type: 200, Code: uint8(n), HasCode: true}} {
+				c.Rules = append(c.Rules, ir.Rule{Family: f.family, Matches: []ir.Match{ir.L4Proto{Proto: f.proto}, m}, Verdict: ir.Counter{}})
+			}
+		}
+		p.Chains = append(p.Chains, c)
+	}
+	return p
+}
+
+// priorities has a base chain for each place and each distance from a named priority that is printed in a way of its own.
+func priorities() *ir.Program {
+	p := new(ir.Program)
+	for hook := ir.Prerouting; hook <= ir.Postrouting; hook++ {
+		for _, named := range []int{ir.PriorityRaw, ir.PriorityMangle, ir.PriorityDstNAT, ir.PriorityFilter, ir.PrioritySecurity, ir.PrioritySrcNAT} {
+			for _, d := range []int{-11, -10, -1, 0, 1, 10, 11} {
+				p.Chains = append(p.Chains, &ir.Chain{Family: ir.Both, Table: "t", Name: fmt.Sprintf("c%d", len(p.Chains)),
+					Base: &ir.Base{Hook: hook, Type: ir.FilterType, Priority: named + d, Drop: d < 0}})
+			}
+		}
+	}
+	for _, b := range []ir.Base{{Hook: ir.Output, Type: ir.NATType, Priority: ir.PriorityDstNAT}, {Hook: ir.Output, Type: ir.RouteType, Priority: ir.PriorityMangle}} {
+		p.Chains = append(p.Chains, &ir.Chain{Family: ir.IPv4, Table: "nat", Name: fmt.Sprintf("c%d", len(p.Chains)), Base: &b})
+	}
+	return p
+}
+
+// icmpFamily returns the family that an ICMP protocol is for; both for any other protocol.
+func icmpFamily(proto uint8) ir.Family {
+	switch proto {
+	case ir.ICMP:
+		return ir.IPv4
+	case ir.ICMPv6:
+		return ir.IPv6
+	}
+	return ir.Both
 }

@@ -72,11 +72,8 @@ func (s ifname) appendText(b []byte, _ form) []byte {
 	}
 	b = append(appendNot(b, s.not), '"')
 	b = append(b, s.name...)
-	switch {
-	case s.wildcard:
+	if s.wildcard {
 		b = append(b, '*')
-	case s.name[len(s.name)-1] == '*': // a name that ends so is no wildcard
-		b = append(b[:len(b)-1], `\*`...)
 	}
 	return append(b, '"')
 }

@@ -30,13 +30,13 @@ func (s *ruleLowering) verdict(v ir.Verdict) {
 	case ir.Reject:
 		s.reject(v.With)
 	case ir.Masquerade:
-		s.nat(nat{word: "masquerade", ports: v.Ports})
+		s.add(nat{word: "masquerade", inet: s.table == ir.Both, family: s.family, ports: v.Ports})
 	case ir.SNAT:
-		s.nat(nat{word: "snat", addrs: v.Addrs, ports: v.Ports})
+		s.add(nat{word: "snat", inet: s.table == ir.Both, family: s.family, addrs: v.Addrs, ports: v.Ports})
 	case ir.DNAT:
-		s.nat(nat{word: "dnat", addrs: v.Addrs, ports: v.Ports})
+		s.add(nat{word: "dnat", inet: s.table == ir.Both, family: s.family, addrs: v.Addrs, ports: v.Ports})
 	case ir.Redirect:
-		s.nat(nat{word: "redirect", ports: v.Ports})
+		s.add(nat{word: "redirect", inet: s.table == ir.Both, family: s.family, ports: v.Ports})
 	case ir.Counter: // the counter is all
 	case ir.ChecksumFill:
 		s.refuse("nftables can't fill in checksums", "nf_tables has no statement for it; iptables has the target CHECKSUM",
@@ -63,48 +63,10 @@ func (s *ruleLowering) jump(word, chain string) {
 // reject lowers a reject. What the kernel is told depends on the family that the rule is known to match.
 func (s *ruleLowering) reject(code ir.RejectCode) {
 	if code == ir.TCPReset {
-		if !s.names(ir.TCP) {
-			s.refuse("nftables resets connections only in rules that match protocol tcp",
-				"only tcp has a reset", "match protocol tcp as well, or reject with an ICMP code")
-			return
-		}
 		s.add(reject{typ: unix.NFT_REJECT_TCP_RST, text: "reject with tcp reset"})
 		return
 	}
 	s.add(rejectOf(code, s.table, s.family))
-}
-
-// names is true if the rule matches this protocol.
-func (s *ruleLowering) names(proto uint8) bool {
-	for _, m := range s.rule.Matches {
-		if m == ir.Match(ir.L4Proto{Proto: proto}) {
-			return true
-		}
-	}
-	return false
-}
-
-// nat lowers a change of address. The kernel reads ports only where a protocol with ports was matched, and nft(8) insists.
-func (s *ruleLowering) nat(n nat) {
-	n.inet = s.table == ir.Both
-	if !n.ports.IsZero() {
-		found := false
-		for _, m := range s.rule.Matches {
-			p, ok := m.(ir.L4Proto)
-			found = found || ok && !p.Not
-		}
-		if !found {
-			s.refuse(fmt.Sprintf("nftables can't %s to ports in a rule that matches no protocol", n.word),
-				"only tcp, udp, udplite, dccp and sctp have ports", "match the protocol as well, in one rule for each")
-			return
-		}
-	}
-	if n.addrs.IsZero() && n.ports.IsZero() && (n.word == "snat" || n.word == "dnat") {
-		s.refuse(fmt.Sprintf("%s to nothing", n.word), "neither an address nor a port is given", "give one")
-		return
-	}
-	n.family = s.family
-	s.add(n)
 }
 
 // familyOfVerdict returns the families of the packets that v is for.

@@ -1,0 +1,246 @@
+package nftables
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+)
+
+var cmpAddrs = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+var cmpPrefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+
+func read(t testing.TB, stream []byte) *ir.Program {
+	t.Helper()
+	p, err := Backend{}.Read([]backends.Document{{File: "test", Text: stream}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestReadBack reads each batch and lowers what was read: the same tables must come out. (That reading understands the
+// bytes as the kernel does, and not only as we write them, is for TestReadForeign and for packets to show.)
+func TestReadBack(t *testing.T) {
+	for _, c := range programs() {
+		t.Run(c.name, func(t *testing.T) {
+			r := lowered(t, c.p, c.o)
+			o := c.o
+			o.Comments = false // Rules that were read carry their comment themselves.
+			again := lowered(t, read(t, r.Images()[0].Text), o)
+			want, got := tablesText(r), tablesText(again)
+			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
+				t.Errorf("(-lowered +read and lowered):\n%s", diff)
+			}
+			if !bytes.Equal(r.Batch().Bytes, again.Batch().Bytes) {
+				t.Error("the batch differs, though the text is the same")
+			}
+		})
+	}
+}
+
+func tablesText(r *Ruleset) string {
+	var b []byte
+	for _, table := range r.tables {
+		b = table.appendText(b, script)
+	}
+	return string(b)
+}
+
+// TestReadRule reads rules made of single expressions, as other programs send them (nft, iptables-nft), and as damage or a
+// fault would leave them.
+func TestReadRule(t *testing.T) {
+	load := func(key expr.MetaKey) expr.Any { return &expr.Meta{Key: key, Register: 1} }
+	eq := func(data ...byte) expr.Any { return &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: data} }
+	network := func(offset, size uint32) expr.Any {
+		return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size}
+	}
+	th := func(offset, size uint32) expr.Any {
+		return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: size}
+	}
+	tcp := []expr.Any{load(expr.MetaKeyL4PROTO), eq(ir.TCP)}
+	then := func(before []expr.Any, x ...expr.Any) []expr.Any { return append(slices.Clone(before), x...) }
+	accept := &expr.Verdict{Kind: expr.VerdictAccept}
+	prefix := netip.MustParsePrefix
+	opaque := func(text string) ir.Match { return ir.Opaque{Text: text} }
+	tests := []struct {
+		name  string
+		table ir.Family
+		exprs []expr.Any
+		want  ir.Rule
+	}{
+		{"nothing", ir.IPv4, nil, ir.Rule{Verdict: ir.Counter{}}},
+		{"the name of iptables-nft has one NUL", ir.IPv4, []expr.Any{load(expr.MetaKeyIIFNAME), eq('e', 't', 'h', '0', 0), accept},
+			ir.Rule{Matches: []ir.Match{ir.IIfName{Name: "eth0"}}, Verdict: ir.Accept{}}},
+		{"a name behind a NUL", ir.IPv4, []expr.Any{load(expr.MetaKeyOIFNAME), eq('e', 0, 'x')},
+			ir.Rule{Matches: []ir.Match{opaque("[ meta load oifname => reg 1 ] [ cmp eq reg 1 0x00780065 ]")}, Verdict: ir.Counter{}}},
+		{"an interface by its index", ir.IPv4, []expr.Any{load(expr.MetaKeyIIF), eq(hostEndian32(2)...), accept},
+			ir.Rule{Matches: []ir.Match{opaque("[ meta load iif => reg 1 ] [ cmp eq reg 1 0x00000002 ]")}, Verdict: ir.Accept{}}},
+		{"the protocol of the IPv4 header", ir.IPv4, []expr.Any{network(9, 1), eq(ir.UDP), th(2, 2), eq(0, 53), accept},
+			ir.Rule{Matches: []ir.Match{ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 53, To: 53}}, Verdict: ir.Accept{}}},
+		{"both addresses at once", ir.IPv4, []expr.Any{network(12, 8), eq(10, 0, 0, 1, 10, 0, 0, 2)},
+			ir.Rule{Matches: []ir.Match{ir.SAddr{Prefix: prefix("10.0.0.1/32")}, ir.DAddr{Prefix: prefix("10.0.0.2/32")}}, Verdict: ir.Counter{}}},
+		{"an address of an unknown family", ir.Both, []expr.Any{network(12, 1), eq(10)},
+			ir.Rule{Matches: []ir.Match{opaque("[ payload load 1b @ network header + 12 => reg 1 ] [ cmp eq reg 1 0x0000000a ]")}, Verdict: ir.Counter{}}},
+		{"an address of a known family", ir.Both, []expr.Any{load(expr.MetaKeyNFPROTO), eq(unix.NFPROTO_IPV4), network(12, 1), eq(10)},
+			ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.SAddr{Prefix: prefix("10.0.0.0/8")}}, Verdict: ir.Counter{}}},
+		{"a mask with a hole", ir.IPv4, []expr.Any{network(16, 4),
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: []byte{255, 0, 255, 0}, Xor: make([]byte, 4)}, eq(10, 0, 1, 0)},
+			ir.Rule{Matches: []ir.Match{opaque("[ payload load 4b @ network header + 16 => reg 1 ] [ bitwise reg 1 = ( reg 1 & 0x00ff00ff ) ^ 0x00000000 ] [ cmp eq reg 1 0x0001000a ]")}, Verdict: ir.Counter{}}},
+		{"ports without a protocol", ir.IPv4, []expr.Any{th(2, 2), eq(0, 53)},
+			ir.Rule{Matches: []ir.Match{opaque("[ payload load 2b @ transport header + 2 => reg 1 ] [ cmp eq reg 1 0x00003500 ]")}, Verdict: ir.Counter{}}},
+		{"ports from", ir.IPv4, then(tcp, th(0, 2), &expr.Cmp{Op: expr.CmpOpGte, Register: 1, Data: []byte{4, 0}}, accept),
+			ir.Rule{Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.SPort{From: 1024, To: 65535}}, Verdict: ir.Accept{}}},
+		{"ports to", ir.IPv4, then(tcp, th(0, 2), &expr.Cmp{Op: expr.CmpOpLte, Register: 1, Data: []byte{4, 0}}),
+			ir.Rule{Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.SPort{From: 0, To: 1024}}, Verdict: ir.Counter{}}},
+		{"a state without a mask", ir.IPv4, []expr.Any{&expr.Ct{Key: expr.CtKeySTATE, Register: 1}, eq(hostEndian32(2)...)},
+			ir.Rule{Matches: []ir.Match{ir.CTState{States: ir.StateEstablished}}, Verdict: ir.Counter{}}},
+		{"code after type", ir.IPv4, []expr.Any{load(expr.MetaKeyL4PROTO), eq(ir.ICMP), th(0, 1), eq(3), th(1, 1), eq(4)},
+			ir.Rule{Matches: []ir.Match{ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 3, Code: 4, HasCode: true}}, Verdict: ir.Counter{}}},
+		{"what the mask took from the registers", ir.IPv4, []expr.Any{network(12, 4), load(expr.MetaKeyL4PROTO), eq(6)},
+			ir.Rule{Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}}, Verdict: ir.Counter{}}},
+		{"a register that is empty", ir.IPv4, []expr.Any{eq(1)},
+			ir.Rule{Matches: []ir.Match{opaque("[ cmp eq reg 1 0x00000001 ]")}, Verdict: ir.Counter{}}},
+		{"a set", ir.IPv4, []expr.Any{load(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: 1, SetName: "bridges"}, accept},
+			ir.Rule{Matches: []ir.Match{opaque("[ meta load iifname => reg 1 ] [ lookup reg 1 set bridges 0x0 ]")}, Verdict: ir.Accept{}}},
+		{"a map of verdicts", ir.IPv4, []expr.Any{load(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: 1, SetName: "m", DestRegister: 0, IsDestRegSet: true}},
+			ir.Rule{Verdict: ir.Opaque{Text: "[ meta load iifname => reg 1 ] [ lookup reg 1 set m dreg 0 0x0 ]"}}},
+		{"what is not known", ir.IPv4, []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Unit: expr.LimitTimeSecond}, accept},
+			ir.Rule{Matches: []ir.Match{opaque("[ limit 1:0000000000000001 2:0000000000000001 3:00000000 4:00000000 5:00000000 ]")}, Verdict: ir.Accept{}}},
+		{"a mark that is set", ir.IPv4, []expr.Any{&expr.Immediate{Register: 1, Data: hostEndian32(1)}, &expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1}},
+			ir.Rule{Matches: []ir.Match{opaque("[ meta set mark with reg 1 ]")}, Verdict: ir.Counter{}}},
+		{"random ports", ir.IPv4, []expr.Any{&expr.Masq{Random: true}}, ir.Rule{Verdict: ir.Opaque{Text: "[ masq flags 0x4 ]"}}},
+		{"a queue", ir.IPv4, []expr.Any{&expr.Queue{Num: 1, Total: 1}}, ir.Rule{Verdict: ir.Opaque{Text: "[ queue 1:0001 2:0001 3:0000 ]"}}},
+		{"an answer for either family", ir.Both, []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_HOST_UNREACH}},
+			ir.Rule{Verdict: ir.Opaque{Text: "[ reject type 2 code 2 ]"}}},
+		{"an answer for either family, to one", ir.IPv6, []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_HOST_UNREACH}},
+			ir.Rule{Verdict: ir.Reject{With: ir.AddrUnreachable}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := read(t, stream(tt.table, tt.exprs))
+			if tt.want.Family == 0 {
+				tt.want.Family = tt.table
+			}
+			if diff := cmp.Diff(tt.want, p.Chains[0].Rules[0], cmpAddrs, cmpPrefixes); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// stream returns messages for a chain with one rule of these expressions.
+func stream(family ir.Family, x []expr.Any) []byte {
+	table := &table{family: family, name: "t"}
+	c := &chain{name: "c", table: table}
+	var b Batch
+	b.chain(c)
+	b.rule(c, &rule{statements: []statement{raw(x)}})
+	return b.Bytes
+}
+
+// raw is a statement for tests: just expressions.
+type raw []expr.Any
+
+func (raw) appendText(b []byte, _ form) []byte { return b }
+func (s raw) exprs(x []expr.Any) []expr.Any    { return append(x, s...) }
+
+// TestReadDamaged cuts a batch at every byte and changes every length in turn: an answer or an error, never a panic.
+func TestReadDamaged(t *testing.T) {
+	whole := lowered(t, networks(1), vnetcOptions).Batch().Bytes
+	for n := range whole {
+		Backend{}.Read([]backends.Document{{Text: whole[:n]}})
+		damaged := slices.Clone(whole)
+		damaged[n] ^= 0xff
+		Backend{}.Read([]backends.Document{{Text: damaged}})
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	b := lowered(t, networks(1), vnetcOptions).Batch().Bytes
+	tests := []struct {
+		name   string
+		stream []byte
+		want   string
+	}{
+		{"too short", b[:7], "file: byte 0: 7 bytes are no netlink header"},
+		{"cut", b[:21], "file: byte 20: 1 bytes are no netlink header"},
+		{"another subsystem", message16(1<<8 | 1), "file: byte 0: message type 0x101 is not nf_tables'"},
+		{"a change of what was there", message16(unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE),
+			"file: byte 0: message 8 of nf_tables is neither in a dump nor in a batch that makes tables anew"},
+		{"a rule of no chain", stream(ir.IPv4, nil)[36:], "file: byte 0: a rule of chain t c, which is not there"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Backend{}.Read([]backends.Document{{File: "file", Text: tt.stream}})
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("got error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// message16 returns an empty message of a type.
+func message16(typ uint16) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, 20)
+	b = binary.NativeEndian.AppendUint16(b, typ)
+	return append(b, make([]byte, 14)...)
+}
+
+func TestComment(t *testing.T) {
+	tests := []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"none", nil, ""},
+		{"a comment", []byte("\x00\x04lab\x00"), "lab"},
+		{"behind another", []byte("\x01\x02xx\x00\x04lab\x00"), "lab"},
+		{"without an end", []byte("\x00\x03lab"), "lab"},
+		{"longer than the data", []byte("\x00\xfflab\x00"), ""},
+		{"another longer than the data", []byte("\x07\xfflab\x00\x00\x02x\x00"), ""},
+		{"half a header", []byte{0}, ""},
+		{"no text", []byte("\x00\x03a\xffb"), "a?b"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := comment(tt.data); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzRead gives any bytes to the reader and to the printer of the notation.
+func FuzzRead(f *testing.F) {
+	// Small seeds: one rule each, of every kind.
+	for _, rules := range [][]ir.Rule{matchRules(ir.IPv4), matchRules(ir.IPv6), verdictRules(ir.Both, isFilter),
+		verdictRules(ir.IPv4, isSNAT), verdictRules(ir.IPv6, isDNAT)} {
+		for i := 0; i < len(rules); i += 7 {
+			f.Add(lowered(f, hanging(rules[i].Family, ir.FilterType, ir.Forward, rules[i:i+1]), vnetcOptions).Batch().Bytes)
+		}
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		Debug(stream)
+		p, err := Backend{}.Read([]backends.Document{{Text: stream}})
+		if err != nil {
+			return
+		}
+		for _, c := range p.Chains {
+			for i := range c.Rules {
+				if c.Rules[i].Verdict == nil {
+					t.Errorf("a rule without a verdict: %+v", c.Rules[i])
+				}
+			}
+		}
+	})
+}
