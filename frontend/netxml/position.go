@@ -1,7 +1,6 @@
 package netxml
 
 import (
-	"bytes"
 	"sort"
 	"unicode/utf8"
 
@@ -10,10 +9,16 @@ import (
 
 // source is one input file and the places in it.
 type source struct {
-	name   string
-	text   []byte
-	starts []int32 // offset at which each line begins; made when first asked for
+	name string
+	text []byte
+
+	// Made when a place is first asked for, so that places cost the same in files of one long line and of many.
+	starts []int32 // offset at which each line begins
+	runes  []int32 // characters before every runeBlock bytes
 }
+
+// runeBlock is how many bytes are counted anew for each place.
+const runeBlock = 512
 
 // extent is a piece of a source by byte offsets, from start up to and without end.
 type extent struct{ start, end int32 }
@@ -23,23 +28,40 @@ func (s *source) span(e extent) diag.Span {
 	return diag.Span{File: s.name, Start: s.pos(e.start), End: s.pos(e.end)}
 }
 
-// pos finds the line by bisection, so that asking for places in any order stays cheap in a file of many lines.
 func (s *source) pos(offset int32) diag.Pos {
 	if s.starts == nil {
-		s.starts = lineStarts(s.text)
+		s.index()
 	}
 	at := max(0, min(int(offset), len(s.text)))
 	line := sort.Search(len(s.starts), func(i int) bool { return int(s.starts[i]) > at })
-	begin := int(s.starts[line-1])
-	return diag.Pos{Offset: at, Line: line, Col: 1 + utf8.RuneCount(s.text[begin:at])}
+	return diag.Pos{Offset: at, Line: line, Col: 1 + s.runesBefore(at) - s.runesBefore(int(s.starts[line-1]))}
 }
 
-func lineStarts(text []byte) []int32 {
-	starts := make([]int32, 1, 1+bytes.Count(text, []byte{'\n'}))
-	for i, c := range text {
+func (s *source) index() {
+	s.starts = append(make([]int32, 0, 32), 0)
+	count := int32(0)
+	for i, c := range s.text {
+		if i%runeBlock == 0 {
+			s.runes = append(s.runes, count)
+		}
+		if utf8.RuneStart(c) {
+			count++
+		}
 		if c == '\n' {
-			starts = append(starts, int32(i+1))
+			s.starts = append(s.starts, int32(i+1))
 		}
 	}
-	return starts
+	s.runes = append(s.runes, count)
+}
+
+// runesBefore counts the characters that begin before offset.
+func (s *source) runesBefore(offset int) int {
+	block := min(offset/runeBlock, len(s.runes)-1)
+	count := int(s.runes[block])
+	for _, c := range s.text[min(block*runeBlock, len(s.text)):offset] {
+		if utf8.RuneStart(c) {
+			count++
+		}
+	}
+	return count
 }

@@ -46,6 +46,9 @@ func (c *checker) schema(n *node, spec *element) {
 		return
 	}
 	c.text(n)
+	if len(n.kids) == 0 {
+		return
+	}
 	seen := map[*element]*node{}
 	for _, k := range n.kids {
 		kid := spec.find(k)
