@@ -29,7 +29,7 @@ func TestMasqueradeFlag(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := machine{table: ir.IPv4}
+		m := machine{table: ir.IPv4, proto: ir.TCP}
 		return m.rule(list).Verdict
 	}
 	e := &expr.Masq{ToPorts: true, RegProtoMin: 1}

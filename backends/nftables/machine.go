@@ -106,7 +106,7 @@ func debugText(steps ...*expression) string {
 		}
 		b = e.appendDebug(b)
 	}
-	return string(b)
+	return oneLine(b)
 }
 
 // word returns the word at which register n begins; ok is false if there is no such register. There are four of 16 bytes

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -58,16 +59,24 @@ func (m *machine) meta(v *value, data []byte, not bool) bool {
 }
 
 // ifnameOf reads what a name is compared with: its bytes and at least one NUL for a name, the beginning alone for a
-// wildcard.
+// wildcard. Fifteen bytes are a whole name, as there are no longer ones. Names that no interface can have are not read.
 func ifnameOf(data []byte) (name string, wildcard, ok bool) {
 	end := bytes.IndexByte(data, 0)
-	switch {
-	case end < 0:
-		return string(data), true, len(data) < unix.IFNAMSIZ
-	case end == 0 || len(bytes.Trim(data[end:], "\x00")) != 0:
+	wildcard = end < 0 && len(data) < unix.IFNAMSIZ-1
+	if end < 0 {
+		end = len(data)
+	}
+	if end == 0 || end == unix.IFNAMSIZ || len(bytes.Trim(data[end:], "\x00")) != 0 {
 		return "", false, false
 	}
-	return string(data[:end]), false, true
+	name = string(data[:end])
+	for i := range len(name) {
+		if name[i] <= ' ' || name[i] == 0x7f {
+			return "", false, false
+		}
+	}
+	odd := strings.ContainsAny(name, "/:\"\\") || name == "." || name == ".." || strings.HasSuffix(name, "+") || strings.HasSuffix(name, "*")
+	return name, wildcard, !odd
 }
 
 // nfproto narrows the rule's family.
@@ -102,7 +111,7 @@ func (m *machine) mark(v *value, data []byte, not bool) bool {
 		mask = binary.NativeEndian.Uint32(v.mask)
 	}
 	n := binary.NativeEndian.Uint32(data)
-	if n&^mask != 0 {
+	if mask == 0 || n&^mask != 0 {
 		return false
 	}
 	m.match(ir.Mark{Value: n, Mask: mask, Not: not})
@@ -220,7 +229,7 @@ func (m *machine) transport(offset int, data []byte, not bool) bool {
 	switch {
 	case ir.HasPorts(m.proto):
 		return m.ports(offset, data, not)
-	case m.proto == ir.ICMP || m.proto == ir.ICMPv6:
+	case m.proto == ir.ICMP && m.out.Family == ir.IPv4, m.proto == ir.ICMPv6 && m.out.Family == ir.IPv6:
 		return m.icmp(offset, data, not)
 	}
 	return false

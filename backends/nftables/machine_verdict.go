@@ -41,7 +41,7 @@ func (m *machine) immediate(e *expression) {
 // (net/netfilter/nft_reject.c).
 func (m *machine) reject(e *expression) {
 	typ, ok := e.uint32(unix.NFTA_REJECT_TYPE)
-	if ok && typ == unix.NFT_REJECT_TCP_RST {
+	if ok && typ == unix.NFT_REJECT_TCP_RST && m.proto == ir.TCP {
 		m.end(ir.Reject{With: ir.TCPReset})
 		return
 	}
@@ -89,7 +89,7 @@ func (m *machine) nat(e *expression) {
 	case !ok || !ok2 || !ok3 || e.number(unix.NFTA_NAT_FLAGS)&^natFlags != 0 || m.out.Family&family == 0:
 		m.end(ir.Opaque{Text: debugText(e)})
 		return
-	case addrs.IsZero() && ports.IsZero() || typ != unix.NFT_NAT_SNAT && typ != unix.NFT_NAT_DNAT:
+	case addrs.IsZero() || typ != unix.NFT_NAT_SNAT && typ != unix.NFT_NAT_DNAT:
 		m.end(ir.Opaque{Text: debugText(e)})
 		return
 	}
@@ -128,7 +128,8 @@ func (m *machine) addr(n uint32, size int) (netip.Addr, bool) {
 	return netip.AddrFromSlice(v.data)
 }
 
-// portRange reads the range of ports in the registers that attributes low and high name; zero if e names none.
+// portRange reads the range of ports in the registers that attributes low and high name; zero if e names none. Ports mean
+// nothing before a protocol that has them was matched.
 func (m *machine) portRange(e *expression, low, high int) (r ir.PortRange, ok bool) {
 	if e.attrs[low] == nil {
 		return r, e.attrs[high] == nil
@@ -140,7 +141,7 @@ func (m *machine) portRange(e *expression, low, high int) (r ir.PortRange, ok bo
 	if e.attrs[high] != nil {
 		r.To, ok = m.port(e.number(high))
 	}
-	return r, ok && r.From <= r.To
+	return r, ok && r.From <= r.To && r.From > 0 && ir.HasPorts(m.proto)
 }
 
 func (m *machine) port(n uint32) (uint16, bool) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -174,9 +176,19 @@ func comment(userdata []byte) string {
 		}
 		if typ == typeComment {
 			text, _, _ := bytes.Cut(userdata[:size], []byte{0})
-			return string(bytes.ToValidUTF8(text, []byte("?")))
+			return oneLine(text)
 		}
 		userdata = userdata[size:]
 	}
 	return ""
+}
+
+// oneLine returns text as valid UTF-8 without control characters.
+func oneLine(text []byte) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return '?'
+		}
+		return c
+	}, strings.ToValidUTF8(string(text), "?"))
 }

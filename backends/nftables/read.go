@@ -101,6 +101,9 @@ func familyOfNumber(n byte) ir.Family {
 
 func (r *reader) chain(m *message) error {
 	key := chainKey{m.family, m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)}
+	if key.table == "" || key.name == "" {
+		return fmt.Errorf("a chain without a name or a table")
+	}
 	if r.chains[key] != nil || r.skipped[key] {
 		return fmt.Errorf("chain %s %s is there twice", key.table, key.name)
 	}

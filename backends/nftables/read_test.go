@@ -3,6 +3,7 @@ package nftables
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -235,12 +236,127 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, c := range p.Chains {
-			for i := range c.Rules {
-				if c.Rules[i].Verdict == nil {
-					t.Errorf("a rule without a verdict: %+v", c.Rules[i])
-				}
+		verified(t, p)
+	})
+}
+
+// verified fails if what was read breaks an invariant of programs within a rule: what the IR can't hold is to be opaque.
+// Where rules may stand and where jumps may lead is for the kernel to know.
+func verified(t *testing.T, p *ir.Program) {
+	t.Helper()
+	for _, c := range p.Chains {
+		alone := &ir.Program{Chains: []*ir.Chain{{Family: c.Family, Table: c.Table, Name: c.Name, Rules: c.Rules}}}
+		for _, d := range ir.Verify(alone) {
+			if d.Code != "ir-jump" && d.Code != "ir-chain" {
+				t.Errorf("%v\n%s", d, alone)
 			}
 		}
-	})
+	}
+}
+
+// TestReadRandom runs random rules whose expressions fit together more often than those of FuzzRead.
+func TestReadRandom(t *testing.T) {
+	r := randomRules{Rand: rand.New(rand.NewPCG(1, 2))}
+	for _, rule := range append(matchRules(ir.IPv4), matchRules(ir.IPv6)...) {
+		one := ruleLowering{table: rule.Family, family: rule.Family}
+		one.matches(rule.Matches)
+		for _, s := range one.statements {
+			r.good = append(r.good, s.exprs(nil))
+		}
+	}
+	opaque, all := 0, 0
+	for range 20_000 {
+		p := read(t, stream(pick(r, ir.IPv4, ir.IPv6, ir.Both), r.rule()))
+		verified(t, p)
+		for _, m := range p.Chains[0].Rules[0].Matches {
+			all++
+			if _, ok := m.(ir.Opaque); ok {
+				opaque++
+			}
+		}
+	}
+	if opaque*10 < all || opaque*10 > all*9 {
+		t.Errorf("%d of %d matches are opaque: the random rules are too good or too bad to tell anything", opaque, all)
+	}
+}
+
+type randomRules struct {
+	*rand.Rand
+	good [][]expr.Any // conditions as they are lowered
+}
+
+// pick returns one of list.
+func pick[T any](r randomRules, list ...T) T { return list[r.IntN(len(list))] }
+
+func (r randomRules) bytes(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = pick[byte](r, 0, 0, 0, 0xff, 0xff, 1, 2, 6, 10, 17, 58, 0xf0, 'a', 'b', '+')
+	}
+	return b
+}
+
+// rule returns some conditions and an end.
+func (r randomRules) rule() []expr.Any {
+	var x []expr.Any
+	for range r.IntN(5) {
+		x = append(x, r.condition()...)
+	}
+	return append(x, r.end()...)
+}
+
+// condition returns a load, a mask or none, and a comparison, mostly of the size of the load.
+func (r randomRules) condition() []expr.Any {
+	if r.IntN(3) > 0 {
+		return pick(r, r.good...)
+	}
+	to := pick[uint32](r, 1, 1, 1, 1, 2, 8, 9, 23, 24)
+	size := pick(r, 1, 2, 4, 4, 16)
+	var load expr.Any
+	switch r.IntN(4) {
+	case 0:
+		key := pick(r, expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME, expr.MetaKeyNFPROTO, expr.MetaKeyL4PROTO, expr.MetaKeyL4PROTO, expr.MetaKeyMARK, expr.MetaKeyIIF)
+		load, size = &expr.Meta{Key: key, Register: to}, metaSize(uint32(key))
+	case 1:
+		load, size = &expr.Ct{Key: pick(r, expr.CtKeySTATE, expr.CtKeySTATE, expr.CtKeySTATUS), Register: to}, 4
+	case 2:
+		load = &expr.Payload{DestRegister: to, Base: expr.PayloadBaseNetworkHeader, Offset: pick[uint32](r, 8, 9, 12, 16, 24), Len: uint32(size)}
+	case 3:
+		load = &expr.Payload{DestRegister: to, Base: expr.PayloadBaseTransportHeader, Offset: pick[uint32](r, 0, 0, 1, 2, 4), Len: uint32(size)}
+	}
+	x := []expr.Any{load}
+	if r.IntN(4) == 0 {
+		x = append(x, &expr.Bitwise{SourceRegister: to, DestRegister: to, Len: uint32(size), Mask: r.bytes(size), Xor: make([]byte, size)})
+	}
+	size = pick(r, size, size, size, size, 1, 15, 16)
+	switch r.IntN(6) {
+	case 0:
+		return append(x, &expr.Range{Op: pick(r, expr.CmpOpEq, expr.CmpOpNeq), Register: to, FromData: r.bytes(size), ToData: r.bytes(size)})
+	case 1:
+		return append(x, &expr.Cmp{Op: expr.CmpOpGte, Register: to, Data: r.bytes(size)}, &expr.Cmp{Op: expr.CmpOpLte, Register: to, Data: r.bytes(size)})
+	case 2:
+		return append(x, &expr.Cmp{Op: expr.CmpOp(r.IntN(6)), Register: to, Data: r.bytes(size)})
+	}
+	if _, ok := load.(*expr.Ct); ok {
+		return append(x, &expr.Cmp{Op: expr.CmpOpNeq, Register: to, Data: make([]byte, size)})
+	}
+	return append(x, &expr.Cmp{Op: pick(r, expr.CmpOpEq, expr.CmpOpEq, expr.CmpOpNeq), Register: to, Data: r.bytes(size)})
+}
+
+// end returns a verdict, or a change of address with what it needs.
+func (r randomRules) end() []expr.Any {
+	if r.IntN(2) == 0 {
+		return []expr.Any{pick[expr.Any](r,
+			&expr.Verdict{Kind: expr.VerdictKind(r.IntN(8) - 5), Chain: "x"}, &expr.Lookup{SourceRegister: 1, SetName: "s\n"},
+			&expr.Reject{Type: uint32(r.IntN(4)), Code: uint8(r.IntN(15))})}
+	}
+	size := pick(r, 4, 4, 16)
+	x := []expr.Any{&expr.Immediate{Register: 1, Data: r.bytes(size)}, &expr.Immediate{Register: 2, Data: r.bytes(size)},
+		&expr.Immediate{Register: 3, Data: r.bytes(2)}, &expr.Immediate{Register: 4, Data: r.bytes(2)}}
+	reg := func(n uint32) uint32 { return pick(r, 0, n, n, n) }
+	return append(x, pick[expr.Any](r,
+		&expr.NAT{Type: expr.NATType(r.IntN(3)), Family: pick[uint32](r, unix.NFPROTO_IPV4, unix.NFPROTO_IPV6), RegAddrMin: reg(1), RegAddrMax: reg(2),
+			RegProtoMin: reg(3), RegProtoMax: reg(4), Specified: true, Prefix: r.IntN(8) == 0},
+		&expr.Masq{ToPorts: true, RegProtoMin: reg(3), RegProtoMax: reg(4)},
+		&expr.Redir{RegisterProtoMin: reg(3), RegisterProtoMax: reg(4)}))
 }
