@@ -153,7 +153,7 @@ func matchRules(v ir.Verdict) []ir.Rule {
 	return all
 }
 
-var families = []ir.Family{ir.IPv4, ir.IPv6, ir.Both}
+var families = [...]ir.Family{ir.IPv4, ir.IPv6, ir.Both}
 
 // appendRule appends a rule if packets of all of f can meet it.
 func appendRule(all []ir.Rule, f ir.Family, v ir.Verdict, matches ...ir.Match) []ir.Rule {

@@ -45,9 +45,9 @@ func (s *ruleReader) extensionOption(t token) error {
 	case "--dport", "--destination-port":
 		return s.port(t, false)
 	case "--icmp-type":
-		return s.icmpType(t, icmpNames)
+		return s.icmpType(t, icmpNames[:])
 	case "--icmpv6-type":
-		return s.icmpType(t, icmpv6Names)
+		return s.icmpType(t, icmpv6Names[:])
 	case "--ctstate", "--state":
 		return s.ctstate(t)
 	case "--mark":
@@ -163,13 +163,13 @@ type icmpName struct {
 
 // icmpNames and icmpv6Names are the types that iptables-extensions(8) names without a code.
 var (
-	icmpNames = []icmpName{
+	icmpNames = [...]icmpName{
 		{"echo-reply", 0}, {"pong", 0}, {"destination-unreachable", 3}, {"source-quench", 4}, {"redirect", 5},
 		{"echo-request", 8}, {"ping", 8}, {"router-advertisement", 9}, {"router-solicitation", 10}, {"time-exceeded", 11},
 		{"ttl-exceeded", 11}, {"parameter-problem", 12}, {"timestamp-request", 13}, {"timestamp-reply", 14},
 		{"address-mask-request", 17}, {"address-mask-reply", 18},
 	}
-	icmpv6Names = []icmpName{
+	icmpv6Names = [...]icmpName{
 		{"destination-unreachable", 1}, {"packet-too-big", 2}, {"time-exceeded", 3}, {"ttl-exceeded", 3}, {"parameter-problem", 4},
 		{"echo-request", 128}, {"ping", 128}, {"echo-reply", 129}, {"pong", 129}, {"router-solicitation", 133},
 		{"router-advertisement", 134}, {"neighbor-solicitation", 135}, {"neighbour-solicitation", 135},
