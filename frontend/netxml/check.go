@@ -30,6 +30,7 @@ var rules = []func(*checker){
 	(*checker).dhcpTwice,
 	(*checker).dhcp,
 	(*checker).dns,
+	(*checker).dnsmasqLines,
 	(*checker).portOptions,
 }
 

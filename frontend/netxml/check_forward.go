@@ -120,7 +120,8 @@ func (c *checker) pciAddresses(addresses []*node) {
 	seen := map[pci]*node{}
 	for _, a := range addresses {
 		var id pci
-		sound := !a.bad
+		_, sound := a.value("type")
+		sound = sound && !a.bad
 		for i, name := range [...]string{"domain", "bus", "slot", "function"} {
 			id[i], _ = a.number(name)
 			sound = sound && (!a.has(name) || !a.attr(name).bad)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -65,7 +66,9 @@ func TestExamples(t *testing.T) {
 			if len(list) > 0 {
 				t.Fatalf("good example draws\n%v\n%s", list, info.Good)
 			}
-			Lower(networks)
+			if wrong := ir.Verify(Lower(networks)); len(wrong) > 0 {
+				t.Errorf("the good example becomes a wrong program: %v", wrong)
+			}
 		})
 	}
 }

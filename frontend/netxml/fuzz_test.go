@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -62,7 +63,11 @@ func FuzzParse(f *testing.F) {
 		if list.HasErrors() {
 			return
 		}
-		for _, c := range Lower(networks).Chains {
+		p := Lower(networks)
+		if wrong := ir.Verify(p); len(wrong) > 0 {
+			t.Errorf("the program is wrong: %v", wrong)
+		}
+		for _, c := range p.Chains {
 			for _, r := range c.Rules {
 				checkSpan(t, r.Origin.Span, src)
 				if r.Origin.Reason == "" || r.Origin.Element == "" || r.Origin.Network == "" {

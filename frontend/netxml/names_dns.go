@@ -13,7 +13,12 @@ import (
 func domainName(v string) problem { return dnsName("dns-name", v) }
 
 // guestName is the name of a guest in a <host> of DHCP.
-func guestName(v string) problem { return dnsName("dhcp-host-name", strings.TrimSuffix(v, ".")) }
+func guestName(v string) problem {
+	if v != "" && (v[0] == '_' || v[0] == '-') {
+		return problem{"dhcp-host-name", fmt.Sprintf("with %q at its beginning", v[:1]), "libvirt refuses names of guests that begin otherwise", "begin it with a letter or digit"}
+	}
+	return dnsName("dhcp-host-name", strings.TrimSuffix(v, "."))
+}
 
 func dnsName(code diag.Code, v string) problem {
 	const fix = "use letters, digits and dashes, with dots between"

@@ -38,8 +38,8 @@ func dnsCodes() []Info {
 		{"dns-srv-target", "a port, priority or weight of no target",
 			"They are those of the host that offers the service (RFC 2782).",
 			records("<srv service='ldap' protocol='tcp' port='389'/>"), records("<srv service='ldap' protocol='tcp' target='dir.example' port='389'/>")},
-		{"dnsmasq-option", "an option that is not one line",
-			"Each value becomes one line at the end of dnsmasq's configuration. A line break would begin a second one that nobody sees in the document.",
+		{"dnsmasq-option", "an option that dnsmasq refuses, or more than one line",
+			"Each value becomes one line at the end of dnsmasq's configuration. With an option that it doesn't know, or one whose value is missing, dnsmasq doesn't start, nor does the network; with --lax such options are warnings, since later versions may know more. A line break would begin a second line that nobody sees in the document.",
 			options("log-dhcp&#10;dhcp-script=/tmp/x"), options("log-dhcp")},
 	}
 }
