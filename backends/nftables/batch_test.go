@@ -25,7 +25,7 @@ func TestMasqueradeFlag(t *testing.T) {
 			b.Bytes = append(b.Bytes, data...)
 			b.endAttr(at)
 		}
-		list, err := expressions(b.Bytes)
+		list, err := expressions(nil, b.Bytes)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func Debug(stream []byte) ([]byte, error) {
 		if m.typ != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWRULE {
 			continue
 		}
-		list, err := expressions(m.attrs[unix.NFTA_RULE_EXPRESSIONS])
+		list, err := expressions(nil, m.attrs[unix.NFTA_RULE_EXPRESSIONS])
 		if err != nil {
 			return nil, fmt.Errorf("byte %d: %w", m.at, err)
 		}

@@ -140,7 +140,7 @@ func (l *lowerer) chain(id chainID, from *ir.Chain) *chain {
 	for _, word := range [...]string{id.table, id.chain} {
 		if !isIdentifier(word) {
 			l.refuse(firstOrigin(from), fmt.Sprintf("nftables can't name a table or chain %q", word),
-				"a name begins with a letter or _, goes on with letters, digits and / \\ _ . -, and is no keyword of nft(8)",
+				"a name begins with a letter or _, goes on with letters, digits and / _ . -, and is no keyword of nft(8)",
 				"choose another name")
 		}
 	}

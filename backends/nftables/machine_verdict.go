@@ -60,21 +60,36 @@ func (m *machine) reject(e *expression) {
 
 // rejectCode returns the code for packets of a family, "" if there is none in the IR.
 func rejectCode(typ uint32, number byte, family ir.Family) ir.RejectCode {
-	type of struct {
-		typ    uint32
-		family ir.Family
+	switch {
+	case typ == unix.NFT_REJECT_ICMP_UNREACH && family == ir.IPv4:
+		return codesV4[number]
+	case typ == unix.NFT_REJECT_ICMP_UNREACH && family == ir.IPv6:
+		return codesV6[number]
+	case typ != unix.NFT_REJECT_ICMPX_UNREACH:
+		return ""
+	case family == ir.IPv4:
+		return codesEither[number].v4
+	case family == ir.IPv6:
+		return codesEither[number].v6
+	case codesEither[number].v4 == codesEither[number].v6:
+		return codesEither[number].v4
 	}
-	codes := map[of]map[byte]ir.RejectCode{
-		{unix.NFT_REJECT_ICMP_UNREACH, ir.IPv4}: {0: ir.NetUnreachable, 1: ir.HostUnreachable, 2: ir.ProtUnreachable, 3: ir.PortUnreachable,
-			9: ir.NetProhibited, 10: ir.HostProhibited, 13: ir.AdminProhibited},
-		{unix.NFT_REJECT_ICMP_UNREACH, ir.IPv6}: {0: ir.NoRoute, 1: ir.AdminProhibited, 3: ir.AddrUnreachable, 4: ir.PortUnreachable,
-			5: ir.PolicyFail, 6: ir.RejectRoute},
-		{unix.NFT_REJECT_ICMPX_UNREACH, ir.IPv4}: {0: ir.NetUnreachable, 1: ir.PortUnreachable, 2: ir.HostUnreachable, 3: ir.AdminProhibited},
-		{unix.NFT_REJECT_ICMPX_UNREACH, ir.IPv6}: {0: ir.NoRoute, 1: ir.PortUnreachable, 2: ir.AddrUnreachable, 3: ir.AdminProhibited},
-		{unix.NFT_REJECT_ICMPX_UNREACH, ir.Both}: {1: ir.PortUnreachable, 3: ir.AdminProhibited},
-	}
-	return codes[of{typ, family}][number]
+	return ""
 }
+
+// The codes of RFC 792, of RFC 4443, and of the kernel's NFT_REJECT_ICMPX_* for the one and the other family.
+var (
+	codesV4 = map[byte]ir.RejectCode{0: ir.NetUnreachable, 1: ir.HostUnreachable, 2: ir.ProtUnreachable, 3: ir.PortUnreachable,
+		9: ir.NetProhibited, 10: ir.HostProhibited, 13: ir.AdminProhibited}
+	codesV6 = map[byte]ir.RejectCode{0: ir.NoRoute, 1: ir.AdminProhibited, 3: ir.AddrUnreachable, 4: ir.PortUnreachable,
+		5: ir.PolicyFail, 6: ir.RejectRoute}
+	codesEither = map[byte]struct{ v4, v6 ir.RejectCode }{
+		0: {ir.NetUnreachable, ir.NoRoute},
+		1: {ir.PortUnreachable, ir.PortUnreachable},
+		2: {ir.HostUnreachable, ir.AddrUnreachable},
+		3: {ir.AdminProhibited, ir.AdminProhibited},
+	}
+)
 
 // natFlags are the flags that only repeat what the registers say: addresses, ports. Others change the meaning.
 const natFlags = unix.NF_NAT_RANGE_MAP_IPS | unix.NF_NAT_RANGE_PROTO_SPECIFIED

@@ -16,7 +16,7 @@ func isIdentifier(name string) bool {
 	for i := range len(name) {
 		c := name[i]
 		letter := 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_'
-		other := '0' <= c && c <= '9' || c == '/' || c == '\\' || c == '.' || c == '-'
+		other := '0' <= c && c <= '9' || c == '/' || c == '.' || c == '-'
 		if !letter && (i == 0 || !other) {
 			return false
 		}

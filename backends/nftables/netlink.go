@@ -143,8 +143,8 @@ type expression struct {
 	attrs
 }
 
-// expressions reads the list of a rule's expressions.
-func expressions(b []byte) (list []expression, err error) {
+// expressions reads the list of a rule's expressions, into list.
+func expressions(list []expression, b []byte) (_ []expression, err error) {
 	walk := eachAttr(b, func(_ uint16, data []byte) {
 		elem, bad := parseAttrs(data)
 		if bad == nil && elem[unix.NFTA_EXPR_NAME] == nil {

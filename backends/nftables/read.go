@@ -30,6 +30,8 @@ type reader struct {
 	list    []*ir.Chain
 	chains  map[chainKey]*ir.Chain
 	skipped map[chainKey]bool
+
+	expressions []expression // of the rule at hand
 }
 
 type chainKey struct {
@@ -167,7 +169,7 @@ func base(m *message, hook []byte) (*ir.Base, error) {
 	return b, nil
 }
 
-func (r *reader) rule(m *message) error {
+func (r *reader) rule(m *message) (err error) {
 	key := chainKey{m.family, m.attrs.text(unix.NFTA_RULE_TABLE), m.attrs.text(unix.NFTA_RULE_CHAIN)}
 	if r.skipped[key] || familyOfNumber(m.family) == 0 {
 		return nil
@@ -176,12 +178,12 @@ func (r *reader) rule(m *message) error {
 	if c == nil {
 		return fmt.Errorf("a rule of chain %s %s, which is not there", key.table, key.name)
 	}
-	list, err := expressions(m.attrs[unix.NFTA_RULE_EXPRESSIONS])
+	r.expressions, err = expressions(r.expressions[:0], m.attrs[unix.NFTA_RULE_EXPRESSIONS])
 	if err != nil {
 		return err
 	}
 	run := machine{table: c.Family}
-	out := run.rule(list)
+	out := run.rule(r.expressions)
 	out.Comment = comment(m.attrs[unix.NFTA_RULE_USERDATA])
 	if m.flags&unix.NLM_F_APPEND == 0 { // as the kernel has it: a rule not appended goes on top
 		c.Rules = append([]ir.Rule{out}, c.Rules...)

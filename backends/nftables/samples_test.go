@@ -88,6 +88,7 @@ func programs() []program {
 		{"both families", v6, libvirtOptions},
 		{"names of icmp", allICMP(), vnetcOptions},
 		{"priorities", priorities(), vnetcOptions},
+		{"names", named(goodNames), vnetcOptions},
 		{"comments", commented(), backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains, Comments: true}},
 	}
 	for _, table := range []ir.Family{ir.IPv4, ir.IPv6, ir.Both} {
@@ -320,4 +321,17 @@ func icmpFamily(proto uint8) ir.Family {
 		return ir.IPv6
 	}
 	return ir.Both
+}
+
+// goodNames are names of chains as iptables and its users have them, and words of nft that are no keywords where a name is.
+var goodNames = []string{"FORWARD", "DOCKER-USER", "f2b-sshd", "cali-FORWARD", "_x", "a.b/c", "filter", "nat", "in", "to"}
+
+// named has a chain of each name, in a table of that name, and a jump to it.
+func named(names []string) *ir.Program {
+	p := new(ir.Program)
+	for _, n := range names {
+		jump := []ir.Rule{{Family: ir.IPv4, Verdict: ir.Jump{Chain: n}}, {Family: ir.IPv4, Verdict: ir.Goto{Chain: n}}}
+		p.Chains = append(p.Chains, &ir.Chain{Family: ir.IPv4, Table: n, Name: n}, &ir.Chain{Family: ir.IPv4, Table: n, Name: "from", Rules: jump})
+	}
+	return p
 }
