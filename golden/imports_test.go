@@ -1,0 +1,103 @@
+package golden
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/vnetc/vnetc/"
+
+// arrows says what the packages below each folder may import of the project's own. Folders that are not named may import
+// nothing of it; tests may also import what is in testOnly.
+var arrows = []struct {
+	folder string
+	may    []string // packages, and folders if they end in a slash
+	why    string
+}{
+	{"ir/diag", nil, "diagnostics are for everybody, so they depend on nobody"},
+	{"ir/prove", []string{"ir", "ir/diag"}, "the prover knows programs, and neither XML nor netfilter syntax nor the host"},
+	{"ir", []string{"ir/diag"}, "the IR knows neither its sources nor its targets"},
+	{"frontend/netxml", []string{"ir", "ir/diag"}, "a front end makes programs and knows no back end and no host"},
+	{"backends/iptables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},
+	{"backends/nftables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},
+	{"backends/backendtest", []string{"ir", "ir/diag", "ir/prove", "backends"}, "the contract is checked without knowing who keeps it"},
+	{"backends/netnstest", nil, "namespaces and packets serve the tests of every package"},
+	{"backends", []string{"ir", "ir/diag"}, "the contract knows no concrete back end"},
+	{"netsetup", []string{"ir", "ir/diag", "ir/prove", "backends", "netsetup/"}, "the host side knows links and back ends by their contract only"},
+	{"golden", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden/", "ir", "backends", "golden"}, "the corpus may see everything but cmd"},
+	{"cmd", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden", "ir", "backends"}, "commands name the concrete parts; nothing imports a command"},
+}
+
+// testOnly may be imported by tests, beside what their package may.
+var testOnly = []string{"backends/backendtest", "backends/netnstest", "ir", "ir/diag", "ir/prove"}
+
+// TestImports holds every file against arrows.
+func TestImports(t *testing.T) {
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		folder, err := filepath.Rel("..", filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if pkg, own := strings.CutPrefix(name, module); own {
+				checkImport(t, path, folder, pkg)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkImport(t *testing.T, path, folder, pkg string) {
+	t.Helper()
+	isTest := strings.HasSuffix(path, "_test.go")
+	if pkg == folder || isTest && slices.Contains(testOnly, pkg) {
+		return
+	}
+	for _, a := range arrows {
+		if folder != a.folder && !strings.HasPrefix(folder, a.folder+"/") {
+			continue
+		}
+		allowed := func(may string) bool {
+			return may == pkg || strings.HasSuffix(may, "/") && strings.HasPrefix(pkg, may)
+		}
+		if !slices.ContainsFunc(a.may, allowed) {
+			t.Errorf("%s imports %s: %s", path, pkg, a.why)
+		}
+		return
+	}
+	t.Errorf("%s is in a folder that golden/imports_test.go does not know; say there what it may import", path)
+}
+
+// TestTopLevel: beside hidden files and LICENSE the repository's root holds the agreed folders and files only.
+func TestTopLevel(t *testing.T) {
+	want := []string{"LICENSE", "README.md", "backends", "cmd", "frontend", "go.mod", "go.sum", "golden", "ir", "netsetup", "vnetc"} // vnetc: what go build leaves; git ignores it
+	entries, err := filepath.Glob("../*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if name := filepath.Base(e); !slices.Contains(want, name) && !strings.HasPrefix(name, ".") {
+			t.Errorf("%s stands at the top level, which holds %s only", name, strings.Join(want, ", "))
+		}
+	}
+}
