@@ -121,7 +121,7 @@ func listing(f ir.Family, kernel string, rules map[string][]string) map[string][
 }
 
 // lower lowers p, of which nothing may be refused.
-func lower(t *testing.T, p *ir.Program, names backends.Names) backends.Ruleset {
+func lower(t testing.TB, p *ir.Program, names backends.Names) backends.Ruleset {
 	t.Helper()
 	set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: names, Layout: backends.Chains})
 	if err := found.Err(); err != nil {

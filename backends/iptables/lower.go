@@ -114,7 +114,7 @@ func (l *lowering) chain(f ir.Family, table string, at *place, set *Ruleset) int
 		if at.rules != nil && !at.rules(r) || r.Family&f == 0 {
 			continue
 		}
-		if reach := reach(r); reach&f == 0 && reach != 0 {
+		if may := meets(r); may&f == 0 && may != 0 {
 			continue
 		}
 		l.text = append(append(l.text[:0], "-A "...), at.name...)
@@ -130,7 +130,7 @@ func (l *lowering) chain(f ir.Family, table string, at *place, set *Ruleset) int
 
 // rule appends matches, comment and verdict of r.
 func (l *lowering) rule(f ir.Family, at *place, r *ir.Rule) *refusal {
-	if reach(r) == 0 {
+	if meets(r) == 0 {
 		return &refusal{
 			what: "rule for packets of no family",
 			why:  "its addresses are of a family that the rule, or another of its addresses, is not for",
@@ -145,8 +145,8 @@ func (l *lowering) rule(f ir.Family, at *place, r *ir.Rule) *refusal {
 	return l.verdict(f, at, r, m)
 }
 
-// reach returns the families of which packets can meet all matches of r: a match on an IPv4 address holds for no IPv6 packet.
-func reach(r *ir.Rule) ir.Family {
+// meets returns the families of which packets can meet all matches of r: a match on an IPv4 address holds for no IPv6 packet.
+func meets(r *ir.Rule) ir.Family {
 	f := r.Family
 	for _, m := range r.Matches {
 		switch m := m.(type) {

@@ -1,10 +1,8 @@
 package iptables
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
@@ -75,7 +73,7 @@ func (l *lowering) plan(p *ir.Program) plan {
 			"groups are loaded beside what a host has, base chains in its place", "compile them apart, or "+nftablesCan)
 		return plan{}
 	}
-	out := plan{beside: base < 0}
+	out := plan{beside: group >= 0 || len(p.Chains) == 0}
 	if out.beside {
 		out.groups(p, l.prefix())
 	}
@@ -193,171 +191,6 @@ func (l *lowering) placeChain(out *plan, c *ir.Chain, reached map[string]hooks) 
 			t.chains = append(t.chains, place{name: name, policy: "-", family: c.Family, hooks: h, chain: c, table: table})
 		}
 	}
-}
-
-// programKey names a chain of the program.
-type programKey struct {
-	family      ir.Family
-	table, name string
-}
-
-// reaching finds where chains are met that hang at no hook.
-type reaching struct {
-	byName map[programKey]*ir.Chain
-	hooks  map[*ir.Chain]map[string]hooks
-}
-
-// reachable returns, for each chain that hangs at no hook, the tables in which it is reached and the hooks there. One that
-// nothing leads to is in its home table, reached from no hook.
-func reachable(p *ir.Program) map[*ir.Chain]map[string]hooks {
-	r := reaching{byName: make(map[programKey]*ir.Chain, len(p.Chains)), hooks: make(map[*ir.Chain]map[string]hooks)}
-	homes := make(map[programKey]string) // the first table that an ir table's base chains belong to
-	for _, c := range p.Chains {
-		if c.Group != 0 {
-			continue
-		}
-		r.byName[programKey{c.Family, c.Table, c.Name}] = c
-		if home := (programKey{family: c.Family, table: c.Table}); c.Base != nil && homes[home] == "" {
-			homes[home] = tableOf(c.Base)
-		}
-	}
-	for _, c := range p.Chains {
-		switch {
-		case c.Group == ir.PRT:
-			r.follow(c, "nat", 1<<ir.Postrouting)
-		case c.Group != 0:
-			r.follow(c, "filter", 1<<c.Group.Hook())
-		case c.Base != nil:
-			r.follow(c, tableOf(c.Base), 1<<c.Base.Hook)
-		}
-	}
-	for _, c := range p.Chains {
-		if c.Group == 0 && c.Base == nil && r.hooks[c] == nil {
-			r.enter(c, cmp.Or(homes[programKey{family: c.Family, table: c.Table}], home(c.Table)), 0)
-		}
-	}
-	return r.hooks
-}
-
-// home returns the table for an ir table that no base chain tells of.
-func home(table string) string {
-	if slices.Contains(tableNames[:], table) {
-		return table
-	}
-	return "filter"
-}
-
-// enter notes that c is reached in table from hooks h, and follows its jumps if that is news.
-func (r *reaching) enter(c *ir.Chain, table string, h hooks) {
-	known, ok := r.hooks[c][table]
-	if ok && known&h == h {
-		return
-	}
-	if r.hooks[c] == nil {
-		r.hooks[c] = make(map[string]hooks)
-	}
-	r.hooks[c][table] = known | h
-	r.follow(c, table, h)
-}
-
-// follow enters the chains that the rules of c lead to.
-func (r *reaching) follow(c *ir.Chain, table string, h hooks) {
-	for i := range c.Rules {
-		name, ok := target(c.Rules[i].Verdict)
-		if !ok {
-			continue
-		}
-		key := programKey{c.Family, c.Table, name}
-		if c.Group != 0 {
-			key.family, key.table = ir.Both, ""
-		}
-		if to := r.byName[key]; to != nil && to.Base == nil {
-			r.enter(to, table, h)
-		}
-	}
-}
-
-// target returns the chain that v leads to.
-func target(v ir.Verdict) (name string, ok bool) {
-	switch v := v.(type) {
-	case ir.Jump:
-		return v.Chain, true
-	case ir.Goto:
-		return v.Chain, true
-	}
-	return "", false
-}
-
-// maxChainName is the longest name of a chain in bytes, XT_EXTENSION_MAXNAMELEN without its NUL.
-const maxChainName = 28
-
-// checkNames refuses chains of one name in one table, and names that iptables takes for something else.
-func (l *lowering) checkNames(out *plan) {
-	type key struct {
-		family ir.Family
-		name   string
-	}
-	for _, t := range out.tables {
-		seen := make(map[key]*ir.Chain, len(t.chains))
-		for i := range t.chains {
-			p := &t.chains[i]
-			for _, f := range [...]ir.Family{ir.IPv4, ir.IPv6} {
-				if p.family&f == 0 {
-					continue
-				}
-				if other, twice := seen[key{f, p.name}]; twice {
-					l.refuseChain(p.chain, fmt.Sprintf("two chains %s in its table %s: %s and %s", p.name, t.name, label(other, p.name), label(p.chain, p.name)),
-						"a table has one chain of each name, and one at each hook", "put the rules into one chain, or "+nftablesCan)
-					break
-				}
-				seen[key{f, p.name}] = p.chain
-			}
-			if why := badName(p); why != "" {
-				l.refuseChain(p.chain, fmt.Sprintf("chain name %q", p.name), why, "give the chain another name")
-			}
-		}
-	}
-}
-
-func label(c *ir.Chain, name string) string {
-	if c == nil {
-		return name
-	}
-	return c.Label()
-}
-
-// badName returns why p can't have its name, "" if it can. iptables(8) looks for targets first when it reads -j NAME.
-func badName(p *place) string {
-	switch {
-	case p.builtin():
-		return ""
-	case p.name == "" || len(p.name) > maxChainName:
-		return fmt.Sprintf("a chain's name has 1 to %d bytes", maxChainName)
-	case p.name[0] == '-' || p.name[0] == '!':
-		return "a chain's name can't begin with - or !"
-	case !plainWord(p.name):
-		return "a chain's name is one word of printable ASCII characters without quotes and backslashes"
-	case slices.Contains(builtins[:], p.name):
-		return "it is the name of a built-in chain"
-	case slices.Contains(strings.Fields(targets), p.name):
-		return "it is the name of a target"
-	}
-	return ""
-}
-
-// targets are the names that -j takes for no chain: iptables(8) and iptables-extensions(8).
-const targets = `ACCEPT DROP QUEUE RETURN AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNMARK CONNSECMARK CT DNAT DNPT DSCP ECN HL HMARK
-IDLETIMER LED LOG MARK MASQUERADE NETMAP NFLOG NFQUEUE NOTRACK RATEEST REDIRECT REJECT SECMARK SET SNAT SNPT SYNPROXY
-TCPMSS TCPOPTSTRIP TEE TOS TPROXY TRACE TTL ULOG`
-
-// plainWord is true if iptables-restore takes s for one word and iptables-save prints it unchanged.
-func plainWord(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\'' || c == '\\' {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // refuseChain reports that a chain can't be lowered, at the origin of its first rule.

@@ -46,6 +46,8 @@ type reader struct {
 	line   int
 	offset int // of the line, in bytes
 
+	inserts int // -I with a number, so far
+
 	tokens []token // of the line
 	rule   *ruleReader
 	arena  []ir.Match // matches of the rules read last; a rule has a piece of it
@@ -278,6 +280,9 @@ func (r *reader) append(c *readChain, line string, tokens []token) error {
 	return nil
 }
 
+// maxInserts is how often rules may be inserted in the midst of a chain, which moves all that follow.
+const maxInserts = 1000
+
 // insert reads a rule to the head of c, or before the rule of the number given.
 func (r *reader) insert(c *readChain, line string, tokens []token) error {
 	at := 1
@@ -296,6 +301,9 @@ func (r *reader) insert(c *readChain, line string, tokens []token) error {
 		slices.Reverse(rules)
 		c.front = append(c.front, rules...)
 		return nil
+	}
+	if r.inserts++; r.inserts > maxInserts {
+		return fmt.Errorf("more than %d inserts in the midst of a chain", maxInserts)
 	}
 	c.flatten()
 	c.Rules = slices.Insert(c.Rules, at-1, rules...)

@@ -1,0 +1,167 @@
+package iptables
+
+import (
+	"net/netip"
+	"strconv"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// extension appends the -m part of match i, if it has one and is not appended with an earlier one.
+func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal {
+	switch m := r.Matches[i].(type) {
+	case ir.SPort:
+		if fs.dport < 0 || i < fs.dport {
+			return l.ports(r, fs)
+		}
+	case ir.DPort:
+		if fs.sport < 0 || i < fs.sport {
+			return l.ports(r, fs)
+		}
+	case ir.SAddrRange:
+		if fs.dstRange < 0 || i < fs.dstRange {
+			l.ranges(r, fs)
+		}
+	case ir.DAddrRange:
+		if fs.srcRange < 0 || i < fs.srcRange {
+			l.ranges(r, fs)
+		}
+	case ir.ICMPType:
+		return l.icmp(f, m, fs)
+	case ir.CTState:
+		return l.ctstate(m)
+	case ir.Mark:
+		l.mark(m)
+	case ir.Opaque:
+		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q", m.Text)
+	}
+	return nil
+}
+
+// ports appends -m tcp (udp, sctp, dccp) with its ports.
+func (l *lowering) ports(r *ir.Rule, fs fields) *refusal {
+	name := ""
+	switch fs.protocol {
+	case ir.TCP:
+		name = "tcp"
+	case ir.UDP:
+		name = "udp"
+	case ir.SCTP:
+		name = "sctp"
+	case ir.DCCP:
+		name = "dccp"
+	default:
+		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp or dccp", "name the protocol", "ports in a rule without such a protocol")
+	}
+	opened := false
+	add := func(option string, from, to uint16, not bool) *refusal {
+		if from == 0 && to == 65535 {
+			if not {
+				return refusalf("iptables-nft takes ! "+option+" 0:65535 for no condition", "leave the rule out, no packet meets it", "a rule for no port at all")
+			}
+			return nil
+		}
+		if not && from == 0 { // iptables-nft lists the rest of the ports instead
+			from, to, not = to+1, 65535, false
+		} else if not && to == 65535 {
+			from, to, not = 0, from-1, false
+		}
+		if !opened {
+			l.text = append(append(l.text, " -m "...), name...)
+			opened = true
+		}
+		l.option(option, not)
+		l.text = strconv.AppendUint(l.text, uint64(from), 10)
+		if to != from {
+			l.text = strconv.AppendUint(append(l.text, ':'), uint64(to), 10)
+		}
+		return nil
+	}
+	if fs.sport >= 0 {
+		m := r.Matches[fs.sport].(ir.SPort)
+		if why := add("--sport", m.From, m.To, m.Not); why != nil {
+			return why
+		}
+	}
+	if fs.dport >= 0 {
+		m := r.Matches[fs.dport].(ir.DPort)
+		return add("--dport", m.From, m.To, m.Not)
+	}
+	return nil
+}
+
+// ranges appends -m iprange with both its ranges.
+func (l *lowering) ranges(r *ir.Rule, fs fields) {
+	l.text = append(l.text, " -m iprange"...)
+	add := func(option string, from, to netip.Addr, not bool) {
+		l.option(option, not)
+		l.addr(from)
+		l.text = append(l.text, '-')
+		l.addr(to)
+	}
+	if fs.srcRange >= 0 {
+		m := r.Matches[fs.srcRange].(ir.SAddrRange)
+		add("--src-range", m.From, m.To, m.Not)
+	}
+	if fs.dstRange >= 0 {
+		m := r.Matches[fs.dstRange].(ir.DAddrRange)
+		add("--dst-range", m.From, m.To, m.Not)
+	}
+}
+
+// icmp appends -m icmp or -m icmp6.
+func (l *lowering) icmp(f ir.Family, m ir.ICMPType, fs fields) *refusal {
+	switch {
+	case f == ir.IPv4 && fs.protocol == ir.ICMP:
+		if m.Type == 255 {
+			return refusalf("--icmp-type 255 stands for any type", nftablesCan, "ICMP type 255")
+		}
+		l.text = append(l.text, " -m icmp"...)
+		l.option("--icmp-type", m.Not)
+	case f == ir.IPv6 && fs.protocol == ir.ICMPv6:
+		l.text = append(l.text, " -m icmp6"...)
+		l.option("--icmpv6-type", m.Not)
+	default:
+		return refusalf("a type belongs to a protocol: an IPv4 rule must match icmp, an IPv6 rule icmpv6", "name the protocol and the family",
+			"an ICMP type in a rule without its protocol")
+	}
+	l.text = strconv.AppendUint(l.text, uint64(m.Type), 10)
+	if m.HasCode {
+		l.text = strconv.AppendUint(append(l.text, '/'), uint64(m.Code), 10)
+	}
+	return nil
+}
+
+type ctstate struct {
+	state ir.State
+	name  string
+}
+
+// ctstates are the words of --ctstate in the order in which iptables-save prints them.
+var ctstates = [...]ctstate{{ir.StateInvalid, "INVALID"}, {ir.StateNew, "NEW"}, {ir.StateRelated, "RELATED"}, {ir.StateEstablished, "ESTABLISHED"}, {ir.StateUntracked, "UNTRACKED"}}
+
+// ctstate appends -m conntrack.
+func (l *lowering) ctstate(m ir.CTState) *refusal {
+	if m.States == 0 {
+		return refusalf("--ctstate needs a state", "leave the condition out", "a rule for no connection state at all")
+	}
+	l.text = append(l.text, " -m conntrack"...)
+	l.option("--ctstate", m.Not)
+	for _, s := range ctstates {
+		if m.States&s.state != 0 {
+			l.text = append(append(l.text, s.name...), ',')
+		}
+	}
+	l.text = l.text[:len(l.text)-1]
+	return nil
+}
+
+// mark appends -m mark.
+func (l *lowering) mark(m ir.Mark) {
+	l.text = append(l.text, " -m mark"...)
+	l.option("--mark", m.Not)
+	l.text = strconv.AppendUint(append(l.text, "0x"...), uint64(m.Value), 16)
+	if m.Mask != 0xffffffff {
+		l.text = strconv.AppendUint(append(l.text, "/0x"...), uint64(m.Mask), 16)
+	}
+}
