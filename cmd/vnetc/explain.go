@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -45,10 +44,7 @@ func explain(s streams, format string, args []string) error {
 	var err error
 	switch {
 	case format == "json":
-		enc := json.NewEncoder(s.out)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(infos)
+		err = diag.WriteJSON(s.out, infos)
 	case len(args) == 1:
 		err = diag.Explain(s.out, infos[0])
 	default:

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/golden"
+	"github.com/vnetc/vnetc/ir/diag"
 )
 
 func newGolden(s streams) *cobra.Command {
@@ -52,10 +52,7 @@ func regress(s streams, dir string, update bool, format string) error {
 		return usagef("%s: no *.xml in this directory", dir)
 	}
 	if format == "json" {
-		enc := json.NewEncoder(s.out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		err = enc.Encode(results)
+		err = diag.WriteJSON(s.out, results)
 	} else {
 		err = printResults(s, results)
 	}

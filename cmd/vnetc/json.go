@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/vnetc/vnetc/backends"
@@ -85,8 +86,9 @@ func programJSON(p *ir.Program, lowered []loweredTarget, found diag.List) ([]byt
 			doc.Rules = append(doc.Rules, ruleJSON(g, &chain.Rules[i], lines))
 		}
 	}
-	text, err := json.MarshalIndent(doc, "", "  ")
-	return append(text, '\n'), err
+	var text bytes.Buffer
+	err = diag.WriteJSON(&text, doc)
+	return text.Bytes(), err
 }
 
 func ruleJSON(g ir.Group, r *ir.Rule, lines map[*ir.Rule]map[string][]jsonLine) jsonRule {

@@ -85,7 +85,6 @@ differs); 2 wrong usage; 3 the host refused or failed.`,
 		Example:       "  vnetc compile golden/networks/default.xml\n  vnetc check --format sarif /etc/libvirt/qemu/networks > findings.sarif\n  vnetc explain dhcp-range-order",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(s.in)

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/ir/diag"
 )
 
 func newVersion(s streams) *cobra.Command {
@@ -19,7 +20,7 @@ func newVersion(s streams) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if format.value == "json" {
-				return json.NewEncoder(s.out).Encode(map[string]string{
+				return diag.WriteJSON(s.out, map[string]string{
 					"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 				})
 			}

@@ -8,11 +8,11 @@ type Code string
 // Info explains a Code, as `vnetc explain` prints it. Bad and Good are complete inputs: Bad draws this code, Good draws
 // nothing. An input of several files is a txtar archive, in which a line such as "-- a.xml --" begins each file.
 type Info struct {
-	Code  Code
-	Title string // one line, lower case
-	Text  string // why the rule exists and what to do, in sentences
-	Bad   string
-	Good  string
+	Code  Code   `json:"code"`
+	Title string `json:"title"` // one line, lower case
+	Text  string `json:"text"`  // why the rule exists and what to do, in sentences
+	Bad   string `json:"bad"`
+	Good  string `json:"good"`
 }
 
 // Codes returns the table of all codes, by theme.
