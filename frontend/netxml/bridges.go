@@ -30,8 +30,10 @@ func (t *together) chooseBridges() {
 			}
 		}
 		if c.net.Bridge == "" {
-			c.fault("bridge-pool", c.bridgeAt(), fmt.Sprintf("no number from 0 to %d is left for the bridge %s", maxAuto, pattern),
-				"libvirt tries these numbers for a bridge whose name is left open", "give the network a <bridge name> of its own")
+			c.fault("bridge-pool", c.bridgeAt(),
+				fmt.Sprintf("no number from 0 to %d is left for the bridge %s", maxAuto, pattern),
+				"libvirt tries these numbers for a bridge whose name is left open",
+				"give the network a <bridge name> of its own")
 		}
 	}
 }

@@ -38,7 +38,8 @@ var rules = []func(*checker){
 func (c *checker) check() {
 	root := c.net.root
 	if root.name != network.name || root.space != "" {
-		c.fault("xml-root", root.tag, fmt.Sprintf("the document is a <%s>", short(root.name)), "a network is described by <network>",
+		c.fault("xml-root", root.tag, fmt.Sprintf("the document is a <%s>", short(root.name)),
+			"a network is described by <network>",
 			"write <network> with a <name> in it")
 		root.bad = true
 		return
@@ -61,7 +62,8 @@ func (c *checker) managed() bool { return c.kind&inManaged != 0 }
 // identity: a network has a name.
 func (c *checker) identity() {
 	if c.net.root.kid("name") == nil {
-		c.fault("name-missing", c.net.root.tag, "the network has no name", "everything that is made for a network bears its name",
+		c.fault("name-missing", c.net.root.tag, "the network has no name",
+			"everything that is made for a network bears its name",
 			"write <name>lab</name> or the like into it")
 	}
 }

@@ -53,32 +53,45 @@ func (c *checker) dhcpRange(s subnet, n *node) (r span, ok bool) {
 	top := last(s.prefix)
 	switch {
 	case from.Is4() && s.prefix.Bits() > 30 && s.prefix.Contains(from) && s.prefix.Contains(to):
-		c.fault("dhcp-range-edge", n.at("start"), fmt.Sprintf("DHCP range lies in %s, which has no address for a guest", s.prefix), "of the addresses of a subnet the first and the last are no guest's",
+		c.fault("dhcp-range-edge", n.at("start"),
+			fmt.Sprintf("DHCP range lies in %s, which has no address for a guest", s.prefix),
+			"of the addresses of a subnet the first and the last are no guest's",
 			"give the <ip> a prefix of 30 or less")
 		return r, false
 	case !s.prefix.Contains(from):
-		c.fault("dhcp-range-outside", n.at("start"), fmt.Sprintf("DHCP range starts at %s, outside of %s", from, s.prefix), inside, fmt.Sprintf("start it at %s or above", example(s.prefix)))
+		c.fault("dhcp-range-outside", n.at("start"),
+			fmt.Sprintf("DHCP range starts at %s, outside of %s", from, s.prefix), inside,
+			fmt.Sprintf("start it at %s or above", example(s.prefix)))
 		return r, false
 	case !s.prefix.Contains(to):
-		c.fault("dhcp-range-outside", n.at("end"), fmt.Sprintf("DHCP range ends at %s, outside of %s", to, s.prefix), inside, fmt.Sprintf("end it at %s or below", highest(s.prefix)))
+		c.fault("dhcp-range-outside", n.at("end"), fmt.Sprintf("DHCP range ends at %s, outside of %s", to, s.prefix),
+			inside, fmt.Sprintf("end it at %s or below", highest(s.prefix)))
 		return r, false
 	case to.Less(from):
-		c.fault("dhcp-range-order", n.at("end"), fmt.Sprintf("DHCP range ends (%s) before it starts (%s)", to, from), "addresses are leased upward from start to end, so this range holds none",
+		c.fault("dhcp-range-order", n.at("end"), fmt.Sprintf("DHCP range ends (%s) before it starts (%s)", to, from),
+			"addresses are leased upward from start to end, so this range holds none",
 			fmt.Sprintf("swap the two, or end the range at %s", highest(s.prefix)))
 		return r, false
 	case from.Is4() && from == s.prefix.Addr():
-		c.fault("dhcp-range-edge", n.at("start"), fmt.Sprintf("DHCP range starts at %s, the address of the subnet itself", from), "no guest can have that address", fmt.Sprintf("start it at %s", example(s.prefix)))
+		c.fault("dhcp-range-edge", n.at("start"),
+			fmt.Sprintf("DHCP range starts at %s, the address of the subnet itself", from),
+			"no guest can have that address", fmt.Sprintf("start it at %s", example(s.prefix)))
 		return r, false
 	case to.Is4() && to == top:
-		c.fault("dhcp-range-edge", n.at("end"), fmt.Sprintf("DHCP range ends at %s, the broadcast address of the subnet", to), "no guest can have that address", fmt.Sprintf("end it at %s", highest(s.prefix)))
+		c.fault("dhcp-range-edge", n.at("end"),
+			fmt.Sprintf("DHCP range ends at %s, the broadcast address of the subnet", to),
+			"no guest can have that address", fmt.Sprintf("end it at %s", highest(s.prefix)))
 		return r, false
 	case !sameBlock(from, to):
-		c.fault("dhcp-range-size", n.at("end"), fmt.Sprintf("DHCP range from %s to %s is too large", from, to), "a range has 65536 addresses at most, all with the same beginning: two numbers of IPv4, seven of IPv6",
+		c.fault("dhcp-range-size", n.at("end"), fmt.Sprintf("DHCP range from %s to %s is too large", from, to),
+			"a range has 65536 addresses at most, all with the same beginning: two numbers of IPv4, seven of IPv6",
 			"end the range earlier; several ranges may follow each other")
 		return r, false
 	}
 	if !s.addr.Less(from) && !to.Less(s.addr) {
-		c.warn("dhcp-range-gateway", n.at("start"), fmt.Sprintf("DHCP range %s-%s holds %s, the host's own address", from, to, s.addr), "the DHCP server never gives it away, so the range is smaller than it looks",
+		c.warn("dhcp-range-gateway", n.at("start"),
+			fmt.Sprintf("DHCP range %s-%s holds %s, the host's own address", from, to, s.addr),
+			"the DHCP server never gives it away, so the range is smaller than it looks",
 			fmt.Sprintf("leave %s out of the range", s.addr), c.related(s.node.at("address"), "the host's address"))
 	}
 	return span{n, from, to}, true
@@ -113,7 +126,9 @@ func (c *checker) rangesApart(ranges []span) {
 		if b.node.tag.start < a.node.tag.start {
 			a, b = b, a
 		}
-		c.fault("dhcp-range-overlap", b.node.at("start"), fmt.Sprintf("DHCP ranges %s-%s and %s-%s overlap", b.from, b.to, a.from, a.to), "each address is in one range, whose lease time it has",
+		c.fault("dhcp-range-overlap", b.node.at("start"),
+			fmt.Sprintf("DHCP ranges %s-%s and %s-%s overlap", b.from, b.to, a.from, a.to),
+			"each address is in one range, whose lease time it has",
 			"end one before the other starts, or make them one", c.related(a.node.at("start"), "the other range"))
 		if ranges[i].to.Less(ranges[i-1].to) {
 			ranges[i].to = ranges[i-1].to // what follows is compared with the one that reaches farther
@@ -140,7 +155,9 @@ func (c *checker) lease(n *node) {
 	if unit == "" {
 		unit = "minutes"
 	}
-	c.fault("dhcp-lease", n.at("expiry"), fmt.Sprintf("a lease of %d %s", expiry, unit), "a lease lasts at least 2 minutes and at most 2^32-2 seconds; 0 stands for ever", "write expiry='2' or more, or 0 for ever")
+	c.fault("dhcp-lease", n.at("expiry"), fmt.Sprintf("a lease of %d %s", expiry, unit),
+		"a lease lasts at least 2 minutes and at most 2^32-2 seconds; 0 stands for ever",
+		"write expiry='2' or more, or 0 for ever")
 }
 
 // dhcpHosts: each reservation has a key and an address of the subnet, and none is made twice.
@@ -160,13 +177,17 @@ func (c *checker) dhcpHosts(s subnet, hosts []*node) {
 		reason := unusable(addr, s.prefix)
 		switch {
 		case !s.prefix.Contains(addr):
-			c.fault("dhcp-host-outside", n.at("ip"), fmt.Sprintf("%s is outside of %s", addr, s.prefix), "guests of the subnet get addresses of the subnet, and dnsmasq ignores others",
-				fmt.Sprintf("write an address from %s to %s", example(s.prefix), highest(s.prefix)), c.related(s.node.at("address"), "the subnet"))
+			c.fault("dhcp-host-outside", n.at("ip"), fmt.Sprintf("%s is outside of %s", addr, s.prefix),
+				"guests of the subnet get addresses of the subnet, and dnsmasq ignores others",
+				fmt.Sprintf("write an address from %s to %s", example(s.prefix), highest(s.prefix)),
+				c.related(s.node.at("address"), "the subnet"))
 		case addr == s.addr:
-			c.fault("dhcp-host-outside", n.at("ip"), fmt.Sprintf("%s is the host's own address", addr), "two machines with one address reach nobody", "write another address of the subnet",
+			c.fault("dhcp-host-outside", n.at("ip"), fmt.Sprintf("%s is the host's own address", addr),
+				"two machines with one address reach nobody", "write another address of the subnet",
 				c.related(s.node.at("address"), "the host's address"))
 		case reason != "":
-			c.fault("dhcp-host-outside", n.at("ip"), fmt.Sprintf("%s is %s", addr, reason), "no guest can have that address", "write another address of the subnet")
+			c.fault("dhcp-host-outside", n.at("ip"), fmt.Sprintf("%s is %s", addr, reason),
+				"no guest can have that address", "write another address of the subnet")
 		default:
 			c.once(seen, n, "ip", addr.String(), "each guest has an address of its own")
 		}
@@ -181,13 +202,17 @@ func (c *checker) hostKey(s subnet, n *node) {
 	six := s.addr.Is6()
 	switch {
 	case six && n.has("mac"):
-		c.fault("dhcp-host-key", n.attr("mac").nameAt, "a guest is named by its MAC in IPv6", "DHCPv6 servers know clients by DUID, not by MAC", "write id='...' with the guest's DUID, or name='...'")
+		c.fault("dhcp-host-key", n.attr("mac").nameAt, "a guest is named by its MAC in IPv6",
+			"DHCPv6 servers know clients by DUID, not by MAC", "write id='...' with the guest's DUID, or name='...'")
 	case !six && n.has("id"):
-		c.fault("dhcp-host-key", n.attr("id").nameAt, "a guest is named by its DUID in IPv4", "libvirt knows guests by MAC in IPv4", "write mac='...' or name='...'")
+		c.fault("dhcp-host-key", n.attr("id").nameAt, "a guest is named by its DUID in IPv4",
+			"libvirt knows guests by MAC in IPv4", "write mac='...' or name='...'")
 	case six && !n.has("id") && !n.has("name"):
-		c.fault("dhcp-host-key", n.tag, "nothing says which guest is meant", "the server must know the guest when it asks", "write id='...' with the guest's DUID, or name='...'")
+		c.fault("dhcp-host-key", n.tag, "nothing says which guest is meant",
+			"the server must know the guest when it asks", "write id='...' with the guest's DUID, or name='...'")
 	case !six && !n.has("mac") && !n.has("name"):
-		c.fault("dhcp-host-key", n.tag, "nothing says which guest is meant", "the server must know the guest when it asks", "write mac='...' or name='...'")
+		c.fault("dhcp-host-key", n.tag, "nothing says which guest is meant",
+			"the server must know the guest when it asks", "write mac='...' or name='...'")
 	}
 }
 
@@ -198,7 +223,8 @@ func (c *checker) once(seen map[string]*node, n *node, name, key, why string) {
 		return
 	}
 	if first := seen[key]; first != nil {
-		c.fault("dhcp-host-twice", n.at(name), fmt.Sprintf("%s %s stands in two hosts", name, quote(v)), why, "remove or alter one of the two", c.related(first.at(name), "the first"))
+		c.fault("dhcp-host-twice", n.at(name), fmt.Sprintf("%s %s stands in two hosts", name, quote(v)), why,
+			"remove or alter one of the two", c.related(first.at(name), "the first"))
 		return
 	}
 	seen[key] = n
@@ -210,8 +236,10 @@ func (c *checker) bootp(s subnet, dhcp *node) {
 	switch {
 	case n == nil:
 	case s.addr.Is6():
-		c.fault("dhcp-bootp-family", n.tag, "a boot file is given in an IPv6 <ip>", "libvirt serves boot files to IPv4 guests only, and ignores it here", "move it into the <dhcp> of an IPv4 <ip>")
+		c.fault("dhcp-bootp-family", n.tag, "a boot file is given in an IPv6 <ip>",
+			"libvirt serves boot files to IPv4 guests only, and ignores it here", "move it into the <dhcp> of an IPv4 <ip>")
 	case dhcp.kid("range") == nil && dhcp.kid("host") == nil:
-		c.warn("dhcp-bootp-unused", n.tag, "a boot file is given and no address", "guests learn of it with the address they are given, and this <dhcp> gives none", "add a <range> or <host>")
+		c.warn("dhcp-bootp-unused", n.tag, "a boot file is given and no address",
+			"guests learn of it with the address they are given, and this <dhcp> gives none", "add a <range> or <host>")
 	}
 }

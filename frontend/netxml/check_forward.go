@@ -13,8 +13,10 @@ func (c *checker) forwardIP() {
 	if c.kind&(inNAT|inRoute) == 0 || len(c.net.subnets) > 0 {
 		return
 	}
-	c.fault("forward-ip-missing", c.net.root.kid("forward").at("mode"), fmt.Sprintf("mode %s is chosen and there is no <ip>", c.net.Mode),
-		"the mode forwards the traffic of the network's subnets, and it has none", "write <ip address='192.168.122.1' prefix='24'/> or the like, or remove <forward>")
+	c.fault("forward-ip-missing", c.net.root.kid("forward").at("mode"),
+		fmt.Sprintf("mode %s is chosen and there is no <ip>", c.net.Mode),
+		"the mode forwards the traffic of the network's subnets, and it has none",
+		"write <ip address='192.168.122.1' prefix='24'/> or the like, or remove <forward>")
 }
 
 // forwardDevices: one kind of device, each once, and as many as the mode can use.
@@ -28,13 +30,16 @@ func (c *checker) forwardDevices() {
 	c.forwardMixed(forward, interfaces, addresses, pf)
 	if dev != nil && !dev.bad && len(interfaces) > 0 {
 		if first, ok := interfaces[0].value("dev"); ok && first != dev.value {
-			c.fault("forward-dev-mismatch", dev.valueAt, fmt.Sprintf("dev is %s, the first <interface> is %s", quote(dev.value), quote(first)),
-				"dev is short for the first interface, so both name the same", "remove dev", c.related(interfaces[0].at("dev"), "the first interface"))
+			c.fault("forward-dev-mismatch", dev.valueAt,
+				fmt.Sprintf("dev is %s, the first <interface> is %s", quote(dev.value), quote(first)),
+				"dev is short for the first interface, so both name the same", "remove dev",
+				c.related(interfaces[0].at("dev"), "the first interface"))
 		}
 	}
 	if c.kind&(inNAT|inRoute) != 0 && len(interfaces) > 1 {
 		c.fault("forward-dev-many", interfaces[1].tag, fmt.Sprintf("mode %s has more than one <interface>", c.net.Mode),
-			"traffic of the network is confined to one way out, or to none", "keep one <interface>, or remove all to let routing choose",
+			"traffic of the network is confined to one way out, or to none",
+			"keep one <interface>, or remove all to let routing choose",
 			c.related(interfaces[0].tag, "the first"))
 	} else {
 		c.twice(interfaces, "dev", "forward-dev-twice", "a device stands in the pool once")
@@ -43,10 +48,12 @@ func (c *checker) forwardDevices() {
 	none := dev == nil && len(interfaces) == 0 && len(addresses) == 0 && pf == nil
 	switch {
 	case none && c.kind&(inMacvtap|inHostdev) != 0:
-		c.warn("forward-dev-missing", forward.at("mode"), fmt.Sprintf("mode %s is chosen and no device is named", c.net.Mode),
+		c.warn("forward-dev-missing", forward.at("mode"),
+			fmt.Sprintf("mode %s is chosen and no device is named", c.net.Mode),
 			"guests are put on a device of the network's pool, which is empty: none can start", deviceFix(c.kind))
 	case !none && c.kind == inBridge:
-		c.fault("forward-bridge", firstDevice(forward), "mode bridge has both a <bridge name> and devices", "guests are put either on a bridge of the host or, by macvtap, on a device",
+		c.fault("forward-bridge", firstDevice(forward), "mode bridge has both a <bridge name> and devices",
+			"guests are put either on a bridge of the host or, by macvtap, on a device",
 			"remove one of the two", c.related(c.net.root.kid("bridge").at("name"), "the bridge"))
 	}
 }
@@ -94,7 +101,8 @@ func (c *checker) forwardMixed(forward *node, interfaces, addresses []*node, pf 
 			continue
 		}
 		c.fault("forward-mixed", k.tag, fmt.Sprintf("<%s> stands beside devices of another kind", k.name),
-			"a network's devices are interfaces, PCI addresses or the functions of one card, never a mix", "keep one kind", c.related(at, "the other kind"))
+			"a network's devices are interfaces, PCI addresses or the functions of one card, never a mix",
+			"keep one kind", c.related(at, "the other kind"))
 		return
 	}
 }
@@ -108,7 +116,8 @@ func (c *checker) twice(nodes []*node, name string, code diag.Code, why string) 
 			continue
 		}
 		if first := seen[v]; first != nil {
-			c.fault(code, n.at(name), fmt.Sprintf("%s %s stands twice", name, quote(v)), why, "remove one of the two", c.related(first.at(name), "the first"))
+			c.fault(code, n.at(name), fmt.Sprintf("%s %s stands twice", name, quote(v)), why, "remove one of the two",
+				c.related(first.at(name), "the first"))
 			continue
 		}
 		seen[v] = n
@@ -130,10 +139,12 @@ func (c *checker) pciAddresses(addresses []*node) {
 		switch {
 		case !sound:
 		case id[0] == 0 && id[1] == 0 && id[2] == 0:
-			c.fault("forward-pci", a.tag, "the PCI address has neither domain nor bus nor slot", "that is the host bridge of every PC, and no network card",
+			c.fault("forward-pci", a.tag, "the PCI address has neither domain nor bus nor slot",
+				"that is the host bridge of every PC, and no network card",
 				"write the address that lspci -D shows, such as domain='0x0000' bus='0x01' slot='0x10' function='0x0'")
 		case first != nil:
-			c.fault("forward-dev-twice", a.tag, fmt.Sprintf("PCI address %04x:%02x:%02x.%x stands twice", id[0], id[1], id[2], id[3]),
+			c.fault("forward-dev-twice", a.tag,
+				fmt.Sprintf("PCI address %04x:%02x:%02x.%x stands twice", id[0], id[1], id[2], id[3]),
 				"a device stands in the pool once", "remove one of the two", c.related(first.tag, "the first"))
 		default:
 			seen[id] = a
@@ -152,20 +163,24 @@ func (c *checker) natAddress() {
 	for _, name := range [...]string{"start", "end"} {
 		a, _ := n.addr(name)
 		if reason := unusable(a, netip.Prefix{}); reason != "" {
-			c.fault("ip-unusable", n.at(name), fmt.Sprintf("%s is %s", a, reason), "it is to be the source of packets, to which others answer", "write an address of a host")
+			c.fault("ip-unusable", n.at(name), fmt.Sprintf("%s is %s", a, reason),
+				"it is to be the source of packets, to which others answer", "write an address of a host")
 			return
 		}
 	}
 	a, b := from.As4(), to.As4()
 	switch {
 	case to.Less(from):
-		c.fault("nat-address-order", n.at("end"), fmt.Sprintf("the range ends (%s) before it starts (%s)", to, from), "a range holds the addresses from start up to end",
+		c.fault("nat-address-order", n.at("end"), fmt.Sprintf("the range ends (%s) before it starts (%s)", to, from),
+			"a range holds the addresses from start up to end",
 			"swap the two")
 	case a[0] != b[0] || a[1] != b[1]:
-		c.fault("nat-address-order", n.at("end"), fmt.Sprintf("%s to %s are more than 65536 addresses", from, to), "libvirt takes ranges whose first two numbers are the same",
+		c.fault("nat-address-order", n.at("end"), fmt.Sprintf("%s to %s are more than 65536 addresses", from, to),
+			"libvirt takes ranges whose first two numbers are the same",
 			"write a smaller range")
 	case !c.hasFamily(ir.IPv4):
-		c.warn("nat-unused", n.tag, "there is a range of IPv4 addresses and no IPv4 <ip>", "the range is for guests with an IPv4 address; IPv6 takes the address of the interface",
+		c.warn("nat-unused", n.tag, "there is a range of IPv4 addresses and no IPv4 <ip>",
+			"the range is for guests with an IPv4 address; IPv6 takes the address of the interface",
 			"remove it, or add an IPv4 <ip>")
 	}
 }
@@ -184,7 +199,8 @@ func (c *checker) hasFamily(family ir.Family) bool {
 func (c *checker) natPorts() {
 	nat := c.net.root.sound("forward").sound("nat")
 	if nat.yes("ipv6") && !c.hasFamily(ir.IPv6) {
-		c.warn("nat-unused", nat.at("ipv6"), "NAT of IPv6 is on and there is no IPv6 <ip>", "it concerns guests with an IPv6 address of the network", "remove it, or add an IPv6 <ip>")
+		c.warn("nat-unused", nat.at("ipv6"), "NAT of IPv6 is on and there is no IPv6 <ip>",
+			"it concerns guests with an IPv6 address of the network", "remove it, or add an IPv6 <ip>")
 	}
 	n := nat.sound("port")
 	from, ok1 := n.number("start")
@@ -192,12 +208,15 @@ func (c *checker) natPorts() {
 	switch {
 	case !ok1 || !ok2:
 	case to < from:
-		c.fault("nat-port-order", n.at("end"), fmt.Sprintf("the ports end (%d) before they start (%d)", to, from), "a range holds the ports from start up to end", "swap the two")
+		c.fault("nat-port-order", n.at("end"), fmt.Sprintf("the ports end (%d) before they start (%d)", to, from),
+			"a range holds the ports from start up to end", "swap the two")
 	case to == from:
-		c.fault("nat-port-order", n.at("end"), fmt.Sprintf("the range holds port %d only", to), "libvirt defines such a network and can't start it; one port would serve one connection a server",
+		c.fault("nat-port-order", n.at("end"), fmt.Sprintf("the range holds port %d only", to),
+			"libvirt defines such a network and can't start it; one port would serve one connection a server",
 			"end the range higher, such as at 65535")
 	case from < 1024:
-		c.warn("nat-port-low", n.at("start"), fmt.Sprintf("guests may get source port %d", from), "ports below 1024 are those of which servers such as NFS believe that only root uses them",
+		c.warn("nat-port-low", n.at("start"), fmt.Sprintf("guests may get source port %d", from),
+			"ports below 1024 are those of which servers such as NFS believe that only root uses them",
 			"start the range at 1024 or higher")
 	}
 }

@@ -16,7 +16,8 @@ func (c *checker) addresses() {
 		}
 		c.localPTR(s)
 		if tftp := s.node.sound("tftp"); tftp != nil && s.addr.Is6() {
-			c.fault("tftp-family", tftp.tag, "TFTP is to be served in an IPv6 <ip>", "libvirt serves TFTP to IPv4 guests only, and ignores it here", "move it into an IPv4 <ip>")
+			c.fault("tftp-family", tftp.tag, "TFTP is to be served in an IPv6 <ip>",
+				"libvirt serves TFTP to IPv4 guests only, and ignores it here", "move it into an IPv4 <ip>")
 		}
 	}
 }
@@ -28,8 +29,10 @@ func (c *checker) localPTR(s subnet) {
 		step = 4
 	}
 	if s.node.yes("localPtr") && (bits%step != 0 || bits == s.addr.BitLen()) {
-		c.fault("localptr-prefix", s.node.at("localPtr"), fmt.Sprintf("the subnet %s has no reverse zone of its own", s.prefix),
-			fmt.Sprintf("reverse zones are cut at multiples of %d bits, and libvirt can't start a network that wants another", step),
+		c.fault("localptr-prefix", s.node.at("localPtr"),
+			fmt.Sprintf("the subnet %s has no reverse zone of its own", s.prefix),
+			fmt.Sprintf("reverse zones are cut at multiples of %d bits, and libvirt can't start a network that wants "+
+				"another", step),
 			fmt.Sprintf("choose a prefix that %d divides, or remove localPtr", step))
 	}
 }
@@ -43,8 +46,10 @@ func (c *checker) mtuIPv6() {
 	}
 	for _, s := range c.net.subnets {
 		if s.ok && s.addr.Is6() {
-			c.fault("mtu-ipv6", mtu.at("size"), fmt.Sprintf("an MTU of %d bytes is too small for IPv6", size), "an IPv6 link carries at least 1280 bytes; the kernel refuses the address",
-				"write size='1280' or more, or remove the IPv6 address", c.related(s.node.at("address"), "the IPv6 address"))
+			c.fault("mtu-ipv6", mtu.at("size"), fmt.Sprintf("an MTU of %d bytes is too small for IPv6", size),
+				"an IPv6 link carries at least 1280 bytes; the kernel refuses the address",
+				"write size='1280' or more, or remove the IPv6 address",
+				c.related(s.node.at("address"), "the IPv6 address"))
 			return
 		}
 	}
@@ -73,19 +78,25 @@ func (c *checker) routes() {
 			continue
 		}
 		if addr != dest.Addr() {
-			c.fault("route-host-bits", n.at("address"), fmt.Sprintf("%s is not the address of a subnet with prefix %d", addr, dest.Bits()),
-				"a route leads to a subnet, whose address has zeros where hosts differ", fmt.Sprintf("write address='%s', or another prefix", dest.Addr()))
+			c.fault("route-host-bits", n.at("address"),
+				fmt.Sprintf("%s is not the address of a subnet with prefix %d", addr, dest.Bits()),
+				"a route leads to a subnet, whose address has zeros where hosts differ",
+				fmt.Sprintf("write address='%s', or another prefix", dest.Addr()))
 			continue
 		}
 		if dest.Bits() == 0 {
-			c.warn("route-default", n.at("address"), "the route leads everywhere", "all traffic of the host that has no better route would go to a guest", "write the subnet that is behind the gateway")
+			c.warn("route-default", n.at("address"), "the route leads everywhere",
+				"all traffic of the host that has no better route would go to a guest",
+				"write the subnet that is behind the gateway")
 		} else if addr.IsLoopback() || addr.IsMulticast() {
-			c.fault("ip-unusable", n.at("address"), fmt.Sprintf("%s is %s", addr, unusable(addr, dest)), "no guest can be on the way there", "write the subnet that is behind the gateway")
+			c.fault("ip-unusable", n.at("address"), fmt.Sprintf("%s is %s", addr, unusable(addr, dest)),
+				"no guest can be on the way there", "write the subnet that is behind the gateway")
 			continue
 		}
 		metric, _ := n.number("metric")
 		if first := seen[key{dest, metric}]; first != nil {
-			c.fault("route-twice", n.at("address"), fmt.Sprintf("there are two routes to %s", dest), "the kernel takes one route to a subnet, or several that differ in metric",
+			c.fault("route-twice", n.at("address"), fmt.Sprintf("there are two routes to %s", dest),
+				"the kernel takes one route to a subnet, or several that differ in metric",
 				"remove one, or give it another metric", c.related(first.at("address"), "the first"))
 			continue
 		}
@@ -112,11 +123,13 @@ func (c *checker) gateway(n *node) {
 			reason = "the host's own address"
 		}
 		if reason != "" {
-			c.fault("route-gateway", n.at("gateway"), fmt.Sprintf("%s is %s", gateway, reason), "the gateway is a guest that sends packets on", "write the address of that guest")
+			c.fault("route-gateway", n.at("gateway"), fmt.Sprintf("%s is %s", gateway, reason),
+				"the gateway is a guest that sends packets on", "write the address of that guest")
 		}
 		return
 	}
-	c.fault("route-gateway", n.at("gateway"), fmt.Sprintf("%s is in no subnet of the network", gateway), "the gateway is a guest, to which the host hands packets directly",
+	c.fault("route-gateway", n.at("gateway"), fmt.Sprintf("%s is in no subnet of the network", gateway),
+		"the gateway is a guest, to which the host hands packets directly",
 		"write an address inside of the subnet of an <ip>")
 }
 
@@ -130,7 +143,9 @@ func (c *checker) dhcpTwice() {
 		}
 		family := slices.Index([]ir.Family{ir.IPv4, ir.IPv6}, familyOf(s.addr))
 		if first[family] != nil {
-			c.fault("dhcp-twice", dhcp.tag, fmt.Sprintf("DHCP is served in a second subnet of its family, %s", s.prefix), "libvirt serves one subnet of IPv4 and one of IPv6 in a network",
+			c.fault("dhcp-twice", dhcp.tag,
+				fmt.Sprintf("DHCP is served in a second subnet of its family, %s", s.prefix),
+				"libvirt serves one subnet of IPv4 and one of IPv6 in a network",
 				"keep one <dhcp>, or make a network of the second subnet", c.related(first[family].tag, "the first"))
 			continue
 		}

@@ -22,7 +22,8 @@ func (c *checker) portOptions() {
 			continue
 		}
 		if standard != nil {
-			c.fault("portgroup-default", g.at("default"), "two port groups are the default", "a guest that names no group gets the default, so there is one at most",
+			c.fault("portgroup-default", g.at("default"), "two port groups are the default",
+				"a guest that names no group gets the default, so there is one at most",
 				"remove default='yes' from one", c.related(standard.at("default"), "the other"))
 		}
 		standard = g
@@ -43,7 +44,8 @@ func (c *checker) bandwidth(n *node) {
 		}
 		if !r.has("average") {
 			if !r.has("floor") {
-				c.fault("bandwidth-average", r.tag, fmt.Sprintf("<%s> has no average", direction), "peak and burst are how far traffic may exceed the average for a while",
+				c.fault("bandwidth-average", r.tag, fmt.Sprintf("<%s> has no average", direction),
+					"peak and burst are how far traffic may exceed the average for a while",
 					"write average='1000' or the like, in kilobytes a second")
 			}
 			continue
@@ -51,7 +53,9 @@ func (c *checker) bandwidth(n *node) {
 		average, ok1 := r.number("average")
 		peak, ok2 := r.number("peak")
 		if ok1 && ok2 && peak != 0 && peak < average {
-			c.warn("bandwidth-peak", r.at("peak"), fmt.Sprintf("the peak rate (%d) is below the average (%d)", peak, average), "the peak is how fast a burst may go, above the average",
+			c.warn("bandwidth-peak", r.at("peak"),
+				fmt.Sprintf("the peak rate (%d) is below the average (%d)", peak, average),
+				"the peak is how fast a burst may go, above the average",
 				"raise peak, or remove it")
 		}
 	}
@@ -69,7 +73,8 @@ func (c *checker) vlan(n *node) {
 			continue
 		}
 		if native != nil {
-			c.fault("vlan-native", tag.at("nativeMode"), "two tags are the native VLAN", "frames without a tag belong to one VLAN", "remove nativeMode from one",
+			c.fault("vlan-native", tag.at("nativeMode"), "two tags are the native VLAN",
+				"frames without a tag belong to one VLAN", "remove nativeMode from one",
 				c.related(native.at("nativeMode"), "the other"))
 		}
 		native = tag
@@ -78,14 +83,19 @@ func (c *checker) vlan(n *node) {
 	trunk := n.attr("trunk")
 	switch {
 	case len(tags) == 0:
-		c.fault("vlan-tag-missing", n.tag, "<vlan> has no tag", "it says which VLANs a port is in", "write <tag id='42'/> into it")
+		c.fault("vlan-tag-missing", n.tag, "<vlan> has no tag", "it says which VLANs a port is in",
+			"write <tag id='42'/> into it")
 	case trunk != nil && strings.EqualFold(trunk.value, "no") && len(tags) > 1:
-		c.fault("vlan-trunk", trunk.valueAt, fmt.Sprintf("trunk is no and there are %d tags", len(tags)), "a port in several VLANs is a trunk", "remove trunk, or all tags but one")
+		c.fault("vlan-trunk", trunk.valueAt, fmt.Sprintf("trunk is no and there are %d tags", len(tags)),
+			"a port in several VLANs is a trunk", "remove trunk, or all tags but one")
 	case trunk != nil && strings.EqualFold(trunk.value, "no") && native != nil:
-		c.fault("vlan-trunk", trunk.valueAt, "trunk is no and a tag has a nativeMode", "only a trunk tells a native VLAN from others", "remove trunk or nativeMode",
+		c.fault("vlan-trunk", trunk.valueAt, "trunk is no and a tag has a nativeMode",
+			"only a trunk tells a native VLAN from others", "remove trunk or nativeMode",
 			c.related(native.at("nativeMode"), "the native VLAN"))
 	case len(tags) > 1 && c.kind&(inHostdev|inPassthrough) != 0:
-		c.fault("vlan-single", tags[1].tag, fmt.Sprintf("there are %d tags in a network of mode %s", len(tags), c.net.Mode), "a function of a network card has one VLAN set by its host", "keep one tag")
+		c.fault("vlan-single", tags[1].tag,
+			fmt.Sprintf("there are %d tags in a network of mode %s", len(tags), c.net.Mode),
+			"a function of a network card has one VLAN set by its host", "keep one tag")
 	}
 }
 
@@ -97,7 +107,9 @@ func (c *checker) vlanPlace(groups []*node, standard bool) {
 	root := c.net.root
 	own := root.sound("vlan")
 	refuse := func(n *node) {
-		c.fault("vlan-mode", n.tag, fmt.Sprintf("VLAN tags stand in a network of %s", c.kind), "ports are tagged by Open vSwitch, by a Linux bridge of the host (mode bridge), or by the card (hostdev, passthrough)",
+		c.fault("vlan-mode", n.tag, fmt.Sprintf("VLAN tags stand in a network of %s", c.kind),
+			"ports are tagged by Open vSwitch, by a Linux bridge of the host (mode bridge), or by the card (hostdev, "+
+				"passthrough)",
 			"remove <vlan>, or choose another forward mode")
 	}
 	refused := false
@@ -149,12 +161,15 @@ func (c *checker) virtualport(n *node, group bool) {
 	}
 	port := virtualPorts[kind]
 	if c.kind != 0 && c.kind&port.modes == 0 {
-		c.fault("virtualport-mode", n.at("type"), fmt.Sprintf("a virtual port of type %s stands in a network of %s", kind, c.kind), fmt.Sprintf("that type is for %s only", port.modes),
+		c.fault("virtualport-mode", n.at("type"),
+			fmt.Sprintf("a virtual port of type %s stands in a network of %s", kind, c.kind),
+			fmt.Sprintf("that type is for %s only", port.modes),
 			"remove it, or choose another forward mode")
 		return
 	}
 	if group && kind == "openvswitch" && c.kind == inBridge && c.net.root.kid("virtualport").valueOr("type") != kind {
-		c.fault("virtualport-mode", n.at("type"), "a port group is of Open vSwitch and the network is not", "all ports of a bridge are on the same switch",
+		c.fault("virtualport-mode", n.at("type"), "a port group is of Open vSwitch and the network is not",
+			"all ports of a bridge are on the same switch",
 			"write <virtualport type='openvswitch'/> into <network> too")
 	}
 	p := n.kid("parameters")
@@ -163,7 +178,8 @@ func (c *checker) virtualport(n *node, group bool) {
 	}
 	for i := range p.attrs {
 		if a := &p.attrs[i]; !a.bad && !isNamespace(a.name) && !slices.Contains(port.parameters, a.name) {
-			c.fault("virtualport-parameter", a.nameAt, fmt.Sprintf("%s is no parameter of type %s", a.name, kind), "each kind of switch has parameters of its own",
+			c.fault("virtualport-parameter", a.nameAt, fmt.Sprintf("%s is no parameter of type %s", a.name, kind),
+				"each kind of switch has parameters of its own",
 				fmt.Sprintf("remove it; %s has %s", kind, words(port.parameters, "and")))
 		}
 	}

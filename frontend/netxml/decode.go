@@ -14,7 +14,8 @@ func (c *checker) decode() {
 	var def libvirtxml.Network
 	if err := xml.NewTokenDecoder(&replay{stack: []frame{{node: c.net.root}}}).Decode(&def); err != nil {
 		c.fault("xml-syntax", c.net.root.tag, "libvirtxml refuses the document: "+quote(err.Error()),
-			"every document is decoded by the library that libvirt's own tools share", "report this to the authors of vnetc, with the document")
+			"every document is decoded by the library that libvirt's own tools share",
+			"report this to the authors of vnetc, with the document")
 		return
 	}
 	if meta := c.net.root.kid("metadata"); meta != nil {

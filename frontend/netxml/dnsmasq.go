@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// dnsmasqOptions are the options that dnsmasq 2.90 takes in its configuration, as it lists and tries them itself, and a few
-// of later versions. Behind a name, = stands for a value that must be given and [=] for one that may be.
+// dnsmasqOptions are the options that dnsmasq 2.90 takes in its configuration, as it lists and tries them itself, and a
+// few of later versions. Behind a name, = stands for a value that must be given and [=] for one that may be.
 const dnsmasqOptions = `
 add-cpe-id= add-mac[=] add-subnet[=] addn-hosts= address= alias= all-servers auth-peer= auth-sec-servers=
 auth-server= auth-soa= auth-ttl= auth-zone= bind-dynamic bind-interfaces bogus-nxdomain= bogus-priv

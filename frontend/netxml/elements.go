@@ -50,7 +50,8 @@ var network = &element{
 			{name: "trustGuestRxFilters", check: yesNo},
 		}, kids: []*element{vlanElement, bandwidthElement, virtualportElement}},
 		{name: "options", space: dnsmasqNamespace, works: inManaged, kids: []*element{
-			{name: "option", space: dnsmasqNamespace, many: true, attrs: []attr{{name: "value", check: dnsmasqOption, need: true}}},
+			{name: "option", space: dnsmasqNamespace, many: true,
+				attrs: []attr{{name: "value", check: dnsmasqOption, need: true}}},
 		}},
 	},
 }
@@ -85,7 +86,8 @@ var forwardElement = &element{
 			{name: "model", check: moduleName},
 		}},
 		{name: "nat", modes: inNAT, attrs: []attr{{name: "ipv6", check: yesNo}}, kids: []*element{
-			{name: "address", attrs: []attr{{name: "start", check: address4, need: true}, {name: "end", check: address4, need: true}}},
+			{name: "address", attrs: []attr{{name: "start", check: address4, need: true},
+				{name: "end", check: address4, need: true}}},
 			{name: "port", attrs: []attr{{name: "start", check: port, need: true}, {name: "end", check: port, need: true}}},
 		}},
 	},
@@ -117,13 +119,15 @@ var dnsElement = &element{
 		{name: "txt", many: true, modes: inManaged, attrs: []attr{
 			{name: "name", check: txtName, need: true}, {name: "value", check: oneLine, need: true},
 		}},
-		{name: "host", many: true, modes: inManaged, attrs: []attr{{name: "ip", check: address, need: true}}, kids: []*element{
-			{name: "hostname", many: true, text: domainName},
-		}},
+		{name: "host", many: true, modes: inManaged, attrs: []attr{{name: "ip", check: address, need: true}},
+			kids: []*element{
+				{name: "hostname", many: true, text: domainName},
+			}},
 		{name: "srv", many: true, modes: inManaged, attrs: []attr{
 			{name: "service", check: serviceName, need: true}, {name: "protocol", check: oneOf("tcp", "udp"), need: true},
 			{name: "domain", check: domainName}, {name: "target", check: srvTarget},
-			{name: "port", check: port}, {name: "priority", check: number(0, 65535)}, {name: "weight", check: number(0, 65535)},
+			{name: "port", check: port}, {name: "priority", check: number(0, 65535)},
+			{name: "weight", check: number(0, 65535)},
 		}},
 	},
 }

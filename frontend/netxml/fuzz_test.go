@@ -86,7 +86,7 @@ func FuzzAttr(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		name, scanned := scanTag(text, 7, nil)
+		name, _ := scanTag(text, 7, nil)
 		if name.start < 7 || name.end < name.start || int(name.end) > 7+len(text) {
 			t.Fatalf("name at %v of %d bytes", name, len(text))
 		}
@@ -97,7 +97,7 @@ func FuzzAttr(f *testing.F) {
 			return // all that counts is that the scanner came back
 		}
 		tag := text[:dec.InputOffset()]
-		_, scanned = scanTag(tag, 0, nil)
+		_, scanned := scanTag(tag, 0, nil)
 		if len(scanned) != len(start.Attr) {
 			t.Fatalf("%q: %d attributes, encoding/xml has %d", tag, len(scanned), len(start.Attr))
 		}

@@ -34,7 +34,8 @@ func notOneOf(v string, names []string) problem {
 	if len(names) > 2 {
 		what = "none of " + words(names, "and")
 	}
-	p := problem{"value-unknown", what, "only these words are understood, spelled so", fmt.Sprintf("write %s", words(names, "or"))}
+	p := problem{"value-unknown", what, "only these words are understood, spelled so",
+		fmt.Sprintf("write %s", words(names, "or"))}
 	if near := nearest(v, names); near != "" {
 		p.fix = fmt.Sprintf("did you mean %q?", near)
 	}
@@ -50,7 +51,8 @@ func number(low, high uint64) check {
 			return problem{"value-number", "not a whole number", "the value counts something",
 				fmt.Sprintf("write a number from %d to %d", low, high)}
 		case n < low || n > high:
-			return problem{"value-number", fmt.Sprintf("not from %d to %d", low, high), "beyond this range the value can't work",
+			return problem{"value-number", fmt.Sprintf("not from %d to %d", low, high),
+				"beyond this range the value can't work",
 				fmt.Sprintf("write a number from %d to %d", low, high)}
 		}
 		return problem{}
@@ -92,12 +94,14 @@ func rate(v string) problem {
 }
 
 func noFloor(string) problem {
-	return problem{"bandwidth-floor", "a guarantee to one guest", "a floor belongs to a guest's interface; a network has none to give it to",
+	return problem{"bandwidth-floor", "a guarantee to one guest",
+		"a floor belongs to a guest's interface; a network has none to give it to",
 		"remove floor, or write it in the <interface> of a guest"}
 }
 
 func noClass(string) problem {
-	return problem{"bandwidth-floor", "a traffic class", "classes are chosen by who sets the limits up, never by a network", "remove classID"}
+	return problem{"bandwidth-floor", "a traffic class",
+		"classes are chosen by who sets the limits up, never by a network", "remove classID"}
 }
 
 // address accepts a numeric address of either family.
@@ -105,7 +109,8 @@ func address(v string) problem {
 	a, err := netip.ParseAddr(v)
 	switch {
 	case err == nil && a.Zone() != "":
-		return problem{"ip-address", "an address with a zone", "a zone names an interface of one host; the network has one of its own",
+		return problem{"ip-address", "an address with a zone",
+			"a zone names an interface of one host; the network has one of its own",
 			fmt.Sprintf("write %s", a.WithZone(""))}
 	case err == nil && a.Is4In6():
 		return problem{"ip-address", "an IPv4 address in IPv6 clothes", "such addresses never appear on a link",
@@ -115,7 +120,8 @@ func address(v string) problem {
 	}
 	if plain, octal, ok := leadingZeros(v); ok {
 		return problem{"ip-leading-zero", "an address with leading zeros",
-			fmt.Sprintf("some readers, libvirt's C library among them, take such numbers for octal: %s", octal), fmt.Sprintf("write %s", plain)}
+			fmt.Sprintf("some readers, libvirt's C library among them, take such numbers for octal: %s", octal),
+			fmt.Sprintf("write %s", plain)}
 	}
 	return problem{"ip-address", "not an IP address", "host names are not looked up, and every number must be in range",
 		"write an address such as 192.168.122.1 or fd00::1"}
@@ -184,12 +190,15 @@ func unicastMAC(v string) problem {
 	mac, ok := parseMAC(v)
 	switch {
 	case !ok:
-		return problem{"mac-format", "not a MAC address", "a MAC address is six octets in hexadecimal, with colons between", "write 52:54:00:12:34:56 or the like"}
+		return problem{"mac-format", "not a MAC address",
+			"a MAC address is six octets in hexadecimal, with colons between", "write 52:54:00:12:34:56 or the like"}
 	case mac == [6]byte{}:
-		return problem{"mac-zero", "no address at all", "no interface can have the MAC address of zeros only", "write 52:54:00:12:34:56 or the like, or leave it out"}
+		return problem{"mac-zero", "no address at all", "no interface can have the MAC address of zeros only",
+			"write 52:54:00:12:34:56 or the like, or leave it out"}
 	case mac[0]&1 != 0:
 		mac[0] &^= 1
-		return problem{"mac-multicast", "a multicast address", "the lowest bit of the first octet marks addresses of groups; an interface has one without it",
+		return problem{"mac-multicast", "a multicast address",
+			"the lowest bit of the first octet marks addresses of groups; an interface has one without it",
 			fmt.Sprintf("clear the bit: %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5])}
 	}
 	return problem{}

@@ -79,7 +79,8 @@ func (n *Network) uplink() ir.Uplink {
 		u.PF = f.PFs[0].Dev
 	}
 	for _, a := range f.Addresses {
-		u.PCI = append(u.PCI, fmt.Sprintf("%04x:%02x:%02x.%x", number0(a.PCI.Domain), number0(a.PCI.Bus), number0(a.PCI.Slot), number0(a.PCI.Function)))
+		u.PCI = append(u.PCI, fmt.Sprintf("%04x:%02x:%02x.%x", number0(a.PCI.Domain), number0(a.PCI.Bus),
+			number0(a.PCI.Slot), number0(a.PCI.Function)))
 	}
 	if f.Driver != nil {
 		u.Driver, u.Model = f.Driver.Name, f.Driver.Model
@@ -237,7 +238,8 @@ func virtualPort(p *libvirtxml.NetworkVirtualPortParams) *ir.VirtualPort {
 	case p.VNTag8011QBH != nil:
 		return &ir.VirtualPort{Type: "802.1Qbh", ProfileID: p.VNTag8011QBH.ProfileID}
 	case p.OpenVSwitch != nil:
-		return &ir.VirtualPort{Type: "openvswitch", InterfaceID: p.OpenVSwitch.InterfaceID, ProfileID: p.OpenVSwitch.ProfileID}
+		return &ir.VirtualPort{Type: "openvswitch", InterfaceID: p.OpenVSwitch.InterfaceID,
+			ProfileID: p.OpenVSwitch.ProfileID}
 	case p.MidoNet != nil:
 		return &ir.VirtualPort{Type: "midonet", InterfaceID: p.MidoNet.InterfaceID}
 	}

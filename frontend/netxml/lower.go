@@ -102,7 +102,8 @@ func (n *Network) origin(element string, at extent) ir.Origin {
 // lower adds all rules of the network, top to bottom.
 func (l *lowering) lower() {
 	l.services4()
-	l.add(ir.FWX, ir.IPv4, l.self, "guests of one network may talk to each other through the host", ir.Accept{}, l.in(), l.out())
+	l.add(ir.FWX, ir.IPv4, l.self, "guests of one network may talk to each other through the host", ir.Accept{},
+		l.in(), l.out())
 	six := l.six || l.net.root.yes("ipv6")
 	origin6 := l.self
 	if six && !l.six {
@@ -112,7 +113,8 @@ func (l *lowering) lower() {
 		l.services6()
 	}
 	if six {
-		l.add(ir.FWX, ir.IPv6, origin6, "guests of one network may talk to each other through the host", ir.Accept{}, l.in(), l.out())
+		l.add(ir.FWX, ir.IPv6, origin6, "guests of one network may talk to each other through the host", ir.Accept{},
+			l.in(), l.out())
 	}
 	for i := len(l.net.subnets) - 1; i >= 0; i-- {
 		l.subnet(l.net.subnets[i])

@@ -21,7 +21,8 @@ func (l *lowering) translate(s subnet, family ir.Family) {
 		l.add(ir.PRT, family, portsOrigin, "guests share the host's address, and get none of the ports that servers trust",
 			sourceNAT(addrs, ports), l.abroad(s, ir.L4Proto{Proto: proto})...)
 	}
-	l.add(ir.PRT, family, addrsOrigin, "guests share the host's address outside of their subnet", sourceNAT(addrs, ir.PortRange{}), l.abroad(s)...)
+	l.add(ir.PRT, family, addrsOrigin, "guests share the host's address outside of their subnet",
+		sourceNAT(addrs, ir.PortRange{}), l.abroad(s)...)
 }
 
 // untranslated: guests' broadcasts and multicasts to their own link must not get the address of another.
@@ -83,6 +84,7 @@ func (l *lowering) checksum() {
 	if l.dhcp4 == nil {
 		return
 	}
-	l.add(ir.PRT, ir.IPv4, l.net.origin("network/ip/dhcp", l.dhcp4.tag), "old DHCP clients in guests drop answers without a checksum",
+	l.add(ir.PRT, ir.IPv4, l.net.origin("network/ip/dhcp", l.dhcp4.tag),
+		"old DHCP clients in guests drop answers without a checksum",
 		ir.ChecksumFill{}, l.out(), ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 68, To: 68})
 }

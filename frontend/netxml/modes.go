@@ -124,11 +124,13 @@ func (c *checker) misplaced(what string, at extent, allowed modes) {
 	if forward := c.net.root.kid("forward"); forward != nil {
 		chosen = c.related(forward.at("mode"), "the mode is chosen here")
 	}
-	c.fault("mode-element", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind), fmt.Sprintf("it is for %s only", allowed),
+	c.fault("mode-element", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind),
+		fmt.Sprintf("it is for %s only", allowed),
 		"remove it, or choose another forward mode", chosen)
 }
 
 // idle reports what has no effect in this kind of network.
 func (c *checker) idle(what string, at extent, works modes) {
-	c.warn("mode-unused", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind), fmt.Sprintf("it has an effect in %s only", works), "remove it")
+	c.warn("mode-unused", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind),
+		fmt.Sprintf("it has an effect in %s only", works), "remove it")
 }

@@ -67,13 +67,16 @@ func networkName(v string) problem {
 	const why = "the name becomes the name of files beside those of other networks"
 	switch {
 	case v == "":
-		return problem{"name-missing", "an empty name", "everything that is made for a network bears its name", "write a name such as lab"}
+		return problem{"name-missing", "an empty name", "everything that is made for a network bears its name",
+			"write a name such as lab"}
 	case v == "." || v == "..":
 		return problem{code, "a directory", why, "write a name such as lab"}
 	case v[0] == '-':
-		return problem{code, "with a dash at its beginning", "programs take such a name for an option", "begin it with a letter"}
+		return problem{code, "with a dash at its beginning", "programs take such a name for an option",
+			"begin it with a letter"}
 	case len(v) > maxName:
-		return problem{code, fmt.Sprintf("%d bytes long", len(v)), why + fmt.Sprintf(", which leaves it %d bytes", maxName), "shorten it"}
+		return problem{code, fmt.Sprintf("%d bytes long", len(v)),
+			why + fmt.Sprintf(", which leaves it %d bytes", maxName), "shorten it"}
 	}
 	if r, bad := find(v, unsafeIn); bad {
 		return named(code, r, "file names, dnsmasq's configuration and comments of rules")
@@ -90,13 +93,17 @@ func device(v string) problem { return deviceCode("device-name", v) }
 func deviceCode(code diag.Code, v string) problem {
 	switch {
 	case v == "":
-		return problem{code, "an empty name", "an interface has a name of 1 to 15 bytes", "write the name of an interface, or remove the attribute"}
+		return problem{code, "an empty name", "an interface has a name of 1 to 15 bytes",
+			"write the name of an interface, or remove the attribute"}
 	case len(v) > maxDevice:
-		return problem{code, fmt.Sprintf("%d bytes long", len(v)), "the kernel's names of interfaces have 15 bytes at most", "shorten it"}
+		return problem{code, fmt.Sprintf("%d bytes long", len(v)),
+			"the kernel's names of interfaces have 15 bytes at most", "shorten it"}
 	case v == "." || v == "..":
-		return problem{code, "a directory", "the kernel keeps a directory of that name for each interface", "write a name such as virbr0"}
+		return problem{code, "a directory", "the kernel keeps a directory of that name for each interface",
+			"write a name such as virbr0"}
 	case v[0] == '-':
-		return problem{code, "with a dash at its beginning", "programs take such a name for an option", "begin it with a letter"}
+		return problem{code, "with a dash at its beginning", "programs take such a name for an option",
+			"begin it with a letter"}
 	}
 	if r, bad := find(v, unsafeInDevice); bad {
 		return named(code, r, "rules, dnsmasq's configuration and paths")
@@ -113,13 +120,15 @@ func bridgeName(v string) problem {
 	if before, after, ok := strings.Cut(v, "%d"); ok && !strings.Contains(before+after, "%") {
 		return deviceCode(code, before+"0"+after)
 	}
-	return problem{"bridge-pattern", "no pattern for names", "one %d at most stands for a number; other % have no meaning", "write a name, or a pattern such as virbr%d"}
+	return problem{"bridge-pattern", "no pattern for names",
+		"one %d at most stands for a number; other % have no meaning", "write a name, or a pattern such as virbr%d"}
 }
 
 // zoneName is the name of a firewalld zone. Whether there is one of that name only the host knows.
 func zoneName(v string) problem {
 	if v == "" {
-		return problem{"bridge-zone", "an empty name", "a bridge is put into the firewalld zone of that name", "write the name of a zone, or remove the attribute"}
+		return problem{"bridge-zone", "an empty name", "a bridge is put into the firewalld zone of that name",
+			"write the name of a zone, or remove the attribute"}
 	}
 	if r, bad := find(v, unsafeInDevice); bad {
 		return named("bridge-zone", r, "commands to firewalld")
@@ -146,7 +155,8 @@ func portgroupName(v string) problem {
 // profileID is at most 39 characters, the length of a port profile in libvirt's and the kernel's structures (IFLA_PORT_PROFILE).
 func profileID(v string) problem {
 	if len(v) > 39 {
-		return problem{"virtualport-parameter", fmt.Sprintf("%d bytes long", len(v)), "the name of a port profile has 39 bytes at most", "shorten it"}
+		return problem{"virtualport-parameter", fmt.Sprintf("%d bytes long", len(v)),
+			"the name of a port profile has 39 bytes at most", "shorten it"}
 	}
 	return oneLine(v)
 }
@@ -166,10 +176,12 @@ func uuid(v string) problem {
 	id, ok := parseUUID(v)
 	switch {
 	case !ok:
-		return problem{"uuid-format", "not a UUID", "a UUID is 32 hexadecimal digits, with dashes between groups of 8, 4, 4, 4 and 12",
+		return problem{"uuid-format", "not a UUID",
+			"a UUID is 32 hexadecimal digits, with dashes between groups of 8, 4, 4, 4 and 12",
 			"write the output of uuidgen, or leave it out"}
 	case id == [16]byte{}:
-		return problem{"uuid-zero", "the UUID of nothing", "all zeros is RFC 9562's Nil UUID and identifies nothing", "write the output of uuidgen, or leave it out"}
+		return problem{"uuid-zero", "the UUID of nothing", "all zeros is RFC 9562's Nil UUID and identifies nothing",
+			"write the output of uuidgen, or leave it out"}
 	}
 	return problem{}
 }

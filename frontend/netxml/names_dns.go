@@ -15,7 +15,8 @@ func domainName(v string) problem { return dnsName("dns-name", v) }
 // guestName is the name of a guest in a <host> of DHCP.
 func guestName(v string) problem {
 	if v != "" && (v[0] == '_' || v[0] == '-') {
-		return problem{"dhcp-host-name", fmt.Sprintf("with %q at its beginning", v[:1]), "libvirt refuses names of guests that begin otherwise", "begin it with a letter or digit"}
+		return problem{"dhcp-host-name", fmt.Sprintf("with %q at its beginning", v[:1]),
+			"libvirt refuses names of guests that begin otherwise", "begin it with a letter or digit"}
 	}
 	return dnsName("dhcp-host-name", strings.TrimSuffix(v, "."))
 }
@@ -27,7 +28,8 @@ func dnsName(code diag.Code, v string) problem {
 	}
 	if r, bad := find(v, notInName); bad {
 		if r > unicode.MaxASCII && unicode.IsLetter(r) {
-			return problem{code, fmt.Sprintf("with %q in it", string(r)), "DNS carries ASCII; other letters have a form that begins with xn--",
+			return problem{code, fmt.Sprintf("with %q in it", string(r)),
+				"DNS carries ASCII; other letters have a form that begins with xn--",
 				"write the name in its xn-- form"}
 		}
 		return named(code, r, "dnsmasq's configuration")
@@ -41,9 +43,11 @@ func dnsName(code diag.Code, v string) problem {
 		case label == "":
 			return problem{code, "with an empty part", "between two dots stands a label of 1 to 63 bytes", "remove a dot"}
 		case len(label) > 63:
-			return problem{code, fmt.Sprintf("with a part of %d bytes", len(label)), "between two dots stands a label of 1 to 63 bytes", "shorten it"}
+			return problem{code, fmt.Sprintf("with a part of %d bytes", len(label)),
+				"between two dots stands a label of 1 to 63 bytes", "shorten it"}
 		case label[0] == '-' || label[len(label)-1] == '-':
-			return problem{code, "with a dash at the edge of a part", "a label begins and ends with a letter or digit", "remove the dash"}
+			return problem{code, "with a dash at the edge of a part", "a label begins and ends with a letter or digit",
+				"remove the dash"}
 		}
 	}
 	return problem{}
@@ -70,7 +74,8 @@ func serviceName(v string) problem {
 		return named("dns-srv-service", r, "dnsmasq's configuration")
 	}
 	if len(v) > 62 {
-		return problem{"dns-srv-service", fmt.Sprintf("%d bytes long", len(v)), "with its underscore it is a label of at most 63 bytes", "shorten it"}
+		return problem{"dns-srv-service", fmt.Sprintf("%d bytes long", len(v)),
+			"with its underscore it is a label of at most 63 bytes", "shorten it"}
 	}
 	return problem{}
 }
@@ -130,7 +135,8 @@ func inLine(code diag.Code, v string) problem {
 		return p
 	}
 	if strings.TrimSpace(v) != v || strings.Contains(v, " #") {
-		return problem{code, "with a blank at its edge or before #", "dnsmasq drops blanks at the edge, and takes # behind a blank for a comment",
+		return problem{code, "with a blank at its edge or before #",
+			"dnsmasq drops blanks at the edge, and takes # behind a blank for a comment",
 			"remove the blank"}
 	}
 	return problem{}
@@ -139,10 +145,12 @@ func inLine(code diag.Code, v string) problem {
 // dnsmasqOption is one line of dnsmasq's configuration, taken as it is.
 func dnsmasqOption(v string) problem {
 	if blank(v) {
-		return problem{"dnsmasq-option", "empty", "each value becomes a line of dnsmasq's configuration", "write an option, or remove the element"}
+		return problem{"dnsmasq-option", "empty", "each value becomes a line of dnsmasq's configuration",
+			"write an option, or remove the element"}
 	}
 	if r, bad := find(v, unprintable); bad && r != '\t' {
-		return problem{"dnsmasq-option", fmt.Sprintf("with the character %U in it", r), "each value becomes one line of dnsmasq's configuration",
+		return problem{"dnsmasq-option", fmt.Sprintf("with the character %U in it", r),
+			"each value becomes one line of dnsmasq's configuration",
 			"write one <dnsmasq:option> for each line"}
 	}
 	return problem{}

@@ -94,7 +94,8 @@ func (c *checker) attributes(n *node) {
 		a.name = spec.name // let go of the copy
 		if p := spec.check(a.value); p.code != "" {
 			a.bad = true
-			c.fault(p.code, n.at(a.name), fmt.Sprintf("%s of <%s> is %s, %s", a.name, n.name, quote(a.value), p.what), p.why, p.fix)
+			c.fault(p.code, n.at(a.name), fmt.Sprintf("%s of <%s> is %s, %s", a.name, n.name, quote(a.value), p.what),
+				p.why, p.fix)
 		}
 	}
 	for _, spec := range n.spec.attrs {
@@ -146,9 +147,11 @@ func (c *checker) unknown(code diag.Code, at extent, what, why, fix string) {
 
 func (c *checker) unknownElement(n *node, parent *element) {
 	if len(n.space) > 0 && n.space[0] == '?' {
-		c.unknown("xml-namespace", n.tag, fmt.Sprintf("prefix %s of <%s> is not declared", quote(n.space[1:]), short(n.name)),
+		c.unknown("xml-namespace", n.tag,
+			fmt.Sprintf("prefix %s of <%s> is not declared", quote(n.space[1:]), short(n.name)),
 			"a prefix stands for the namespace that an xmlns attribute names",
-			fmt.Sprintf("if dnsmasq options are meant, write <network xmlns:%s='%s'>", short(n.space[1:]), dnsmasqNamespace))
+			fmt.Sprintf("if dnsmasq options are meant, write <network xmlns:%s='%s'>", short(n.space[1:]),
+				dnsmasqNamespace))
 		return
 	}
 	const why = "libvirt drops what it doesn't know without a word, so it would have no effect"

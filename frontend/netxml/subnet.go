@@ -63,7 +63,8 @@ func (c *checker) family(n *node, name string) (addr netip.Addr, ok bool) {
 		other = "ipv6"
 	}
 	c.fault("ip-family", n.at(name), fmt.Sprintf("%s %s is no address of family %s", name, addr, family),
-		"family is ipv4 unless the element says otherwise, and all its addresses are of it", fmt.Sprintf("write family='%s'", other))
+		"family is ipv4 unless the element says otherwise, and all its addresses are of it",
+		fmt.Sprintf("write family='%s'", other))
 	return addr, false
 }
 
@@ -81,7 +82,8 @@ func (c *checker) bits(n *node, addr netip.Addr, route bool) (bits int, ok bool)
 			return 0, false
 		}
 		if addr.Is6() {
-			c.fault("ip-netmask", n.at("netmask"), fmt.Sprintf("netmask %s stands beside an IPv6 address", value), "netmasks are of IPv4",
+			c.fault("ip-netmask", n.at("netmask"), fmt.Sprintf("netmask %s stands beside an IPv6 address", value),
+				"netmasks are of IPv4",
 				"write prefix='64' in its place")
 			return 0, false
 		}
@@ -109,7 +111,8 @@ func (c *checker) wholeNet(n *node, name string, bits int, route bool) (ok bool)
 		return true
 	}
 	c.fault("ip-prefix-zero", n.at(name), fmt.Sprintf("%s makes every address in the world part of the subnet", name),
-		"guests would reach nobody else, and libvirt takes 0 for a prefix that was left out", "write the subnet's own prefix, such as prefix='24'")
+		"guests would reach nobody else, and libvirt takes 0 for a prefix that was left out",
+		"write the subnet's own prefix, such as prefix='24'")
 	return false
 }
 
@@ -135,7 +138,8 @@ func (c *checker) defaultBits(n *node, addr netip.Addr, route bool) (bits int, o
 		}
 	}
 	if !route {
-		c.warn("ip-prefix-default", n.at("address"), fmt.Sprintf("%s is given without prefix or netmask and gets /%d", addr, bits),
+		c.warn("ip-prefix-default", n.at("address"),
+			fmt.Sprintf("%s is given without prefix or netmask and gets /%d", addr, bits),
 			rule, fmt.Sprintf("write prefix='%d' if that is meant", bits))
 	}
 	return bits, true
@@ -147,7 +151,8 @@ func (c *checker) usable(n *node, addr netip.Addr, prefix netip.Prefix) bool {
 	if reason == "" {
 		return true
 	}
-	c.fault("ip-unusable", n.at("address"), fmt.Sprintf("%s is %s", addr, reason), "it is to be the host's own address on the bridge, where guests must reach it",
+	c.fault("ip-unusable", n.at("address"), fmt.Sprintf("%s is %s", addr, reason),
+		"it is to be the host's own address on the bridge, where guests must reach it",
 		fmt.Sprintf("write an address of a host, such as %s", example(prefix)))
 	return false
 }

@@ -78,21 +78,25 @@ func (t *together) names() {
 		root := c.net.root
 		if n := root.sound("name"); n != nil {
 			if o, twice := names(n.text, c, n.textAt); twice {
-				c.fault("name-twice", n.textAt, fmt.Sprintf("two networks have the name %s", quote(n.text)), "everything that is made for a network bears its name",
+				c.fault("name-twice", n.textAt, fmt.Sprintf("two networks have the name %s", quote(n.text)),
+					"everything that is made for a network bears its name",
 					"rename one of the two", o.related("the first"))
 			}
 		}
 		if n := root.sound("uuid"); n != nil {
 			id, _ := parseUUID(n.text)
 			if o, twice := uuids(string(id[:]), c, n.textAt); twice {
-				c.fault("uuid-twice", n.textAt, fmt.Sprintf("two networks have the UUID %s", quote(n.text)), "a UUID identifies one network", "write the output of uuidgen, or leave it out",
+				c.fault("uuid-twice", n.textAt, fmt.Sprintf("two networks have the UUID %s", quote(n.text)),
+					"a UUID identifies one network", "write the output of uuidgen, or leave it out",
 					o.related("the first"))
 			}
 		}
 		if n := root.sound("mac"); n != nil {
 			mac, ok := parseMAC(n.valueOr("address"))
 			if o, twice := macs(string(mac[:]), c, n.at("address")); ok && twice {
-				c.warn("mac-twice", n.at("address"), fmt.Sprintf("two networks have the MAC address %s", n.valueOr("address")), "they work while their bridges are never connected with each other",
+				c.warn("mac-twice", n.at("address"),
+					fmt.Sprintf("two networks have the MAC address %s", n.valueOr("address")),
+					"they work while their bridges are never connected with each other",
 					"alter one of the two, or leave it out", o.related("the first"))
 			}
 		}
@@ -108,7 +112,8 @@ func (t *together) bridges() {
 			continue
 		}
 		if o, twice := names(name, c, c.bridgeAt()); twice && c.managed() {
-			c.fault("bridge-twice", c.bridgeAt(), fmt.Sprintf("two networks have the bridge %s", name), "a bridge that is made for a network belongs to it alone",
+			c.fault("bridge-twice", c.bridgeAt(), fmt.Sprintf("two networks have the bridge %s", name),
+				"a bridge that is made for a network belongs to it alone",
 				"rename one of the two, or leave the name out", o.related("the first"))
 		}
 	}
@@ -130,8 +135,11 @@ func (t *together) overlaps() {
 			}
 			if !told[late.node] {
 				told[late.node] = true
-				late.fault("ip-overlap", late.node.at("address"), fmt.Sprintf("subnet %s overlaps %s", late.prefix, early.prefix), "the host couldn't tell on which bridge an address is",
-					"choose a subnet that no other <ip> has", owner{early.checker, early.node.at("address")}.related("the other subnet"))
+				late.fault("ip-overlap", late.node.at("address"),
+					fmt.Sprintf("subnet %s overlaps %s", late.prefix, early.prefix),
+					"the host couldn't tell on which bridge an address is",
+					"choose a subnet that no other <ip> has",
+					owner{early.checker, early.node.at("address")}.related("the other subnet"))
 			}
 		}
 		stack = append(stack, s)
@@ -161,16 +169,22 @@ func (t *together) routes() {
 				other := owner{s.checker, s.node.at("address")}.related("the subnet")
 				switch {
 				case r.dest == s.prefix:
-					c.fault("route-overlap", at, fmt.Sprintf("the route leads to %s, which is a subnet of network %s", r.dest, quote(s.net.Name())),
-						"the host is on that subnet itself and needs no gateway; libvirt refuses to start the second of the two", "remove the route, or correct its address", other)
+					c.fault("route-overlap", at,
+						fmt.Sprintf("the route leads to %s, which is a subnet of network %s", r.dest, quote(s.net.Name())),
+						"the host is on that subnet itself and needs no gateway; libvirt refuses to start the second "+
+							"of the two", "remove the route, or correct its address", other)
 				case s.checker != c:
-					c.warn("route-part", at, fmt.Sprintf("the route takes %s out of %s, a subnet of network %s", r.dest, s.prefix, quote(s.net.Name())),
-						"the host would send packets for guests there to a guest here", "correct the route's address", other)
+					c.warn("route-part", at,
+						fmt.Sprintf("the route takes %s out of %s, a subnet of network %s", r.dest, s.prefix,
+							quote(s.net.Name())),
+						"the host would send packets for guests there to a guest here", "correct the route's address",
+						other)
 				}
 			}
 			key := r.dest.String()
 			if o, twice := dests(key, c, at); twice && o.checker != c && !mine[key] {
-				c.fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest), "libvirt refuses to start the second of the two", "remove one of the two", o.related("the first"))
+				c.fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest),
+					"libvirt refuses to start the second of the two", "remove one of the two", o.related("the first"))
 			}
 			mine[key] = true
 		}
@@ -189,7 +203,9 @@ func (t *together) natAddresses() {
 		}
 		spans = append(spans, natSpan{owner{c, n.at("start")}, from, to})
 		if _, known := t.in(from); !known {
-			c.warn("nat-address-unknown", n.at("start"), fmt.Sprintf("%s is in no subnet of these networks", from), "neither libvirt nor vnetc gives the host these addresses: answers come back only if it has them or they are routed to it",
+			c.warn("nat-address-unknown", n.at("start"), fmt.Sprintf("%s is in no subnet of these networks", from),
+				"neither libvirt nor vnetc gives the host these addresses: answers come back only if it has them or "+
+					"they are routed to it",
 				"make sure of it; or leave <address> out, to take the address of the interface")
 		}
 	}
@@ -201,7 +217,9 @@ func (t *together) natAddresses() {
 			if slices.Index(t.nets, late.checker) < slices.Index(t.nets, early.checker) {
 				early, late = late, early
 			}
-			late.warn("nat-address-twice", late.at, fmt.Sprintf("two networks share addresses of %s-%s", late.from, late.to), "guests of both look the same from outside, and use up the same ports",
+			late.warn("nat-address-twice", late.at,
+				fmt.Sprintf("two networks share addresses of %s-%s", late.from, late.to),
+				"guests of both look the same from outside, and use up the same ports",
 				"give each network addresses of its own", early.related("the other"))
 		}
 		if b.to.Less(a.to) {

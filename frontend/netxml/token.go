@@ -48,7 +48,8 @@ func readTree(r *report) *node {
 	text := r.src.text
 	if len(text) > MaxSize {
 		r.fault("xml-limit", extent{}, fmt.Sprintf("the file has %d bytes", len(text)),
-			fmt.Sprintf("a network description of more than %d bytes is not read", MaxSize), "split the network, or move data out of it")
+			fmt.Sprintf("a network description of more than %d bytes is not read", MaxSize),
+			"split the network, or move data out of it")
 		return nil
 	}
 	if at, ok := firstInvalid(text); !ok {
@@ -134,7 +135,8 @@ func (t *tokens) open(e xml.StartElement, at extent) bool {
 		return false
 	case t.elements > maxElements || len(e.Attr) > maxAttrs:
 		t.fault("xml-limit", name, fmt.Sprintf("<%s> is one too many, or has too many attributes", short(e.Name.Local)),
-			fmt.Sprintf("no more than %d elements, with %d attributes each, are read", maxElements, maxAttrs), "split the network")
+			fmt.Sprintf("no more than %d elements, with %d attributes each, are read", maxElements, maxAttrs),
+			"split the network")
 		return false
 	}
 	n := &node{parent: t.top, name: e.Name.Local, tag: name, inner: extent{at.end, at.end}}
@@ -199,7 +201,8 @@ func (t *tokens) close(e xml.EndElement, at extent) bool {
 			what = fmt.Sprintf("</%s> stands where <%s> must be closed", short(e.Name.Local), short(n.name))
 			related = t.related(n.tag, "opened here")
 		}
-		t.fault("xml-syntax", at, what, "elements are closed in the reverse order of opening", "correct the end tag", related)
+		t.fault("xml-syntax", at, what, "elements are closed in the reverse order of opening", "correct the end tag",
+			related)
 		return false
 	}
 	n.inner.end = max(n.inner.start, at.start)
@@ -246,51 +249,3 @@ func (t *tokens) endText(leaf bool) {
 
 // byteOrderMark may begin a UTF-8 file.
 const byteOrderMark = "\ufeff"
-
-// instruction accepts the XML declaration, which encoding/xml has checked, and nothing else.
-func (t *tokens) instruction(p xml.ProcInst, at extent) bool {
-	if p.Target == "xml" && (at.start == 0 || at.start == 3 && strings.HasPrefix(string(t.src.text[:3]), byteOrderMark)) {
-		return true
-	}
-	t.fault("xml-instruction", at, fmt.Sprintf("<?%s?> is a processing instruction", short(p.Target)),
-		"a network description is data; the XML declaration at the very beginning is the only instruction allowed", "remove it")
-	return false
-}
-
-// directive refuses document types: they are how XML brings in other files and how a short text becomes a long one.
-func (t *tokens) directive(at extent) bool {
-	t.fault("xml-entity", at, "the document has a document type declaration (<!DOCTYPE ...> or the like)",
-		"entities can read files of the host and fill its memory; networks need none", "remove the declaration and write the values out")
-	return false
-}
-
-func (t *tokens) end() bool {
-	if t.top == nil {
-		return true
-	}
-	t.fault("xml-syntax", t.top.tag, fmt.Sprintf("<%s> is never closed", short(t.top.name)), "the file ends inside of the element",
-		fmt.Sprintf("write </%s>", short(t.top.name)))
-	return false
-}
-
-// syntax reports what encoding/xml refuses.
-func (t *tokens) syntax(err error, at extent) {
-	message := err.Error()
-	var syntax *xml.SyntaxError
-	if errors.As(err, &syntax) {
-		message = syntax.Msg
-	}
-	message = fmt.Sprintf("the XML reader says %q", short(message))
-	at.start = max(at.start, at.end-1)
-	switch {
-	case strings.Contains(message, "unexpected EOF") && t.top != nil:
-		t.end()
-	case strings.Contains(message, "character entity"):
-		t.fault("xml-entity", at, message, "XML's own entities are &lt; &gt; &amp; &apos; and &quot;; others are not read",
-			"write the character itself, or &amp; for a plain &")
-	case strings.Contains(message, "encoding"):
-		t.fault("xml-utf8", at, message, "XML is read as UTF-8", "save the file as UTF-8 and say so in its first line")
-	default:
-		t.fault("xml-syntax", at, message, "the text is not well-formed XML, and nothing after this place is read", "correct it")
-	}
-}

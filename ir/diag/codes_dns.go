@@ -9,22 +9,27 @@ func records(lines ...string) string {
 // dnsCodes are about the name service.
 func dnsCodes() []Info {
 	options := func(value string) string {
-		return "<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>\n  <name>lab</name>\n  <dnsmasq:options>\n    <dnsmasq:option value='" +
+		return "<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>\n  <name>lab</name>\n  " +
+			"<dnsmasq:options>\n    <dnsmasq:option value='" +
 			value + "'/>\n  </dnsmasq:options>\n</network>\n"
 	}
 	printer := records("<host ip='192.168.122.5'>", "  <hostname>printer</hostname>", "</host>")
 	return []Info{
 		{"dns-off", "records in a name service that is off",
 			"With enable='no' there is no name server for the network, and libvirt refuses records and forwarders.",
-			lab("<dns enable='no'>", "  <host ip='192.168.122.5'><hostname>printer</hostname></host>", "</dns>", anyIP), printer},
+			lab("<dns enable='no'>", "  <host ip='192.168.122.5'><hostname>printer</hostname></host>", "</dns>",
+				anyIP), printer},
 		{"dns-name", "no domain name",
-			"Names are letters, digits, dashes and underscores, in parts of 1 to 63 bytes with dots between. They stand in lines of dnsmasq's configuration, where other characters begin something else. Names in other letters have a form that begins with xn--.",
+			"Names are letters, digits, dashes and underscores, in parts of 1 to 63 bytes with dots between. They " +
+				"stand in lines of dnsmasq's configuration, where other characters begin something else. Names in " +
+				"other letters have a form that begins with xn--.",
 			lab("<domain name='my lab'/>"), lab("<domain name='lab.example'/>")},
 		{"dns-host-name", "a record without a name",
 			"A <host> in <dns> ties names to an address.",
 			records("<host ip='192.168.122.5'/>"), printer},
 		{"dns-forwarder", "a forwarder that says nothing",
-			"A forwarder says which server to ask (addr), or which names to ask a server for (domain), or both. A port is that of a server.",
+			"A forwarder says which server to ask (addr), or which names to ask a server for (domain), or both. A " +
+				"port is that of a server.",
 			records("<forwarder/>"), records("<forwarder addr='192.0.2.53'/>")},
 		{"dns-forwarder-self", "a forwarder to oneself",
 			"The network's name server would be asked for what it doesn't know itself.",
@@ -37,9 +42,13 @@ func dnsCodes() []Info {
 			records("<srv service='ld ap' protocol='tcp'/>"), records("<srv service='ldap' protocol='tcp'/>")},
 		{"dns-srv-target", "a port, priority or weight of no target",
 			"They are those of the host that offers the service (RFC 2782).",
-			records("<srv service='ldap' protocol='tcp' port='389'/>"), records("<srv service='ldap' protocol='tcp' target='dir.example' port='389'/>")},
+			records("<srv service='ldap' protocol='tcp' port='389'/>"),
+			records("<srv service='ldap' protocol='tcp' target='dir.example' port='389'/>")},
 		{"dnsmasq-option", "an option that dnsmasq refuses, or more than one line",
-			"Each value becomes one line at the end of dnsmasq's configuration. With an option that it doesn't know, or one whose value is missing, dnsmasq doesn't start, nor does the network; with --lax such options are warnings, since later versions may know more. A line break would begin a second line that nobody sees in the document.",
+			"Each value becomes one line at the end of dnsmasq's configuration. With an option that it doesn't know, " +
+				"or one whose value is missing, dnsmasq doesn't start, nor does the network; with --lax such options " +
+				"are warnings, since later versions may know more. A line break would begin a second line that " +
+				"nobody sees in the document.",
 			options("log-dhcp&#10;dhcp-script=/tmp/x"), options("log-dhcp")},
 	}
 }

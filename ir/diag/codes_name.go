@@ -13,7 +13,9 @@ func nameCodes() []Info {
 			"State, configuration and comments in rules bear the network's name.",
 			"<network>\n  <name></name>\n</network>\n", good},
 		{"name-unsafe", "a name that can't be the name of files",
-			"The name becomes the name of files beside those of other networks, and stands in dnsmasq's configuration and in comments of rules. Blanks, quotes, wildcards, slashes and what can't be seen mean something else there, and the names . and .. are directories.",
+			"The name becomes the name of files beside those of other networks, and stands in dnsmasq's " +
+				"configuration and in comments of rules. Blanks, quotes, wildcards, slashes and what can't be seen " +
+				"mean something else there, and the names . and .. are directories.",
 			"<network>\n  <name>../lab</name>\n</network>\n", good},
 		{"name-twice", "two networks of one name",
 			"Everything that is made for a network bears its name, so the second would take the place of the first.",
@@ -22,12 +24,16 @@ func nameCodes() []Info {
 			"A UUID is 32 hexadecimal digits (RFC 9562). It may be left out: libvirt then chooses one.",
 			lab("<uuid>4711</uuid>"), lab("<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>")},
 		{"uuid-zero", "the UUID of nothing",
-			"All zeros is the Nil UUID of RFC 9562, which identifies nothing. It may be left out: libvirt then chooses one.",
-			lab("<uuid>00000000-0000-0000-0000-000000000000</uuid>"), lab("<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>")},
+			"All zeros is the Nil UUID of RFC 9562, which identifies nothing. It may be left out: libvirt then " +
+				"chooses one.",
+			lab("<uuid>00000000-0000-0000-0000-000000000000</uuid>"),
+			lab("<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>")},
 		{"uuid-twice", "two networks of one UUID",
 			"A UUID identifies one network. Two of them are most often a file that was copied.",
-			pair([]string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"}, []string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"}),
-			pair([]string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"}, []string{"<uuid>c1a1d1f0-43a8-4a10-9a55-7e0b9d6f7e11</uuid>"})},
+			pair([]string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"},
+				[]string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"}),
+			pair([]string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"},
+				[]string{"<uuid>c1a1d1f0-43a8-4a10-9a55-7e0b9d6f7e11</uuid>"})},
 		{"mac-format", "not a MAC address",
 			"A MAC address is six octets in hexadecimal with colons between.",
 			lab("<mac address='52-54-00-12-34-56'/>"), lab("<mac address='52:54:00:12:34:56'/>")},
@@ -48,28 +54,36 @@ func nameCodes() []Info {
 func bridgeCodes() []Info {
 	return []Info{
 		{"bridge-name", "a name that no bridge can have",
-			"The kernel's names of interfaces have 1 to 15 bytes, without blanks, slashes and colons. What is a wildcard for iptables or nft is refused too: a rule for vb+ would match every interface that begins with vb.",
+			"The kernel's names of interfaces have 1 to 15 bytes, without blanks, slashes and colons. What is a " +
+				"wildcard for iptables or nft is refused too: a rule for vb+ would match every interface that begins " +
+				"with vb.",
 			lab("<bridge name='vb+'/>"), lab("<bridge name='vb0'/>")},
 		{"bridge-pattern", "a pattern that is none",
-			"One %d in a name stands for the lowest number that is free. Other uses of % have no meaning, and libvirt then takes a name of its own choice.",
+			"One %d in a name stands for the lowest number that is free. Other uses of % have no meaning, and " +
+				"libvirt then takes a name of its own choice.",
 			lab("<bridge name='lab%d-%d'/>"), lab("<bridge name='lab%d'/>")},
 		{"bridge-pool", "no number is left for a bridge",
-			"For a bridge whose name is left open, or has %d in it, libvirt tries the numbers from 0 to 256, and a name has 15 bytes at most. Name the bridge.",
+			"For a bridge whose name is left open, or has %d in it, libvirt tries the numbers from 0 to 256, and a " +
+				"name has 15 bytes at most. Name the bridge.",
 			crowd(11), crowd(10)},
 		{"bridge-twice", "two networks of one bridge",
 			"A bridge that is made for a network belongs to it alone, with its addresses and rules.",
-			pair([]string{"<bridge name='virbr7'/>"}, []string{"<bridge name='virbr7'/>"}), pair([]string{"<bridge name='virbr7'/>"}, []string{"<bridge name='virbr8'/>"})},
+			pair([]string{"<bridge name='virbr7'/>"}, []string{"<bridge name='virbr7'/>"}),
+			pair([]string{"<bridge name='virbr7'/>"}, []string{"<bridge name='virbr8'/>"})},
 		{"bridge-zone", "no name of a firewalld zone",
-			"The bridge is put into the zone of that name by a command to firewalld. Whether the zone exists only the host knows.",
+			"The bridge is put into the zone of that name by a command to firewalld. Whether the zone exists only " +
+				"the host knows.",
 			lab("<bridge name='virbr0' zone='my zone'/>"), lab("<bridge name='virbr0' zone='libvirt'/>")},
 		{"device-name", "a name that no interface can have",
-			"The kernel's names of interfaces have 1 to 15 bytes, without blanks, slashes and colons. What is a wildcard or a quote for iptables or nft is refused too, since the name stands in rules.",
+			"The kernel's names of interfaces have 1 to 15 bytes, without blanks, slashes and colons. What is a " +
+				"wildcard or a quote for iptables or nft is refused too, since the name stands in rules.",
 			lab("<forward mode='nat' dev='eth0 -j ACCEPT'/>", anyIP), lab("<forward mode='nat' dev='eth0'/>", anyIP)},
 		{"mtu-size", "an MTU that no bridge can have",
 			"The kernel takes 68 to 65535 bytes for a bridge.",
 			lab("<mtu size='60'/>"), lab("<mtu size='9000'/>")},
 		{"mtu-ipv6", "an MTU too small for IPv6",
-			"A link that carries IPv6 carries packets of 1280 bytes (RFC 8200). Below that the kernel refuses IPv6 addresses.",
+			"A link that carries IPv6 carries packets of 1280 bytes (RFC 8200). Below that the kernel refuses IPv6 " +
+				"addresses.",
 			lab("<mtu size='1000'/>", sixIP), lab("<mtu size='1280'/>", sixIP)},
 	}
 }
