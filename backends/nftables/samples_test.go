@@ -3,6 +3,7 @@ package nftables
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/vnetc/vnetc/backends"
@@ -86,7 +87,10 @@ func programs() []program {
 		{"networks", networks(3), vnetcOptions},
 		{"networks libvirt", networks(3), libvirtOptions},
 		{"both families", v6, libvirtOptions},
-		{"names of icmp", allICMP(), vnetcOptions},
+		{"types of icmp", allICMP(ir.IPv4, ir.ICMP, false), vnetcOptions},
+		{"codes of icmp", allICMP(ir.IPv4, ir.ICMP, true), vnetcOptions},
+		{"types of icmpv6", allICMP(ir.IPv6, ir.ICMPv6, false), vnetcOptions},
+		{"codes of icmpv6", allICMP(ir.IPv6, ir.ICMPv6, true), vnetcOptions},
 		{"priorities", priorities(), vnetcOptions},
 		{"names", named(goodNames), vnetcOptions},
 		{"comments", commented(), backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains, Comments: true}},
@@ -97,8 +101,11 @@ func programs() []program {
 				continue
 			}
 			name := fmt.Sprintf("%s rules in %s", family, table)
+			// In parts: nft in a user namespace may not send more than a socket buffer holds by default.
+			for part := range slices.Chunk(matchRules(family), 100) {
+				list = append(list, program{name + ": matches", hanging(table, ir.FilterType, ir.Forward, part), vnetcOptions})
+			}
 			list = append(list,
-				program{name + ": matches", hanging(table, ir.FilterType, ir.Forward, matchRules(family)), vnetcOptions},
 				program{name + ": verdicts", hanging(table, ir.FilterType, ir.Forward, verdictRules(family, isFilter)), vnetcOptions},
 				program{name + ": snat", hanging(table, ir.NATType, ir.Postrouting, verdictRules(family, isSNAT)), vnetcOptions},
 				program{name + ": dnat", hanging(table, ir.NATType, ir.Prerouting, verdictRules(family, isDNAT)), vnetcOptions})
@@ -277,22 +284,17 @@ func needsTCP(v ir.Verdict) bool {
 	return false
 }
 
-// allICMP has every type and code, so that each of nft's names is met.
-func allICMP() *ir.Program {
-	p := new(ir.Program)
-	for _, f := range []struct {
-		family ir.Family
-		proto  uint8
-	}{{ir.IPv4, ir.ICMP}, {ir.IPv6, ir.ICMPv6}} {
-		c := &ir.Chain{Family: f.family, Table: "t", Name: "c"}
-		for n := range 256 {
-			for _, m := range []ir.ICMPType{{Type: uint8(n)}, {Type: 200, Code: uint8(n), HasCode: true}} {
-				c.Rules = append(c.Rules, ir.Rule{Family: f.family, Matches: []ir.Match{ir.L4Proto{Proto: f.proto}, m}, Verdict: ir.Counter{}})
-			}
+// allICMP has every type, or every code, so that each of nft's names is met.
+func allICMP(family ir.Family, proto uint8, codes bool) *ir.Program {
+	c := &ir.Chain{Family: family, Table: "t", Name: "c"}
+	for n := range 256 {
+		m := ir.ICMPType{Type: uint8(n)}
+		if codes {
+			m = ir.ICMPType{Type: 200, Code: uint8(n), HasCode: true}
 		}
-		p.Chains = append(p.Chains, c)
+		c.Rules = append(c.Rules, ir.Rule{Family: family, Matches: []ir.Match{ir.L4Proto{Proto: proto}, m}, Verdict: ir.Counter{}})
 	}
-	return p
+	return &ir.Program{Chains: []*ir.Chain{c}}
 }
 
 // priorities has a base chain for each place and each distance from a named priority that is printed in a way of its own.
