@@ -92,6 +92,8 @@ func TestCheck(t *testing.T) {
 		{"P15 gateway is the host", ip + "<route address='10.9.0.0' prefix='16' gateway='10.0.0.1'/>", "route-gateway"},
 		{"P15 host bits of the class", ip + "<route address='10.9.0.0' gateway='10.0.0.2'/>", "route-host-bits"},
 		{"P15 default", ip + "<route address='0.0.0.0' gateway='10.0.0.2'/>", "route-default"},
+		{"P11 octal", "<forward mode='hostdev'><address type='pci' bus='010'/></forward>", "value-number"},
+		{"P10 hexadecimal port", natted("<port start='0x400' end='2000'/>"), "value-number"},
 		{"P16 tag", br + "<vlan><tag/></vlan>", "attribute-missing"},
 		{"P16 trunk no", br + "<vlan trunk='No'><tag id='1'/><tag id='2'/></vlan>", "vlan-trunk"},
 		{"P16 trunk no and native", br + "<vlan trunk='no'><tag id='1' nativeMode='tagged'/></vlan>", "vlan-trunk"},

@@ -42,28 +42,50 @@ func notOneOf(v string, names []string) problem {
 	return p
 }
 
-// number accepts whole numbers from low to high, in decimal or, as in PCI addresses, in hexadecimal behind 0x.
+// number accepts whole decimal numbers from low to high.
 func number(low, high uint64) check {
 	return func(v string) problem {
-		n, ok := parseNumber(v)
-		switch {
-		case !ok:
-			return problem{"value-number", "not a whole number", "the value counts something",
-				fmt.Sprintf("write a number from %d to %d", low, high)}
-		case n < low || n > high:
-			return problem{"value-number", fmt.Sprintf("not from %d to %d", low, high),
-				"beyond this range the value can't work",
-				fmt.Sprintf("write a number from %d to %d", low, high)}
+		if strings.ContainsAny(v, "xX") {
+			return notNumber(low, high)
 		}
-		return problem{}
+		return inRange(v, low, high)
 	}
 }
 
-// parseNumber reads what [number] accepts. Signs, blanks and underscores are no part of a number.
+// hexNumber accepts hexadecimal numbers behind 0x too, as PCI addresses have them. Libvirt reads a leading zero there as C
+// does, for octal.
+func hexNumber(low, high uint64) check {
+	return func(v string) problem {
+		if len(v) > 1 && v[0] == '0' && v[1] != 'x' && v[1] != 'X' {
+			return problem{"value-number", "a number with a leading zero", "libvirt takes such a number for octal",
+				fmt.Sprintf("write 0x%s if it is hexadecimal, or drop the zero", strings.TrimLeft(v[:len(v)-1], "0")+v[len(v)-1:])}
+		}
+		return inRange(v, low, high)
+	}
+}
+
+func inRange(v string, low, high uint64) problem {
+	n, ok := parseNumber(v)
+	switch {
+	case !ok:
+		return notNumber(low, high)
+	case n < low || n > high:
+		return problem{"value-number", fmt.Sprintf("not from %d to %d", low, high), "beyond this range the value can't work",
+			fmt.Sprintf("write a number from %d to %d", low, high)}
+	}
+	return problem{}
+}
+
+func notNumber(low, high uint64) problem {
+	return problem{"value-number", "not a whole number", "the value counts something",
+		fmt.Sprintf("write a number from %d to %d", low, high)}
+}
+
+// parseNumber reads what [number] and [hexNumber] accept. Signs, blanks and underscores are no part of a number.
 func parseNumber(v string) (n uint64, ok bool) {
 	digits, base := v, 10
-	if rest, hex := strings.CutPrefix(strings.ToLower(v), "0x"); hex {
-		digits, base = rest, 16
+	if len(v) > 1 && v[0] == '0' && (v[1] == 'x' || v[1] == 'X') {
+		digits, base = v[2:], 16
 	}
 	if digits == "" || digits[0] == '+' || digits[0] == '-' {
 		return 0, false
@@ -86,7 +108,7 @@ func mtu(v string) problem {
 
 // rate is the average of a bandwidth.
 func rate(v string) problem {
-	if n, ok := parseNumber(v); ok && n == 0 {
+	if strings.Trim(v, "0") == "" && v != "" {
 		return problem{"bandwidth-zero", "no rate at all", "libvirt drops a limit of 0, so traffic would not be limited",
 			"write the rate in kilobytes a second, or remove the element"}
 	}
