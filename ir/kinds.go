@@ -21,7 +21,7 @@ func SampleMatches() []Match {
 		SAddr{Prefix: p4("192.168.122.64/26")},
 		SAddr{Prefix: p4("192.0.2.1/32")},
 		SAddr{Prefix: p6("fd00:1:2:3::/64")},
-		SAddr{Prefix: p6("fd00:1:2:3::/61"), Not: true},
+		SAddr{Prefix: p6("fd00:1:2:8::/61"), Not: true},
 		DAddr{Prefix: p4("10.0.0.0/8")},
 		DAddr{Prefix: p4("10.64.0.0/10"), Not: true},
 		DAddr{Prefix: p4("255.255.255.255/32")},

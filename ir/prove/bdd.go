@@ -101,7 +101,7 @@ func (b *bdd) grow() {
 	}
 }
 
-const maxCache = 1 << 21 // 32 MiB
+const maxCache = 1 << 24 // 256 MiB
 
 func (b *bdd) entry(o op, x, y node) *cached {
 	return &b.cache[hash(uint32(x), uint32(y), uint32(o))&uint32(len(b.cache)-1)]
