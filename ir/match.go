@@ -94,6 +94,9 @@ const (
 	StateUntracked
 )
 
+// String returns nft(8)'s words for the states of s, with commas.
+func (s State) String() string { return stateWords(s) }
+
 // CTState holds if the packet's connection tracking state is one of States.
 type CTState struct {
 	States State
