@@ -39,26 +39,29 @@ func (n *Network) Name() string { return n.root.kid("name").textOr("") }
 // The networks may be lowered only if the list has no error.
 func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	names := src.Names()
-	checkers := make([]*checker, 0, len(names))
-	for _, name := range names {
-		c := &checker{opts: opts, report: report{src: &source{name: name, text: src.Text(name)}}}
+	checkers := make([]*checker, len(names))
+	each(len(names), func(i int) {
+		c := &checker{opts: opts, report: report{src: &source{name: names[i], text: src.Text(names[i])}}}
 		if root := readTree(&c.report); root != nil {
 			c.net = &Network{src: c.src, root: root}
 			c.check()
 		}
-		checkers = append(checkers, c)
-	}
+		checkers[i] = c
+	})
 	checkTogether(checkers)
+	each(len(checkers), func(i int) {
+		c := checkers[i]
+		if c.net != nil && !c.list.HasErrors() {
+			c.decode()
+		}
+		c.report.sort()
+	})
 	var networks []*Network
 	var list diag.List
 	for _, c := range checkers {
 		if c.net != nil {
-			if !c.list.HasErrors() {
-				c.decode()
-			}
 			networks = append(networks, c.net)
 		}
-		c.report.sort()
 		list = append(list, c.list...)
 	}
 	return networks, list

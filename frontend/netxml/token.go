@@ -47,8 +47,8 @@ type scope struct {
 func readTree(r *report) *node {
 	text := r.src.text
 	if len(text) > MaxSize {
-		r.fault("xml-limit", extent{}, fmt.Sprintf("the file has %d bytes", len(text)),
-			fmt.Sprintf("a network description of more than %d bytes is not read", MaxSize),
+		r.fault("xml-limit", extent{}, fmt.Sprintf("the file has more than %d bytes", MaxSize),
+			"no network description is that long, and it is not read",
 			"split the network, or move data out of it")
 		return nil
 	}

@@ -2,44 +2,44 @@ package diag
 
 import (
 	"bytes"
+	"math"
 	"unicode/utf8"
 )
 
 // Sources is the input text by file name, in the order in which the files were given. The zero value is empty and ready.
 type Sources struct {
 	names []string
-	text  map[string][]byte
+	place map[string]int // in names
+	text  [][]byte       // in the order of names
 }
 
 // Add keeps text under name. A name given twice keeps its first place and takes the new text.
 func (s *Sources) Add(name string, text []byte) {
-	if s.text == nil {
-		s.text = make(map[string][]byte)
+	if s.place == nil {
+		s.place = make(map[string]int)
 	}
-	if _, ok := s.text[name]; !ok {
-		s.names = append(s.names, name)
+	if i, ok := s.place[name]; ok {
+		s.text[i] = text
+		return
 	}
-	s.text[name] = text
+	s.place[name] = len(s.names)
+	s.names, s.text = append(s.names, name), append(s.text, text)
 }
 
 // Text returns what was added under name, nil if nothing was.
 func (s *Sources) Text(name string) []byte {
-	if s == nil {
+	if !s.Has(name) {
 		return nil
 	}
-	return s.text[name]
+	return s.text[s.place[name]]
 }
 
+// index returns the place of name in the order of adding; unknown names come last.
 func (s *Sources) index(name string) int {
-	if s == nil {
-		return 0
+	if !s.Has(name) {
+		return math.MaxInt
 	}
-	for i, n := range s.names {
-		if n == name {
-			return i
-		}
-	}
-	return len(s.names)
+	return s.place[name]
 }
 
 // Line returns the text of the line that holds offset, without its line end, and the offset at which it begins.
@@ -102,6 +102,9 @@ func (s *Sources) Names() []string { return s.names }
 
 // Has is true if something was added under name.
 func (s *Sources) Has(name string) bool {
-	_, ok := s.text[name]
+	if s == nil {
+		return false
+	}
+	_, ok := s.place[name]
 	return ok
 }
