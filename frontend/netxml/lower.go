@@ -24,6 +24,8 @@ func Lower(networks []*Network) *ir.Program {
 	p := &ir.Program{}
 	for _, g := range ir.Groups {
 		p.Add(g)
+		chain := p.Group(g)
+		chain.Rules = make([]ir.Rule, 0, 4*len(networks)) // about what a network has
 	}
 	for _, n := range networks {
 		p.Links = append(p.Links, n.link())
@@ -41,6 +43,7 @@ type lowering struct {
 	*ir.Program
 	net      *Network
 	self     ir.Origin // of the rules that a network has for being one
+	in, out  ir.Match  // by the bridge
 	dev      string    // the way out, empty if any
 	devMatch [2][]ir.Match
 	dhcp4    *node // the <dhcp> of IPv4 with ranges or hosts
@@ -55,7 +58,10 @@ const (
 )
 
 func newLowering(p *ir.Program, n *Network) *lowering {
-	l := &lowering{Program: p, net: n, self: n.origin("network/bridge/@name", n.root.tag)}
+	l := &lowering{
+		Program: p, net: n, self: n.origin("network/bridge/@name", n.root.tag),
+		in: ir.IIfName{Name: n.Bridge}, out: ir.OIfName{Name: n.Bridge},
+	}
 	if bridge := n.root.kid("bridge"); bridge.has("name") {
 		l.self.Span = n.src.span(bridge.at("name"))
 	} else if name := n.root.kid("name"); name != nil {
@@ -103,7 +109,7 @@ func (n *Network) origin(element string, at extent) ir.Origin {
 func (l *lowering) lower() {
 	l.services4()
 	l.add(ir.FWX, ir.IPv4, l.self, "guests of one network may talk to each other through the host", ir.Accept{},
-		l.in(), l.out())
+		l.in, l.out)
 	six := l.six || l.net.root.yes("ipv6")
 	origin6 := l.self
 	if six && !l.six {
@@ -114,7 +120,7 @@ func (l *lowering) lower() {
 	}
 	if six {
 		l.add(ir.FWX, ir.IPv6, origin6, "guests of one network may talk to each other through the host", ir.Accept{},
-			l.in(), l.out())
+			l.in, l.out)
 	}
 	for i := len(l.net.subnets) - 1; i >= 0; i-- {
 		l.subnet(l.net.subnets[i])
@@ -128,12 +134,9 @@ func (l *lowering) lower() {
 
 // refuse ends the network's part of the forward groups: what was not accepted above goes nowhere.
 func (l *lowering) refuse(family ir.Family, o ir.Origin) {
-	l.add(ir.FWI, family, o, "nothing else may enter the network", ir.Reject{With: ir.PortUnreachable}, l.out())
-	l.add(ir.FWO, family, o, "nothing else may leave the network", ir.Reject{With: ir.PortUnreachable}, l.in())
+	l.add(ir.FWI, family, o, "nothing else may enter the network", ir.Reject{With: ir.PortUnreachable}, l.out)
+	l.add(ir.FWO, family, o, "nothing else may leave the network", ir.Reject{With: ir.PortUnreachable}, l.in)
 }
-
-func (l *lowering) in() ir.Match  { return ir.IIfName{Name: l.net.Bridge} }
-func (l *lowering) out() ir.Match { return ir.OIfName{Name: l.net.Bridge} }
 
 // add puts a rule at the end of a group's present rules. It copies o and sets its reason.
 func (l *lowering) add(g ir.Group, family ir.Family, o ir.Origin, reason string, v ir.Verdict, matches ...ir.Match) {
@@ -143,9 +146,9 @@ func (l *lowering) add(g ir.Group, family ir.Family, o ir.Origin, reason string,
 
 // service lets guests reach a service of the host, or the host answer at their port.
 func (l *lowering) service(g ir.Group, family ir.Family, o ir.Origin, reason string, proto uint8, port uint16) {
-	device := l.in()
+	device := l.in
 	if g == ir.OUT {
-		device = l.out()
+		device = l.out
 	}
 	l.add(g, family, o, reason, ir.Accept{}, device, ir.L4Proto{Proto: proto}, ir.DPort{From: port, To: port})
 }
@@ -206,13 +209,13 @@ func familyOf(a netip.Addr) ir.Family {
 func (l *lowering) route(s subnet, family ir.Family) {
 	o := l.net.origin("network/ip/@address", s.node.at("address"))
 	l.add(ir.FWI, family, o, "the subnet is routed: anybody may open connections to its guests", ir.Accept{},
-		l.matches(ir.DAddr{Prefix: s.prefix}, inDev, l.out())...)
+		l.matches(ir.DAddr{Prefix: s.prefix}, inDev, l.out)...)
 	l.guestsOut(s, family, o)
 }
 
 func (l *lowering) guestsOut(s subnet, family ir.Family, o ir.Origin) {
 	l.add(ir.FWO, family, o, "guests with an address of the subnet may open connections", ir.Accept{},
-		append([]ir.Match{ir.SAddr{Prefix: s.prefix}, l.in()}, l.devMatch[outDev]...)...)
+		append([]ir.Match{ir.SAddr{Prefix: s.prefix}, l.in}, l.devMatch[outDev]...)...)
 }
 
 // matches puts the match of the way out, if there is one, between two others.

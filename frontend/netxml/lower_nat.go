@@ -10,7 +10,7 @@ import (
 func (l *lowering) translate(s subnet, family ir.Family) {
 	o := l.net.origin("network/ip/@address", s.node.at("address"))
 	reply := append([]ir.Match{}, l.devMatch[inDev]...)
-	reply = append(reply, l.out(), ir.DAddr{Prefix: s.prefix}, ir.CTState{States: ir.StateEstablished | ir.StateRelated})
+	reply = append(reply, l.out, ir.DAddr{Prefix: s.prefix}, ir.CTState{States: ir.StateEstablished | ir.StateRelated})
 	l.add(ir.FWI, family, o, "replies to connections that guests opened may come back", ir.Accept{}, reply...)
 	l.guestsOut(s, family, o)
 	l.untranslated(s, family, o)
@@ -86,5 +86,5 @@ func (l *lowering) checksum() {
 	}
 	l.add(ir.PRT, ir.IPv4, l.net.origin("network/ip/dhcp", l.dhcp4.tag),
 		"old DHCP clients in guests drop answers without a checksum",
-		ir.ChecksumFill{}, l.out(), ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 68, To: 68})
+		ir.ChecksumFill{}, l.out, ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 68, To: 68})
 }
