@@ -1,0 +1,216 @@
+package prove
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// PlaceKind is a kind of end that a connection can have.
+type PlaceKind uint8
+
+const (
+	Network PlaceKind = iota + 1 // the guests of one network
+	Host                         // the host itself
+	Outside                      // whatever is behind the host's other interfaces
+)
+
+// Place is an end of a connection.
+type Place struct {
+	Kind PlaceKind
+	Name string // of the network; empty for the others
+}
+
+// String returns the words of an assertion: network lab, host, outside.
+func (p Place) String() string {
+	switch p.Kind {
+	case Network:
+		return "network " + p.Name
+	case Host:
+		return "host"
+	case Outside:
+		return "outside"
+	}
+	return fmt.Sprintf("place(%d)", uint8(p.Kind))
+}
+
+// Places returns the ends that p's links make: each network whose bridge the host forwards for, the host, the outside.
+func Places(p *ir.Program) []Place {
+	var all []Place
+	for _, l := range p.Links {
+		if l.Mode.Managed() {
+			all = append(all, Place{Network, l.Name})
+		}
+	}
+	return append(all, Place{Kind: Host}, Place{Kind: Outside})
+}
+
+// Query narrows a question to some packets. The zero value asks about all.
+type Query struct {
+	Family ir.Family    // 0 for both
+	Proto  uint8        // IANA number; 0 for any
+	Ports  ir.PortRange // destination ports; zero for any
+	Source netip.Prefix // zero for any address of the place
+	Dest   netip.Prefix
+}
+
+// Reacher answers who can open connections to whom under one program: what becomes of packets of state new. Guests are
+// taken to have addresses of their network; see [Reacher.Leaks] for those that haven't. Its methods are not safe for
+// concurrent use.
+type Reacher struct {
+	program *ir.Program
+	sides   []*side
+}
+
+// side is the program in one family.
+type side struct {
+	*model
+	accepted map[string]node // by way: packets that get through, of any state
+	reached  map[string]fates
+	subnets  node // destination addresses of any network
+	sources  node // source addresses of any network
+	bridges  [2]node
+}
+
+// NewReacher prepares answers about p, which must have passed [ir.Verify]. Its networks are p's links; others, where p was
+// read from a host, can be given it beforehand.
+func NewReacher(p *ir.Program) *Reacher {
+	r := &Reacher{program: p}
+	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
+		s := newSpace(family, p)
+		side := &side{model: newModel(s, p), accepted: make(map[string]node), reached: make(map[string]fates)}
+		for _, w := range ways {
+			side.reached[w.name] = side.fates(w)
+			for f, set := range side.reached[w.name] {
+				if f.outcome == ir.Accepted {
+					side.accepted[w.name] = s.or(side.accepted[w.name], set)
+				}
+			}
+			side.accepted[w.name] = s.and(side.accepted[w.name], s.packets(w))
+		}
+		var in, out, from, to []node
+		for _, l := range p.Links {
+			if !l.Mode.Managed() {
+				continue
+			}
+			in, out = append(in, s.iface(s.iif, l.Bridge.Name, false)), append(out, s.iface(s.oif, l.Bridge.Name, false))
+			for _, a := range l.Addresses {
+				from, to = append(from, s.prefix(s.saddr, a.Prefix)), append(to, s.prefix(s.daddr, a.Prefix))
+			}
+		}
+		side.bridges = [2]node{s.union(in), s.union(out)}
+		side.sources, side.subnets = s.union(from), s.union(to)
+		r.sides = append(r.sides, side)
+	}
+	return r
+}
+
+// Open looks for a new connection from one place to another that gets through, of those q asks about.
+func (r *Reacher) Open(from, to Place, q Query) (some bool, packet ir.Packet) {
+	return r.find(from, to, q, func(s *side, w way, set node) node { return s.and(set, s.accepted[w.name]) })
+}
+
+// Closed looks for a new connection from one place to another that does not get through, of those q asks about.
+func (r *Reacher) Closed(from, to Place, q Query) (some bool, packet ir.Packet) {
+	return r.find(from, to, q, func(s *side, w way, set node) node { return s.diff(set, s.accepted[w.name]) })
+}
+
+func (r *Reacher) find(from, to Place, q Query, narrow func(*side, way, node) node) (bool, ir.Packet) {
+	for _, s := range r.sides {
+		w, ok := wayBetween(from, to)
+		if !ok {
+			continue
+		}
+		if set := narrow(s, w, s.asked(from, to, w, q)); set != never {
+			return true, s.pick(set)
+		}
+	}
+	return false, ir.Packet{}
+}
+
+// wayBetween returns the way that packets between two places go; ok is false from the host to itself, and from outside to
+// outside, which is not asked.
+func wayBetween(from, to Place) (w way, ok bool) {
+	for _, w := range ways {
+		if w.in == (from.Kind != Host) && w.out == (to.Kind != Host) {
+			return w, !(from.Kind == Outside && to.Kind == Outside)
+		}
+	}
+	return way{}, false
+}
+
+// asked returns the new packets from one place to another of which q speaks.
+func (s *side) asked(from, to Place, w way, q Query) node {
+	if q.Family&s.family == 0 && q.Family != 0 {
+		return never
+	}
+	set := s.and(s.packets(w), s.inStates(ir.StateNew))
+	set = s.and(set, s.at(from, s.iif, s.saddr, s.bridges[0], s.sources))
+	set = s.and(set, s.at(to, s.oif, s.daddr, s.bridges[1], s.subnets))
+	if q.Proto != 0 {
+		set = s.and(set, s.value(s.proto, uint64(q.Proto)))
+	}
+	if !q.Ports.IsZero() {
+		set = s.and(set, s.and(s.ports, s.between(s.dport, uint64(q.Ports.From), uint64(q.Ports.To))))
+	}
+	if q.Source.IsValid() {
+		set = s.and(set, s.prefix(s.saddr, q.Source))
+	}
+	if q.Dest.IsValid() {
+		set = s.and(set, s.prefix(s.daddr, q.Dest))
+	}
+	return set
+}
+
+// at returns the packets one end of which, in the fields iface and addr, is at place p.
+func (s *side) at(p Place, iface, addr field, bridges, subnets node) node {
+	switch p.Kind {
+	case Host:
+		return always
+	case Outside:
+		return s.diff(s.not(bridges), s.or(subnets, s.special(addr)))
+	}
+	link := s.link(p.Name)
+	if link == nil {
+		return never
+	}
+	return s.and(s.iface(iface, link.Bridge.Name, false), s.inside(link, addr))
+}
+
+// link returns the link of the network called name, nil if there is none.
+func (s *side) link(name string) *ir.Link {
+	for _, l := range s.program.Links {
+		if l.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// inside returns the packets whose address field is of the network; any unicast address where the network has none in this
+// family.
+func (s *side) inside(l *ir.Link, addr field) node {
+	var sets []node
+	for _, a := range l.Addresses {
+		sets = append(sets, s.prefix(addr, a.Prefix))
+	}
+	if set := s.union(sets); set != never {
+		return set
+	}
+	return s.diff(always, s.special(addr))
+}
+
+// special returns the packets whose address field holds what is no host's address outside: multicast, limited broadcast,
+// unspecified, loopback and link-local addresses (RFC 6890).
+func (s *side) special(addr field) node {
+	texts := []string{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"}
+	if s.family == ir.IPv6 {
+		texts = []string{"::/127", "fe80::/10", "ff00::/8"}
+	}
+	var sets []node
+	for _, t := range texts {
+		sets = append(sets, s.prefix(addr, netip.MustParsePrefix(t)))
+	}
+	return s.union(sets)
+}
