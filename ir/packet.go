@@ -106,7 +106,7 @@ func stateWords(s State) string {
 	return strings.Join(words, ",")
 }
 
-// String returns p as one line of words: tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new.
+// String returns p as one line of words, which [ParsePacket] reads: tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new.
 func (p Packet) String() string {
 	var b strings.Builder
 	b.WriteString(ProtoName(p.Proto))
@@ -121,11 +121,11 @@ func (p Packet) String() string {
 	}
 	fmt.Fprintf(&b, " from %s", end(p.Src, p.SPort))
 	if p.In != "" {
-		fmt.Fprintf(&b, " on %s", p.In)
+		fmt.Fprintf(&b, " on %s", word(p.In))
 	}
 	fmt.Fprintf(&b, " to %s", end(p.Dst, p.DPort))
 	if p.Out != "" {
-		fmt.Fprintf(&b, " out %s", p.Out)
+		fmt.Fprintf(&b, " out %s", word(p.Out))
 	}
 	fmt.Fprintf(&b, " state %s", stateWords(p.State))
 	if p.Mark != 0 {

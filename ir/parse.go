@@ -22,7 +22,17 @@ type (
 	textBlock struct {
 		Group *textGroup `parser:"  'group' @@"`
 		Chain *textChain `parser:"| 'chain' @@"`
+		Set   *textSet   `parser:"| 'set' @@"`
 		Link  *textLink  `parser:"| 'link' @@"`
+	}
+	textSet struct {
+		Family   textWord       `parser:"@@"`
+		Table    textWord       `parser:"@@"`
+		Name     textWord       `parser:"@@"`
+		Elements []*textElement `parser:"'{' @@* '}'"`
+	}
+	textElement struct {
+		Matches []*textMatch `parser:"'element' @@*"`
 	}
 	textGroup struct {
 		Name  textWord    `parser:"@@"`
@@ -49,7 +59,7 @@ type (
 		Origin  *textOrigin  `parser:"( 'from' @@ )?"`
 	}
 	textMatch struct {
-		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' ) | 'icmp' @'type' | 'ct' @'state' | @'opaque-match' )"`
+		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' ) | 'icmp' @'type' | 'ct' @'state' | @'opaque-match' )"`
 		Not   bool      `parser:"@'!='?"`
 		Value textWord  `parser:"@@"`
 		Star  *textStar `parser:"@@?"`
@@ -114,7 +124,7 @@ const maxDepth = 8
 // word that can't stand where it stands, and reports every wrong value; with errors the program is nil. What it means is not
 // judged here; see [Verify].
 func Parse(file string, text []byte) (*Program, diag.List) {
-	t := &textReader{file: file, lines: diag.NewLines(text)}
+	t := &textReader{file: file, area: "ir", lines: diag.NewLines(text)}
 	if offset := tooDeep(text); offset >= 0 {
 		t.errorf("ir-syntax", offset, 1, fmt.Sprintf("block inside more than %d others", maxDepth),
 			"a program has blocks in blocks only where a link is described", "close the blocks before with }")
@@ -126,6 +136,12 @@ func Parse(file string, text []byte) (*Program, diag.List) {
 		return nil, t.list
 	}
 	p := &Program{}
+	t.program = p
+	for _, b := range tree.Blocks {
+		if b.Set != nil { // before the rules that name it
+			p.Sets = append(p.Sets, t.set(b.Set))
+		}
+	}
 	for _, b := range tree.Blocks {
 		switch {
 		case b.Group != nil:
@@ -172,20 +188,27 @@ func tooDeep(text []byte) int {
 // textReader turns the tree of the text form into a program and gathers what is wrong with it.
 type textReader struct {
 	file  string
+	area  diag.Code // the first word of its codes
 	lines *diag.Lines
 	list  diag.List
+
+	program *Program // with the sets read
+	within  *Chain   // whose rules are read
 }
 
 func (t *textReader) errorf(code diag.Code, offset, size int, what, why, fix string) {
 	t.list = append(t.list, diag.Diagnostic{
-		Severity: diag.Error, Code: code, What: what, Why: why, Fix: fix,
-		Span: diag.Span{File: t.file, Start: t.lines.Pos(offset), End: t.lines.Pos(offset + size)},
+		Severity: diag.Error, Code: code, What: what, Why: why, Fix: fix, Span: t.span(offset, size),
 	})
+}
+
+func (t *textReader) span(offset, size int) diag.Span {
+	return diag.Span{File: t.file, Start: t.lines.Pos(offset), End: t.lines.Pos(offset + size)}
 }
 
 // syntax reports what the parser found.
 func (t *textReader) syntax(err error) {
-	const form = "a program is made of group, chain and link blocks; a rule is: family, matches, verdict, comment, from"
+	const form = "a program is made of group, chain, set and link blocks; a rule is: family, matches, verdict, comment, from"
 	var token *participle.UnexpectedTokenError
 	var other participle.Error
 	switch {
@@ -214,7 +237,7 @@ func shown(value string) string {
 }
 
 func keywords() []string {
-	return strings.Fields("group chain link hook type priority policy accept drop return counter checksum fill reject with jump goto " +
-		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark icmp ct state " +
+	return strings.Fields("group chain set element link hook type priority policy accept drop return counter checksum fill reject with jump goto " +
+		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup icmp ct state " +
 		"code comment from at network element reason bytes")
 }

@@ -11,7 +11,7 @@ import (
 
 // value reports w as a wrong value.
 func (t *textReader) value(w textWord, want, fix string) {
-	t.errorf("ir-value", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is not %s", shown(w.Text), want), "nothing else can stand here", fix)
+	t.errorf(t.area+"-value", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is not %s", shown(w.Text), want), "nothing else can stand here", fix)
 }
 
 // text returns the word without its quotes.

@@ -71,6 +71,8 @@ func (v *ruleVerifier) match(m Match) {
 			v.wrong("ir-match", fmt.Sprintf("mark %#x under mask %#x", m.Value, m.Mask),
 				"what the mask takes away never equals a bit of the value", "use a value within the mask")
 		}
+	case Lookup:
+		v.lookup(m)
 	case Opaque:
 		v.text("ir-text", v.rule.Origin.Span, "opaque match", m.Text)
 	default:
@@ -78,19 +80,26 @@ func (v *ruleVerifier) match(m Match) {
 	}
 }
 
-// name checks the name of an interface, or the beginning of one. The kernel's rules are in dev_valid_name (net/core/dev.c);
-// at its end iptables(8) takes + for a wildcard, nft(8) takes *, and nft(8) has no form for a quote within a string.
-func (v *ruleVerifier) name(name string, wildcard bool) {
-	longest := 15 // IFNAMSIZ-1
-	if wildcard {
-		longest-- // room for one character more, as iptables(8) wants it
-	}
-	bad := name == "" || len(name) > longest || name == "." || name == ".." || strings.ContainsAny(name, "/:\"\\") ||
-		strings.HasSuffix(name, "+") || strings.HasSuffix(name, "*")
+// maxIfName is the longest name of an interface in bytes, IFNAMSIZ without its NUL.
+const maxIfName = 15
+
+// kernelName is true if the kernel takes name, of at most longest bytes, for an interface: dev_valid_name (net/core/dev.c).
+func kernelName(name string, longest int) bool {
+	bad := name == "" || len(name) > longest || name == "." || name == ".." || strings.ContainsAny(name, "/:")
 	for i := 0; i < len(name); i++ {
 		bad = bad || name[i] <= ' ' || name[i] == 0x7f
 	}
-	if bad {
+	return !bad
+}
+
+// name checks the name of an interface, or the beginning of one: the kernel must take it;
+// at its end iptables(8) takes + for a wildcard, nft(8) takes *, and nft(8) has no form for a quote within a string.
+func (v *ruleVerifier) name(name string, wildcard bool) {
+	longest := maxIfName
+	if wildcard {
+		longest-- // room for one character more, as iptables(8) wants it
+	}
+	if !kernelName(name, longest) || strings.ContainsAny(name, "\"\\") || strings.HasSuffix(name, "+") || strings.HasSuffix(name, "*") {
 		v.wrong("ir-interface", fmt.Sprintf("interface name %q", name),
 			fmt.Sprintf("a name has 1 to %d bytes, without blanks, control characters, / : \" and \\, and without + or * at its end", longest),
 			"use a name that an interface can have")

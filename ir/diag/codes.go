@@ -20,16 +20,22 @@ func Codes() []Info {
 	var all []Info
 	for _, part := range [][]Info{
 		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(), dhcpCodes(), dhcpHostCodes(),
-		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(),
+		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(),
 	} {
 		all = append(all, part...)
 	}
 	return all
 }
 
-// AboutXML is true if the code's examples are network XML; else they are programs in the IR's text form.
+// AboutXML is true if the code's examples are network XML. Else they are what its first word says: programs in the IR's text
+// form for ir and backend, packet expressions for packet, assertions for assert.
 func (i Info) AboutXML() bool {
-	return !strings.HasPrefix(string(i.Code), "ir-") && !strings.HasPrefix(string(i.Code), "backend-")
+	subject, _, _ := strings.Cut(string(i.Code), "-")
+	switch subject {
+	case "ir", "backend", "packet", "assert":
+		return false
+	}
+	return true
 }
 
 // Find returns the Info of code; ok is false if there is none.

@@ -1,0 +1,62 @@
+package diag
+
+// packetCodes are about packet expressions, what ir.ParsePacket reads. Bad and Good are packet expressions.
+func packetCodes() []Info {
+	return []Info{
+		{
+			Code:  "packet-syntax",
+			Title: "a word of a packet can't stand where it stands",
+			Text: "A packet is written as its protocol and then, in any order: from and to with an address and port, on and out with an " +
+				"interface, state, mark, and for ICMP type and code. Each of these words has one value behind it.",
+			Bad:  "tcp from 10.20.1.5 in virbr0 to 198.51.100.7:443 out eth0",
+			Good: "tcp from 10.20.1.5 on virbr0 to 198.51.100.7:443 out eth0",
+		},
+		{
+			Code:  "packet-value",
+			Title: "a word of a packet is not of the kind that is wanted there",
+			Text: "A packet is one packet: one address and not a network, one port, one connection state. IPv6 addresses stand in brackets " +
+				"where a port follows, so that the last colon is the port's.",
+			Bad:  "tcp from 10.20.1.0/24 on virbr0 to 198.51.100.7:443 out eth0",
+			Good: "tcp from 10.20.1.5 on virbr0 to 198.51.100.7:443 out eth0",
+		},
+		{
+			Code:  "packet-missing",
+			Title: "a packet lacks an address, or has no interface",
+			Text: "Rules look at both addresses. Which rules a packet meets is decided by its interfaces: with on and out it is forwarded, with " +
+				"on alone it is for the host, with out alone it is from the host.",
+			Bad:  "tcp from 10.20.1.5 to 198.51.100.7:443",
+			Good: "tcp from 10.20.1.5 on virbr0 to 198.51.100.7:443 out eth0",
+		},
+		{
+			Code:  "packet-twice",
+			Title: "a packet has a property twice",
+			Text:  "A packet has one source, one destination, one interface by which it came and one by which it leaves, one state and one mark.",
+			Bad:   "udp from 10.20.1.5 on virbr0 on virbr1 to 10.20.1.1:53",
+			Good:  "udp from 10.20.1.5 on virbr0 to 10.20.1.1:53",
+		},
+		{
+			Code:  "packet-unfit",
+			Title: "a packet has a property that its protocol doesn't have",
+			Text:  "TCP, UDP, SCTP, DCCP and UDP-Lite have ports; ICMP and ICMPv6 have a type and a code. Other protocols have neither.",
+			Bad:   "icmp from 10.20.1.5:1024 on virbr0 to 10.20.1.1",
+			Good:  "icmp type echo-request from 10.20.1.5 on virbr0 to 10.20.1.1",
+		},
+		{
+			Code:  "packet-family",
+			Title: "a packet mixes IPv4 and IPv6",
+			Text: "Both addresses of a packet are of one family. Each family has an ICMP of its own; icmp over IPv6, or icmpv6 over IPv4, is a " +
+				"warning only, since rules may match what nobody sends.",
+			Bad:  "tcp from 10.20.1.5 on virbr0 to [2001:db8::7]:443 out eth0",
+			Good: "tcp from fd00:20:1::5 on virbr0 to [2001:db8::7]:443 out eth0",
+		},
+		{
+			Code:  "packet-interface",
+			Title: "a packet's interface is none that the networks' rules know",
+			Text: "Rules tell the interfaces that they name from all others, which are alike to them. A packet whose interfaces are no bridge " +
+				"of the networks meets no rule of theirs; where one looks like a bridge, a slip of the pen is likely. This is said by " +
+				"vnetc trace, which knows the networks; in the examples their bridge is virbr0.",
+			Bad:  "tcp from 10.20.1.5 on virbr7 to 198.51.100.7:443 out eth0",
+			Good: "tcp from 10.20.1.5 on virbr0 to 198.51.100.7:443 out eth0",
+		},
+	}
+}
