@@ -51,7 +51,7 @@ func (s *side) cell(from, to Place) Cell {
 		c.Access = FullAccess
 	default:
 		c.Access = SomeAccess
-		c.Some = s.words(open)
+		c.Some = s.words(open, from, to)
 	}
 	return c
 }

@@ -139,10 +139,13 @@ func randomProgram(r *rand.Rand, f ir.Family) *ir.Program {
 	base("dnat", ir.Base{Hook: ir.Prerouting, Type: ir.NATType, Priority: ir.PriorityDstNAT}, func() ir.Verdict { return natVerdict(r, f, false) })
 	base("dnat-out", ir.Base{Hook: ir.Output, Type: ir.NATType, Priority: ir.PriorityDstNAT}, func() ir.Verdict { return natVerdict(r, f, false) })
 	base("snat", ir.Base{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT + 1}, func() ir.Verdict { return natVerdict(r, f, true) })
-	for name, next := range map[string][]string{"one": {"two"}, "two": nil} {
-		c := &ir.Chain{Family: f, Table: "t", Name: name}
+	for _, chain := range []struct {
+		name string
+		next []string
+	}{{"one", []string{"two"}}, {"two", nil}} {
+		c := &ir.Chain{Family: f, Table: "t", Name: chain.name}
 		for range 1 + r.IntN(3) {
-			c.Rules = append(c.Rules, randomRule(r, f, filterVerdict(r, next...)))
+			c.Rules = append(c.Rules, randomRule(r, f, filterVerdict(r, chain.next...)))
 		}
 		p.Chains = append(p.Chains, c)
 	}

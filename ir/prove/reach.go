@@ -66,41 +66,26 @@ type Reacher struct {
 // side is the program in one family.
 type side struct {
 	*model
+	places   *atlas
 	accepted map[string]node // by way: packets that get through, of any state
-	reached  map[string]fates
-	subnets  node // destination addresses of any network
-	sources  node // source addresses of any network
-	bridges  [2]node
 }
 
-// NewReacher prepares answers about p, which must have passed [ir.Verify]. Its networks are p's links; others, where p was
-// read from a host, can be given it beforehand.
+// NewReacher prepares answers about p, which must have passed [ir.Verify]. Its networks are p's links; a program that was
+// read from a host has none until they are given to it.
 func NewReacher(p *ir.Program) *Reacher {
 	r := &Reacher{program: p}
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		s := newSpace(family, p)
-		side := &side{model: newModel(s, p), accepted: make(map[string]node), reached: make(map[string]fates)}
+		side := &side{model: newModel(s, p), places: newAtlas(s, p.Links), accepted: make(map[string]node)}
 		for _, w := range ways {
-			side.reached[w.name] = side.fates(w)
-			for f, set := range side.reached[w.name] {
+			var sets []node
+			for f, set := range side.fates(w) {
 				if f.outcome == ir.Accepted {
-					side.accepted[w.name] = s.or(side.accepted[w.name], set)
+					sets = append(sets, set)
 				}
 			}
-			side.accepted[w.name] = s.and(side.accepted[w.name], s.packets(w))
+			side.accepted[w.name] = s.and(s.union(sets), s.packets(w))
 		}
-		var in, out, from, to []node
-		for _, l := range p.Links {
-			if !l.Mode.Managed() {
-				continue
-			}
-			in, out = append(in, s.iface(s.iif, l.Bridge.Name, false)), append(out, s.iface(s.oif, l.Bridge.Name, false))
-			for _, a := range l.Addresses {
-				from, to = append(from, s.prefix(s.saddr, a.Prefix)), append(to, s.prefix(s.daddr, a.Prefix))
-			}
-		}
-		side.bridges = [2]node{s.union(in), s.union(out)}
-		side.sources, side.subnets = s.union(from), s.union(to)
 		r.sides = append(r.sides, side)
 	}
 	return r
@@ -146,8 +131,8 @@ func (s *side) asked(from, to Place, w way, q Query) node {
 		return never
 	}
 	set := s.and(s.packets(w), s.inStates(ir.StateNew))
-	set = s.and(set, s.at(from, s.iif, s.saddr, s.bridges[0], s.sources))
-	set = s.and(set, s.at(to, s.oif, s.daddr, s.bridges[1], s.subnets))
+	set = s.and(set, s.places.from(from))
+	set = s.and(set, s.places.to(to))
 	if q.Proto != 0 {
 		set = s.and(set, s.value(s.proto, uint64(q.Proto)))
 	}
@@ -161,56 +146,4 @@ func (s *side) asked(from, to Place, w way, q Query) node {
 		set = s.and(set, s.prefix(s.daddr, q.Dest))
 	}
 	return set
-}
-
-// at returns the packets one end of which, in the fields iface and addr, is at place p.
-func (s *side) at(p Place, iface, addr field, bridges, subnets node) node {
-	switch p.Kind {
-	case Host:
-		return always
-	case Outside:
-		return s.diff(s.not(bridges), s.or(subnets, s.special(addr)))
-	}
-	link := s.link(p.Name)
-	if link == nil {
-		return never
-	}
-	return s.and(s.iface(iface, link.Bridge.Name, false), s.inside(link, addr))
-}
-
-// link returns the link of the network called name, nil if there is none.
-func (s *side) link(name string) *ir.Link {
-	for _, l := range s.program.Links {
-		if l.Name == name {
-			return l
-		}
-	}
-	return nil
-}
-
-// inside returns the packets whose address field is of the network; any unicast address where the network has none in this
-// family.
-func (s *side) inside(l *ir.Link, addr field) node {
-	var sets []node
-	for _, a := range l.Addresses {
-		sets = append(sets, s.prefix(addr, a.Prefix))
-	}
-	if set := s.union(sets); set != never {
-		return set
-	}
-	return s.diff(always, s.special(addr))
-}
-
-// special returns the packets whose address field holds what is no host's address outside: multicast, limited broadcast,
-// unspecified, loopback and link-local addresses (RFC 6890).
-func (s *side) special(addr field) node {
-	texts := []string{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"}
-	if s.family == ir.IPv6 {
-		texts = []string{"::/127", "fe80::/10", "ff00::/8"}
-	}
-	var sets []node
-	for _, t := range texts {
-		sets = append(sets, s.prefix(addr, netip.MustParsePrefix(t)))
-	}
-	return s.union(sets)
 }

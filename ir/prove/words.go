@@ -10,9 +10,10 @@ import (
 // maxWords is how many values of a field are named before they are counted.
 const maxWords = 6
 
-// words describes a set of packets: a line for each protocol that matters, with its ports, states and interfaces where
-// not all of them are meant. It says what occurs, field by field; it does not say which values occur together.
-func (s *space) words(set node) []string {
+// words describes a set of packets between two places: a line for each protocol that matters, with its ports and states,
+// and the interfaces of the outside, where not all of them are meant. It says what occurs, field by field; it does not say
+// which values occur together.
+func (s *space) words(set node, from, to Place) []string {
 	var lines []string
 	rest := set
 	for _, proto := range []uint8{ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6} {
@@ -20,14 +21,14 @@ func (s *space) words(set node) []string {
 		part := s.and(set, of)
 		rest = s.diff(rest, of)
 		if part != never && !s.sameForAll(set, of) {
-			lines = append(lines, s.line(ir.ProtoName(proto), part))
+			lines = append(lines, s.line(ir.ProtoName(proto), part, from, to))
 		}
 	}
 	if len(lines) == 0 {
-		return []string{s.line("any protocol", set)}
+		return []string{s.line("any protocol", set, from, to)}
 	}
 	if rest != never {
-		lines = append(lines, s.line("other protocols", rest))
+		lines = append(lines, s.line("other protocols", rest, from, to))
 	}
 	return lines
 }
@@ -38,15 +39,15 @@ func (s *space) sameForAll(set, of node) bool {
 	return s.without(s.and(set, of), cube) == s.without(set, cube) && s.without(s.diff(set, of), cube) == s.without(set, cube)
 }
 
-func (s *space) line(what string, set node) string {
+func (s *space) line(what string, set node, from, to Place) string {
 	words := []string{what}
 	if ports := s.project(set, s.dport); ports != always && s.and(set, s.ports) == set {
 		words = append(words, "port "+s.ranges(ports, s.dport))
 	}
-	if in := s.project(set, s.iif); s.and(in, s.below(s.iif, len(s.names))) != s.valueless(s.iif) {
+	if in := s.project(set, s.iif); from.Kind == Outside && !s.everywhere(in, s.iif) {
 		words = append(words, "on "+s.namesIn(in, s.iif))
 	}
-	if out := s.project(set, s.oif); s.and(out, s.below(s.oif, len(s.names))) != s.valueless(s.oif) {
+	if out := s.project(set, s.oif); to.Kind == Outside && !s.everywhere(out, s.oif) {
 		words = append(words, "out "+s.namesIn(out, s.oif))
 	}
 	if st := s.project(set, s.state); s.and(st, s.below(s.state, len(states))) != s.below(s.state, len(states)) {
@@ -55,10 +56,9 @@ func (s *space) line(what string, set node) string {
 	return strings.Join(words, " ")
 }
 
-// valueless returns the packets that have some interface in f.
-func (s *space) valueless(f field) node {
-	return s.diff(s.below(f, len(s.names)), s.value(f, 0))
-}
+// everywhere is true if set, which asks interface field f only, has the stand-in for any other name: then what it lacks
+// is bridges.
+func (s *space) everywhere(set node, f field) bool { return s.has1(set, f, len(s.names)-1) }
 
 // cube returns the conjunction of a field's variables, which names them to [bdd.without].
 func (s *space) cube(fields ...field) node {

@@ -1,0 +1,136 @@
+package prove
+
+import (
+	"net/netip"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// atlas says which packets come from and go to which place.
+type atlas struct {
+	space   *space
+	links   []*ir.Link // of managed networks
+	inside  [2]edge    // packets by their source, and by their destination
+	special [2]node    // those whose address is no host's
+}
+
+// edge is the networks' side of one end: interfaces and addresses.
+type edge struct {
+	bridges, subnets node
+}
+
+const (
+	source = iota
+	dest
+)
+
+func newAtlas(s *space, links []*ir.Link) *atlas {
+	a := &atlas{space: s}
+	for _, l := range links {
+		if l.Mode.Managed() {
+			a.links = append(a.links, l)
+		}
+	}
+	for end := range a.inside {
+		var bridges, subnets []node
+		for _, l := range a.links {
+			bridges = append(bridges, s.iface(a.iface(end), l.Bridge.Name, false))
+			for _, addr := range l.Addresses {
+				subnets = append(subnets, s.prefix(a.addr(end), addr.Prefix))
+			}
+		}
+		a.inside[end] = edge{s.union(bridges), s.union(subnets)}
+		a.special[end] = special(s, a.addr(end))
+	}
+	return a
+}
+
+func (a *atlas) iface(end int) field { return []field{a.space.iif, a.space.oif}[end] }
+func (a *atlas) addr(end int) field  { return []field{a.space.saddr, a.space.daddr}[end] }
+
+// from returns the packets that begin at p, to those that end there.
+func (a *atlas) from(p Place) node { return a.at(p, source) }
+func (a *atlas) to(p Place) node   { return a.at(p, dest) }
+
+func (a *atlas) at(p Place, end int) node {
+	switch p.Kind {
+	case Outside:
+		return a.space.diff(a.by(p, end), a.space.or(a.inside[end].subnets, a.special[end]))
+	case Network:
+		for _, l := range a.links {
+			if l.Name == p.Name {
+				return a.space.and(a.by(p, end), a.addresses(l, end))
+			}
+		}
+	}
+	return a.by(p, end)
+}
+
+// by returns the packets that come or go by an interface of p, whatever their addresses.
+func (a *atlas) by(p Place, end int) node {
+	s := a.space
+	switch p.Kind {
+	case Host:
+		return s.value(a.iface(end), 0)
+	case Outside:
+		return s.not(s.or(a.inside[end].bridges, s.value(a.iface(end), 0)))
+	}
+	for _, l := range a.links {
+		if l.Name == p.Name {
+			return s.iface(a.iface(end), l.Bridge.Name, false)
+		}
+	}
+	return never
+}
+
+// addresses returns the packets whose address at that end is of the network; any host's address where the network has none
+// in this family.
+func (a *atlas) addresses(l *ir.Link, end int) node {
+	var sets []node
+	for _, addr := range l.Addresses {
+		sets = append(sets, a.space.prefix(a.addr(end), addr.Prefix))
+	}
+	if set := a.space.union(sets); set != never {
+		return set
+	}
+	return a.space.not(a.special[end])
+}
+
+// occurring returns the places at that end of packets in set, by interface.
+func (a *atlas) occurring(set node, end int) []Place {
+	s := a.space
+	present := s.project(set, a.iface(end))
+	var places []Place
+	bridges := map[int]bool{0: true}
+	for _, l := range a.links {
+		if atom, ok := s.atoms[l.Bridge.Name]; ok && !bridges[atom] {
+			bridges[atom] = true
+			if s.has1(present, a.iface(end), atom) {
+				places = append(places, Place{Network, l.Name})
+			}
+		}
+	}
+	if s.has1(present, a.iface(end), 0) {
+		places = append(places, Place{Kind: Host})
+	}
+	for atom := range s.names {
+		if !bridges[atom] && s.has1(present, a.iface(end), atom) {
+			return append(places, Place{Kind: Outside})
+		}
+	}
+	return places
+}
+
+// special returns the packets whose address field holds what is no host's address outside: multicast, limited broadcast,
+// unspecified, loopback and link-local addresses (RFC 6890).
+func special(s *space, addr field) node {
+	texts := []string{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"}
+	if s.family == ir.IPv6 {
+		texts = []string{"::/127", "fe80::/10", "ff00::/8"}
+	}
+	var sets []node
+	for _, t := range texts {
+		sets = append(sets, s.prefix(addr, netip.MustParsePrefix(t)))
+	}
+	return s.union(sets)
+}

@@ -1,0 +1,118 @@
+package prove
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// Difference is a kind of packet whose fate is not the same under two programs.
+type Difference struct {
+	From, To Place
+	Family   ir.Family
+	Was, Now string    // what becomes of them, in words
+	Packets  []string  // which packets, in words
+	Example  ir.Packet // one of them
+}
+
+// String returns the difference in one line for each kind of packet: tcp port 22 from network lab to network dmz: was
+// rejected with port-unreachable, now accepted.
+func (d Difference) String() string {
+	text := ""
+	for _, p := range d.Packets {
+		text += fmt.Sprintf("%s from %s to %s (%s): was %s, now %s\n", p, d.From, d.To, d.Family, d.Was, d.Now)
+	}
+	return text
+}
+
+// Change returns the packets whose fate differs between a, the old program, and b, the new one, by where they come from
+// and where they go; places are those of both programs. Nothing is returned for packets that have the same fate. Fates that
+// hang on rules which are not modelled are told as unknown.
+func Change(a, b *ir.Program) []Difference {
+	links := append([]*ir.Link(nil), b.Links...)
+	known := make(map[string]bool)
+	for _, l := range links {
+		known[l.Name] = true
+	}
+	for _, l := range a.Links {
+		if !known[l.Name] {
+			links = append(links, l)
+		}
+	}
+	var all []Difference
+	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
+		s := newSpace(family, a, b)
+		c := &changes{space: s, places: newAtlas(s, links)}
+		ma, mb := newModel(s, a), newModel(s, b)
+		for _, w := range ways {
+			all = append(all, c.in(w, ma.fates(w), mb.fates(w))...)
+		}
+	}
+	return all
+}
+
+// changes compares in one family.
+type changes struct {
+	*space
+	places *atlas
+}
+
+// in returns the differences of packets that go way w.
+func (c *changes) in(w way, was, now fates) []Difference {
+	within := c.packets(w)
+	var all []Difference
+	for _, before := range inOrder(was) {
+		rest := c.diff(c.and(within, was[before]), now[before])
+		for _, after := range inOrder(now) {
+			if set := c.and(rest, now[after]); before != after && set != never {
+				all = append(all, c.byPlace(set, before.String(), after.String())...)
+			}
+		}
+	}
+	return all
+}
+
+// byPlace tells the packets of set apart by where they come from and go to.
+func (c *changes) byPlace(set node, was, now string) []Difference {
+	var all []Difference
+	for _, from := range c.places.occurring(set, source) {
+		part := c.and(set, c.places.by(from, source))
+		for _, to := range c.places.occurring(part, dest) {
+			packets := c.and(part, c.places.by(to, dest))
+			if packets == never {
+				continue
+			}
+			if usual := c.and(packets, c.and(c.places.from(from), c.places.to(to))); usual != never {
+				packets = usual // those with the addresses of their places are the plainer case
+			}
+			all = append(all, Difference{From: from, To: to, Family: c.family, Was: was, Now: now, Packets: c.words(packets, from, to), Example: c.pick(packets)})
+		}
+	}
+	return all
+}
+
+// inOrder returns the fates in the order of their words, so that results don't hang on the order of a map.
+func inOrder(f fates) []fate {
+	var all []fate
+	for one := range f {
+		all = append(all, one)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].String() < all[j].String() })
+	return all
+}
+
+// String returns what [ir.Fate] says.
+func (f fate) String() string {
+	if f.unknown != nil {
+		return "unknown (" + f.unknown.String() + ")"
+	}
+	public := ir.Fate{Outcome: f.outcome, Reject: f.reject}
+	if f.snat != (ir.NAT{}) {
+		public.SNAT = &f.snat
+	}
+	if f.dnat != (ir.NAT{}) {
+		public.DNAT = &f.dnat
+	}
+	return public.String()
+}

@@ -1,0 +1,181 @@
+package prove
+
+import (
+	"slices"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// DeadKind tells in which way a rule does nothing.
+type DeadKind uint8
+
+const (
+	Unreached DeadKind = iota + 1 // no packet comes to it and matches
+	Idle                          // packets match, and without it the same would become of them
+)
+
+// DeadRule is a rule that could be taken away. Counters count all the same, so "nothing" is about packets.
+type DeadRule struct {
+	Step     ir.Step
+	Families ir.Family // in which it is dead; all of the rule's
+	Kind     DeadKind
+	Cover    ir.Step // for Unreached: a rule before it that takes such packets; Rule is nil if no packet could match at all
+}
+
+// Dead returns the rules of p's groups and base chains that do nothing, in the order of the chains. Rules in chains behind
+// jumps are not judged, nor rules with a verdict that lets packets go on. Each rule is judged by itself: of two that do the
+// same, taking one away may bring the other to life.
+func Dead(p *ir.Program) []DeadRule {
+	found := make(map[*ir.Rule]*DeadRule)
+	alive := make(map[*ir.Rule]bool)
+	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
+		m := newModel(newSpace(family, p), p)
+		for _, hook := range []ir.Hook{ir.Prerouting, ir.Input, ir.Forward, ir.Output, ir.Postrouting} {
+			for _, b := range p.Bases(hook) {
+				m.deadIn(hook, b, found, alive)
+			}
+		}
+	}
+	var all []DeadRule
+	for _, c := range p.Chains {
+		for i := range c.Rules {
+			if d := found[&c.Rules[i]]; d != nil && !alive[&c.Rules[i]] {
+				all = append(all, *d)
+			}
+		}
+	}
+	return all
+}
+
+// run is a rule, or a run of rules, in the tree that [model.fold] would build, with what it does.
+type run struct {
+	part
+	step        ir.Step // of a leaf
+	left, right *run
+}
+
+func (m *model) tree(leaves []*run) *run {
+	if len(leaves) == 1 {
+		return leaves[0]
+	}
+	half := len(leaves) / 2
+	l, r := m.tree(leaves[:half]), m.tree(leaves[half:])
+	return &run{part: m.then(l.part, r.part), left: l, right: r}
+}
+
+// deadIn judges the rules of what hangs at a hook as one list: a return goes behind the end of its chain, so chains with
+// returns to a following group are cut there by [model.chain]; here a group that returns is left alone.
+func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule, alive map[*ir.Rule]bool) {
+	if !b.Meets(m.family) {
+		return
+	}
+	var leaves []*run
+	for _, c := range b.Chains {
+		for i := range c.Rules {
+			r := &c.Rules[i]
+			if b.Of != nil && !b.Of(r) || r.Family&m.family == 0 {
+				continue
+			}
+			step := ir.Step{Chain: c, Index: i, Rule: r}
+			p := m.rule(step, hook)
+			if p.back != never && len(b.Chains) > 1 {
+				return // a return that goes on with the next group; see above
+			}
+			leaves = append(leaves, &run{part: p, step: step})
+		}
+	}
+	if len(leaves) == 0 {
+		return
+	}
+	policy := end{kind: endAccept}
+	if b.Drop {
+		policy.kind = endDrop
+	}
+	within := never
+	for _, w := range ways {
+		if slices.Contains(w.hooks, hook) {
+			within = m.or(within, m.packets(w))
+		}
+	}
+	if b.Type == ir.NATType {
+		within = m.and(within, m.match(hook, ir.CTState{States: ir.StateNew}))
+	}
+	m.judge(m.tree(leaves), []node{within}, nil, policy, hook, found, alive)
+}
+
+// judge walks down to each rule with what stands before it (sets that a packet must pass) and behind it (runs it would
+// go on to).
+func (m *model) judge(r *run, before []node, behind []*run, policy end, hook ir.Hook, found map[*ir.Rule]*DeadRule, alive map[*ir.Rule]bool) {
+	if r.left != nil {
+		m.judge(r.left, before, append(behind[:len(behind):len(behind)], r.right), policy, hook, found, alive)
+		m.judge(r.right, append(before[:len(before):len(before)], r.left.on), behind, policy, hook, found, alive)
+		return
+	}
+	rule := r.step.Rule
+	kind, dead := m.isDead(r, before, behind, policy, hook)
+	if !dead {
+		alive[rule] = true
+		return
+	}
+	if d := found[rule]; d != nil {
+		d.Families |= m.family
+		d.Kind = max(d.Kind, kind)
+		return
+	}
+	d := &DeadRule{Step: r.step, Families: m.family, Kind: kind}
+	if set := m.and(m.meets(r.step, hook), before[0]); kind == Unreached && set != never {
+		d.Cover = coverOf(m.program, m.pick(set), hook)
+	}
+	found[rule] = d
+}
+
+// isDead is true if the leaf does nothing.
+func (m *model) isDead(r *run, before []node, behind []*run, policy end, hook ir.Hook) (DeadKind, bool) {
+	set := m.meets(r.step, hook)
+	for i := len(before) - 1; i >= 0 && set != never; i-- {
+		set = m.and(set, before[i])
+	}
+	if set == never {
+		return Unreached, true
+	}
+	what := policy // what the rule does with these packets
+	switch len(r.ends) {
+	case 0:
+		if r.back == never {
+			return 0, false // it lets packets go on, as a counter does
+		}
+	case 1:
+		for e := range r.ends {
+			what = e
+		}
+	default:
+		return 0, false
+	}
+	for i := len(behind) - 1; i >= 0; i-- {
+		next := behind[i]
+		for e, ends := range next.ends {
+			if e != what && m.and(set, ends) != never {
+				return 0, false
+			}
+		}
+		if what != policy && m.and(set, next.back) != never {
+			return 0, false
+		}
+		set = m.and(set, next.on)
+	}
+	return Idle, set == never || what == policy
+}
+
+// coverOf returns the rule that decides about packet at hook.
+func coverOf(p *ir.Program, packet ir.Packet, hook ir.Hook) ir.Step {
+	fate, err := ir.Eval(p, packet)
+	if err != nil {
+		return ir.Step{}
+	}
+	for _, step := range fate.Trace {
+		if step.Rule != nil && hookOf(step.Chain) == hook {
+			return step
+		}
+	}
+	return ir.Step{}
+}

@@ -1,0 +1,97 @@
+package prove
+
+import "github.com/vnetc/vnetc/ir"
+
+// Leak is a connection that a network's own rules would refuse to let out, and that gets through all the same because a
+// rule of another network, met earlier, accepts it.
+type Leak struct {
+	From     Place
+	To       []Place   // whom such connections reach
+	Packet   ir.Packet // one of them
+	Family   ir.Family
+	Accepted ir.Step // the rule that lets Packet through
+	Refused  ir.Step // the rule of From's that would have refused it; Rule is nil if none would have let it through
+}
+
+// Leaks returns the leaks of all networks, in the order of the links, IPv4 first. It needs rules with origins: a network's
+// own are those whose Origin names it.
+func (r *Reacher) Leaks() []Leak {
+	own := ownPrograms(r.program)
+	var all []Leak
+	for _, s := range r.sides {
+		for _, l := range r.program.Links {
+			if p := own[l.Name]; p != nil && l.Mode.Filtered() {
+				if leak, some := s.leak(l, p); some {
+					all = append(all, leak)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// ownPrograms returns, for each network, the program of its own rules.
+func ownPrograms(p *ir.Program) map[string]*ir.Program {
+	own := make(map[string]*ir.Program)
+	for _, c := range p.Chains {
+		if c.Group == 0 {
+			continue
+		}
+		for _, rule := range c.Rules {
+			name := rule.Origin.Network
+			if own[name] == nil {
+				own[name] = &ir.Program{}
+			}
+			own[name].Add(c.Group, rule)
+		}
+	}
+	return own
+}
+
+// leak looks for a leak out of one network.
+func (s *side) leak(l *ir.Link, own *ir.Program) (Leak, bool) {
+	forwarded := ways[0]
+	set := s.and(s.and(s.iface(s.iif, l.Bridge.Name, false), s.inStates(ir.StateNew)), s.accepted[forwarded.name])
+	for f, packets := range newModel(s.space, own).fates(forwarded) {
+		if f.outcome == ir.Accepted {
+			set = s.diff(set, packets)
+		}
+	}
+	if set == never {
+		return Leak{}, false
+	}
+	honest := s.and(set, s.places.addresses(l, source))
+	if honest != never {
+		set = honest // guests with their own addresses are the plainer case
+	}
+	leak := Leak{From: Place{Network, l.Name}, Family: s.family, To: s.places.occurring(set, dest), Packet: s.pick(set)}
+	leak.Accepted = lastStep(s.program, leak.Packet)
+	leak.Refused = lastStep(own, leak.Packet)
+	return leak, true
+}
+
+// lastStep returns the last rule that a forwarded packet meets at the forward hook: the one that decides.
+func lastStep(p *ir.Program, packet ir.Packet) ir.Step {
+	fate, err := ir.Eval(p, packet)
+	if err != nil {
+		return ir.Step{}
+	}
+	var last ir.Step
+	for _, step := range fate.Trace {
+		if step.Rule != nil && hookOf(step.Chain) == ir.Forward {
+			last = step
+		}
+	}
+	return last
+}
+
+// hookOf returns the hook of a group or base chain, 0 for other chains.
+func hookOf(c *ir.Chain) ir.Hook {
+	switch {
+	case c.Group != 0:
+		return c.Group.Hook()
+	case c.Base != nil:
+		return c.Base.Hook
+	}
+	return 0
+}
