@@ -20,6 +20,10 @@ var guestPorts = ir.PortRange{From: 1024, To: 65535}
 // Lower returns the program of networks, which must come from [Parse] without an error. Libvirt puts each rule it makes
 // on top of its chain; so the rules of later networks stand above those of earlier ones, and within a network in the
 // order of the functions below. Modes other than none, nat and route have no rules. Links are in the order of networks.
+//
+// An accept in FWI of a routed network is met before the FWO of the network that a packet comes from, so guests that their
+// own network would let out nowhere get into the routed one. That is libvirt's meaning, and the default. With
+// Options.StrictIsolation each network also asks at the end of its FWX whether its own rules let the packet out.
 func Lower(networks []*Network) *ir.Program {
 	p := &ir.Program{}
 	for _, g := range ir.Groups {
@@ -122,6 +126,12 @@ func (l *lowering) lower() {
 		l.add(ir.FWX, ir.IPv6, origin6, "guests of one network may talk to each other through the host", ir.Accept{},
 			l.in, l.out)
 	}
+	if l.net.strict {
+		l.confine(ir.IPv4)
+		if six {
+			l.confine(ir.IPv6)
+		}
+	}
 	for i := len(l.net.subnets) - 1; i >= 0; i-- {
 		l.subnet(l.net.subnets[i])
 	}
@@ -130,6 +140,18 @@ func (l *lowering) lower() {
 		l.refuse(ir.IPv6, origin6)
 	}
 	l.checksum()
+}
+
+// confine ends the network's part of FWX under strict isolation: what its FWO would accept goes on to the next group,
+// anything else from its guests is refused before another network can accept it.
+func (l *lowering) confine(family ir.Family) {
+	for _, s := range l.net.subnets {
+		if familyOf(s.addr) == family && l.net.Mode != ir.ModeNone {
+			l.add(ir.FWX, family, l.net.origin("network/ip/@address", s.node.at("address")), "guests with an address of the subnet may open connections",
+				ir.Return{}, append([]ir.Match{ir.SAddr{Prefix: s.prefix}, l.in}, l.devMatch[outDev]...)...)
+		}
+	}
+	l.add(ir.FWX, family, l.self, "nothing else leaves the network, whoever would let it in", ir.Reject{With: ir.PortUnreachable}, l.in)
 }
 
 // refuse ends the network's part of the forward groups: what was not accepted above goes nowhere.

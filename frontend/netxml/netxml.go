@@ -17,6 +17,8 @@ import (
 type Options struct {
 	// Lax is true if elements, attributes and text that are unknown draw warnings, not errors. They have no effect.
 	Lax bool
+	// StrictIsolation is true if no network's guests get out past its own rules: see [Lower].
+	StrictIsolation bool
 }
 
 // Network is one network as its document describes it, with libvirt's defaults filled in.
@@ -26,6 +28,7 @@ type Network struct {
 	Bridge     string // name of the bridge; empty in modes that have none
 	AutoBridge bool   // AutoBridge is true if the number in Bridge was chosen, because the document leaves it open.
 
+	strict  bool // Options.StrictIsolation
 	src     *source
 	root    *node
 	subnets []subnet // one for each <ip>, in order
@@ -43,7 +46,7 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	each(len(names), func(i int) {
 		c := &checker{opts: opts, report: report{src: &source{name: names[i], text: src.Text(names[i])}}}
 		if root := readTree(&c.report); root != nil {
-			c.net = &Network{src: c.src, root: root}
+			c.net = &Network{src: c.src, root: root, strict: opts.StrictIsolation}
 			c.check()
 		}
 		checkers[i] = c
