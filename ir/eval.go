@@ -26,13 +26,18 @@ import (
 // Eval fails on what is no packet, on a fate that hangs on [Opaque] (*[UnknownError]), and on jumps that lead nowhere or in
 // a circle, which [Verify] finds beforehand.
 func Eval(p *Program, pkt Packet) (Fate, error) {
-	if err := pkt.check(); err != nil {
+	e := &evaluation{program: p, packet: pkt}
+	return e.run()
+}
+
+// run walks the packet through all hooks.
+func (e *evaluation) run() (Fate, error) {
+	if err := e.packet.check(); err != nil {
 		return Fate{}, err
 	}
-	e := &evaluation{program: p, packet: pkt}
-	for _, hook := range pkt.Hooks() {
+	for _, hook := range e.packet.Hooks() {
 		e.hook = hook
-		for _, base := range p.Bases(hook) {
+		for _, base := range e.program.Bases(hook) {
 			if base.Type == NATType && !e.meetsNAT() {
 				continue
 			}
@@ -104,6 +109,7 @@ type evaluation struct {
 	packet  Packet
 	hook    Hook
 	fate    Fate
+	visit   func(Visit) // told of everything met; nil if nobody asks
 }
 
 // meetsNAT is true if the packet meets a nat chain at the present hook.
@@ -138,7 +144,9 @@ func (e *evaluation) walkBase(b BaseView) (course, error) {
 			return after, err
 		}
 		if c.Group == 0 {
-			e.fate.Trace = append(e.fate.Trace, Step{Chain: c, Index: len(c.Rules)})
+			policy := Step{Chain: c, Index: len(c.Rules)}
+			e.fate.Trace = append(e.fate.Trace, policy)
+			e.see(Policy, policy)
 		}
 	}
 	if b.Drop {
@@ -153,6 +161,7 @@ func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, err
 	if depth > len(e.program.Chains) {
 		return stop, fmt.Errorf("jumps lead in a circle through %s", c.Label())
 	}
+	e.see(Entered, Step{Chain: c})
 	for i := range c.Rules {
 		r := &c.Rules[i]
 		if of != nil && !of(r) {
@@ -161,6 +170,7 @@ func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, err
 		step := Step{Chain: c, Index: i, Rule: r}
 		switch e.meets(r) {
 		case no:
+			e.see(Passed, step)
 			continue
 		case maybe:
 			if _, harmless := r.Verdict.(Counter); harmless {
@@ -169,6 +179,7 @@ func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, err
 			return stop, &UnknownError{Packet: e.packet, Step: step}
 		}
 		e.fate.Trace = append(e.fate.Trace, step)
+		e.see(Held, step)
 		after, err := e.apply(step, depth)
 		if err != nil {
 			return stop, err

@@ -1,0 +1,53 @@
+package ir
+
+// Visit is one thing that a packet meets on its way through a program.
+type Visit struct {
+	Kind   VisitKind
+	Hook   Hook
+	Chain  *Chain
+	Index  int   // of Rule in Chain
+	Rule   *Rule // for Passed and Held
+	Failed Match // for Passed: the first match that does not hold
+}
+
+// VisitKind tells what a packet meets.
+type VisitKind uint8
+
+const (
+	Entered VisitKind = iota + 1 // a chain
+	Passed                       // a rule of which a match does not hold
+	Held                         // a rule of which all matches hold
+	Policy                       // the end of a base chain that is no group
+)
+
+// Walk is [Eval] that tells of everything the packet meets, in order. Rules for the other family are not met. Where Eval
+// fails, the visits up to there come with the error.
+func Walk(p *Program, pkt Packet) (Fate, []Visit, error) {
+	var visits []Visit
+	e := &evaluation{program: p, packet: pkt, visit: func(v Visit) { visits = append(visits, v) }}
+	fate, err := e.run()
+	return fate, visits, err
+}
+
+// Holds is true if r is for pkt's family and all its matches hold at hook; false if that hangs on what is not modelled.
+func (r *Rule) Holds(pkt Packet, hook Hook) bool {
+	e := &evaluation{packet: pkt, hook: hook}
+	return e.meets(r) == yes
+}
+
+// see tells the walk, if there is one, of a visit.
+func (e *evaluation) see(kind VisitKind, step Step) {
+	if e.visit == nil || kind == Passed && step.Rule.Family&e.packet.Family == 0 {
+		return
+	}
+	v := Visit{Kind: kind, Hook: e.hook, Chain: step.Chain, Index: step.Index, Rule: step.Rule}
+	if kind == Passed {
+		for _, m := range step.Rule.Matches {
+			if e.holds(m) == no {
+				v.Failed = m
+				break
+			}
+		}
+	}
+	e.visit(v)
+}
