@@ -261,6 +261,9 @@ func (s *ruleReader) addComment(t token) error {
 	if err != nil {
 		return err
 	}
-	s.comment = join("; ", s.comment, text)
+	if s.comment != "" {
+		text = s.comment + "; " + text
+	}
+	s.comment = text
 	return nil
 }

@@ -229,7 +229,7 @@ func TestCleanComment(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := cleanComment(tt.text)
+			got := (&lowerer{}).comment(&ir.Rule{Comment: tt.text})
 			if got != tt.want || len(got) > maxComment || !utf8.ValidString(got) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}

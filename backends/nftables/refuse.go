@@ -2,8 +2,8 @@ package nftables
 
 import (
 	"strings"
-	"unicode/utf8"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -67,53 +67,8 @@ func (l *lowerer) leaveOut(r *ir.Rule, why omission) {
 // maxComment is the longest comment in bytes that nft(8) takes (NFTNL_UDATA_COMMENT_MAXLEN).
 const maxComment = 128
 
-// comment returns the comment of r: its own, and its origin if that was asked for.
+// comment returns the comment of r: its own, and its origin if that was asked for. Strings of nft have no escape for a
+// double quote.
 func (l *lowerer) comment(r *ir.Rule) string {
-	text := r.Comment
-	if l.options.Comments {
-		text = join("; ", text, originText(&r.Origin))
-	}
-	return cleanComment(text)
-}
-
-// originText returns who asked for a rule and why: network lab, lab.xml:7:5: guests may open connections.
-func originText(o *ir.Origin) string {
-	network := ""
-	if o.Network != "" {
-		network = "network " + o.Network
-	}
-	return join(", ", network, join(": ", o.Span.String(), o.Reason))
-}
-
-// join joins the parts that are not empty.
-func join(sep string, parts ...string) string {
-	kept := parts[:0]
-	for _, p := range parts {
-		if p != "" {
-			kept = append(kept, p)
-		}
-	}
-	return strings.Join(kept, sep)
-}
-
-// cleanComment returns text as nft(8) can hold it: valid UTF-8 on one line, cut to what fits. Strings of nft have no escape
-// for a double quote.
-func cleanComment(text string) string {
-	text = strings.Map(func(c rune) rune {
-		switch {
-		case c == '"':
-			return '\''
-		case c < ' ' || c >= 0x7f && c < 0xa0:
-			return ' '
-		}
-		return c
-	}, strings.ToValidUTF8(text, "?"))
-	if len(text) > maxComment {
-		cut := maxComment
-		for !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut]
-	}
-	return strings.TrimSpace(text)
+	return strings.ReplaceAll(backends.Comment(r, l.options.Comments, maxComment), `"`, "'")
 }
