@@ -98,9 +98,10 @@ func ruleJSON(g ir.Group, r *ir.Rule, lines map[*ir.Rule]map[string][]jsonLine) 
 	}
 	return jsonRule{
 		Group: g.String(), Family: r.Family.String(), IR: r.String(), Text: text, Network: r.Origin.Network,
-		Origin: jsonOrigin{
-			File: r.Origin.Span.File, Line: r.Origin.Span.Start.Line, Column: r.Origin.Span.Start.Col,
-			Element: r.Origin.Element, Reason: r.Origin.Reason,
-		},
+		Origin: originJSON(r.Origin),
 	}
+}
+
+func originJSON(o ir.Origin) jsonOrigin {
+	return jsonOrigin{File: o.Span.File, Line: o.Span.Start.Line, Column: o.Span.Start.Col, Element: o.Element, Reason: o.Reason}
 }

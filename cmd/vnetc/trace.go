@@ -1,0 +1,248 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// traceFlags are the flags of `vnetc trace`.
+type traceFlags struct {
+	packet                         string
+	backend, layout, names, format *choice
+	lax, verbose                   bool
+}
+
+func newTrace(s streams) *cobra.Command {
+	var f traceFlags
+	cmd := &cobra.Command{
+		Use:   "trace PATH... --packet PACKET",
+		Short: "show which rules one packet meets, and what becomes of it",
+		Long: `trace walks one packet through the rules of these networks and prints each chain
+that it enters, each rule that it matches, with the rule's text for both back
+ends, the line of XML that asked for it and why, and what becomes of the packet.
+-v also prints the rules that it passes, with what does not match.
+
+A packet is written in words, the protocol first and the others in any order:
+
+  tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new
+  icmp type echo-request from 10.20.1.5 on virbr0 to 10.20.1.1
+
+on names the interface by which it came, out the one by which it leaves: with both
+it is forwarded, with on alone it is for the host, with out alone from the host.
+Ports, state, mark and ICMP type may be left out: 40000 to 443, new, 0,
+echo-request. IPv6 addresses with a port stand in brackets: [fd00::5]:443.
+
+By default the program between XML and rules is traced. --backend traces what that
+back end makes of it instead: the emitted rules, read back.
+
+The host's routing and its other rules are not known here: a packet that is
+"accepted" is accepted by these networks' rules.
+
+Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the packet;
+2 wrong usage; 3 cannot read.`,
+		Example: `  vnetc trace golden/networks/default.xml \
+      --packet "tcp from 192.168.122.10 on virbr0 to 198.51.100.7:443 out eth0"
+  vnetc trace networks/ -v --backend nftables \
+      --packet "udp from 10.0.0.5 on virbr0 to 10.0.1.5:53 out virbr1"
+  vnetc trace networks/ --format json --packet "..." | jq .fate.outcome`,
+		ValidArgsFunction: xmlPaths,
+		RunE: func(_ *cobra.Command, paths []string) error {
+			if len(paths) == 0 || f.packet == "" {
+				return usagef("trace needs at least one PATH and a packet, for example: vnetc trace golden/networks/default.xml " +
+					`--packet "tcp from 192.168.122.10 on virbr0 to 198.51.100.7:443 out eth0"`)
+			}
+			return trace(s, &f, paths)
+		},
+	}
+	cmd.Flags().StringVar(&f.packet, "packet", "", "the packet, in words")
+	f.backend = addChoice(cmd, "backend", "what to trace", append([]string{"ir"}, targetNames()...)...)
+	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", string(backends.Chains), string(backends.Sets))
+	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
+	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also show the rules that the packet passes, and what does not match")
+	return cmd
+}
+
+// trace reads paths and the packet, walks it and prints the way.
+func trace(s streams, f *traceFlags, paths []string) error {
+	src, err := readSources(s.in, paths)
+	if err != nil {
+		return err
+	}
+	program, found := compileSources(src, netxml.Options{Lax: f.lax})
+	packet, more := ir.ParsePacket(f.packet)
+	src.Add(ir.PacketFile, []byte(f.packet))
+	found = append(found, more...)
+	if program != nil && !more.HasErrors() {
+		found = append(found, strangers(program, packet, f.packet)...)
+	}
+	if err := report(s, src, found, false); err != nil {
+		return err
+	}
+	w, err := walkPacket(f, program, packet)
+	if err != nil {
+		return err
+	}
+	if f.format.value == "json" {
+		err = traceJSON(s.out, w, found)
+	} else {
+		err = traceText(s.out, w)
+	}
+	if err != nil {
+		return hostf("write: %v", err)
+	}
+	return nil
+}
+
+// walked is a packet's way, and what there is to say about each rule on it.
+type walked struct {
+	packet  ir.Packet
+	fate    ir.Fate
+	visits  []ir.Visit
+	origins origins
+	lines   lines
+	targets []string // back ends that said what they make of the rules
+	backend string
+}
+
+// walkPacket walks packet through p, or through what the chosen back end makes of p.
+func walkPacket(f *traceFlags, p *ir.Program, packet ir.Packet) (*walked, error) {
+	w := &walked{packet: packet, backend: f.backend.value, lines: make(lines)}
+	traced := p
+	for _, b := range targets {
+		o := backends.Options{Families: ir.Both, Names: backends.Names(f.names.value), Layout: backends.Chains}
+		if b.Name() == "nftables" {
+			o.Layout = backends.Layout(f.layout.value)
+		}
+		rules, said := b.Lower(p, o)
+		if said.HasErrors() {
+			if b.Name() == f.backend.value {
+				return nil, exitError{exitNo, said.Error()}
+			}
+			continue
+		}
+		w.targets = append(w.targets, b.Name())
+		w.lines.add(b.Name(), rules, packet.Family)
+		if b.Name() != f.backend.value {
+			continue
+		}
+		var err error
+		if traced, err = b.Read(rules.Images()); err != nil {
+			return nil, hostf("read the rules of %s back: %v", b.Name(), err)
+		}
+		w.origins = originsOf(b, o, rules, traced)
+	}
+	var err error
+	w.fate, w.visits, err = ir.Walk(traced, packet)
+	var unknown *ir.UnknownError
+	if errors.As(err, &unknown) {
+		return nil, exitError{exitNo, err.Error()}
+	}
+	if err != nil {
+		return nil, hostf("%v", err)
+	}
+	if !f.verbose {
+		w.visits = slices.DeleteFunc(w.visits, func(v ir.Visit) bool { return v.Kind == ir.Passed })
+	}
+	return w, nil
+}
+
+// source returns the program's rule behind the one that v met, nil where there is none: a jump between chains of a layout.
+func (w *walked) source(v ir.Visit) *ir.Rule {
+	if w.origins == nil {
+		return v.Rule
+	}
+	all := w.origins[v.Rule]
+	for _, r := range all {
+		if r.Holds(w.packet, v.Hook) {
+			return r
+		}
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return nil
+}
+
+// strangers hints at interfaces of the packet that the networks do not know, where that is likely a slip: a name is written
+// much like a known one, or no interface of the packet is known.
+func strangers(p *ir.Program, packet ir.Packet, text string) diag.List {
+	known := interfaces(p)
+	var alike, unknown diag.List
+	some := false
+	for _, end := range []struct{ key, name string }{{"on", packet.In}, {"out", packet.Out}} {
+		if end.name == "" {
+			continue
+		}
+		if slices.Contains(known, end.name) {
+			some = true
+			continue
+		}
+		d := diag.Diagnostic{
+			Severity: diag.Warning, Code: "packet-interface", Span: interfaceSpan(text, end.key, end.name),
+			What: fmt.Sprintf("%s is no bridge of these networks", end.name),
+			Why:  "a packet by interfaces that no rule names meets only the rules for all packets",
+			Fix:  "the networks' interfaces are " + strings.Join(known, ", "),
+		}
+		if len(known) == 0 {
+			d.Fix = "nothing need be done: these networks have no interfaces of their own"
+		}
+		if near, ok := diag.Near(end.name, known); ok {
+			d.Fix = fmt.Sprintf("did you mean %s?", near)
+			alike = append(alike, d)
+		}
+		unknown = append(unknown, d)
+	}
+	if len(alike) > 0 || some {
+		return alike
+	}
+	return unknown
+}
+
+// interfaceSpan returns the place of an interface behind its key in a packet expression.
+func interfaceSpan(text, key, name string) diag.Span {
+	span := diag.Span{File: ir.PacketFile}
+	at := regexp.MustCompile(`(?:^|\s)` + key + `\s+("?` + regexp.QuoteMeta(name) + `"?)`).FindStringSubmatchIndex(text)
+	if at != nil { // else it is written with escapes
+		lines := diag.NewLines([]byte(text))
+		span.Start, span.End = lines.Pos(at[2]), lines.Pos(at[3])
+	}
+	return span
+}
+
+// interfaces returns the bridges of p's networks and the interfaces that its rules name, each once.
+func interfaces(p *ir.Program) []string {
+	var names []string
+	note := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, l := range p.Links {
+		note(l.Bridge.Name)
+	}
+	for _, c := range p.Chains {
+		for i := range c.Rules {
+			for _, m := range c.Rules[i].Matches {
+				switch m := m.(type) {
+				case ir.IIfName:
+					note(m.Name)
+				case ir.OIfName:
+					note(m.Name)
+				}
+			}
+		}
+	}
+	return names
+}

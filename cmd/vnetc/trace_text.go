@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// traceText writes the way for people: hooks, chains, rules with their lines and origins, and the fate.
+func traceText(out io.Writer, w *walked) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", w.packet)
+	var hook ir.Hook
+	var chain *ir.Chain
+	for i, v := range w.visits {
+		if v.Hook != hook {
+			hook, chain = v.Hook, nil
+			fmt.Fprintf(&b, "\n%s\n", hook)
+		}
+		if v.Chain != chain {
+			chain = v.Chain
+			fmt.Fprintf(&b, "  %s%s\n", chainWords(chain), emptyWords(w.visits[i:]))
+		}
+		switch v.Kind {
+		case ir.Passed:
+			fmt.Fprintf(&b, "    - %s\n      %s\n", diag.Visible(v.Rule.String()), failedWords(v))
+		case ir.Held:
+			fmt.Fprintf(&b, "    + %s\n", diag.Visible(v.Rule.String()))
+			held(&b, w, v)
+		case ir.Policy:
+			fmt.Fprintf(&b, "    policy %s\n", policyWord(v.Chain))
+		}
+	}
+	fmt.Fprintf(&b, "\n%s\n", fateWords(w.fate, w.packet))
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// held writes what there is to say about a rule that matched.
+func held(b *strings.Builder, w *walked, v ir.Visit) {
+	r := w.source(v)
+	if r == nil {
+		return
+	}
+	for _, target := range w.targets {
+		said := false
+		for _, l := range w.lines[r] {
+			if l.target == target {
+				said = true
+				fmt.Fprintf(b, "      %-10s%s\n", target, diag.Visible(l.Text))
+			}
+		}
+		if !said {
+			fmt.Fprintf(b, "      %-10sleft out; vnetc compile -v --backend %s says why\n", target, target)
+		}
+	}
+	if from := originText(r.Origin); from != "" {
+		fmt.Fprintf(b, "      %-10s%s\n", "from", from)
+	}
+}
+
+// originText returns an origin in words: lab.xml:5:3, network lab: what guests may open.
+func originText(o ir.Origin) string {
+	words := o.Span.String()
+	if o.Network != "" {
+		words += ", network " + o.Network
+	}
+	if o.Reason != "" {
+		words += ": " + o.Reason
+	}
+	return diag.Visible(strings.TrimPrefix(words, ", "))
+}
+
+// chainWords names a chain, with what it is for if it is a group.
+func chainWords(c *ir.Chain) string {
+	words := diag.Visible(c.Label())
+	if c.Group != 0 {
+		words += ", " + groupWords(c.Group)
+	}
+	return words
+}
+
+// groupWords says what a group's rules are about.
+func groupWords(g ir.Group) string {
+	switch g {
+	case ir.INP:
+		return "guests to services on the host"
+	case ir.OUT:
+		return "the host's answers"
+	case ir.FWX:
+		return "between guests of one network"
+	case ir.FWI:
+		return "into a network"
+	case ir.FWO:
+		return "out of a network"
+	case ir.PRT:
+		return "source NAT"
+	}
+	panic(fmt.Sprintf("unknown group %s", g))
+}
+
+// emptyWords returns words for a chain in which nothing is shown; visits begins with its entry.
+func emptyWords(visits []ir.Visit) string {
+	for _, v := range visits {
+		if v.Chain != visits[0].Chain {
+			break
+		}
+		if v.Kind != ir.Entered {
+			return ""
+		}
+	}
+	return ": no rule matches"
+}
+
+func failedWords(v ir.Visit) string {
+	if v.Failed == nil {
+		return "does not match"
+	}
+	return "does not match: " + diag.Visible(ir.MatchText(v.Failed))
+}
+
+func policyWord(c *ir.Chain) string {
+	if c.Base.Drop {
+		return "drop"
+	}
+	return "accept"
+}
+
+// fateWords says what becomes of the packet, in a sentence for each part of it.
+func fateWords(f ir.Fate, p ir.Packet) string {
+	switch f.Outcome {
+	case ir.Dropped:
+		return "dropped: it ends here, and nobody is told"
+	case ir.Rejected:
+		return fmt.Sprintf("rejected: it ends here, and %s is told %s", p.Src, f.Reject)
+	}
+	words := "accepted: it goes on to the host itself"
+	if p.Out != "" {
+		words = "accepted: it leaves by " + p.Out
+	}
+	for _, n := range []*ir.NAT{f.DNAT, f.SNAT} {
+		if n != nil {
+			words += "\n  " + natWords(*n)
+		}
+	}
+	if f.Checksum {
+		words += "\n  its checksum is filled in"
+	}
+	if p.State != ir.StateNew && p.State != ir.StateUntracked && p.State != ir.StateInvalid {
+		words += "\n  its addresses are rewritten as those of its connection's first packet were; trace that one with state new"
+	}
+	return words
+}
+
+// natWords says what NAT does to the packet.
+func natWords(n ir.NAT) string {
+	end, to := "source", n.Addrs.String()
+	switch n.Kind {
+	case ir.KindMasquerade:
+		to = "the address of the interface by which it leaves"
+	case ir.KindRedirect:
+		end, to = "destination", "the host itself"
+	case ir.KindDNAT:
+		end = "destination"
+	}
+	if n.Kind != ir.KindMasquerade && n.Kind != ir.KindRedirect && n.Addrs.IsZero() {
+		to = "its own address"
+	}
+	words := fmt.Sprintf("its %s becomes %s", end, to)
+	if !n.Ports.IsZero() {
+		words += ", port " + n.Ports.String()
+	}
+	return words + " (" + n.String() + ")"
+}
