@@ -1,0 +1,164 @@
+// Package state keeps what vnetc did on this host: one file for each network in force, under a lock that one process at a
+// time holds. The folder is on a file system that dies with the boot, as the kernel's rules do. What stands there is a
+// note, not the truth: callers compare it with the kernel.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+)
+
+// DefaultDir is where state lives unless the user says otherwise.
+const DefaultDir = "/run/vnetc"
+
+// Network is the note about one network in force.
+type Network struct {
+	Name    string    `json:"name"`
+	File    string    `json:"file"`    // the XML file, as the user named it
+	XML     string    `json:"xml"`     // its text when it was applied
+	Backend string    `json:"backend"` // nftables or iptables
+	Layout  string    `json:"layout"`
+	Names   string    `json:"names"`
+	Strict  bool      `json:"strict_isolation"`
+	Order   int       `json:"order"` // place among the networks: rules of later ones stand above those of earlier ones
+	Applied time.Time `json:"applied"`
+}
+
+// Dir is the state folder, locked by this process. Close gives it back.
+type Dir struct {
+	path string
+	lock *os.File
+}
+
+// Open makes the folder if it is missing and takes its lock, for which it waits as long as wait. Another process that holds
+// it longer is named by a *[LockedError].
+func Open(path string, wait time.Duration) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	lock, err := takeLock(filepath.Join(path, "lock"), wait)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{path: path, lock: lock}
+	if err := d.sweep(); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Close gives the lock back.
+func (d *Dir) Close() error { return d.lock.Close() }
+
+// sweep removes files that a process was killed over while it wrote them.
+func (d *Dir) sweep() error {
+	left, err := filepath.Glob(filepath.Join(escape(d.path), "networks", ".*.new"))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// escape makes path match itself in a pattern of [filepath.Match].
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// file returns the path of a network's note. Names come from checked XML; one that could lead elsewhere is refused all the
+// same.
+func (d *Dir) file(name string) (string, error) {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		return "", fmt.Errorf("network %q: this can't be the name of a file", name)
+	}
+	return filepath.Join(d.path, "networks", name+".json"), nil
+}
+
+// Save writes the note about n, beside its place and then renamed: it is whole or as before.
+func (d *Dir) Save(n Network) error {
+	path, err := d.file(n.Name)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(n, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("state of %s: %w", n.Name, err)
+	}
+	if err := writeWhole(path, append(text, '\n')); err != nil {
+		return fmt.Errorf("state of %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+func writeWhole(path string, text []byte) error {
+	dir, base := filepath.Split(path)
+	tmp := filepath.Join(dir, "."+base+".new")
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return err
+}
+
+// Remove deletes the note about the network called name; that there is none is no error.
+func (d *Dir) Remove(name string) error {
+	path, err := d.file(name)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("state of %s: %w", name, err)
+	}
+	return nil
+}
+
+// Networks returns all notes in the order of their networks. A note that can't be read is left out and returned among the
+// damaged file names, for the caller to say so and to make it anew.
+func (d *Dir) Networks() (networks []Network, damaged []string, err error) {
+	paths, err := filepath.Glob(filepath.Join(escape(d.path), "networks", "*.json"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		var n Network
+		if json.Unmarshal(text, &n) != nil || n.Name+".json" != filepath.Base(path) {
+			damaged = append(damaged, path)
+			continue
+		}
+		networks = append(networks, n)
+	}
+	sort.SliceStable(networks, func(i, j int) bool { return networks[i].Order < networks[j].Order })
+	return networks, damaged, nil
+}
