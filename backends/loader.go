@@ -1,0 +1,25 @@
+package backends
+
+// Loader puts rulesets of one back end into the kernel, in the network namespace of the calling thread. It touches nothing
+// but what bears the names of [Options]; rules of others stay byte for byte, and in their place.
+type Loader interface {
+	Backend
+	// Available returns nil if this back end can be used here, else what is missing: the tool, the kernel's support, or the
+	// capability.
+	Available() error
+	// Dump returns what the kernel holds under names, in the form that Read takes; none if there is nothing.
+	Dump(names Names) ([]Document, error)
+	// Load makes the kernel hold what rules says, whatever it held under their names. Packets meet the old rules or the new
+	// ones, family by family where the target's own transactions are no larger. After an error the old rules are in force.
+	// What is right already is left alone, counters included.
+	Load(rules Ruleset) (Report, error)
+	// Unload takes everything under names away, jumps and chains and tables.
+	Unload(names Names) error
+}
+
+// Report is what a Load did.
+type Report struct {
+	Kept    int  // rules that were right already and were left alone
+	Changed int  // rules, elements and jumps that were added, replaced or deleted; 0 if nothing was sent
+	Rebuilt bool // Rebuilt is true if everything was made anew.
+}
