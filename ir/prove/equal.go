@@ -28,7 +28,7 @@ func (a Answer) String() string {
 	return fmt.Sprintf("answer(%d)", uint8(a))
 }
 
-// Result is the outcome of [Equal].
+// Result is the outcome of [Equal] and [EqualAmong].
 type Result struct {
 	Answer  Answer
 	Packet  ir.Packet // for Refuted: one that shows the difference
@@ -43,14 +43,20 @@ type Result struct {
 // The packet of a refutation is one that [ir.Eval] treats differently; that is checked here, so that prover and referee
 // can't drift apart unseen.
 func Equal(a, b *ir.Program, families ir.Family) Result {
+	return equal(a, b, families, &ir.Program{}, func(*space) node { return always })
+}
+
+// equal is Equal among some packets of each space; with names the space has more interfaces than the programs name.
+func equal(a, b *ir.Program, families ir.Family, names *ir.Program, among func(*space) node) Result {
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		if families&family == 0 {
 			continue
 		}
-		s := newSpace(family, a, b)
+		s := newSpace(family, a, b, names)
 		ma, mb := newModel(s, a), newModel(s, b)
+		some := among(s)
 		for _, w := range ways {
-			if r := s.compare(ma, mb, w); r.Answer != Proved {
+			if r := s.compare(ma, mb, w, some); r.Answer != Proved {
 				return r
 			}
 		}
@@ -58,10 +64,10 @@ func Equal(a, b *ir.Program, families ir.Family) Result {
 	return Result{Answer: Proved}
 }
 
-// compare is Equal for one family and one way.
-func (s *space) compare(a, b *model, w way) Result {
+// compare is equal for one family and one way.
+func (s *space) compare(a, b *model, w way, among node) Result {
 	fa, fb := a.fates(w), b.fates(w)
-	within := s.packets(w)
+	within := s.and(s.packets(w), among)
 	unmodelled := s.or(unknowns(s, fa), unknowns(s, fb))
 	differ := s.and(s.diff(within, unmodelled), s.differing(fa, fb))
 	certain := differ
