@@ -48,6 +48,18 @@ func ProtoName(proto uint8) string {
 	return strconv.Itoa(int(proto))
 }
 
+// ProtoNumber returns the number of a protocol that is given as [ProtoName] gives it, or by a number in Go's decimal or
+// hexadecimal form; ok is false if it is neither.
+func ProtoNumber(word string) (proto uint8, ok bool) {
+	for _, p := range protoNames {
+		if p.name == word {
+			return p.proto, true
+		}
+	}
+	n, err := parseNumber(word, 8)
+	return uint8(n), err == nil
+}
+
 // Hooks returns the hooks that p meets, in order. A packet with both interfaces is forwarded, one with only In is for the
 // host, one with only Out is from it; one with neither meets nothing.
 func (p Packet) Hooks() []Hook {

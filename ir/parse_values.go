@@ -104,17 +104,11 @@ func split(s, sep string) (before, after string) {
 }
 
 func (t *textReader) proto(w textWord) uint8 {
-	text := t.text(w)
-	for _, p := range protoNames {
-		if p.name == text {
-			return p.proto
-		}
-	}
-	n, err := parseNumber(text, 8)
-	if err != nil {
+	n, ok := ProtoNumber(t.text(w))
+	if !ok {
 		t.value(w, "a protocol", "write a number up to 255, or one of icmp, tcp, udp, dccp, icmpv6, sctp, udplite")
 	}
-	return uint8(n)
+	return n
 }
 
 func (t *textReader) states(w textWord) State {

@@ -20,7 +20,7 @@ func Codes() []Info {
 	var all []Info
 	for _, part := range [][]Info{
 		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(), dhcpCodes(), dhcpHostCodes(),
-		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(),
+		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), assertCodes(),
 	} {
 		all = append(all, part...)
 	}

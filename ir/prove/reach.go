@@ -127,12 +127,15 @@ func wayBetween(from, to Place) (w way, ok bool) {
 
 // asked returns the new packets from one place to another of which q speaks.
 func (s *side) asked(from, to Place, w way, q Query) node {
+	return s.and(s.narrowed(w, q), s.and(s.places.from(from), s.places.to(to)))
+}
+
+// narrowed returns the new packets that go way w and of which q speaks, whatever their places.
+func (s *side) narrowed(w way, q Query) node {
 	if q.Family&s.family == 0 && q.Family != 0 {
 		return never
 	}
 	set := s.and(s.packets(w), s.inStates(ir.StateNew))
-	set = s.and(set, s.places.from(from))
-	set = s.and(set, s.places.to(to))
 	if q.Proto != 0 {
 		set = s.and(set, s.value(s.proto, uint64(q.Proto)))
 	}

@@ -1,0 +1,179 @@
+package prove
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// AssertionKind is what an assertion claims.
+type AssertionKind string
+
+const (
+	Deny     AssertionKind = "deny"     // no new connection of that kind gets through, whatever addresses a guest takes
+	Allow    AssertionKind = "allow"    // every new connection of that kind gets through, from addresses of the place
+	Isolated AssertionKind = "isolated" // no new connection to another network or outside gets through, either way
+)
+
+// Assertion is a claim about who can open connections to whom, one line of an assertion file; see [ParseAssertions].
+type Assertion struct {
+	Kind     AssertionKind
+	From, To Place // for Isolated From is the network
+	Query    Query // which connections, for Deny and Allow
+	Span     diag.Span
+
+	fromSpan, toSpan diag.Span // of the networks' names, or of the words host and outside
+}
+
+// String returns the assertion in its own language.
+func (a Assertion) String() string {
+	words := []string{string(a.Kind)}
+	if a.Kind == Isolated {
+		return strings.Join(append(words, placeWords(a.From)), " ")
+	}
+	if w := familyWord(a.Query.Family); w != "" {
+		words = append(words, w)
+	}
+	if a.Query.Proto != 0 {
+		words = append(words, ir.ProtoName(a.Query.Proto))
+	}
+	end := func(key string, p Place, addr fmt.Stringer, some bool) {
+		words = append(words, key)
+		if some {
+			words = append(words, addr.String(), "in")
+		}
+		words = append(words, placeWords(p))
+	}
+	end("from", a.From, a.Query.Source, a.Query.Source.IsValid())
+	end("to", a.To, a.Query.Dest, a.Query.Dest.IsValid())
+	if !a.Query.Ports.IsZero() {
+		words = append(words, "port", a.Query.Ports.String())
+	}
+	return strings.Join(words, " ")
+}
+
+func placeWords(p Place) string {
+	if p.Kind == Network && !isPlain(p.Name) {
+		return fmt.Sprintf("network %q", p.Name)
+	}
+	return p.String()
+}
+
+func familyWord(f ir.Family) string {
+	switch f {
+	case ir.IPv4:
+		return "ipv4"
+	case ir.IPv6:
+		return "ipv6"
+	}
+	return ""
+}
+
+// CheckNames says which networks the assertions speak of that are none of p's.
+func CheckNames(p *ir.Program, assertions []Assertion) diag.List {
+	places := Places(p)
+	var names []string
+	for _, place := range places {
+		if place.Kind == Network {
+			names = append(names, place.Name)
+		}
+	}
+	var list diag.List
+	check := func(place Place, at diag.Span) {
+		if place.Kind != Network || slices.Contains(places, place) {
+			return
+		}
+		fix := "name one of " + strings.Join(names, ", ")
+		if near, ok := diag.Near(place.Name, names); ok {
+			fix = fmt.Sprintf("did you mean %s?", near)
+		} else if len(names) == 0 {
+			fix = "take the line out: none of these networks is of mode nat, route, open or isolated"
+		}
+		list = append(list, diag.Diagnostic{
+			Severity: diag.Error, Code: "assert-network", Span: at, What: fmt.Sprintf("there is no network %s here", place.Name),
+			Why: "an assertion speaks of the networks that are verified with it, those for which the host forwards", Fix: fix,
+		})
+	}
+	for _, a := range assertions {
+		check(a.From, a.fromSpan)
+		check(a.To, a.toSpan)
+	}
+	return list
+}
+
+// Check decides whether a holds; if not, packet is one that shows it. An Allow about connections that can't be, such as
+// those from addresses that the network does not have, does not hold, and there is no packet: packet is the zero value.
+func (r *Reacher) Check(a Assertion) (ok bool, packet ir.Packet) {
+	switch a.Kind {
+	case Deny:
+		some, packet := r.letsThrough(a.From, a.To, a.Query)
+		return !some, packet
+	case Allow:
+		if !r.some(a.From, a.To, a.Query) {
+			return false, ir.Packet{}
+		}
+		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node {
+			return s.diff(s.and(set, constant(r.talks(s, a.From) && r.talks(s, a.To))), s.accepted[w.name])
+		})
+		return !some, packet
+	case Isolated:
+		for _, other := range Places(r.program) {
+			if other == a.From || other.Kind == Host {
+				continue
+			}
+			for _, pair := range [][2]Place{{a.From, other}, {other, a.From}} {
+				if some, packet := r.letsThrough(pair[0], pair[1], Query{}); some {
+					return false, packet
+				}
+			}
+		}
+		return true, ir.Packet{}
+	}
+	panic(fmt.Sprintf("prove: unknown kind of assertion %q", a.Kind))
+}
+
+// letsThrough looks for a new connection that gets through, first among those with addresses of their places, which are
+// the plainer case, then among all that come and go by the places' interfaces.
+func (r *Reacher) letsThrough(from, to Place, q Query) (bool, ir.Packet) {
+	if some, packet := r.Open(from, to, q); some {
+		return true, packet
+	}
+	for _, s := range r.sides {
+		w, ok := wayBetween(from, to)
+		if !ok {
+			continue
+		}
+		set := s.and(s.narrowed(w, q), s.accepted[w.name])
+		set = s.and(set, s.and(s.places.by(from, source), s.places.by(to, dest)))
+		if set != never {
+			return true, s.pick(set)
+		}
+	}
+	return false, ir.Packet{}
+}
+
+// some is true if there are connections of which q asks at all.
+func (r *Reacher) some(from, to Place, q Query) bool {
+	found, _ := r.find(from, to, q, func(s *side, _ way, set node) node {
+		return s.and(set, constant(r.talks(s, from) && r.talks(s, to)))
+	})
+	return found
+}
+
+// talks is true if p can have an address of s's family: the host and the outside always, a network if it has a subnet there.
+func (r *Reacher) talks(s *side, p Place) bool {
+	if p.Kind != Network {
+		return true
+	}
+	for _, l := range r.program.Links {
+		for _, addr := range l.Addresses {
+			if l.Name == p.Name && addr.Prefix.Addr().Is4() == (s.family == ir.IPv4) {
+				return true
+			}
+		}
+	}
+	return false
+}
