@@ -13,6 +13,9 @@ type Loader interface {
 	// ones, family by family where the target's own transactions are no larger. After an error the old rules are in force.
 	// What is right already is left alone, counters included.
 	Load(rules Ruleset) (Report, error)
+	// Restore makes the kernel hold what a Dump of names returned, as far as Dump told it; with no images, nothing under these
+	// names.
+	Restore(names Names, images []Document) error
 	// Unload takes everything under names away, jumps and chains and tables.
 	Unload(names Names) error
 }
