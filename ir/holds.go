@@ -69,10 +69,28 @@ func (e *evaluation) holds(m Match) answer {
 		return answerOf((p.State&m.States != 0) != m.Not)
 	case Mark:
 		return answerOf((p.Mark&m.Mask == m.Value) != m.Not)
+	case Lookup:
+		return answerOf(e.inSet(m.Set) != m.Not)
 	case Opaque:
 		return maybe
 	}
 	panic(fmt.Sprintf("ir: unknown match %T", m))
+}
+
+// inSet is true if all matches of some element hold.
+func (e *evaluation) inSet(s *Set) bool {
+	for _, element := range s.Elements {
+		all := yes
+		for _, m := range element {
+			if all = min(all, e.holds(m)); all == no {
+				break
+			}
+		}
+		if all == yes {
+			return true
+		}
+	}
+	return false
 }
 
 // out returns the interface by which the packet leaves, which is not known before routing. (The one by which it came is

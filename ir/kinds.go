@@ -3,10 +3,12 @@ package ir
 import "net/netip"
 
 // SampleMatches returns at least one match of every kind and of every form that prints or lowers in its own way. Tests
-// that walk it are exhaustive: a new kind breaks exactly the places that must learn it.
+// that walk it are exhaustive: a new kind breaks exactly the places that must learn it. A program that has them must list the
+// sets; see [Program.AddSets].
 func SampleMatches() []Match {
 	p4, p6 := netip.MustParsePrefix, netip.MustParsePrefix
 	a := netip.MustParseAddr
+	bridges := &Set{Family: Both, Name: "bridges", Elements: [][]Match{{IIfName{Name: "virbr0"}}, {IIfName{Name: "virbr1"}}}}
 	return []Match{
 		IIfName{Name: "virbr0"},
 		IIfName{Name: "virbr0", Not: true},
@@ -55,6 +57,16 @@ func SampleMatches() []Match {
 		Mark{Value: 1, Mask: 0xffffffff},
 		Mark{Value: 0x10, Mask: 0xf0},
 		Mark{Value: 0x10, Mask: 0xf0, Not: true},
+		Lookup{Set: bridges},
+		Lookup{Set: bridges, Not: true},
+		Lookup{Set: &Set{Family: Both, Name: "subnets", Elements: [][]Match{
+			{IIfName{Name: "virbr0"}, SAddr{Prefix: p4("192.168.122.0/24")}},
+			{IIfName{Name: "virbr1"}, SAddr{Prefix: p4("10.20.0.0/24")}},
+		}}},
+		Lookup{Set: &Set{Family: Both, Name: "subnets6", Elements: [][]Match{
+			{OIfName{Name: "virbr0"}, DAddr{Prefix: p6("fd00:1:2:3::/64")}},
+			{OIfName{Name: "virbr1"}, DAddr{Prefix: p6("fd00:1:2:4::/64")}},
+		}}, Not: true},
 		Opaque{Text: `-m physdev --physdev-in "vnet0"`},
 	}
 }

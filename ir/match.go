@@ -2,7 +2,7 @@ package ir
 
 import "net/netip"
 
-// Match is one condition on a packet. The kinds are the types of this file and no others; [SampleMatches] has one of each.
+// Match is one condition on a packet. The kinds are the types of this file and [Lookup], and no others; [SampleMatches] has one of each.
 // A field Not turns the condition around.
 type Match interface{ isMatch() }
 

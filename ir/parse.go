@@ -22,7 +22,17 @@ type (
 	textBlock struct {
 		Group *textGroup `parser:"  'group' @@"`
 		Chain *textChain `parser:"| 'chain' @@"`
+		Set   *textSet   `parser:"| 'set' @@"`
 		Link  *textLink  `parser:"| 'link' @@"`
+	}
+	textSet struct {
+		Family   textWord       `parser:"@@"`
+		Table    textWord       `parser:"@@"`
+		Name     textWord       `parser:"@@"`
+		Elements []*textElement `parser:"'{' @@* '}'"`
+	}
+	textElement struct {
+		Matches []*textMatch `parser:"'element' @@*"`
 	}
 	textGroup struct {
 		Name  textWord    `parser:"@@"`
@@ -49,7 +59,7 @@ type (
 		Origin  *textOrigin  `parser:"( 'from' @@ )?"`
 	}
 	textMatch struct {
-		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' ) | 'icmp' @'type' | 'ct' @'state' | @'opaque-match' )"`
+		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' ) | 'icmp' @'type' | 'ct' @'state' | @'opaque-match' )"`
 		Not   bool      `parser:"@'!='?"`
 		Value textWord  `parser:"@@"`
 		Star  *textStar `parser:"@@?"`
@@ -126,6 +136,12 @@ func Parse(file string, text []byte) (*Program, diag.List) {
 		return nil, t.list
 	}
 	p := &Program{}
+	t.program = p
+	for _, b := range tree.Blocks {
+		if b.Set != nil { // before the rules that name it
+			p.Sets = append(p.Sets, t.namedSet(b.Set))
+		}
+	}
 	for _, b := range tree.Blocks {
 		switch {
 		case b.Group != nil:
@@ -175,6 +191,9 @@ type textReader struct {
 	area  diag.Code // the first word of its codes
 	lines *diag.Lines
 	list  diag.List
+
+	program *Program // with the sets read
+	within  *Chain   // whose rules are read
 }
 
 func (t *textReader) errorf(code diag.Code, offset, size int, what, why, fix string) {
@@ -189,7 +208,7 @@ func (t *textReader) span(offset, size int) diag.Span {
 
 // syntax reports what the parser found.
 func (t *textReader) syntax(err error) {
-	const form = "a program is made of group, chain and link blocks; a rule is: family, matches, verdict, comment, from"
+	const form = "a program is made of group, chain, set and link blocks; a rule is: family, matches, verdict, comment, from"
 	var token *participle.UnexpectedTokenError
 	var other participle.Error
 	switch {
@@ -218,7 +237,7 @@ func shown(value string) string {
 }
 
 func keywords() []string {
-	return strings.Fields("group chain link hook type priority policy accept drop return counter checksum fill reject with jump goto " +
-		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark icmp ct state " +
+	return strings.Fields("group chain set element link hook type priority policy accept drop return counter checksum fill reject with jump goto " +
+		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup icmp ct state " +
 		"code comment from at network element reason bytes")
 }

@@ -10,7 +10,10 @@ import (
 
 func (t *textReader) group(g *textGroup) *Chain {
 	group := choose(t, g.Name, "a group", Groups[:]...)
-	return &Chain{Group: group, Family: Both, Name: group.String(), Rules: t.rules(g.Rules)}
+	c := &Chain{Group: group, Family: Both, Name: group.String()}
+	t.within = c
+	c.Rules = t.rules(g.Rules)
+	return c
 }
 
 func (t *textReader) family(w textWord) Family { return choose(t, w, "a family", IPv4, IPv6, Both) }
@@ -29,8 +32,34 @@ func (t *textReader) chain(c *textChain) *Chain {
 			Drop:     b.Policy == "drop",
 		}
 	}
+	t.within = chain
 	chain.Rules = t.rules(c.Rules)
 	return chain
+}
+
+func (t *textReader) namedSet(s *textSet) *Set {
+	set := &Set{Family: t.family(s.Family), Table: t.text(s.Table), Name: t.text(s.Name)}
+	t.within = nil
+	for _, e := range s.Elements {
+		var element []Match
+		for _, m := range e.Matches {
+			element = append(element, t.match(m))
+		}
+		set.Elements = append(set.Elements, element)
+	}
+	return set
+}
+
+// lookup finds the set that a rule names. Elements can't name one.
+func (t *textReader) lookup(m *textMatch) Match {
+	l := Lookup{Not: m.Not}
+	if t.within != nil {
+		l.Set = t.program.SetFor(t.within, t.text(m.Value))
+	}
+	if l.Set == nil {
+		t.value(m.Value, "the name of a set of this table", "name a set of the rule's own family and table, or one without a table; an element holds no look-up")
+	}
+	return l
 }
 
 func (t *textReader) rules(all []*textRule) []Rule {
@@ -82,6 +111,8 @@ func (t *textReader) match(m *textMatch) Match {
 	case "mark":
 		value, mask := t.mark(m.Value)
 		return Mark{Value: value, Mask: mask, Not: m.Not}
+	case "lookup":
+		return t.lookup(m)
 	case "opaque-match":
 		if m.Not {
 			t.value(m.Value, "what an opaque match can turn around", "take the != out; the text says what is meant")

@@ -9,7 +9,7 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Print writes p in its text form, which [Parse] reads back: chains first, then links, each in the order of p.
+// Print writes p in its text form, which [Parse] reads back: sets first, then chains, then links, each in the order of p.
 //
 //	group FWI {
 //	    ip oifname "virbr0" daddr 192.168.122.0/24 ct state established,related accept
@@ -19,12 +19,16 @@ import (
 //	chain ip filter FORWARD hook forward type filter priority 0 policy accept {
 //	    ip jump LIBVIRT_FWX
 //	}
+//	set ip filter bridges {
+//	    element iifname "virbr0"
+//	    element iifname "virbr1"
+//	}
 //	link "lab" {
 //	    mode nat
 //	    bridge { name virbr0 }
 //	}
 //
-// A rule is the packets it is for, what must hold, the verdict, and, where there are any, its comment and its origin. Words
+// (A rule looks a packet up with: lookup bridges.) A rule is the packets it is for, what must hold, the verdict, and, where there are any, its comment and its origin. Words
 // are nft(8)'s where it has them. White space separates words and has no other meaning; # begins a comment. Text that is no
 // plain word is quoted as in Go.
 // What [Verify] passes comes back the same from Parse, but that empty slices come back as nil.
@@ -36,6 +40,9 @@ func Print(w io.Writer, p *Program) error {
 // String returns the text form of p; see [Print].
 func (p *Program) String() string {
 	var b strings.Builder
+	for _, s := range p.Sets {
+		printSet(&b, s)
+	}
 	for _, c := range p.Chains {
 		printChain(&b, c)
 	}
@@ -43,6 +50,18 @@ func (p *Program) String() string {
 		printLink(&b, l)
 	}
 	return b.String()
+}
+
+func printSet(b *strings.Builder, s *Set) {
+	fmt.Fprintf(b, "set %s %s %s {\n", s.Family, word(s.Table), word(s.Name))
+	for _, e := range s.Elements {
+		b.WriteString("    element")
+		for _, m := range e {
+			b.WriteString(" " + MatchText(m))
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("}\n")
 }
 
 func printChain(b *strings.Builder, c *Chain) {

@@ -169,9 +169,10 @@ func (c *Chain) Label() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s", c.Family, c.Table, c.Name))
 }
 
-// Program is a firewall: chains, and the links of the networks they were made for. The zero value is the empty firewall.
+// Program is a firewall: chains, the sets that their rules use, and the links of the networks they were made for. The zero value is the empty firewall.
 type Program struct {
 	Chains []*Chain
+	Sets   []*Set // those that rules look packets up in, and others
 	Links  []*Link
 }
 

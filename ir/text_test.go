@@ -81,6 +81,10 @@ ct state established,new,untracked
 mark 0x1
 mark 0x10/0xf0
 mark != 0x10/0xf0
+lookup bridges
+lookup != bridges
+lookup subnets
+lookup != subnets6
 opaque-match "-m physdev --physdev-in \"vnet0\""`
 	var got []string
 	for _, m := range ir.SampleMatches() {
@@ -159,6 +163,7 @@ func samples() *ir.Program {
 		chain.Rules = append(chain.Rules, ir.Rule{Family: ir.IPv4, Verdict: ir.Jump{Chain: "ip"}, Origin: o})
 	}
 	p.Chains = append(p.Chains, chain, &ir.Chain{Family: ir.IPv4, Name: "hook"}, &ir.Chain{Family: ir.Both, Table: "*", Name: "{"})
+	p.AddSets()
 	return p
 }
 

@@ -37,15 +37,22 @@ import (
 //	22 ir-checksum   checksum fill stands in PRT, or in chains met at priority mangle
 //	23 ir-text       comments, origins and opaque texts are single lines without control characters
 //	24 ir-link       a link has a name that no other has, and a known mode; its texts have no control characters
+//	25 ir-set        a set has a family and a name, and no other set of its family and table has that name
+//	26 ir-set        an element is made of plain matches, with addresses of one family, each as a rule could have it
+//	27 ir-set        a look-up finds its set by name: in the table of its chain, or else without a table
 //
 // Not demanded, as the back ends differ: lengths of chain names and comments, and which interfaces may be asked for at
 // which hook.
 
-// Verify returns what is wrong with p, each at the origin of the rule that is to blame: chains first, then rules in the
+// Verify returns what is wrong with p, each at the origin of the rule that is to blame: sets first, then chains, then rules in the
 // order of p, then links. An empty list means that [Eval] and the back ends may rely on all that is demanded above.
 // Something wrong is the mistake of whoever made p: a front end never lets its user's input come to this.
 func Verify(p *Program) diag.List {
-	v := &verifier{chains: make(map[chainKey]*Chain), met: make(map[*Chain][]place)}
+	v := &verifier{program: p, chains: make(map[chainKey]*Chain), met: make(map[*Chain][]place),
+		sets: make(map[*Set]*setDemands), names: make(map[chainKey]bool)}
+	for _, s := range p.Sets {
+		v.set(s)
+	}
 	for _, c := range p.Chains {
 		v.chain(c)
 	}
@@ -83,9 +90,12 @@ func (p place) String() string {
 }
 
 type verifier struct {
-	chains map[chainKey]*Chain // those that jumps may lead to, and base chains
-	met    map[*Chain][]place  // where the rules of a chain are met
-	list   diag.List
+	program *Program
+	chains  map[chainKey]*Chain  // those that jumps may lead to, and base chains
+	met     map[*Chain][]place   // where the rules of a chain are met
+	sets    map[*Set]*setDemands // those of the program
+	names   map[chainKey]bool    // theirs
+	list    diag.List
 }
 
 func (v *verifier) errorf(code diag.Code, at diag.Span, what, why, fix string) {

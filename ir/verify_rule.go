@@ -71,6 +71,8 @@ func (v *ruleVerifier) match(m Match) {
 			v.wrong("ir-match", fmt.Sprintf("mark %#x under mask %#x", m.Value, m.Mask),
 				"what the mask takes away never equals a bit of the value", "use a value within the mask")
 		}
+	case Lookup:
+		v.lookup(m)
 	case Opaque:
 		v.text("ir-text", v.rule.Origin.Span, "opaque match", m.Text)
 	default:

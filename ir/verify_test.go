@@ -99,13 +99,21 @@ func TestVerify(t *testing.T) {
 		{24, "mode", `link a { mode bridged }`, `ir-link link "a" has mode "bridged"`},
 		{24, "line end in an option", `link a { mode nat options "a" options "b\nc" }`, `ir-link link "a": text "b\nc"`},
 		{24, "line end far inside", `link a { mode nat addresses { dhcp { hosts { name "a\nb" } } } }`, `ir-link link "a": text "a\nb"`},
+		{25, "set twice", `set ip t a {} set ip t a {}`, `ir-set set ip t a is given twice`},
+		{25, "set without a name", `set ip t "" {}`, `ir-set a set without a name`},
+		{26, "opaque element", `set ip t a { element opaque-match "x" }`, `ir-set set ip t a has an element with`},
+		{26, "two families", `set inet t a { element saddr 10.0.0.0/8 element saddr fd00::/8 }`, `ir-set a set with addresses of both families`},
+		{26, "host bits in an element", `set ip t a { element saddr 10.0.0.1/8 }`, `ir-address prefix 10.0.0.1/8`},
+		{6, "set of the other family", `set inet "" a { element saddr fd00::/8 } group FWI { ip lookup a accept }`, `ir-family addresses of ip6 in set inet a`},
+		{10, "set of ports", `set inet "" a { element dport 22 } group FWI { ip lookup a accept }`, `ir-port ports in set inet a`},
+		{11, "set of ICMP types", `set inet "" a { element icmp type 8 } group FWI { ip lookup a accept }`, `ir-icmp ICMP type in a rule for ip`},
 	}
-	numbers := map[int]bool{12: true, 14: true, 15: true} // in TestVerifyBuilt: the text form can't say them
+	numbers := map[int]bool{27: true, 12: true, 14: true, 15: true} // in TestVerifyBuilt: the text form can't say them
 	for _, tt := range tests {
 		numbers[tt.number] = true
 		t.Run(tt.name, func(t *testing.T) { wantOne(t, ir.Verify(parse(t, tt.text)), tt.want) })
 	}
-	for n := 1; n <= 24; n++ {
+	for n := 1; n <= 27; n++ {
 		if !numbers[n] {
 			t.Errorf("invariant %d has no failing case", n)
 		}
@@ -152,6 +160,9 @@ func TestVerifyBuilt(t *testing.T) {
 		{"1 group with another name", &ir.Program{Chains: []*ir.Chain{{Group: ir.FWI, Family: ir.Both, Name: "x"}}}, "ir-group"},
 		{"2 chain without a family", &ir.Program{Chains: []*ir.Chain{{Name: "x"}}}, "ir-chain"},
 		{"3 no hook", &ir.Program{Chains: []*ir.Chain{{Name: "x", Family: ir.IPv4, Base: &ir.Base{Type: ir.FilterType}}}}, "ir-base"},
+		{"26 empty match in an element", &ir.Program{Sets: []*ir.Set{{Family: ir.Both, Name: "s", Elements: [][]ir.Match{{nil}}}}}, "ir-set set inet s has an element with"},
+		{"27 no set", group(rule(ir.Accept{}, ir.Lookup{})), `ir-set a look-up in set ""`},
+		{"27 set not listed", group(rule(ir.Accept{}, ir.Lookup{Set: &ir.Set{Family: ir.Both, Name: "s"}})), `ir-set a look-up in set "inet s"`},
 		{"24 link without a name", &ir.Program{Links: []*ir.Link{{Mode: ir.ModeNAT}}}, "ir-link"},
 	}
 	for _, tt := range tests {
@@ -191,6 +202,10 @@ chain ip6 filter a { ip6 goto b ip6 l4proto tcp reject with tcp-reset ip6 l4prot
 chain ip6 filter b { ip6 iifname "vnet"* return ip6 opaque-match "x" opaque-verdict "y" }
 chain inet mangle POSTROUTING hook postrouting type filter priority -150 policy accept { inet checksum fill }
 chain ip other a { ip masquerade }
+set ip filter own { element iifname "virbr0" saddr 10.0.0.0/24 element iifname "virbr1" dport 22 }
+set inet "" any { element l4proto tcp dport 22 element saddr fd00::/8 }
+chain ip filter c { ip lookup own l4proto tcp accept }
+chain ip6 other b { ip6 lookup != any drop }
 link lab { mode nat }`)
 	if list := ir.Verify(sound); len(list) > 0 {
 		t.Errorf("sound program: %v", list)

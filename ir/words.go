@@ -47,6 +47,8 @@ func MatchText(m Match) string {
 		return "ct state " + not(m.Not) + stateWords(m.States)
 	case Mark:
 		return "mark " + not(m.Not) + markWords(m)
+	case Lookup:
+		return "lookup " + not(m.Not) + word(m.Set.Name)
 	case Opaque:
 		return "opaque-match " + strconv.Quote(m.Text)
 	}

@@ -120,6 +120,10 @@ func meets(c *ir.Chain, r *ir.Rule) ir.Family {
 			f &= familyOf(m.From)
 		case ir.DAddrRange:
 			f &= familyOf(m.From)
+		case ir.Lookup:
+			for _, e := range m.Set.Elements {
+				f = meets(&ir.Chain{Family: ir.Both}, &ir.Rule{Family: f, Matches: e})
+			}
 		}
 	}
 	return f
@@ -231,7 +235,7 @@ func repeated(b backends.Backend, p *ir.Program, o backends.Options, set backend
 
 // clone copies p as deep as it can be changed.
 func clone(p *ir.Program) *ir.Program {
-	q := &ir.Program{Links: p.Links}
+	q := &ir.Program{Links: p.Links, Sets: p.Sets}
 	for _, c := range p.Chains {
 		d := *c
 		if c.Base != nil {

@@ -39,6 +39,7 @@ func groupSetting(g ir.Group) setting {
 	s.in = func(rules ...ir.Rule) *ir.Program {
 		p := &ir.Program{}
 		p.Add(g, rules...)
+		p.AddSets()
 		return s.withOther(p, ir.Both, "")
 	}
 	return s
@@ -57,7 +58,9 @@ func baseSetting(f ir.Family, base ir.Base) setting {
 	}
 	s.in = func(rules ...ir.Rule) *ir.Program {
 		own := base
-		return s.withOther(&ir.Program{Chains: []*ir.Chain{{Family: f, Table: "t", Name: "base", Base: &own, Rules: rules}}}, f, "t")
+		p := &ir.Program{Chains: []*ir.Chain{{Family: f, Table: "t", Name: "base", Base: &own, Rules: rules}}}
+		p.AddSets()
+		return s.withOther(p, f, "t")
 	}
 	return s
 }

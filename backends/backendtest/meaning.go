@@ -13,7 +13,7 @@ func kept(p *ir.Program, lines []backends.Line) *ir.Program {
 	for _, l := range lines {
 		has[l.Rule] = true
 	}
-	q := &ir.Program{}
+	q := &ir.Program{Sets: p.Sets}
 	for _, c := range p.Chains {
 		d := *c
 		d.Rules = nil

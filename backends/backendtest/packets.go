@@ -83,6 +83,12 @@ func (v *values) match(m ir.Match) {
 		v.ports = append(v.ports, m.From-1, m.From, m.To, m.To+1)
 	case ir.ICMPType:
 		v.icmp = append(v.icmp, [2]uint8{m.Type, m.Code}, [2]uint8{m.Type, m.Code + 1}, [2]uint8{m.Type + 1, m.Code})
+	case ir.Lookup:
+		for _, element := range m.Set.Elements {
+			for _, m := range element {
+				v.match(m)
+			}
+		}
 	case ir.Mark:
 		v.marks = append(v.marks, m.Value, m.Value^m.Mask, m.Value|^m.Mask, m.Value^(m.Mask&-m.Mask))
 	}
@@ -156,12 +162,25 @@ func tidy(p ir.Packet) ir.Packet {
 
 // aim changes p so that the matches of r that are not turned around hold.
 func aim(p ir.Packet, r *ir.Rule, random *rand.Rand) ir.Packet {
-	ends := func(a, b netip.Addr) netip.Addr { return pick(random, []netip.Addr{a, b}) }
 	if pick(random, []bool{true, true, false}) {
 		p.State = ir.StateNew // the only one that meets nat chains
 	}
-	for _, m := range r.Matches {
+	aimAt(&p, r.Matches, random)
+	if p.In == "" && p.Out == "" {
+		p.In = "other0"
+	}
+	return tidy(p)
+}
+
+// aimAt changes p so that those of matches hold that are not turned around.
+func aimAt(p *ir.Packet, matches []ir.Match, random *rand.Rand) {
+	ends := func(a, b netip.Addr) netip.Addr { return pick(random, []netip.Addr{a, b}) }
+	for _, m := range matches {
 		switch m := m.(type) {
+		case ir.Lookup:
+			if len(m.Set.Elements) > 0 && !m.Not {
+				aimAt(p, pick(random, m.Set.Elements), random)
+			}
 		case ir.IIfName:
 			set(&p.In, m.Name, m.Not)
 			if m.Wildcard && !m.Not {
@@ -195,10 +214,6 @@ func aim(p ir.Packet, r *ir.Rule, random *rand.Rand) ir.Packet {
 			set(&p.Mark, m.Value, m.Not)
 		}
 	}
-	if p.In == "" && p.Out == "" {
-		p.In = "other0"
-	}
-	return tidy(p)
 }
 
 func set[T any](field *T, value T, not bool) {

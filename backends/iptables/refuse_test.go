@@ -132,7 +132,8 @@ func TestEveryKindIsSaid(t *testing.T) {
 		}
 	}
 	for _, m := range ir.SampleMatches() {
-		if _, opaque := m.(ir.Opaque); !opaque && !said[ir.MatchText(m)] {
+		_, lookup := m.(ir.Lookup) // sets are not in what iptables-restore loads
+		if _, opaque := m.(ir.Opaque); !opaque && !lookup && !said[ir.MatchText(m)] {
 			t.Errorf("match %s is refused everywhere", ir.MatchText(m))
 		}
 	}

@@ -41,6 +41,12 @@ func (r *Ruleset) Batch() *Batch {
 		b.table(unix.NFT_MSG_NEWTABLE, netlink.Create, t)
 		b.table(unix.NFT_MSG_DELTABLE, 0, t)
 		b.table(unix.NFT_MSG_NEWTABLE, netlink.Create, t)
+		for i, s := range t.sets {
+			b.set(t, s, uint32(i+1))
+		}
+		for _, s := range t.sets {
+			b.elements(t, s)
+		}
 		for _, c := range t.chains {
 			b.chain(c)
 		}

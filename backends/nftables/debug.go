@@ -164,7 +164,10 @@ func (e *expression) debugLookup(b []byte) []byte {
 	if e.attrs[unix.NFTA_LOOKUP_DREG] != nil {
 		b = fmt.Appendf(b, " dreg %d", e.number(unix.NFTA_LOOKUP_DREG))
 	}
-	return fmt.Appendf(b, " 0x%x", e.number(unix.NFTA_LOOKUP_FLAGS))
+	if flags := e.number(unix.NFTA_LOOKUP_FLAGS); flags != 0 {
+		b = fmt.Appendf(b, " 0x%x", flags)
+	}
+	return b
 }
 
 func (e *expression) debugNAT(b []byte) []byte {

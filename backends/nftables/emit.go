@@ -38,6 +38,9 @@ func (r *Ruleset) sizeHint() int {
 		for _, c := range t.chains {
 			n += len(c.rules) * perRule
 		}
+		for _, s := range t.sets {
+			n += s.len() * perRule
+		}
 	}
 	return n
 }
@@ -49,8 +52,14 @@ func (t *table) appendName(b []byte) []byte {
 // appendText appends the table as `nft -s list table` prints it, but where form says otherwise.
 func (t *table) appendText(b []byte, f form) []byte {
 	b = append(t.appendName(append(b, "table "...)), " {\n"...)
-	for i, c := range t.chains {
+	for i, s := range t.sets {
 		if i > 0 {
+			b = append(b, '\n')
+		}
+		b = s.appendText(b)
+	}
+	for i, c := range t.chains {
+		if i+len(t.sets) > 0 {
 			b = append(b, '\n')
 		}
 		b = c.appendText(b, f)

@@ -8,4 +8,10 @@ const (
 
 	// nlaTypeMask clears the two flag bits of an attribute's type (include/uapi/linux/netlink.h).
 	nlaTypeMask = 0x3fff
+
+	// nftSetConcat marks sets whose keys have parts with a range each; nftaSetElemKeyEnd is the upper end of such a key;
+	// nftSetElemCatchall marks an element for all keys that no other has (include/uapi/linux/netfilter/nf_tables.h).
+	nftSetConcat       = 0x80
+	nftaSetElemKeyEnd  = 10
+	nftSetElemCatchall = 2
 )

@@ -30,10 +30,13 @@ func (Backend) Name() string { return "nftables" }
 func (Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
 	l := &lowerer{options: o, names: namesOf(o.Names),
 		byName: map[chainID]*chain{}, refused: map[*ir.Rule]bool{}, noted: map[note]bool{}}
-	if o.Layout != backends.Chains {
+	if o.Layout != backends.Chains && o.Layout != backends.Sets {
 		l.refuse(ir.Origin{}, fmt.Sprintf("the nftables back end has no layout %q", o.Layout),
-			"it knows the layout chains, a line per rule", "choose --layout chains")
+			"it knows chains, a line per rule, and sets, a line for all rules of one shape", "choose --layout sets")
 		return nil, l.diags
+	}
+	for _, s := range p.Sets {
+		l.reserved = append(l.reserved, s.Name)
 	}
 	l.groups(p)
 	l.chains(p)
@@ -50,6 +53,7 @@ type lowerer struct {
 	hasGroups bool
 	tables    []*table
 	byName    map[chainID]*chain
+	reserved  []string // names of the program's own sets
 	refused   map[*ir.Rule]bool
 	noted     map[note]bool
 	diags     diag.List
@@ -101,12 +105,13 @@ func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
 	forward.base = &ir.Base{Hook: ir.Forward, Type: ir.FilterType, Priority: ir.PriorityFilter}
 	for i, g := range [...]ir.Group{ir.FWX, ir.FWI, ir.FWO} {
 		name := l.names.jumps[i]
-		forward.rules = append(forward.rules, rule{statements: []statement{counter{}, verdict{word: "jump", chain: name}}})
-		l.rules(l.chain(chainID{family, l.names.table, name}, nil), p.Group(g))
+		jump := rule{statements: []statement{counter{}, verdict{word: "jump", chain: name}}}
+		l.rules(l.chain(chainID{family, l.names.table, name}, nil), p.Group(g), &jump)
+		forward.rules = append(forward.rules, jump)
 	}
 	prt := l.chain(chainID{family, l.names.table, l.names.prt}, nil)
 	prt.base = &ir.Base{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT}
-	l.rules(prt, p.Group(ir.PRT))
+	l.rules(prt, p.Group(ir.PRT), nil)
 }
 
 // chains lowers the chains that are no groups, each into the table of its family and name, or into the groups' tables if it
@@ -131,7 +136,7 @@ func (l *lowerer) chains(p *ir.Program) {
 func (l *lowerer) lowerChain(id chainID, c *ir.Chain) {
 	to := l.chain(id, c)
 	to.base = c.Base
-	l.rules(to, c)
+	l.rules(to, c, nil)
 }
 
 // chain adds a chain, and its table if that is new. From is the chain of the program that it is made for, nil for a group's.
@@ -174,12 +179,13 @@ func firstOrigin(c *ir.Chain) ir.Origin {
 	return c.Rules[0].Origin
 }
 
-// rules lowers the rules of from that are for to's table.
-func (l *lowerer) rules(to *chain, from *ir.Chain) {
+// rules lowers the rules of from that are for to's table. Jump is the one rule that leads there, nil if there are others or
+// none.
+func (l *lowerer) rules(to *chain, from *ir.Chain, jump *rule) {
 	if from == nil {
 		return
 	}
-	to.rules = append(make([]rule, 0, len(to.rules)+len(from.Rules)), to.rules...)
+	rules := make([]*ir.Rule, 0, len(from.Rules))
 	for i := range from.Rules {
 		r := &from.Rules[i]
 		if from.Group != 0 && r.Mangles() {
@@ -189,13 +195,26 @@ func (l *lowerer) rules(to *chain, from *ir.Chain) {
 		if to.table.family&r.Family == 0 {
 			continue
 		}
+		rules = append(rules, r)
+	}
+	if l.options.Layout == backends.Sets {
+		l.pass(to, rules, jump)
+		return
+	}
+	to.rules = make([]rule, 0, len(rules))
+	for _, r := range rules {
 		l.rule(to, r)
 	}
 }
 
+// lowering begins to lower r into chain to.
+func (l *lowerer) lowering(to *chain, r *ir.Rule) ruleLowering {
+	return ruleLowering{lowerer: l, chain: to, table: to.table.family, family: to.table.family & r.Family, rule: r}
+}
+
 // rule lowers one rule into chain to, or says why it can't be.
 func (l *lowerer) rule(to *chain, r *ir.Rule) {
-	s := ruleLowering{table: to.table.family, family: to.table.family & r.Family, rule: r}
+	s := l.lowering(to, r)
 	s.matches(r.Matches)
 	s.verdict(r.Verdict)
 	if s.reason != nil {

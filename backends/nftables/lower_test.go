@@ -173,8 +173,8 @@ func TestRefused(t *testing.T) {
 	named := func(table, chain string) *ir.Program {
 		return &ir.Program{Chains: []*ir.Chain{{Family: ir.IPv4, Table: table, Name: chain}}}
 	}
-	sets := vnetcOptions
-	sets.Layout = backends.Sets
+	rows := vnetcOptions
+	rows.Layout = "rows"
 	tests := []struct {
 		name string
 		p    *ir.Program
@@ -191,7 +191,7 @@ func TestRefused(t *testing.T) {
 		{"keyword", named("t", "accept"), vnetcOptions, `error: nftables can't name a table or chain "accept" [backend-unsupported]`},
 		{"digit", named("1t", "c"), vnetcOptions, `error: nftables can't name a table or chain "1t" [backend-unsupported]`},
 		{"injection", named("t", "c { } chain d"), vnetcOptions, `error: nftables can't name a table or chain "c { } chain d" [backend-unsupported]`},
-		{"layout", new(ir.Program), sets, `error: the nftables back end has no layout "sets" [backend-unsupported]`},
+		{"layout", new(ir.Program), rows, `error: the nftables back end has no layout "rows" [backend-unsupported]`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

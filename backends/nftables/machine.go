@@ -11,12 +11,14 @@ import (
 // machine runs the expressions of one rule on symbols: a register holds what was loaded into it, and a comparison of a
 // register becomes a match. A step that it can't follow becomes an [ir.Opaque].
 type machine struct {
-	table ir.Family
-	regs  [16]*value // by the word of four bytes at which a value begins
-	out   ir.Rule
-	proto uint8    // the transport protocol matched so far; 0 if none
-	ended bool     // ended is true if out has a verdict.
-	lower *pending // a lower bound that waits for its upper one
+	table  ir.Family
+	reader *reader    // knows the sets; nil if there are none
+	chain  chainKey   // of the rule
+	regs   [16]*value // by the word of four bytes at which a value begins
+	out    ir.Rule
+	proto  uint8    // the transport protocol matched so far; 0 if none
+	ended  bool     // ended is true if out has a verdict.
+	lower  *pending // a lower bound that waits for its upper one
 }
 
 // value is what a register holds.
@@ -243,22 +245,4 @@ func (m *machine) inRange(e *expression) {
 		return
 	}
 	m.between(v, e.value(unix.NFTA_RANGE_FROM_DATA), e.value(unix.NFTA_RANGE_TO_DATA), op == unix.NFT_RANGE_NEQ, e)
-}
-
-// lookup runs a look-up in a set, or in a map of verdicts. Sets are not modelled.
-func (m *machine) lookup(e *expression) {
-	steps := []*expression{e}
-	if v := m.get(e.number(unix.NFTA_LOOKUP_SREG)); v != nil {
-		steps = append(v.steps[:len(v.steps):len(v.steps)], e)
-	}
-	dreg, mapped := e.uint32(unix.NFTA_LOOKUP_DREG)
-	switch {
-	case !mapped:
-		m.opaque(steps...)
-	case dreg == unix.NFT_REG_VERDICT:
-		m.end(ir.Opaque{Text: debugText(steps...)})
-	default:
-		m.opaque(steps...)
-		m.regs = [16]*value{}
-	}
 }

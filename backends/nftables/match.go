@@ -9,6 +9,8 @@ import (
 
 // ruleLowering is the state of lowering one rule.
 type ruleLowering struct {
+	lowerer    *lowerer
+	chain      *chain
 	table      ir.Family // of the table
 	family     ir.Family // of the packets that the rule can match there; 0 if there are none
 	rule       *ir.Rule
@@ -25,7 +27,7 @@ func (s *ruleLowering) add(st statement) { s.statements = append(s.statements, s
 // matches lowers the conditions in the order of ms, but for those on the transport header: they stand together where the
 // first of them stands, after the match of their protocol, which is where nft 1.0.6 lists them.
 func (s *ruleLowering) matches(ms []ir.Match) {
-	s.statements = make([]statement, 0, len(ms)+3)
+	s.statements = slices.Grow(s.statements, len(ms)+3)
 	transport := transportOf(ms)
 	for _, m := range ms {
 		s.family &= familyOfMatch(m)
@@ -87,6 +89,8 @@ func (s *ruleLowering) match(m ir.Match) {
 		s.add(ctState{states: m.States, not: m.Not})
 	case ir.Mark:
 		s.add(mark{value: m.Value, mask: m.Mask, not: m.Not})
+	case ir.Lookup:
+		s.inSet(m)
 	case ir.Opaque:
 		s.refuse(fmt.Sprintf("a match that is known by its text only can't be said in nftables: %s", m.Text),
 			"a match that vnetc does not model would change its meaning, or be lost",
@@ -209,6 +213,14 @@ func familyOfMatch(m ir.Match) ir.Family {
 		return familyOf(m.From)
 	case ir.DAddrRange:
 		return familyOf(m.From)
+	case ir.Lookup:
+		f := ir.Both
+		for _, e := range m.Set.Elements[:min(1, len(m.Set.Elements))] { // all are alike, or refused
+			for _, m := range e {
+				f &= familyOfMatch(m)
+			}
+		}
+		return f
 	}
 	return ir.Both
 }

@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -16,13 +17,19 @@ import (
 //
 // An error means that the bytes are damaged, or that a message changes what was there before the batch.
 func (Backend) Read(images []backends.Document) (*ir.Program, error) {
-	r := reader{chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}}
+	r := reader{chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, sets: map[chainKey]*readSet{}}
 	for _, image := range images {
+		r.file = image.File
 		if err := r.stream(image.Text); err != nil {
-			return nil, fmt.Errorf("%s: %w", image.File, err)
+			return nil, fmt.Errorf("%s: %w", r.file, err)
 		}
 	}
-	return &ir.Program{Chains: r.list}, nil
+	for i := range r.rules { // now that all elements of the sets are known
+		if err := r.rule(&r.rules[i].message); err != nil {
+			return nil, fmt.Errorf("%s: byte %d: %w", r.rules[i].file, r.rules[i].at, err)
+		}
+	}
+	return &ir.Program{Chains: r.list, Sets: r.used}, nil
 }
 
 // reader is the state of one Read.
@@ -30,8 +37,18 @@ type reader struct {
 	list    []*ir.Chain
 	chains  map[chainKey]*ir.Chain
 	skipped map[chainKey]bool
+	sets    map[chainKey]*readSet
+	used    []*ir.Set // those that rules look packets up in
+	rules   []ruleMessage
+	file    string // the image at hand
 
 	expressions []expression // of the rule at hand
+}
+
+// ruleMessage is a rule that waits for the end of the input.
+type ruleMessage struct {
+	message
+	file string
 }
 
 type chainKey struct {
@@ -58,20 +75,25 @@ func (r *reader) stream(b []byte) error {
 
 func (r *reader) message(m *message) error {
 	switch m.typ & 0xff {
-	case unix.NFT_MSG_NEWTABLE, unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWSET, unix.NFT_MSG_NEWSETELEM, unix.NFT_MSG_NEWOBJ, unix.NFT_MSG_NEWFLOWTABLE:
+	case unix.NFT_MSG_NEWTABLE, unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWOBJ, unix.NFT_MSG_NEWFLOWTABLE:
 		return nil // nothing in it, or seen only through the rules that use it
+	case unix.NFT_MSG_NEWSET:
+		return r.set(m)
+	case unix.NFT_MSG_NEWSETELEM:
+		return r.elements(m)
 	case unix.NFT_MSG_DELTABLE:
 		r.deleteTable(m)
 		return nil
 	case unix.NFT_MSG_NEWCHAIN:
 		return r.chain(m)
 	case unix.NFT_MSG_NEWRULE:
-		return r.rule(m)
+		r.rules = append(r.rules, ruleMessage{*m, r.file})
+		return nil
 	}
 	return fmt.Errorf("message %d of nf_tables is neither in a dump nor in a batch that makes tables anew", m.typ&0xff)
 }
 
-// deleteTable forgets the chains of a table that the batch makes anew.
+// deleteTable forgets what is in a table that the batch makes anew.
 func (r *reader) deleteTable(m *message) {
 	name := m.attrs.text(unix.NFTA_TABLE_NAME)
 	kept := r.list[:0]
@@ -86,6 +108,14 @@ func (r *reader) deleteTable(m *message) {
 			delete(r.chains, k)
 		}
 	}
+	for k := range r.sets {
+		if k.family == m.family && k.table == name {
+			delete(r.sets, k)
+		}
+	}
+	r.rules = slices.DeleteFunc(r.rules, func(old ruleMessage) bool {
+		return old.family == m.family && old.attrs.text(unix.NFTA_RULE_TABLE) == name
+	})
 }
 
 // familyOfNumber returns the family of an NFPROTO number, 0 for one that the IR doesn't have.
@@ -182,7 +212,7 @@ func (r *reader) rule(m *message) (err error) {
 	if err != nil {
 		return err
 	}
-	run := machine{table: c.Family}
+	run := machine{table: c.Family, reader: r, chain: key}
 	out := run.rule(r.expressions)
 	out.Comment = comment(m.attrs[unix.NFTA_RULE_USERDATA])
 	if m.flags&unix.NLM_F_APPEND == 0 { // as the kernel has it: a rule not appended goes on top

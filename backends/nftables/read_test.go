@@ -112,9 +112,9 @@ func TestReadRule(t *testing.T) {
 		{"a register that is empty", ir.IPv4, []expr.Any{eq(1)},
 			ir.Rule{Matches: []ir.Match{opaque("[ cmp eq reg 1 0x00000001 ]")}, Verdict: ir.Counter{}}},
 		{"a set", ir.IPv4, []expr.Any{load(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: 1, SetName: "bridges"}, accept},
-			ir.Rule{Matches: []ir.Match{opaque("[ meta load iifname => reg 1 ] [ lookup reg 1 set bridges 0x0 ]")}, Verdict: ir.Accept{}}},
+			ir.Rule{Matches: []ir.Match{opaque("[ meta load iifname => reg 1 ] [ lookup reg 1 set bridges ]")}, Verdict: ir.Accept{}}},
 		{"a map of verdicts", ir.IPv4, []expr.Any{load(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: 1, SetName: "m", DestRegister: 0, IsDestRegSet: true}},
-			ir.Rule{Verdict: ir.Opaque{Text: "[ meta load iifname => reg 1 ] [ lookup reg 1 set m dreg 0 0x0 ]"}}},
+			ir.Rule{Verdict: ir.Opaque{Text: "[ meta load iifname => reg 1 ] [ lookup reg 1 set m dreg 0 ]"}}},
 		{"what is not known", ir.IPv4, []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Unit: expr.LimitTimeSecond}, accept},
 			ir.Rule{Matches: []ir.Match{opaque("[ limit 1:0000000000000001 2:0000000000000001 3:00000000 4:00000000 5:00000000 ]")}, Verdict: ir.Accept{}}},
 		{"a mark that is set", ir.IPv4, []expr.Any{&expr.Immediate{Register: 1, Data: hostEndian32(1)}, &expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1}},
@@ -245,7 +245,7 @@ func FuzzRead(f *testing.F) {
 func verified(t *testing.T, p *ir.Program) {
 	t.Helper()
 	for _, c := range p.Chains {
-		alone := &ir.Program{Chains: []*ir.Chain{{Family: c.Family, Table: c.Table, Name: c.Name, Rules: c.Rules}}}
+		alone := &ir.Program{Sets: p.Sets, Chains: []*ir.Chain{{Family: c.Family, Table: c.Table, Name: c.Name, Rules: c.Rules}}}
 		for _, d := range ir.Verify(alone) {
 			if d.Code != "ir-jump" && d.Code != "ir-chain" {
 				t.Errorf("%v\n%s", d, alone)
@@ -258,7 +258,7 @@ func verified(t *testing.T, p *ir.Program) {
 func TestReadRandom(t *testing.T) {
 	r := randomRules{Rand: rand.New(rand.NewPCG(1, 2))}
 	for _, rule := range append(matchRules(ir.IPv4), matchRules(ir.IPv6)...) {
-		one := ruleLowering{table: rule.Family, family: rule.Family}
+		one := ruleLowering{lowerer: &lowerer{}, chain: &chain{table: &table{}}, table: rule.Family, family: rule.Family}
 		one.matches(rule.Matches)
 		for _, s := range one.statements {
 			r.good = append(r.good, s.exprs(nil))

@@ -17,7 +17,10 @@ var _ backends.Ruleset = (*Ruleset)(nil)
 type table struct {
 	family ir.Family
 	name   string
+	sets   []*set
 	chains []*chain
+
+	fromProgram map[*ir.Set]*set // those of the program's own sets that are among sets
 }
 
 type chain struct {
@@ -35,17 +38,20 @@ type chainID struct {
 
 type rule struct {
 	statements []statement
-	comment    string   // clean; empty for none
-	origin     *ir.Rule // nil for a rule that the layout itself needs, such as the jump to a group
+	comment    string     // clean; empty for none
+	origin     *ir.Rule   // nil for a rule that the layout itself needs, such as the jump to a group
+	merged     []*ir.Rule // others that it stands for
 }
 
-// Lines returns the rules that came from the program's rules, in the order in which they are emitted. Text is what
-// `nft -s list ruleset` prints for the loaded rule.
+// Lines returns the rules that came from the program's rules, in the order in which they are emitted; one that stands for
+// several comes once for each. Text is what `nft -s list ruleset` prints for the loaded rule.
 func (r *Ruleset) Lines() []backends.Line {
 	n := 0
 	for _, t := range r.tables {
 		for _, c := range t.chains {
-			n += len(c.rules)
+			for i := range c.rules {
+				n += 1 + len(c.rules[i].merged)
+			}
 		}
 	}
 	lines := make([]backends.Line, 0, n)
@@ -57,7 +63,11 @@ func (r *Ruleset) Lines() []backends.Line {
 					continue
 				}
 				b = c.rules[i].appendText(b[:0], listing)
-				lines = append(lines, backends.Line{Family: t.family, Table: t.name, Chain: c.name, Text: string(b), Rule: c.rules[i].origin})
+				line := backends.Line{Family: t.family, Table: t.name, Chain: c.name, Text: string(b), Rule: c.rules[i].origin}
+				lines = append(lines, line)
+				for _, line.Rule = range c.rules[i].merged {
+					lines = append(lines, line)
+				}
 			}
 		}
 	}

@@ -150,6 +150,14 @@ func irVerdictCodes() []Info {
 			Good: "group FWI {\n    ip accept comment \"one, two\"\n}\n",
 		},
 		{
+			Code:  "ir-set",
+			Title: "a set has no name or that of another, odd elements, or is looked up where it isn't",
+			Text: "A set belongs to a family and table, as chains do, or to none and then is there for every chain. Its elements are made " +
+				"of plain matches, and a look-up finds it by name.",
+			Bad:  "set ip t a {\n}\nset ip t a {\n}\n",
+			Good: "set ip t a {\n    element iifname \"virbr0\" saddr 192.168.122.0/24\n}\nchain ip t b {\n    ip lookup a accept\n}\n",
+		},
+		{
 			Code:  "ir-link",
 			Title: "a link has no name, that of another, no known mode, or control characters",
 			Text:  "A link is found by its name, its mode says what is set up, and its texts go into files of one line each.",

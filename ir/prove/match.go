@@ -12,6 +12,9 @@ func (s *space) match(hook ir.Hook, m ir.Match) node {
 	if out, ok := m.(ir.OIfName); ok && hook == ir.Prerouting { // not known before routing
 		return constant((out.Name == "") != out.Not)
 	}
+	if l, ok := m.(ir.Lookup); ok {
+		return s.lookup(hook, l)
+	}
 	set, ok := s.known[m]
 	if !ok {
 		set = s.build(m)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,7 +53,13 @@ func randomMatch(r *rand.Rand, f ir.Family) []ir.Match {
 	low, high := oneOf(r, ports), oneOf(r, ports)
 	low, high = min(low, high), max(low, high)
 	proto := ir.L4Proto{Proto: oneOf(r, protos[:2])}
-	switch r.IntN(12) {
+	switch r.IntN(14) {
+	case 12, 13:
+		set := &ir.Set{Family: ir.Both, Name: fmt.Sprint("s", r.Uint64())}
+		for range r.IntN(4) {
+			set.Elements = append(set.Elements, slices.Concat(plainMatch(r, f), plainMatch(r, f)))
+		}
+		return []ir.Match{proto, ir.Lookup{Set: set, Not: not}}
 	case 0:
 		return []ir.Match{ir.IIfName{Name: oneOf(r, names), Not: not}}
 	case 1:
@@ -77,6 +84,16 @@ func randomMatch(r *rand.Rand, f ir.Family) []ir.Match {
 		return []ir.Match{ir.CTState{States: ir.State(1 + r.IntN(31)), Not: not}}
 	}
 	return []ir.Match{ir.Mark{Value: uint32(r.IntN(2)), Mask: 1, Not: not}}
+}
+
+// plainMatch returns a random match that an element of a set can have.
+func plainMatch(r *rand.Rand, f ir.Family) []ir.Match {
+	for {
+		matches := randomMatch(r, f)
+		if !slices.ContainsFunc(matches, func(m ir.Match) bool { _, is := m.(ir.Lookup); return is }) {
+			return matches
+		}
+	}
 }
 
 func randomRule(r *rand.Rand, f ir.Family, verdict ir.Verdict) ir.Rule {
@@ -149,6 +166,7 @@ func randomProgram(r *rand.Rand, f ir.Family) *ir.Program {
 		}
 		p.Chains = append(p.Chains, c)
 	}
+	p.AddSets()
 	return p
 }
 
@@ -279,6 +297,7 @@ func TestEqualAgreesWithEval(t *testing.T) {
 		c := oneOf(r, b.Chains)
 		i := r.IntN(len(c.Rules))
 		c.Rules[i] = ir.Rule{Family: f, Matches: randomMatch(r, f), Verdict: c.Rules[i].Verdict}
+		b.AddSets()
 		result := Equal(a, b, ir.Both)
 		answers[result.Answer]++
 		for _, pkt := range randomPackets(r, f, 300) {

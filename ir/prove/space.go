@@ -27,6 +27,7 @@ type space struct {
 	valid node           // what is a packet at all
 	ports node           // packets that have ports
 	known map[ir.Match]node
+	sets  map[setAt]node
 
 	opaque  map[string]int  // variable of each opaque match, by its text and its place among equal ones
 	unknown map[int]ir.Step // the rule behind each of these variables
@@ -36,7 +37,7 @@ type space struct {
 // newSpace returns the space in which the programs' rules for family can be told apart.
 func newSpace(family ir.Family, programs ...*ir.Program) *space {
 	s := &space{
-		bdd: newBDD(), family: family, known: make(map[ir.Match]node),
+		bdd: newBDD(), family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node),
 		atoms: make(map[string]int), opaque: make(map[string]int), unknown: make(map[int]ir.Step),
 	}
 	s.nameAtoms(programs)
@@ -86,15 +87,17 @@ func (s *space) nameAtoms(programs []*ir.Program) {
 		for _, l := range p.Links {
 			note(l.Bridge.Name, false)
 		}
+		for _, set := range p.Sets {
+			for _, element := range set.Elements {
+				for _, m := range element {
+					noteName(m, note)
+				}
+			}
+		}
 		for _, c := range p.Chains {
 			for i := range c.Rules {
 				for _, m := range c.Rules[i].Matches {
-					switch m := m.(type) {
-					case ir.IIfName:
-						note(m.Name, m.Wildcard)
-					case ir.OIfName:
-						note(m.Name, m.Wildcard)
-					}
+					noteName(m, note)
 				}
 			}
 		}
@@ -107,6 +110,16 @@ func (s *space) nameAtoms(programs []*ir.Program) {
 	}
 	for atom, name := range s.names {
 		s.atoms[name] = atom
+	}
+}
+
+// noteName calls note with the interface name that m asks for, if it asks for one.
+func noteName(m ir.Match, note func(name string, wildcard bool)) {
+	switch m := m.(type) {
+	case ir.IIfName:
+		note(m.Name, m.Wildcard)
+	case ir.OIfName:
+		note(m.Name, m.Wildcard)
 	}
 }
 

@@ -1,0 +1,189 @@
+package nftables
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// group is items of one shape and level that become one rule: a packet that matches one of them has the verdict that all of
+// them have. What all have in common stays in the rule; the values that differ become the keys of a set.
+type group struct {
+	level, first int // first is the place of the first member
+	members      []*item
+	excepts      map[string]string // by the values of the fields: those of the negated ones
+}
+
+// groupsOf puts the items into groups, in the order in which these are to stand.
+func groupsOf(items []item) []*group {
+	type at struct{ level, shape int }
+	open := make(map[at][]*group)
+	var all []*group
+	for i := range items {
+		it := &items[i]
+		key := at{it.level, it.shape}
+		var to *group
+		for _, g := range open[key] {
+			if g.takes(it) {
+				to = g
+				break
+			}
+		}
+		if to == nil {
+			to = &group{level: it.level, first: it.place, excepts: make(map[string]string)}
+			all = append(all, to)
+			open[key] = append(open[key], to)
+			to.takes(it)
+		}
+		to.members = append(to.members, it)
+	}
+	slices.SortStableFunc(all, func(a, b *group) int { return cmp.Compare(b.level, a.level) })
+	return all
+}
+
+// takes is true if the item can join the group, and notes its values. A negated field becomes a look-up that carries the
+// other values along: "from one of these subnets, and not to that same subnet". So with these values there must be
+// only one value of the negated fields. Verdicts that don't end the walk are not merged.
+func (g *group) takes(it *item) bool {
+	if !mergeable(it.rule.Verdict) {
+		return len(g.members) == 0
+	}
+	except := it.key(&it.except)
+	if except == "" {
+		return true
+	}
+	same := it.key(&it.same)
+	if old, ok := g.excepts[same]; ok {
+		return old == except
+	}
+	g.excepts[same] = except
+	return true
+}
+
+// key returns the values that ms compare with.
+func (it *item) key(ms *[slots]ir.Match) string {
+	var room [2 * maxKey]byte
+	b := room[:0]
+	for _, m := range ms {
+		if m != nil {
+			f, _, _ := fieldOf(m)
+			b = f.appendKey(b, m)
+		}
+	}
+	return string(b)
+}
+
+// merge returns the rules of the chain, in groups, for the table of to.
+func (l *lowerer) merge(to *chain, g *group) {
+	keys, excepts := g.fields(func(it *item) *[slots]ir.Match { return &it.same }), g.fields(func(it *item) *[slots]ir.Match { return &it.except })
+	if len(keys) == 0 || keyLength(keys, excepts) > maxKey {
+		for i, it := range g.members {
+			if i > 0 && len(keys) == 0 && l.repeats(to, it.rule) {
+				continue
+			}
+			l.rule(to, it.rule)
+		}
+		return
+	}
+	first := g.members[0]
+	s := l.lowering(to, first.rule)
+	s.lookup(lookup{set: l.keySet(to, g, keys, nil), fields: keys})
+	s.matches(first.others(keys, excepts))
+	for _, e := range excepts {
+		fields := append(keys[:len(keys):len(keys)], e)
+		s.lookup(lookup{set: l.keySet(to, g, keys, &e), fields: fields, not: true})
+	}
+	s.verdict(first.rule.Verdict)
+	if s.reason != nil || s.family == 0 {
+		for _, it := range g.members {
+			l.rule(to, it.rule) // says why not, at each one's origin
+		}
+		return
+	}
+	r := rule{statements: s.statements, origin: first.rule}
+	for _, it := range g.members[1:] {
+		r.merged = append(r.merged, it.rule)
+	}
+	to.rules = append(to.rules, r)
+}
+
+// repeats is true if r says the same as the last rule of the chain, which then stands for both.
+func (l *lowerer) repeats(to *chain, r *ir.Rule) bool {
+	if len(to.rules) == 0 || !mergeable(r.Verdict) {
+		return false
+	}
+	last := &to.rules[len(to.rules)-1]
+	if last.origin == nil || last.comment != l.comment(r) {
+		return false
+	}
+	last.merged = append(last.merged, r)
+	return true
+}
+
+// fields returns the fields in which members of the group differ.
+func (g *group) fields(of func(*item) *[slots]ir.Match) []field {
+	var all []field
+	first := of(g.members[0])
+	for k, m := range first {
+		if m == nil {
+			continue
+		}
+		for _, it := range g.members[1:] {
+			if of(it)[k] != m {
+				f, _, _ := fieldOf(m)
+				all = append(all, f)
+				break
+			}
+		}
+	}
+	return all
+}
+
+// keyLength returns the length of the longest key.
+func keyLength(keys, excepts []field) int {
+	n, most := 0, 0
+	for _, f := range keys {
+		n += f.dataType().size()
+	}
+	for _, f := range excepts {
+		most = max(most, f.dataType().size())
+	}
+	return n + most
+}
+
+// others returns the matches of it that do not become keys.
+func (it *item) others(keys, excepts []field) []ir.Match {
+	var all []ir.Match
+	for _, m := range it.rule.Matches {
+		f, not, ok := fieldOf(m)
+		switch {
+		case ok && !not && m == it.same[f.slot] && slices.Contains(keys, f):
+		case ok && not && m == it.except[f.slot] && slices.Contains(excepts, f):
+		default:
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// keySet returns the set of the members' values, with those of one negated field behind them if there is one.
+func (l *lowerer) keySet(to *chain, g *group, keys []field, except *field) *set {
+	fields := keys
+	if except != nil {
+		fields = append(keys[:len(keys):len(keys)], *except)
+	}
+	b := newSetBuilder(fields)
+	for _, it := range g.members {
+		key := b.key[:0]
+		for _, f := range keys {
+			key = f.appendKey(key, it.same[f.slot])
+		}
+		if except != nil {
+			key = except.appendKey(key, it.except[except.slot])
+		}
+		b.add(key, it.rule, l.comment(it.rule))
+	}
+	name := setName(to.name, verdictName(g.members[0].rule.Verdict), fields, except != nil)
+	return l.share(to.table, b.set, name, g.use(to))
+}

@@ -1,0 +1,236 @@
+package nftables
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// readSet is a set as it was read: keys are bytes, whose meaning is with the rules that look packets up.
+type readSet struct {
+	key      chainKey
+	flags    uint32
+	length   int // of a key, in bytes
+	elements []readElement
+	closed   bool // closed is true if nothing but what is listed is in it: no catch-all, no element that goes by itself.
+
+	meanings map[string]*ir.Set // by what is looked up
+}
+
+// readElement is a key, or all keys from one to another.
+type readElement struct {
+	from, to []byte // to is nil for a single key
+	end      bool   // end is true for an element that only marks the end of the interval before it.
+}
+
+// set reads a set without its elements.
+func (r *reader) set(m *message) error {
+	key := chainKey{m.family, m.attrs.text(unix.NFTA_SET_TABLE), m.attrs.text(unix.NFTA_SET_NAME)}
+	length, ok := m.attrs.uint32(unix.NFTA_SET_KEY_LEN)
+	if key.table == "" || key.name == "" || !ok {
+		return fmt.Errorf("a set without a name, a table or the length of its keys")
+	}
+	s := &readSet{key: key, flags: m.attrs.number(unix.NFTA_SET_FLAGS), length: int(length), meanings: make(map[string]*ir.Set)}
+	s.closed = s.flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL|nftSetConcat) == 0
+	r.sets[key] = s
+	return nil
+}
+
+// elements reads elements of a set.
+func (r *reader) elements(m *message) error {
+	s := r.sets[chainKey{m.family, m.attrs.text(unix.NFTA_SET_ELEM_LIST_TABLE), m.attrs.text(unix.NFTA_SET_ELEM_LIST_SET)}]
+	if s == nil {
+		return fmt.Errorf("elements of a set %q, which is not there", m.attrs.text(unix.NFTA_SET_ELEM_LIST_SET))
+	}
+	var bad error
+	err := eachAttr(m.attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], func(_ uint16, data []byte) {
+		a, err := parseAttrs(data)
+		if err != nil {
+			bad = err
+			return
+		}
+		e := readElement{from: a.value(unix.NFTA_SET_ELEM_KEY), to: a.value(nftaSetElemKeyEnd)}
+		flags := a.number(unix.NFTA_SET_ELEM_FLAGS)
+		e.end = flags&unix.NFT_SET_ELEM_INTERVAL_END != 0
+		if flags&nftSetElemCatchall != 0 || len(e.from) != s.length || e.to != nil && len(e.to) != s.length {
+			s.closed = false
+		}
+		s.elements = append(s.elements, e)
+	})
+	if err != nil {
+		return err
+	}
+	return bad
+}
+
+// ranges returns the elements in the order of their keys: the kernel's own is any. Those of an interval set become ranges. The kernel has the beginning of an interval as one element, and
+// what follows its end as another, marked one.
+func (s *readSet) ranges() []readElement {
+	all := slices.Clone(s.elements)
+	slices.SortStableFunc(all, func(a, b readElement) int { return bytes.Compare(a.from, b.from) })
+	if s.flags&unix.NFT_SET_INTERVAL == 0 || s.flags&nftSetConcat != 0 {
+		return all
+	}
+	var out []readElement
+	for i, e := range all {
+		if e.end {
+			continue
+		}
+		e.to = bytes.Repeat([]byte{0xff}, s.length)
+		for _, next := range all[i+1:] {
+			if !bytes.Equal(next.from, e.from) {
+				e.to = before(next.from)
+				break
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// before returns the number before n, which is not zero, in network byte order.
+func before(n []byte) []byte {
+	n = slices.Clone(n)
+	for i := len(n) - 1; i >= 0; i-- {
+		if n[i]--; n[i] != 0xff {
+			break
+		}
+	}
+	return n
+}
+
+// lookup runs a look-up in a set, or in a map of verdicts.
+func (m *machine) lookup(e *expression) {
+	values, steps := m.lookedUp(e)
+	dreg, mapped := e.uint32(unix.NFTA_LOOKUP_DREG)
+	switch {
+	case !mapped:
+		set := m.meaning(e, values, steps)
+		if set == nil {
+			m.opaque(steps...)
+			return
+		}
+		m.match(ir.Lookup{Set: set, Not: e.number(unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0})
+	case dreg == unix.NFT_REG_VERDICT:
+		m.end(ir.Opaque{Text: debugText(steps...)})
+	default:
+		m.opaque(steps...)
+		m.regs = [16]*value{}
+	}
+}
+
+// lookedUp returns the values that a look-up takes from the registers, and the steps that led to them. Without a set that says
+// how long its keys are it is the value of one register.
+func (m *machine) lookedUp(e *expression) (values []*value, steps []*expression) {
+	w, ok := word(e.number(unix.NFTA_LOOKUP_SREG))
+	length := 1
+	if s := m.setOf(e); s != nil {
+		length = s.length
+	}
+	for end := w + (length+3)/4; ok && w < end && w < len(m.regs); {
+		v := m.regs[w]
+		values = append(values, v)
+		if v == nil {
+			break
+		}
+		steps = append(steps, v.steps...)
+		w += (v.size + 3) / 4
+	}
+	return values, append(steps, e)
+}
+
+func (m *machine) setOf(e *expression) *readSet {
+	if m.reader == nil {
+		return nil
+	}
+	return m.reader.sets[chainKey{m.chain.family, m.chain.table, e.text(unix.NFTA_LOOKUP_SET)}]
+}
+
+// meaning returns the set of the program that a look-up of these values is in, nil if the IR has none: something about the
+// set, or about the values, is not modelled.
+func (m *machine) meaning(e *expression, values []*value, steps []*expression) *ir.Set {
+	s := m.setOf(e)
+	if s == nil || !s.closed || slices.Contains(values, nil) {
+		return nil
+	}
+	length := 0
+	for _, v := range values {
+		length += (v.size + 3) &^ 3
+	}
+	if length != (s.length+3)&^3 {
+		return nil
+	}
+	// The same fields may mean something else in a rule for another family or protocol.
+	what := fmt.Sprintf("%s %d %s", m.out.Family, m.proto, debugText(steps[:len(steps)-1]...))
+	if set, ok := s.meanings[what]; ok {
+		return set
+	}
+	elements, ok := m.elementsOf(s, values)
+	var set *ir.Set
+	if ok {
+		name := s.key.name
+		if n := s.modelled(); n > 0 {
+			name = fmt.Sprintf("%s.%d", name, n+1)
+		}
+		set = &ir.Set{Family: m.table, Table: s.key.table, Name: name, Elements: elements}
+		m.reader.used = append(m.reader.used, set)
+	}
+	s.meanings[what] = set
+	return set
+}
+
+// modelled returns the number of meanings that the set has so far.
+func (s *readSet) modelled() (n int) {
+	for _, set := range s.meanings {
+		if set != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// elementsOf returns the elements of s as matches on the values. It asks the machine what a comparison with each part of a key
+// would mean; so a look-up means what the same comparisons mean.
+func (m *machine) elementsOf(s *readSet, values []*value) ([][]ir.Match, bool) {
+	all := s.ranges()
+	elements := make([][]ir.Match, 0, len(all))
+	for _, e := range all {
+		part := machine{table: m.table, proto: m.proto, out: ir.Rule{Family: m.out.Family}}
+		at := 0
+		for _, v := range values {
+			if len(e.from) < at+v.size || !part.equalsPart(v, e, at) {
+				return nil, false
+			}
+			at += (v.size + 3) &^ 3
+		}
+		if part.out.Family != m.out.Family {
+			return nil, false // the key has the family in it
+		}
+		elements = append(elements, part.out.Matches)
+	}
+	return elements, true
+}
+
+// equalsPart adds the match that v equals the part of e's key at offset at, or lies in its range.
+func (m *machine) equalsPart(v *value, e readElement, at int) bool {
+	from := e.from[at : at+v.size]
+	if e.to != nil && !bytes.Equal(from, e.to[at:at+v.size]) {
+		return m.rangeMatch(v, from, e.to[at:at+v.size], false)
+	}
+	if v.load != nil && v.load.name == "meta" && !isName(v.load.number(unix.NFTA_META_KEY)) || v.load == nil {
+		return v.load != nil && v.load.number(unix.NFTA_META_KEY) == unix.NFT_META_L4PROTO && v.mask == nil && m.protoPart(from[0])
+	}
+	return m.equals(v, from, false)
+}
+
+func isName(key uint32) bool { return key == unix.NFT_META_IIFNAME || key == unix.NFT_META_OIFNAME }
+
+// protoPart adds the match on a protocol. What follows in the key is read as of this protocol.
+func (m *machine) protoPart(proto uint8) bool {
+	m.l4proto(proto, false)
+	return true
+}

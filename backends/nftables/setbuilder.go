@@ -1,0 +1,136 @@
+package nftables
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// setBuilder gathers the elements of a set, each once.
+type setBuilder struct {
+	set  *set
+	seen map[string]bool
+	key  []byte // room for a key
+}
+
+func newSetBuilder(fields []field) *setBuilder {
+	b := &setBuilder{set: &set{}, seen: make(map[string]bool)}
+	for _, f := range fields {
+		b.set.types = append(b.set.types, f.dataType())
+		b.set.stride += f.dataType().size()
+	}
+	b.key = make([]byte, 0, b.set.stride)
+	return b
+}
+
+// add adds an element unless it is there.
+func (b *setBuilder) add(key []byte, from *ir.Rule, note string) {
+	b.key = key
+	if b.seen[string(key)] {
+		return
+	}
+	b.seen[string(key)] = true
+	s := b.set
+	s.keys = append(s.keys, key...)
+	s.origins = append(s.origins, from)
+	if note != "" && s.notes == nil {
+		s.notes = make([]string, len(s.origins)-1)
+	}
+	if s.notes != nil {
+		s.notes = append(s.notes, note)
+	}
+}
+
+// share returns the set of the table that has the types and elements of s, or adds s under the name, or under the name with a
+// number behind it.
+func (l *lowerer) share(t *table, s *set, name, use string) *set {
+	for _, old := range t.sets {
+		if slices.Equal(old.types, s.types) && bytes.Equal(old.keys, s.keys) {
+			old.use(use)
+			return old
+		}
+	}
+	s.name = l.freeName(t, name)
+	s.use(use)
+	t.sets = append(t.sets, s)
+	return s
+}
+
+// freeName returns name, or name with the first number behind it that makes it one that no set of the table has.
+func (l *lowerer) freeName(t *table, name string) string {
+	taken := func(name string) bool {
+		return slices.Contains(l.reserved, name) || slices.ContainsFunc(t.sets, func(s *set) bool { return s.name == name })
+	}
+	if !taken(name) {
+		return name
+	}
+	for n := 2; ; n++ {
+		if numbered := name + "_" + itoa(n); !taken(numbered) {
+			return numbered
+		}
+	}
+}
+
+// setName returns a name that says what is in a set. Values of one field are what they are, whoever looks them up; keys of several
+// fields belong to the rules of a chain with one verdict: fwi_accept_oif_daddr24.
+func setName(chain, verdict string, fields []field, except bool) string {
+	if len(fields) == 1 {
+		if f := fields[0]; f.isAddr() {
+			return "subnets" + itoa(f.bits)
+		}
+		return "interfaces"
+	}
+	name := chain + "_" + verdict
+	for i, f := range fields {
+		if except && i == len(fields)-1 {
+			name += "_not"
+		}
+		name += "_" + f.name()
+	}
+	return name
+}
+
+// verdictName returns a verdict in a word.
+func verdictName(v ir.Verdict) string {
+	switch v.(type) {
+	case ir.Accept:
+		return "accept"
+	case ir.Drop:
+		return "drop"
+	case ir.Return:
+		return "return"
+	case ir.Reject:
+		return "reject"
+	case ir.Goto:
+		return "goto"
+	case ir.Masquerade:
+		return "masquerade"
+	case ir.SNAT:
+		return "snat"
+	case ir.DNAT:
+		return "dnat"
+	case ir.Redirect:
+		return "redirect"
+	}
+	panic(fmt.Sprintf("nftables: no set for verdict %T", v))
+}
+
+// use returns what the set of the group is for: the reason that its rules have in common, else where they stand.
+func (g *group) use(to *chain) string {
+	what := to.name + ": "
+	reason := g.members[0].rule.Origin.Reason
+	for _, it := range g.members {
+		if it.rule.Origin.Reason != reason {
+			reason = ""
+		}
+	}
+	if reason == "" {
+		return what + ir.VerdictText(g.members[0].rule.Verdict)
+	}
+	return what + reason
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
