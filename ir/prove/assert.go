@@ -2,6 +2,7 @@ package prove
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -34,25 +35,28 @@ func (a Assertion) String() string {
 	if a.Kind == Isolated {
 		return strings.Join(append(words, placeWords(a.From)), " ")
 	}
-	if w := familyWord(a.Query.Family); w != "" {
+	q := a.Query
+	if w := familyWord(q.Family); w != "" && !q.Source.IsValid() && !q.Dest.IsValid() { // else the addresses say it
 		words = append(words, w)
 	}
-	if a.Query.Proto != 0 {
-		words = append(words, ir.ProtoName(a.Query.Proto))
+	if q.Proto != 0 {
+		words = append(words, ir.ProtoName(q.Proto))
 	}
-	end := func(key string, p Place, addr fmt.Stringer, some bool) {
-		words = append(words, key)
-		if some {
-			words = append(words, addr.String(), "in")
-		}
-		words = append(words, placeWords(p))
-	}
-	end("from", a.From, a.Query.Source, a.Query.Source.IsValid())
-	end("to", a.To, a.Query.Dest, a.Query.Dest.IsValid())
-	if !a.Query.Ports.IsZero() {
-		words = append(words, "port", a.Query.Ports.String())
+	words = append(words, "from", endWords(a.From, q.Source), "to", endWords(a.To, q.Dest))
+	if !q.Ports.IsZero() {
+		words = append(words, "port", q.Ports.String())
 	}
 	return strings.Join(words, " ")
+}
+
+func endWords(p Place, addr netip.Prefix) string {
+	switch {
+	case !addr.IsValid():
+		return placeWords(p)
+	case addr.IsSingleIP():
+		return addr.Addr().String() + " in " + placeWords(p)
+	}
+	return addr.String() + " in " + placeWords(p)
 }
 
 func placeWords(p Place) string {
@@ -112,12 +116,13 @@ func (r *Reacher) Check(a Assertion) (ok bool, packet ir.Packet) {
 		some, packet := r.letsThrough(a.From, a.To, a.Query)
 		return !some, packet
 	case Allow:
-		if !r.some(a.From, a.To, a.Query) {
+		can := func(s *side, set node) node {
+			return s.and(set, constant(s.canHave(a.From) && s.canHave(a.To)))
+		}
+		if some, _ := r.find(a.From, a.To, a.Query, func(s *side, _ way, set node) node { return can(s, set) }); !some {
 			return false, ir.Packet{}
 		}
-		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node {
-			return s.diff(s.and(set, constant(r.talks(s, a.From) && r.talks(s, a.To))), s.accepted[w.name])
-		})
+		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node { return s.diff(can(s, set), s.accepted[w.name]) })
 		return !some, packet
 	case Isolated:
 		for _, other := range Places(r.program) {
@@ -146,7 +151,7 @@ func (r *Reacher) letsThrough(from, to Place, q Query) (bool, ir.Packet) {
 		if !ok {
 			continue
 		}
-		set := s.and(s.narrowed(w, q), s.accepted[w.name])
+		set := s.and(s.narrowed(from, to, w, q), s.accepted[w.name])
 		set = s.and(set, s.and(s.places.by(from, source), s.places.by(to, dest)))
 		if set != never {
 			return true, s.pick(set)
@@ -155,25 +160,5 @@ func (r *Reacher) letsThrough(from, to Place, q Query) (bool, ir.Packet) {
 	return false, ir.Packet{}
 }
 
-// some is true if there are connections of which q asks at all.
-func (r *Reacher) some(from, to Place, q Query) bool {
-	found, _ := r.find(from, to, q, func(s *side, _ way, set node) node {
-		return s.and(set, constant(r.talks(s, from) && r.talks(s, to)))
-	})
-	return found
-}
-
-// talks is true if p can have an address of s's family: the host and the outside always, a network if it has a subnet there.
-func (r *Reacher) talks(s *side, p Place) bool {
-	if p.Kind != Network {
-		return true
-	}
-	for _, l := range r.program.Links {
-		for _, addr := range l.Addresses {
-			if l.Name == p.Name && addr.Prefix.Addr().Is4() == (s.family == ir.IPv4) {
-				return true
-			}
-		}
-	}
-	return false
-}
+// canHave is true if p can have an address of s's family: the host and the outside always, a network if it has a subnet.
+func (s *side) canHave(p Place) bool { return p.Kind != Network || s.places.has(p, s.family) }

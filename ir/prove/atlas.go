@@ -96,6 +96,18 @@ func (a *atlas) addresses(l *ir.Link, end int) node {
 	return a.space.not(a.special[end])
 }
 
+// has is true if network p has a subnet of the family.
+func (a *atlas) has(p Place, family ir.Family) bool {
+	for _, l := range a.links {
+		for _, addr := range l.Addresses {
+			if l.Name == p.Name && addr.Prefix.Addr().Is4() == (family == ir.IPv4) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // occurring returns the places at that end of packets in set, by interface.
 func (a *atlas) occurring(set node, end int) []Place {
 	s := a.space

@@ -51,7 +51,7 @@ func (s *side) cell(from, to Place) Cell {
 		c.Access = FullAccess
 	default:
 		c.Access = SomeAccess
-		c.Some = s.words(open, from, to)
+		c.Some = s.words(s.without(open, s.cube(s.state)), from, to) // all are new
 	}
 	return c
 }

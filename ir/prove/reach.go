@@ -127,12 +127,22 @@ func wayBetween(from, to Place) (w way, ok bool) {
 
 // asked returns the new packets from one place to another of which q speaks.
 func (s *side) asked(from, to Place, w way, q Query) node {
-	return s.and(s.narrowed(w, q), s.and(s.places.from(from), s.places.to(to)))
+	return s.and(s.narrowed(from, to, w, q), s.and(s.places.from(from), s.places.to(to)))
 }
 
-// narrowed returns the new packets that go way w and of which q speaks, whatever their places.
-func (s *side) narrowed(w way, q Query) node {
-	if q.Family&s.family == 0 && q.Family != 0 {
+// speaks is true if packets of s's family are routed from and to p. A bridge whose network has no IPv6 address has IPv6
+// turned off, by libvirt (disable_ipv6) and by whoever else brings the network up. IPv4 can't be turned off.
+func (s *side) speaks(p Place) bool {
+	if p.Kind != Network || s.family == ir.IPv4 {
+		return true
+	}
+	return s.places.has(p, s.family)
+}
+
+// narrowed returns the new packets that go way w and of which q speaks, whatever their addresses and interfaces; none if the
+// places have no packets of s's family.
+func (s *side) narrowed(from, to Place, w way, q Query) node {
+	if q.Family&s.family == 0 && q.Family != 0 || !s.speaks(from) || !s.speaks(to) {
 		return never
 	}
 	set := s.and(s.packets(w), s.inStates(ir.StateNew))
