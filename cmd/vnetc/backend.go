@@ -18,6 +18,11 @@ func targetNames() []string {
 	return names
 }
 
+// layoutsOf returns the layouts that b has.
+func layoutsOf(backends.Backend) []backends.Layout {
+	return []backends.Layout{backends.Chains}
+}
+
 // targetFlags are the flags that choose what is made of a program.
 type targetFlags struct {
 	backend, family, layout, names *choice

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +19,7 @@ import (
 type traceFlags struct {
 	packet                         string
 	backend, layout, names, format *choice
-	lax, verbose                   bool
+	lax, strict, verbose           bool
 }
 
 func newTrace(s streams) *cobra.Command {
@@ -70,6 +70,7 @@ Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the packet;
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "trace what compile --strict-isolation makes")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also show the rules that the packet passes, and what does not match")
 	return cmd
 }
@@ -80,7 +81,7 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	program, found := compileSources(src, netxml.Options{Lax: f.lax})
+	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict})
 	packet, more := ir.ParsePacket(f.packet)
 	src.Add(ir.PacketFile, []byte(f.packet))
 	found = append(found, more...)
@@ -90,14 +91,18 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	if err := report(s, src, found, false); err != nil {
 		return err
 	}
-	w, err := walkPacket(f, program, packet)
+	t, err := chosenTracer(f, program)
+	if err != nil {
+		return err
+	}
+	w, err := t.walk(packet, f.verbose)
 	if err != nil {
 		return err
 	}
 	if f.format.value == "json" {
 		err = traceJSON(s.out, w, found)
 	} else {
-		err = traceText(s.out, w)
+		_, err = io.WriteString(s.out, traceText(w))
 	}
 	if err != nil {
 		return hostf("write: %v", err)
@@ -105,74 +110,31 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	return nil
 }
 
-// walked is a packet's way, and what there is to say about each rule on it.
-type walked struct {
-	packet  ir.Packet
-	fate    ir.Fate
-	visits  []ir.Visit
-	origins origins
-	lines   lines
-	targets []string // back ends that said what they make of the rules
-	backend string
-}
-
-// walkPacket walks packet through p, or through what the chosen back end makes of p.
-func walkPacket(f *traceFlags, p *ir.Program, packet ir.Packet) (*walked, error) {
-	w := &walked{packet: packet, backend: f.backend.value, lines: make(lines)}
-	traced := p
+// chosenTracer returns the tracer that f asks for.
+func chosenTracer(f *traceFlags, p *ir.Program) (*tracer, error) {
+	var all []lowering
+	var chosen *lowering
 	for _, b := range targets {
-		o := backends.Options{Families: ir.Both, Names: backends.Names(f.names.value), Layout: backends.Chains}
-		if b.Name() == "nftables" {
-			o.Layout = backends.Layout(f.layout.value)
+		low, said := lowerFor(p, b, backends.Layout(f.layout.value), backends.Names(f.names.value))
+		switch {
+		case !said.HasErrors():
+			all = append(all, low)
+		case b.Name() == f.backend.value:
+			return nil, exitError{exitNo, said.Error()}
 		}
-		rules, said := b.Lower(p, o)
-		if said.HasErrors() {
-			if b.Name() == f.backend.value {
-				return nil, exitError{exitNo, said.Error()}
-			}
-			continue
+		if b.Name() == f.backend.value {
+			chosen = &low
 		}
-		w.targets = append(w.targets, b.Name())
-		w.lines.add(b.Name(), rules, packet.Family)
-		if b.Name() != f.backend.value {
-			continue
-		}
-		var err error
-		if traced, err = b.Read(rules.Images()); err != nil {
-			return nil, hostf("read the rules of %s back: %v", b.Name(), err)
-		}
-		w.origins = originsOf(b, o, rules, traced)
 	}
-	var err error
-	w.fate, w.visits, err = ir.Walk(traced, packet)
-	var unknown *ir.UnknownError
-	if errors.As(err, &unknown) {
-		return nil, exitError{exitNo, err.Error()}
+	t := newTracer(p, all)
+	if chosen == nil {
+		return t, nil
 	}
+	read, err := chosen.read()
 	if err != nil {
-		return nil, hostf("%v", err)
+		return nil, err
 	}
-	if !f.verbose {
-		w.visits = slices.DeleteFunc(w.visits, func(v ir.Visit) bool { return v.Kind == ir.Passed })
-	}
-	return w, nil
-}
-
-// source returns the program's rule behind the one that v met, nil where there is none: a jump between chains of a layout.
-func (w *walked) source(v ir.Visit) *ir.Rule {
-	if w.origins == nil {
-		return v.Rule
-	}
-	all := w.origins[v.Rule]
-	for _, r := range all {
-		if r.Holds(w.packet, v.Hook) {
-			return r
-		}
-	}
-	if len(all) == 1 {
-		return all[0]
-	}
-	return nil
+	return t.through(*chosen, read), nil
 }
 
 // strangers hints at interfaces of the packet that the networks do not know, where that is likely a slip: a name is written

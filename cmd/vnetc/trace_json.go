@@ -57,7 +57,7 @@ func traceJSON(out io.Writer, w *walked, found diag.List) error {
 		return err
 	}
 	doc := jsonTrace{
-		Version: 1, Backend: w.backend, Packet: w.packet.String(), Steps: stepsJSON(w), Diagnostics: diagnostics,
+		Version: 1, Backend: w.what, Packet: w.packet.String(), Steps: stepsJSON(w), Diagnostics: diagnostics,
 		Fate: fateJSON(w.fate),
 	}
 	return diag.WriteJSON(out, doc)
@@ -112,8 +112,10 @@ func (step *jsonStep) rule(w *walked, v ir.Visit) {
 		return
 	}
 	step.Text = make(map[string][]jsonLine)
-	for _, l := range w.lines[r] {
-		step.Text[l.target] = append(step.Text[l.target], jsonLine{l.Family.String(), l.Table, l.Chain, l.Text})
+	for _, target := range w.targets {
+		for _, l := range w.lines.of(r, target, w.packet.Family) {
+			step.Text[target] = append(step.Text[target], jsonLine{l.Family.String(), l.Table, l.Chain, l.Text})
+		}
 	}
 	o := originJSON(r.Origin)
 	step.From = &jsonRuleOrigin{r.Origin.Network, o}

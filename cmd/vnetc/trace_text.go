@@ -2,15 +2,14 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// traceText writes the way for people: hooks, chains, rules with their lines and origins, and the fate.
-func traceText(out io.Writer, w *walked) error {
+// traceText returns the way for people: hooks, chains, rules with their lines and origins, and the fate.
+func traceText(w *walked) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", w.packet)
 	var hook ir.Hook
@@ -35,8 +34,7 @@ func traceText(out io.Writer, w *walked) error {
 		}
 	}
 	fmt.Fprintf(&b, "\n%s\n", fateWords(w.fate, w.packet))
-	_, err := io.WriteString(out, b.String())
-	return err
+	return b.String()
 }
 
 // held writes what there is to say about a rule that matched.
@@ -46,14 +44,11 @@ func held(b *strings.Builder, w *walked, v ir.Visit) {
 		return
 	}
 	for _, target := range w.targets {
-		said := false
-		for _, l := range w.lines[r] {
-			if l.target == target {
-				said = true
-				fmt.Fprintf(b, "      %-10s%s\n", target, diag.Visible(l.Text))
-			}
+		all := w.lines.of(r, target, w.packet.Family)
+		for _, l := range all {
+			fmt.Fprintf(b, "      %-10s%s\n", target, diag.Visible(l.Text))
 		}
-		if !said {
+		if len(all) == 0 {
 			fmt.Fprintf(b, "      %-10sleft out; vnetc compile -v --backend %s says why\n", target, target)
 		}
 	}

@@ -107,3 +107,28 @@ func assertCodes() []Info {
 		},
 	}
 }
+
+// verifyCodes are what vnetc verify finds. Bad and Good are networks that have nothing else to be said about them.
+func verifyCodes() []Info {
+	inside := []string{anyBridge("virbr1"), anyIP}
+	routed := []string{"<forward mode='route'/>", anyBridge("virbr2"), otherIP}
+	return []Info{
+		{
+			Code:  "verify-leak",
+			Title: "guests get past what their own network lets out, into another one",
+			Text: "In the forward hook the rules into networks (FWI) are met before those out of networks (FWO). A routed network accepts " +
+				"whatever goes to its addresses, so guests of an isolated network, or of one that is bound to a device, get into it though " +
+				"their own network would refuse. libvirt's rules have this too. --strict-isolation closes it.",
+			Bad:  pair(inside, routed),
+			Good: pair(inside, []string{anyNAT, anyBridge("virbr2"), otherIP}),
+		},
+		{
+			Code:  "verify-differs",
+			Title: "the rules of a back end do not mean what the networks mean",
+			Text: "What a back end emits is read back and compared with the program that it was made of, for every packet. A difference is a " +
+				"fault of vnetc, and the packet that shows it is the report to make; do not load the rules.",
+		},
+	}
+}
+
+func anyBridge(name string) string { return "<bridge name='" + name + "'/>" }

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// verifyFlags are the flags of `vnetc verify`.
+type verifyFlags struct {
+	assert, against             string
+	lax, strict, failOnFindings bool
+	format, matrix              *choice
+}
+
+func newVerify(s streams) *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify PATH...",
+		Short: "prove that the rules mean what the networks mean, and say who reaches whom",
+		Long: `verify proves, for every packet and not for some, that the rules of each back end
+and layout do what the program between XML and rules does: what is emitted is read
+back and compared. It prints who can open connections to whom, and findings:
+connections that get through though a network's own rules refuse them.
+
+--assert FILE     also decides assertions, one a line (# begins a comment):
+                    deny from network lab to network dmz
+                    allow tcp from network lab to outside port 443
+                    allow udp from 10.0.0.5 in network lab to host port 53
+                    isolated network lab
+                  deny: no new connection of that kind gets through, whatever
+                  addresses a guest takes. allow: every one does, from addresses of
+                  the network. isolated: none to another network or outside, either
+                  way. What fails comes with a packet and the rules that it meets.
+--against PATH    also says for which packets the fate differs between the networks
+                  there (a file or directory), as they were, and these.
+
+The rules are judged as if they were the host's only ones: what meets none of them
+is accepted. Connection tracking is taken as given: a packet is new or it is not.
+
+Exit codes: 0 all proofs and assertions hold; 1 one does not, or there are errors in
+the input; 2 wrong usage; 3 cannot read or write. Findings are warnings, and change
+the exit code to 1 only with --fail-on-findings.`,
+		Example: `  vnetc verify golden/networks
+  vnetc verify networks/ --assert policy.txt
+  git worktree add ../old main && vnetc verify networks/ --against ../old/networks
+  vnetc verify networks/ --strict-isolation --fail-on-findings
+  vnetc verify --format sarif networks/ > vnetc.sarif`,
+		ValidArgsFunction: xmlPaths,
+		RunE: func(_ *cobra.Command, paths []string) error {
+			if len(paths) == 0 {
+				return usagef("verify needs at least one PATH, for example: vnetc verify golden/networks")
+			}
+			return verify(s, &f, paths)
+		},
+	}
+	cmd.Flags().StringVar(&f.assert, "assert", "", "decide the assertions of this file")
+	cmd.Flags().StringVar(&f.against, "against", "", "compare with the networks of this file or directory")
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "verify what compile --strict-isolation makes")
+	cmd.Flags().BoolVar(&f.failOnFindings, "fail-on-findings", false, "exit with 1 if there are findings")
+	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
+	f.matrix = addChoice(cmd, "matrix", "print who reaches whom (auto: up to 24 networks)", "auto", "yes", "no")
+	return cmd
+}
+
+// verify reads everything, decides everything, and prints it.
+func verify(s streams, f *verifyFlags, paths []string) error {
+	src, err := readSources(s.in, paths)
+	if err != nil {
+		return err
+	}
+	opts := netxml.Options{Lax: f.lax, StrictIsolation: f.strict}
+	program, found := compileSources(src, opts)
+	assertions, more, err := readAssertions(src, f.assert)
+	if err != nil {
+		return err
+	}
+	found = append(found, more...)
+	if program != nil {
+		found = append(found, prove.CheckNames(program, assertions)...)
+	}
+	if f.format.value != "sarif" || found.HasErrors() {
+		if err := report(s, src, found, false); err != nil {
+			return err
+		}
+	}
+	v := &verification{src: src, said: found, program: program}
+	if f.against != "" {
+		if v.old, err = readOld(s, f.against, opts); err != nil {
+			return err
+		}
+	}
+	if err := v.decide(verified(), assertions, wantsMatrix(f.matrix.value, program)); err != nil {
+		return err
+	}
+	if err := v.print(s.out, f.format.value); err != nil {
+		return hostf("write: %v", err)
+	}
+	if v.failed() || f.failOnFindings && len(v.leaks) > 0 {
+		return exitError{code: exitNo}
+	}
+	return nil
+}
+
+// maxMatrix is for how many networks the matrix is printed unasked: more make lines that nobody reads.
+const maxMatrix = 24
+
+func wantsMatrix(word string, p *ir.Program) bool {
+	return word == "yes" || word == "auto" && len(p.Links) <= maxMatrix
+}
+
+// readAssertions reads the assertion file, if there is one, and adds it to src.
+func readAssertions(src *diag.Sources, path string) ([]prove.Assertion, diag.List, error) {
+	if path == "" {
+		return nil, nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, usagef("%s: there is no such file", path)
+	}
+	if err != nil {
+		return nil, nil, hostf("%v", err)
+	}
+	src.Add(path, text)
+	all, list := prove.ParseAssertions(path, text)
+	return all, list, nil
+}
+
+// readOld compiles the networks to compare with.
+func readOld(s streams, path string, opts netxml.Options) (*ir.Program, error) {
+	src, err := readSources(s.in, []string{path})
+	if err != nil {
+		return nil, err
+	}
+	p, found := compileSources(src, opts)
+	var errs diag.List // its warnings were for those who wrote it
+	for _, d := range found {
+		if d.Severity == diag.Error {
+			errs = append(errs, d)
+		}
+	}
+	return p, report(s, src, errs, false)
+}
+
+// target is a back end and a layout to verify.
+type target struct {
+	backend backends.Backend
+	layout  backends.Layout
+}
+
+// verified lists what is verified.
+func verified() []target {
+	var all []target
+	for _, b := range targets {
+		for _, layout := range layoutsOf(b) {
+			all = append(all, target{b, layout})
+		}
+	}
+	return all
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// The JSON of `vnetc verify`. Fields are added, never renamed or removed, while version stays the same.
+type (
+	jsonVerify struct {
+		Version     int             `json:"version"`
+		Proofs      []jsonProof     `json:"proofs"`
+		Matrix      []jsonCell      `json:"matrix,omitempty"`
+		Findings    json.RawMessage `json:"findings"`
+		Assertions  []jsonClaim     `json:"assertions"`
+		Changes     []jsonChange    `json:"changes,omitempty"`
+		Diagnostics json.RawMessage `json:"diagnostics"` // about the input
+	}
+	jsonProof struct {
+		Target string    `json:"target"` // back end, and layout
+		Answer string    `json:"answer"` // proved, refuted, can't prove
+		Rule   string    `json:"rule,omitempty"`
+		Packet string    `json:"packet,omitempty"`
+		Ways   []jsonWay `json:"ways,omitempty"` // as the networks mean it, and as the target has it
+	}
+	jsonWay struct {
+		Backend string     `json:"backend"`
+		Packet  string     `json:"packet"`
+		Fate    jsonFate   `json:"fate"`
+		Steps   []jsonStep `json:"steps"`
+	}
+	jsonCell struct {
+		From   string   `json:"from"`
+		To     string   `json:"to"`
+		Family string   `json:"family"`
+		Access string   `json:"access"` // yes, some, no; - for what is not asked
+		Some   []string `json:"some,omitempty"`
+	}
+	jsonClaim struct {
+		Assertion string   `json:"assertion"`
+		File      string   `json:"file"`
+		Line      int      `json:"line"`
+		Holds     bool     `json:"holds"`
+		Way       *jsonWay `json:"way,omitempty"` // of a packet that shows that it does not
+	}
+	jsonChange struct {
+		From    string   `json:"from"`
+		To      string   `json:"to"`
+		Family  string   `json:"family"`
+		Was     string   `json:"was"`
+		Now     string   `json:"now"`
+		Packets []string `json:"packets"`
+		Example string   `json:"example"`
+	}
+)
+
+// json writes what was decided for machines.
+func (v *verification) json(out io.Writer) error {
+	doc := jsonVerify{Version: 1, Proofs: []jsonProof{}, Assertions: []jsonClaim{}}
+	var err error
+	if doc.Findings, err = diag.MarshalJSON(v.leaks); err != nil {
+		return err
+	}
+	if doc.Diagnostics, err = diag.MarshalJSON(v.said); err != nil {
+		return err
+	}
+	for _, p := range v.proofs {
+		doc.Proofs = append(doc.Proofs, proofJSON(p))
+	}
+	for _, c := range v.cells {
+		doc.Matrix = append(doc.Matrix, jsonCell{c.From.String(), c.To.String(), c.Family.String(), string(c.Access), c.Some})
+	}
+	for _, c := range v.claims {
+		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Holds: c.holds}
+		if c.way != nil {
+			way := wayJSON(c.way)
+			j.Way = &way
+		}
+		doc.Assertions = append(doc.Assertions, j)
+	}
+	for _, d := range v.changes {
+		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.Now, d.Packets, d.Example.String()})
+	}
+	return diag.WriteJSON(out, doc)
+}
+
+func proofJSON(p proof) jsonProof {
+	j := jsonProof{Target: p.label, Answer: p.result.Answer.String()}
+	switch p.result.Answer {
+	case prove.Unknown:
+		j.Rule = p.result.Because.Rule.String()
+	case prove.Refuted:
+		j.Packet = p.result.Packet.String()
+	}
+	for _, w := range p.ways {
+		j.Ways = append(j.Ways, wayJSON(w))
+	}
+	return j
+}
+
+func wayJSON(w *walked) jsonWay {
+	return jsonWay{Backend: w.what, Packet: w.packet.String(), Fate: fateJSON(w.fate), Steps: stepsJSON(w)}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// print writes what was decided, in the form asked for.
+func (v *verification) print(out io.Writer, format string) error {
+	switch format {
+	case "json":
+		return v.json(out)
+	case "sarif":
+		return diag.SARIF(out, v.diagnostics(), v.src, version())
+	}
+	var b bytes.Buffer
+	v.printProofs(&b)
+	printMatrix(&b, v.cells)
+	if len(v.leaks) > 0 {
+		fmt.Fprintf(&b, "\n%s:\n\n", plural(len(v.leaks), "finding"))
+		if err := diag.Text(&b, v.leaks, v.src, diag.TextOptions{Max: maxShown}); err != nil {
+			return err
+		}
+	}
+	if err := v.printClaims(&b); err != nil {
+		return err
+	}
+	v.printChanges(&b)
+	_, err := out.Write(b.Bytes())
+	return err
+}
+
+func (v *verification) printProofs(b *bytes.Buffer) {
+	for _, p := range v.proofs {
+		switch p.result.Answer {
+		case prove.Proved:
+			fmt.Fprintf(b, "proved       %s: the rules mean what the networks mean, for every packet\n", p.label)
+			continue
+		case prove.Refuted:
+			fmt.Fprintf(b, "refuted      %s: the rules do not mean what the networks mean\n", p.label)
+		case prove.Unknown:
+			fmt.Fprintf(b, "can't prove  %s: %s has a rule that is not modelled: %s\n", p.label, p.result.Because.Chain.Label(), diag.Visible(p.result.Because.Rule.String()))
+		}
+		for i, title := range []string{"as the networks mean it", "as " + p.label + " has it"} {
+			if i < len(p.ways) {
+				fmt.Fprintf(b, "\n  %s:\n\n%s\n", title, indentText(traceText(p.ways[i]), "    "))
+			}
+		}
+	}
+}
+
+// printMatrix writes a table for each family, one for both where they are the same.
+func printMatrix(b *bytes.Buffer, cells []prove.Cell) {
+	if len(cells) == 0 {
+		return
+	}
+	v4, v6 := matrixTable(cells, ir.IPv4), matrixTable(cells, ir.IPv6)
+	const title = "\nwho (left) can open connections to whom (top)"
+	switch {
+	case v4 == v6:
+		fmt.Fprintf(b, "%s:\n\n%s", title, v4)
+		return
+	case v4 != "":
+		fmt.Fprintf(b, "%s, IPv4:\n\n%s", title, v4)
+	}
+	if v6 != "" {
+		fmt.Fprintf(b, "%s, IPv6, among networks with an IPv6 address:\n\n%s", title, v6)
+	}
+}
+
+// matrixTable returns the table of a family, without places that have no packets in it, and what "some" stands for; nothing
+// if no network has packets in it.
+func matrixTable(cells []prove.Cell, f ir.Family) string {
+	var places []prove.Place
+	networks := false
+	for _, c := range cells {
+		if c.Family == f && c.Access != prove.NotAsked && !slices.Contains(places, c.From) {
+			places = append(places, c.From)
+			networks = networks || c.From.Kind == prove.Network
+		}
+	}
+	if !networks {
+		return ""
+	}
+	var b, notes strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	for _, p := range places {
+		fmt.Fprintf(w, "\t%s", diag.Visible(shortPlace(p)))
+	}
+	var row prove.Place
+	for _, c := range cells {
+		if c.Family != f || !slices.Contains(places, c.From) || !slices.Contains(places, c.To) {
+			continue
+		}
+		if c.From != row {
+			row = c.From
+			fmt.Fprintf(w, "\n  %s", diag.Visible(shortPlace(row)))
+		}
+		fmt.Fprintf(w, "\t%s", c.Access)
+		for _, words := range c.Some {
+			fmt.Fprintf(&notes, "  %s to %s: %s\n", diag.Visible(shortPlace(c.From)), diag.Visible(shortPlace(c.To)), diag.Visible(words))
+		}
+	}
+	w.Flush() // to a strings.Builder, which takes all
+	text := b.String() + "\n"
+	if notes.Len() > 0 {
+		text += "\n  some of them:\n" + notes.String()
+	}
+	return text
+}
+
+func shortPlace(p prove.Place) string {
+	if p.Kind == prove.Network {
+		return p.Name
+	}
+	return p.String()
+}
+
+func (v *verification) printClaims(b *bytes.Buffer) error {
+	if len(v.claims) > 0 {
+		fmt.Fprintf(b, "\n%s:\n\n", plural(len(v.claims), "assertion"))
+	}
+	for _, c := range v.claims {
+		if c.holds {
+			fmt.Fprintf(b, "holds  %s\n", diag.Visible(c.String()))
+			continue
+		}
+		fmt.Fprintf(b, "fails  %s\n", diag.Visible(c.String()))
+		if err := diag.Text(b, diag.List{c.diagnostic()}, v.src, diag.TextOptions{}); err != nil {
+			return err
+		}
+		if c.way != nil {
+			fmt.Fprintf(b, "\n%s\n", indentText(traceText(c.way), "    "))
+		}
+	}
+	return nil
+}
+
+func (v *verification) printChanges(b *bytes.Buffer) {
+	if v.old == nil {
+		return
+	}
+	if len(v.changes) == 0 {
+		fmt.Fprintf(b, "\nno packet's fate changes\n")
+		return
+	}
+	fmt.Fprintf(b, "\nwhat changes:\n")
+	var titles []string
+	about := make(map[string][]prove.Difference)
+	for _, d := range v.changes {
+		title := changeTitle(d)
+		if about[title] == nil {
+			titles = append(titles, title)
+		}
+		about[title] = append(about[title], d)
+	}
+	for _, title := range titles {
+		fmt.Fprintf(b, "\n%s\n", title)
+		for _, d := range about[title] {
+			printChange(b, d)
+		}
+	}
+}
+
+func printChange(b *bytes.Buffer, d prove.Difference) {
+	fmt.Fprintf(b, "  %s\n    was  %s\n    now  %s\n    such as %s\n", diag.Visible(strings.Join(d.Packets, "; ")), diag.Visible(d.Was), diag.Visible(d.Now), d.Example)
+}
+
+// changeTitle says between whom the packets go.
+func changeTitle(d prove.Difference) string {
+	family := "IPv4"
+	if d.Family == ir.IPv6 {
+		family = "IPv6"
+	}
+	return diag.Visible(fmt.Sprintf("from %s to %s, %s", d.From, d.To, family))
+}
+
+// indentText puts by before every line of text that is not empty.
+func indentText(text, by string) string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	for i, l := range lines {
+		if l != "" {
+			lines[i] = by + l
+		}
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
