@@ -18,9 +18,21 @@ func targetNames() []string {
 	return names
 }
 
-// layoutsOf returns the layouts that b has.
-func layoutsOf(backends.Backend) []backends.Layout {
+// layoutsOf returns the layouts that b has, the default first.
+func layoutsOf(b backends.Backend) []backends.Layout {
+	if b.Name() == "nftables" {
+		return []backends.Layout{backends.Chains, backends.Sets}
+	}
 	return []backends.Layout{backends.Chains}
+}
+
+// layoutNames returns the words for --layout, the default first.
+func layoutNames() []string {
+	var names []string
+	for _, l := range layoutsOf(targets[0]) {
+		names = append(names, string(l))
+	}
+	return names
 }
 
 // targetFlags are the flags that choose what is made of a program.

@@ -61,7 +61,7 @@ Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or w
 	}
 	f.backend = addChoice(cmd, "backend", "what to compile for", targetNames()...)
 	f.family = addChoice(cmd, "family", "address families", "both", "ipv4", "ipv6")
-	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", string(backends.Chains), string(backends.Sets))
+	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", layoutNames()...)
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
 	f.emit = addChoice(cmd, "emit", "what to print", "rules", "ir", "netlink", "json")
 	f.comments = cmd.Flags().Bool("comments", false, "put the origin of each rule into the rule as a comment")

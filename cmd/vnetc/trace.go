@@ -66,7 +66,7 @@ Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the packet;
 	}
 	cmd.Flags().StringVar(&f.packet, "packet", "", "the packet, in words")
 	f.backend = addChoice(cmd, "backend", "what to trace", append([]string{"ir"}, targetNames()...)...)
-	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", string(backends.Chains), string(backends.Sets))
+	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", layoutNames()...)
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
@@ -110,12 +110,17 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	return nil
 }
 
-// chosenTracer returns the tracer that f asks for.
+// chosenTracer returns the tracer that f asks for. Where the program itself is traced each rule is shown with a line of its
+// own, unless the user wants another layout.
 func chosenTracer(f *traceFlags, p *ir.Program) (*tracer, error) {
+	layout := backends.Layout(f.layout.value)
+	if f.backend.value == "ir" && !f.layout.set {
+		layout = backends.Chains
+	}
 	var all []lowering
 	var chosen *lowering
 	for _, b := range targets {
-		low, said := lowerFor(p, b, backends.Layout(f.layout.value), backends.Names(f.names.value))
+		low, said := lowerFor(p, b, layout, backends.Names(f.names.value))
 		switch {
 		case !said.HasErrors():
 			all = append(all, low)

@@ -40,6 +40,7 @@ type (
 		Rule   int                   `json:"rule,omitempty"` // place in the chain, from 1
 		IR     string                `json:"ir,omitempty"`
 		Failed string                `json:"failed,omitempty"` // passed: the match that does not hold
+		Sets   []string              `json:"sets,omitempty"`   // held: the element of each set looked up
 		Policy string                `json:"policy,omitempty"`
 		Text   map[string][]jsonLine `json:"text,omitempty"`
 		From   *jsonRuleOrigin       `json:"origin,omitempty"`
@@ -106,6 +107,9 @@ func (step *jsonStep) rule(w *walked, v ir.Visit) {
 	step.Rule, step.IR = v.Index+1, v.Rule.String()
 	if v.Failed != nil {
 		step.Failed = ir.MatchText(v.Failed)
+	}
+	if v.Kind == ir.Held {
+		step.Sets = w.elements(v)
 	}
 	r := w.source(v)
 	if r == nil {

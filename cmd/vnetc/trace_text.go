@@ -39,6 +39,9 @@ func traceText(w *walked) string {
 
 // held writes what there is to say about a rule that matched.
 func held(b *strings.Builder, w *walked, v ir.Visit) {
+	for _, words := range w.elements(v) {
+		fmt.Fprintf(b, "      %-10s%s\n", "in set", diag.Visible(words))
+	}
 	r := w.source(v)
 	if r == nil {
 		return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -85,4 +86,31 @@ func (w *walked) decider() *ir.Rule {
 		}
 	}
 	return last
+}
+
+// elements returns, for each set that the rule looks the packet up in, the element that the packet matches.
+func (w *walked) elements(v ir.Visit) []string {
+	var found []string
+	for _, m := range v.Rule.Matches {
+		l, is := m.(ir.Lookup)
+		if !is || l.Not {
+			continue
+		}
+		for _, element := range l.Set.Elements {
+			alone := ir.Rule{Family: v.Rule.Family, Matches: element}
+			if alone.Holds(w.packet, v.Hook) {
+				found = append(found, l.Set.Name+": "+elementWords(element))
+				break
+			}
+		}
+	}
+	return found
+}
+
+func elementWords(element []ir.Match) string {
+	var words []string
+	for _, m := range element {
+		words = append(words, ir.MatchText(m))
+	}
+	return strings.Join(words, " ")
 }
