@@ -1,5 +1,7 @@
 package backends
 
+import "github.com/vnetc/vnetc/ir/diag"
+
 // Loader puts rulesets of one back end into the kernel, in the network namespace of the calling thread. It touches nothing
 // but what bears the names of [Options]; rules of others stay byte for byte, and in their place.
 type Loader interface {
@@ -25,4 +27,6 @@ type Report struct {
 	Kept    int  // rules that were right already and were left alone
 	Changed int  // rules, elements and jumps that were added, replaced or deleted; 0 if nothing was sent
 	Rebuilt bool // Rebuilt is true if everything was made anew.
+
+	Left diag.List // warnings, at their origins, about rules that this kernel can't hold and that were left out
 }

@@ -35,6 +35,7 @@ const Unsupported diag.Code = "backend-unsupported"
 type Ruleset struct {
 	families []family
 	lines    []backends.Line
+	prefix   string // what the names of its private chains begin with
 }
 
 // family is what one document holds.
@@ -65,7 +66,7 @@ func (Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.
 	for _, c := range p.Chains {
 		count += len(c.Rules)
 	}
-	set := &Ruleset{lines: make([]backends.Line, 0, 2*count)}
+	set := &Ruleset{lines: make([]backends.Line, 0, 2*count), prefix: l.prefix()}
 	for _, f := range [...]ir.Family{ir.IPv4, ir.IPv6} {
 		if o.Families&f != 0 {
 			set.families = append(set.families, l.family(f, plan, set))

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -92,12 +91,7 @@ func (l *lowering) plan(p *ir.Program) plan {
 }
 
 // prefix is what the names of our own chains begin with.
-func (l *lowering) prefix() string {
-	if l.options.Names == backends.LibvirtNames {
-		return "LIBVIRT_"
-	}
-	return "VNETC_"
-}
+func (l *lowering) prefix() string { return prefixOf(l.options.Names) }
 
 // groups places the six groups, PRT in two tables, and the jumps to them, which are inserted at the head: the last is met
 // first. libvirt has the same chains in the same tables.

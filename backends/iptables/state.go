@@ -1,0 +1,222 @@
+package iptables
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+)
+
+// state is what one family holds, as far as a loader looks at it: built-in chains whole, for the places of our jumps; our
+// chains; and what others have that leads to them.
+type state struct {
+	family ir.Family
+	prefix string // what the names of our chains begin with
+	tables []*tableState
+}
+
+// tableState is one table of a state.
+type tableState struct {
+	name    string
+	chains  []*chainState
+	foreign []reference
+}
+
+// chainState is a built-in chain, or one of ours.
+type chainState struct {
+	name  string
+	own   bool
+	rules []rule
+}
+
+// rule is one rule of a chain.
+type rule struct {
+	text     string         // as iptables-save prints it, with -A and the chain
+	counters string         // [packets:bytes]; empty for a rule that is new
+	jump     string         // our chain, if the rule stands in a built-in chain and does nothing but lead there
+	line     *backends.Line // what was lowered; nil for a rule from the kernel, and for jumps
+}
+
+// reference is a rule of others that leads to a chain of ours.
+type reference struct{ text, chain string }
+
+// prefixOf returns what the names of our chains begin with.
+func prefixOf(names backends.Names) string {
+	if names == backends.LibvirtNames {
+		return "LIBVIRT_"
+	}
+	return "VNETC_"
+}
+
+// table returns the table of this name, an empty one if there is none.
+func (s *state) table(name string) *tableState {
+	for _, t := range s.tables {
+		if t.name == name {
+			return t
+		}
+	}
+	return &tableState{name: name}
+}
+
+// chain returns the chain of this name, nil if there is none.
+func (t *tableState) chain(name string) *chainState {
+	for _, c := range t.chains {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// empty is true if s has nothing of ours.
+func (s *state) empty() bool {
+	for _, t := range s.tables {
+		for _, c := range t.chains {
+			if c.own || slices.ContainsFunc(c.rules, func(r rule) bool { return r.jump != "" }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// parseState reads what iptables-save -c printed.
+func parseState(f ir.Family, prefix string, text []byte) (*state, error) {
+	s := &state{family: f, prefix: prefix}
+	var table *tableState
+	var last *chainState // the chain of the rule before: rules of a chain stand together
+	for i, line := range strings.Split(string(text), "\n") {
+		switch {
+		case line == "" || line == "COMMIT":
+		case line[0] == '#':
+			if name, found := strings.CutSuffix(line, "is incompatible, use 'nft' tool."); found {
+				return nil, fmt.Errorf("%s holds rules that iptables can't say, made with nft", strings.ToLower(strings.Trim(name, "# ")))
+			}
+		case line[0] == '*':
+			table, last = &tableState{name: line[1:]}, nil
+			s.tables = append(s.tables, table)
+		case table == nil:
+			return nil, fmt.Errorf("line %d of the dump, %q, stands in no table", i+1, line)
+		case line[0] == ':':
+			name, rest, _ := strings.Cut(line[1:], " ")
+			if own := strings.HasPrefix(name, prefix); own || !strings.HasPrefix(rest, "-") {
+				table.chains = append(table.chains, &chainState{name: name, own: own})
+			}
+		default:
+			var err error
+			if last, err = s.rule(table, last, line); err != nil {
+				return nil, fmt.Errorf("line %d of the dump, %q: %w", i+1, line, err)
+			}
+		}
+	}
+	return s, nil
+}
+
+// rule reads one rule and returns its chain, nil if it is a chain of others.
+func (s *state) rule(t *tableState, last *chainState, line string) (*chainState, error) {
+	var r rule
+	if line[0] == '[' {
+		r.counters, line, _ = strings.Cut(line, " ")
+	}
+	r.text = plainProtocol(line)
+	rest, found := strings.CutPrefix(line, "-A ")
+	if !found {
+		return nil, fmt.Errorf("not a rule")
+	}
+	name, rest, _ := strings.Cut(rest, " ")
+	if last == nil || last.name != name {
+		last = t.chain(name)
+	}
+	if last == nil && slices.Contains(builtins[:], name) { // a Dump doesn't declare them
+		last = &chainState{name: name}
+		t.chains = append(t.chains, last)
+	}
+	if (last == nil || !last.own) && strings.Contains(rest, s.prefix) {
+		to, bare, err := leads(rest)
+		switch {
+		case err != nil:
+			return nil, err
+		case !strings.HasPrefix(to, s.prefix):
+		case bare && last != nil:
+			r.jump = to
+		default:
+			t.foreign = append(t.foreign, reference{line, to})
+		}
+	}
+	if last != nil {
+		last.rules = append(last.rules, r)
+	}
+	return last, nil
+}
+
+// leads returns the target of a rule, and whether the rule is a jump and nothing else.
+func leads(options string) (target string, bare bool, err error) {
+	tokens, err := split(nil, options)
+	for i, t := range tokens {
+		if (t.is("-j") || t.is("-g")) && i+1 < len(tokens) {
+			return tokens[i+1].text, t.is("-j") && len(tokens) == 2, err
+		}
+	}
+	return "", false, err
+}
+
+// leadsTo is true if the target of r is one of ours.
+func (r *rule) leadsTo(prefix string) bool {
+	if !strings.Contains(r.text, prefix) {
+		return false
+	}
+	to, _, _ := leads(r.text)
+	return strings.HasPrefix(to, prefix)
+}
+
+// plainProtocol gives a protocol that has its name from /etc/protocols the number that Lower writes. iptables-save prints -p
+// before all that has text of its own.
+func plainProtocol(line string) string {
+	before, rest, found := strings.Cut(line, " -p ")
+	if !found || strings.Contains(before, `"`) {
+		return line
+	}
+	name, after, _ := strings.Cut(rest, " ")
+	number, known := parseProtocol(name)
+	if !known {
+		return line
+	}
+	plain := string(appendProtocol(nil, number))
+	if plain == name {
+		return line
+	}
+	return strings.TrimSuffix(before+" -p "+plain+" "+after, " ")
+}
+
+// document returns what s has of ours, as text that Read takes: our chains, and of the built-in ones the rules that lead to
+// ours.
+func (s *state) document() backends.Document {
+	w := wordsOf(s.family)
+	var b bytes.Buffer
+	for _, t := range s.tables {
+		t.write(&b, s.prefix)
+	}
+	return backends.Document{
+		File: w.file, Family: s.family, Load: w.command + " --noflush --wait < " + w.file, Text: b.Bytes(),
+	}
+}
+
+func (t *tableState) write(b *bytes.Buffer, prefix string) {
+	var chains, rules bytes.Buffer
+	for _, c := range t.chains {
+		if c.own {
+			fmt.Fprintf(&chains, ":%s - [0:0]\n", c.name)
+		}
+		for _, r := range c.rules {
+			if c.own || r.jump != "" || r.leadsTo(prefix) {
+				rules.WriteString(r.text + "\n")
+			}
+		}
+	}
+	if chains.Len()+rules.Len() > 0 {
+		fmt.Fprintf(b, "*%s\n%s%sCOMMIT\n", t.name, chains.Bytes(), rules.Bytes())
+	}
+}

@@ -1,0 +1,193 @@
+package iptables
+
+import (
+	"math/bits"
+	"slices"
+
+	"github.com/vnetc/vnetc/backends"
+)
+
+// A target is the state that a table shall have: our chains as they are meant, and the built-in chains with the rules of
+// others as they stand.
+
+// want returns what s becomes when it holds f.
+func (s *state) want(f *family, lines []backends.Line) *state {
+	out := &state{family: s.family, prefix: s.prefix}
+	for _, name := range tableNames {
+		i := slices.IndexFunc(f.tables, func(t table) bool { return t.name == name })
+		if i < 0 {
+			out.tables = append(out.tables, s.table(name).without())
+			continue
+		}
+		out.tables = append(out.tables, s.table(name).want(&f.tables[i], lines))
+	}
+	return out
+}
+
+func (t *tableState) want(to *table, lines []backends.Line) *tableState {
+	out := &tableState{name: t.name}
+	byName := make(map[string]*chainState)
+	for i := range to.chains {
+		c := &chainState{name: to.chains[i].name, own: true}
+		byName[c.name] = c
+		out.chains = append(out.chains, c)
+	}
+	for i := to.from; i < to.to; i++ {
+		c := byName[lines[i].Chain]
+		c.rules = append(c.rules, rule{text: lines[i].Text, line: &lines[i]})
+	}
+	jumps := make(map[string][]string)
+	for _, j := range to.jumps {
+		jumps[j.from] = append([]string{j.to}, jumps[j.from]...) // the last that is inserted is met first
+	}
+	t.mendAll(out, jumps)
+	return out
+}
+
+// like returns what s becomes when it has the chains and jumps of then.
+func (s *state) like(then *state) *state {
+	out := &state{family: s.family, prefix: s.prefix}
+	for _, name := range tableNames {
+		from, to := s.table(name), &tableState{name: name}
+		jumps := make(map[string][]string)
+		for _, c := range then.table(name).chains {
+			if c.own {
+				to.chains = append(to.chains, c)
+				continue
+			}
+			for _, r := range c.rules {
+				if r.jump != "" && !slices.Contains(jumps[c.name], r.jump) {
+					jumps[c.name] = append(jumps[c.name], r.jump)
+				}
+			}
+		}
+		from.mendAll(to, jumps)
+		out.tables = append(out.tables, to)
+	}
+	return out
+}
+
+// mendAll gives the built-in chains of t to the target, with the jumps that each shall have.
+func (t *tableState) mendAll(to *tableState, jumps map[string][]string) {
+	for _, name := range builtins {
+		c := t.chain(name)
+		if c == nil && jumps[name] == nil {
+			continue
+		}
+		if c == nil {
+			c = &chainState{name: name}
+		}
+		to.chains = append(to.chains, &chainState{name: name, rules: mend(name, c.rules, jumps[name])})
+	}
+}
+
+// without returns what s becomes when nothing of ours is left.
+func (s *state) without() *state {
+	out := &state{family: s.family, prefix: s.prefix}
+	for _, t := range s.tables {
+		out.tables = append(out.tables, t.without())
+	}
+	return out
+}
+
+func (t *tableState) without() *tableState {
+	out := &tableState{name: t.name}
+	for _, c := range t.chains {
+		if !c.own {
+			out.chains = append(out.chains, &chainState{name: c.name, rules: strangers(c.rules)})
+		}
+	}
+	return out
+}
+
+// back returns what now becomes when what is ours is again as it was in s. If others have changed their rules since, ours
+// stand behind as many of them as before.
+func (s *state) back(now *state) *state {
+	out := now.without()
+	for _, t := range s.tables {
+		to := out.table(t.name)
+		if !slices.Contains(out.tables, to) {
+			out.tables = append(out.tables, to)
+		}
+		for _, c := range t.chains {
+			if c.own {
+				to.chains = append(to.chains, c)
+				continue
+			}
+			if to.chain(c.name) == nil {
+				to.chains = append(to.chains, &chainState{name: c.name})
+			}
+			base := to.chain(c.name)
+			for i, r := range c.rules {
+				if r.jump != "" {
+					base.rules = slices.Insert(base.rules, min(i, len(base.rules)), r)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// strangers returns the rules that are not our jumps.
+func strangers(rules []rule) []rule {
+	return slices.DeleteFunc(slices.Clone(rules), func(r rule) bool { return r.jump != "" })
+}
+
+// mend returns the rules of a built-in chain with each of jumps once and in that order. Those that stand in order stay
+// where they are, behind what an administrator put before them; of doubled ones the first, behind which the others did
+// nothing. Missing ones go beside the rest, or to the head of the chain if there is none.
+func mend(chain string, rules []rule, jumps []string) []rule {
+	at := make([]int, len(jumps)) // where a jump stands first, -1 if nowhere
+	for i, name := range jumps {
+		at[i] = slices.IndexFunc(rules, func(r rule) bool { return r.jump == name })
+	}
+	stay := inOrder(at)
+	var out []rule
+	for i, r := range rules {
+		if r.jump == "" || slices.Contains(stay, i) {
+			out = append(out, r)
+		}
+	}
+	next := 0 // where the first that is missing goes: before the next that stands
+	if i := slices.IndexFunc(out, func(r rule) bool { return r.jump != "" }); i >= 0 {
+		next = i
+	}
+	for _, name := range jumps {
+		i := slices.IndexFunc(out, func(r rule) bool { return r.jump == name })
+		if i < 0 {
+			i = next
+			moved := rule{text: "-A " + chain + " -j " + name, jump: name}
+			if old := slices.IndexFunc(rules, func(r rule) bool { return r.jump == name }); old >= 0 {
+				moved.counters = rules[old].counters
+			}
+			out = slices.Insert(out, i, moved)
+		}
+		next = i + 1
+	}
+	return out
+}
+
+// inOrder returns the largest part of at that ascends, without -1; of several as large the one that stands first.
+func inOrder(at []int) []int {
+	var best []int
+	sum := 0
+subsets:
+	for mask := range 1 << len(at) {
+		var part []int
+		total := 0
+		for i, p := range at {
+			if mask&(1<<i) == 0 {
+				continue
+			}
+			if p < 0 || len(part) > 0 && p < part[len(part)-1] {
+				continue subsets
+			}
+			part = append(part, p)
+			total += p
+		}
+		if n := bits.OnesCount(uint(mask)); n > len(best) || n == len(best) && total < sum {
+			best, sum = part, total
+		}
+	}
+	return best
+}
