@@ -98,8 +98,7 @@ func collect(out, data []byte, dump bool) (all []byte, done bool, err error) {
 // dumpTable returns the kernel's messages about one table: itself, its chains, sets, elements and rules. There are none if
 // the table does not exist.
 func (r *asker) dumpTable(family byte, name string) ([]byte, error) {
-	table := attribute(nil, unix.NFTA_TABLE_NAME, name)
-	out, err := r.ask(nil, unix.NFT_MSG_GETTABLE, 0, family, table)
+	out, err := r.ask(nil, unix.NFT_MSG_GETTABLE, 0, family, nameAttr(unix.NFTA_TABLE_NAME, name))
 	if errors.Is(err, unix.ENOENT) {
 		return nil, nil
 	}
@@ -110,91 +109,50 @@ func (r *asker) dumpTable(family byte, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out = appendOfTable(out, chains, name)
-	sets, err := r.ask(nil, unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, family, attribute(nil, unix.NFTA_SET_TABLE, name))
+	err = eachMessage(chains, func(m message, raw []byte) error {
+		if m.attrs.text(unix.NFTA_CHAIN_TABLE) == name { // the kernel has no filter for chains
+			out = append(out, raw...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	sets, err := r.ask(nil, unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, family, nameAttr(unix.NFTA_SET_TABLE, name))
 	if err != nil {
 		return nil, err
 	}
 	out = append(out, sets...)
-	err = eachMessage(sets, func(message []byte) error {
-		set := attribute(attribute(nil, unix.NFTA_SET_ELEM_LIST_TABLE, name), unix.NFTA_SET_ELEM_LIST_SET, textAttribute(message, unix.NFTA_SET_NAME))
+	err = eachMessage(sets, func(m message, _ []byte) error {
+		set := append(nameAttr(unix.NFTA_SET_ELEM_LIST_TABLE, name), nameAttr(unix.NFTA_SET_ELEM_LIST_SET, m.attrs.text(unix.NFTA_SET_NAME))...)
 		out, err = r.ask(out, unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, family, set)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return r.ask(out, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, family, attribute(nil, unix.NFTA_RULE_TABLE, name))
+	return r.ask(out, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, family, nameAttr(unix.NFTA_RULE_TABLE, name))
 }
 
-// appendOfTable appends the messages of a dump of chains that are about the table called name: the kernel has no filter
-// for them.
-func appendOfTable(out, dump []byte, name string) []byte {
-	_ = eachMessage(dump, func(message []byte) error {
-		if textAttribute(message, unix.NFTA_CHAIN_TABLE) == name {
-			out = append(out, message...)
-		}
-		return nil
-	})
-	return out
-}
-
-// eachMessage calls f for each message of a stream that came from the kernel.
-func eachMessage(stream []byte, f func(message []byte) error) error {
-	for len(stream) >= unix.NLMSG_HDRLEN {
-		size := (int(binary.NativeEndian.Uint32(stream)) + 3) &^ 3
-		if size < unix.NLMSG_HDRLEN || size > len(stream) {
-			return fmt.Errorf("message of %d bytes in a stream of %d", size, len(stream))
-		}
-		if err := f(stream[:size]); err != nil {
-			return err
-		}
-		stream = stream[size:]
-	}
-	return nil
-}
-
-// attribute appends one text attribute, as nf_tables has its names: with a NUL at the end.
-func attribute(b []byte, typ uint16, text string) []byte {
-	size := unix.NLA_HDRLEN + len(text) + 1
-	b = binary.NativeEndian.AppendUint16(b, uint16(size))
-	b = binary.NativeEndian.AppendUint16(b, typ)
-	b = append(b, text...)
-	return append(b, make([]byte, 1+(4-size%4)%4)...)
-}
-
-// textAttribute returns the text of a message's attribute, empty if there is none.
-func textAttribute(message []byte, typ uint16) string {
-	attrs := message[min(len(message), unix.NLMSG_HDRLEN+4):]
-	for len(attrs) >= unix.NLA_HDRLEN {
-		size := int(binary.NativeEndian.Uint16(attrs))
-		if size < unix.NLA_HDRLEN || size > len(attrs) {
-			return ""
-		}
-		if binary.NativeEndian.Uint16(attrs[2:])&^uint16(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER) == typ && size > unix.NLA_HDRLEN {
-			return string(attrs[unix.NLA_HDRLEN : size-1])
-		}
-		attrs = attrs[min(len(attrs), (size+3)&^3):]
-	}
-	return ""
+// nameAttr returns a string attribute.
+func nameAttr(typ uint16, text string) []byte {
+	var b Batch
+	b.text(typ, text)
+	return b.Bytes
 }
 
 // generation returns the number of the ruleset's last change in this network namespace.
-func (r *asker) generation() (uint32, error) {
+func (r *asker) generation() (n uint32, err error) {
 	out, err := r.ask(nil, unix.NFT_MSG_GETGEN, 0, 0, nil)
 	if err != nil {
 		return 0, err
 	}
-	attrs := out[min(len(out), unix.NLMSG_HDRLEN+4):]
-	for len(attrs) >= 8 {
-		size := int(binary.NativeEndian.Uint16(attrs))
-		if size < unix.NLA_HDRLEN || size > len(attrs) {
-			break
-		}
-		if binary.NativeEndian.Uint16(attrs[2:]) == unix.NFTA_GEN_ID {
-			return binary.BigEndian.Uint32(attrs[4:]), nil
-		}
-		attrs = attrs[min(len(attrs), (size+3)&^3):]
+	err = eachMessage(out, func(m message, _ []byte) error {
+		n, _ = m.attrs.uint32(unix.NFTA_GEN_ID)
+		return nil
+	})
+	if err != nil || n != 0 {
+		return n, err
 	}
 	return 0, errors.New("nf_tables gives no generation number")
 }
@@ -202,8 +160,20 @@ func (r *asker) generation() (uint32, error) {
 // tries is how often a dump is begun again because somebody else changes the ruleset.
 const tries = 10
 
-// dumpNames returns the kernel's messages about the tables of names in both families, all of one generation, and its number.
-func dumpNames(names backends.Names) (stream []byte, generation uint32, err error) {
+// tableAt is a table by the kernel's number of its family, and its name.
+type tableAt struct {
+	family byte
+	name   string
+}
+
+// tablesOf returns the tables of names in both families.
+func tablesOf(names backends.Names) []tableAt {
+	table := namesOf(names).table
+	return []tableAt{{familyNumber(ir.IPv4), table}, {familyNumber(ir.IPv6), table}}
+}
+
+// dumpTables returns the kernel's messages about tables, all of one generation of the ruleset, and its number.
+func dumpTables(tables []tableAt) (stream []byte, generation uint32, err error) {
 	r, err := openAsker()
 	if err != nil {
 		return nil, 0, err
@@ -214,7 +184,14 @@ func dumpNames(names backends.Names) (stream []byte, generation uint32, err erro
 		if err != nil {
 			return nil, 0, err
 		}
-		stream, err := r.dumpTables(names)
+		stream = stream[:0]
+		for _, t := range tables {
+			var part []byte
+			if part, err = r.dumpTable(t.family, t.name); err != nil {
+				break
+			}
+			stream = append(stream, part...)
+		}
 		if err != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, unix.ENOENT) {
 			return nil, 0, err
 		}
@@ -227,16 +204,4 @@ func dumpNames(names backends.Names) (stream []byte, generation uint32, err erro
 		}
 	}
 	return nil, 0, errInterrupted
-}
-
-func (r *asker) dumpTables(names backends.Names) ([]byte, error) {
-	var stream []byte
-	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
-		part, err := r.dumpTable(familyNumber(family), namesOf(names).table)
-		if err != nil {
-			return nil, err
-		}
-		stream = append(stream, part...)
-	}
-	return stream, nil
 }

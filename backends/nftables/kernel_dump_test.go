@@ -19,7 +19,7 @@ func TestKernelDump(t *testing.T) {
 	dump := func() []byte {
 		var stream []byte
 		var err error
-		ns.Do(func() { stream, _, err = dumpNames(backends.VnetcNames) })
+		ns.Do(func() { stream, _, err = dumpTables(tablesOf(backends.VnetcNames)) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,209 @@
+package nftables
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// inventory is what a stream of messages about tables says, sorted out: of a batch, what the kernel would hold after it; of
+// a dump, what it holds. Only what vnetc makes is told apart; all else (other objects, flowtables) is left to the kernel.
+type inventory struct {
+	tables []*heldTable // in the order of the stream
+}
+
+type heldTable struct {
+	family byte
+	name   string
+	chains []*heldChain
+	sets   []*heldSet
+}
+
+// heldChain is a chain with its rules in order.
+type heldChain struct {
+	name  string
+	kind  string // what it hangs at, in one text to compare by
+	raw   []byte // the message that makes it
+	seq   uint32 // of that message
+	rules []heldRule
+}
+
+// heldRule is a rule. Two rules with equal keys do the same; what their counters have counted is not in it.
+type heldRule struct {
+	key    string
+	handle uint64 // the kernel's number; 0 in a batch
+	raw    []byte
+	seq    uint32
+}
+
+type heldSet struct {
+	name     string
+	kind     string
+	raw      []byte
+	seq      uint32
+	order    []string           // keys of elements, in the order of the stream
+	elements map[string]element // by key
+}
+
+// element is the element's own attributes, as they stand in a list.
+type element struct {
+	raw []byte
+	seq uint32 // of the message that held it
+}
+
+// eachMessage calls f for each message of nf_tables in stream, with its bytes.
+func eachMessage(stream []byte, f func(m message, raw []byte) error) error {
+	for at := 0; at < len(stream); {
+		m, rest, err := nextMessage(stream[at:], at)
+		if err != nil {
+			return err
+		}
+		end := len(stream) - len(rest)
+		if m.typ>>8 == unix.NFNL_SUBSYS_NFTABLES {
+			if err := f(m, stream[at:end:end]); err != nil {
+				return err
+			}
+		}
+		at = end
+	}
+	return nil
+}
+
+// takeInventory sorts out a stream.
+func takeInventory(stream []byte) (*inventory, error) {
+	inv := &inventory{}
+	err := eachMessage(stream, func(m message, raw []byte) error { return inv.take(m, raw) })
+	return inv, err
+}
+
+func (inv *inventory) take(m message, raw []byte) error {
+	switch m.typ & 0xff {
+	case unix.NFT_MSG_NEWTABLE:
+		if name := m.attrs.text(unix.NFTA_TABLE_NAME); inv.table(m.family, name) == nil {
+			inv.tables = append(inv.tables, &heldTable{family: m.family, name: name})
+		}
+		return nil
+	case unix.NFT_MSG_DELTABLE:
+		if t := inv.table(m.family, m.attrs.text(unix.NFTA_TABLE_NAME)); t != nil {
+			t.chains, t.sets = nil, nil
+		}
+		return nil
+	}
+	t := inv.table(m.family, m.attrs.text(1)) // each kind of object has its table there
+	if t == nil {
+		return fmt.Errorf("byte %d: an object of a table that is not there", m.at)
+	}
+	switch m.typ & 0xff {
+	case unix.NFT_MSG_NEWCHAIN:
+		t.chains = append(t.chains, &heldChain{name: m.attrs.text(unix.NFTA_CHAIN_NAME), kind: chainKind(&m.attrs), raw: raw, seq: m.seq})
+	case unix.NFT_MSG_NEWSET:
+		t.sets = append(t.sets, &heldSet{name: m.attrs.text(unix.NFTA_SET_NAME), kind: setKind(&m.attrs), raw: raw, seq: m.seq, elements: make(map[string]element)})
+	case unix.NFT_MSG_NEWSETELEM:
+		return t.takeElements(m)
+	case unix.NFT_MSG_NEWRULE:
+		return t.takeRule(m, raw)
+	}
+	return nil
+}
+
+func (inv *inventory) table(family byte, name string) *heldTable {
+	for _, t := range inv.tables {
+		if t.family == family && t.name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+func (t *heldTable) chain(name string) *heldChain {
+	for _, c := range t.chains {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+func (t *heldTable) set(name string) *heldSet {
+	for _, s := range t.sets {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// chainKind puts type, hook, priority and policy into one text; it is empty for a chain that hangs nowhere.
+func chainKind(a *attrs) string {
+	if a[unix.NFTA_CHAIN_HOOK] == nil {
+		return ""
+	}
+	hook, err := parseAttrs(a[unix.NFTA_CHAIN_HOOK])
+	if err != nil {
+		return "damaged"
+	}
+	return fmt.Sprintf("%s hook %d priority %d policy %d", a.text(unix.NFTA_CHAIN_TYPE),
+		hook.number(unix.NFTA_HOOK_HOOKNUM), int32(hook.number(unix.NFTA_HOOK_PRIORITY)), a.number(unix.NFTA_CHAIN_POLICY))
+}
+
+// setKind puts what can't be changed about a set into one text. Its size is not in it: a set that is too small for new
+// elements is refused by the kernel, and then made anew.
+func setKind(a *attrs) string {
+	return fmt.Sprintf("flags %d key %d of %d userdata %x", a.number(unix.NFTA_SET_FLAGS), a.number(unix.NFTA_SET_KEY_TYPE),
+		a.number(unix.NFTA_SET_KEY_LEN), a[unix.NFTA_SET_USERDATA])
+}
+
+func (t *heldTable) takeRule(m message, raw []byte) error {
+	c := t.chain(m.attrs.text(unix.NFTA_RULE_CHAIN))
+	if c == nil {
+		return fmt.Errorf("byte %d: a rule of a chain that is not there", m.at)
+	}
+	list, err := expressions(nil, m.attrs[unix.NFTA_RULE_EXPRESSIONS])
+	if err != nil {
+		return fmt.Errorf("byte %d: %w", m.at, err)
+	}
+	var key []byte
+	for i := range list {
+		if list[i].name == "counter" {
+			key = append(key, "[ counter ]\n"...)
+			continue
+		}
+		key = append(list[i].appendDebug(key), '\n')
+	}
+	rule := heldRule{key: string(appendUserdata(key, m.attrs[unix.NFTA_RULE_USERDATA])), raw: raw, seq: m.seq}
+	if h := m.attrs[unix.NFTA_RULE_HANDLE]; len(h) == 8 {
+		rule.handle = binary.BigEndian.Uint64(h)
+	}
+	c.rules = append(c.rules, rule)
+	return nil
+}
+
+func (t *heldTable) takeElements(m message) error {
+	s := t.set(m.attrs.text(unix.NFTA_SET_ELEM_LIST_SET))
+	if s == nil {
+		return fmt.Errorf("byte %d: elements of a set that is not there", m.at)
+	}
+	var bad error
+	err := eachAttr(m.attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], func(_ uint16, data []byte) {
+		a, err := parseAttrs(data)
+		if err != nil {
+			bad = err
+			return
+		}
+		parts := []string{string(a.value(unix.NFTA_SET_ELEM_KEY)), string(a.value(nftaSetElemKeyEnd)), string(a[unix.NFTA_SET_ELEM_FLAGS])}
+		key := strings.Join(parts, "|")
+		if _, twice := s.elements[key]; !twice {
+			s.order = append(s.order, key)
+		}
+		s.elements[key] = element{raw: data, seq: m.seq}
+	})
+	if err == nil {
+		err = bad
+	}
+	if err != nil {
+		return fmt.Errorf("byte %d: %w", m.at, err)
+	}
+	return nil
+}

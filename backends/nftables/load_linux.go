@@ -1,0 +1,105 @@
+package nftables
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/backends"
+)
+
+// Loader is the back end with a kernel: it implements [backends.Loader] for the network namespace of the calling thread.
+// Everything it does to the rules is one transaction over both families.
+type Loader struct{ Backend }
+
+// Available returns nil if nf_tables answers here.
+func (Loader) Available() error {
+	r, err := openAsker()
+	if err != nil {
+		return explain(err)
+	}
+	defer r.close()
+	_, err = r.generation()
+	return explain(err)
+}
+
+// explain says what is missing where an errno alone would not.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("nf_tables: %w: CAP_NET_ADMIN over this network namespace is needed", err)
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("nf_tables: %w: this kernel has none (CONFIG_NF_TABLES)", err)
+	}
+	return err
+}
+
+// Dump returns the kernel's messages about the tables of names, as one document for Read.
+func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
+	stream, _, err := dumpTables(tablesOf(names))
+	if err != nil || len(stream) == 0 {
+		return nil, explain(err)
+	}
+	return []backends.Document{{File: "rules.netlink", Text: stream}}, nil
+}
+
+// Load makes the kernel hold rules, which must be of this back end. What is right already stays, with its counters; a table
+// whose chains or sets are other ones is made anew. Tables that rules do not have are left alone.
+func (Loader) Load(rules backends.Ruleset) (backends.Report, error) {
+	batch := rules.(*Ruleset).Batch()
+	want, err := takeInventory(batch.Bytes)
+	if err != nil {
+		return backends.Report{}, err
+	}
+	tables := make([]tableAt, len(want.tables))
+	for i, t := range want.tables {
+		tables[i] = tableAt{t.family, t.name}
+	}
+	report, err := turn(tables, want, batch)
+	if errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOSPC) { // a set has no room for new elements
+		if err = explain(batch.Send()); err == nil {
+			report = backends.Report{Changed: batch.Len(), Rebuilt: true}
+		}
+	}
+	return report, err
+}
+
+// Restore makes the kernel hold what a Dump of names returned; with no images, nothing under these names.
+func (Loader) Restore(names backends.Names, images []backends.Document) error {
+	var stream []byte
+	for _, d := range images {
+		stream = append(stream, d.Text...)
+	}
+	want, err := takeInventory(stream)
+	if err != nil {
+		return err
+	}
+	_, err = turn(tablesOf(names), want, &Batch{})
+	return err
+}
+
+// Unload deletes the tables of names.
+func (l Loader) Unload(names backends.Names) error { return l.Restore(names, nil) }
+
+// turn makes the kernel's tables into what is wanted. Somebody else's change of the ruleset in between makes it begin again.
+func turn(tables []tableAt, want *inventory, batch *Batch) (backends.Report, error) {
+	for range tries {
+		stream, generation, err := dumpTables(tables)
+		if err != nil {
+			return backends.Report{}, explain(err)
+		}
+		have, err := takeInventory(stream)
+		if err != nil {
+			return backends.Report{}, err
+		}
+		change, report := difference(have, want, generation, batch.Rule)
+		if report.Changed == 0 {
+			return report, nil
+		}
+		if err = change.Send(); !errors.Is(err, unix.ERESTART) {
+			return report, explain(err)
+		}
+	}
+	return backends.Report{}, fmt.Errorf("load rules: %w, %d times in a row", errInterrupted, tries)
+}
