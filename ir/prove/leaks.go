@@ -19,9 +19,10 @@ func (r *Reacher) Leaks() []Leak {
 	own := ownPrograms(r.program)
 	var all []Leak
 	for _, s := range r.sides {
+		accepted := s.and(s.inStates(ir.StateNew), s.accepted[ways[0].name]) // of the forwarded ones
 		for _, l := range r.program.Links {
 			if p := own[l.Name]; p != nil && l.Mode.Filtered() {
-				if leak, some := s.leak(l, p); some {
+				if leak, some := s.leak(l, p, accepted); some {
 					all = append(all, leak)
 				}
 			}
@@ -48,11 +49,10 @@ func ownPrograms(p *ir.Program) map[string]*ir.Program {
 	return own
 }
 
-// leak looks for a leak out of one network.
-func (s *side) leak(l *ir.Link, own *ir.Program) (Leak, bool) {
-	forwarded := ways[0]
-	set := s.and(s.and(s.iface(s.iif, l.Bridge.Name, false), s.inStates(ir.StateNew)), s.accepted[forwarded.name])
-	for f, packets := range newModel(s.space, own).fates(forwarded) {
+// leak looks for a leak out of one network, among all new packets that are forwarded and accepted.
+func (s *side) leak(l *ir.Link, own *ir.Program, accepted node) (Leak, bool) {
+	set := s.and(s.iface(s.iif, l.Bridge.Name, false), accepted)
+	for f, packets := range newModel(s.space, own).fates(ways[0]) {
 		if f.outcome == ir.Accepted {
 			set = s.diff(set, packets)
 		}
@@ -64,7 +64,8 @@ func (s *side) leak(l *ir.Link, own *ir.Program) (Leak, bool) {
 	if honest != never {
 		set = honest // guests with their own addresses are the plainer case
 	}
-	leak := Leak{From: Place{Network, l.Name}, Family: s.family, To: s.places.occurring(set, dest), Packet: s.pick(set)}
+	leak := Leak{From: Place{Network, l.Name}, Family: s.family, To: s.places.occurring(set, dest)}
+	leak.Packet = s.pick(s.and(set, s.places.by(leak.To[0], dest))) // one place first: the whole set may be large
 	leak.Accepted = lastStep(s.program, leak.Packet)
 	leak.Refused = lastStep(own, leak.Packet)
 	return leak, true
