@@ -220,9 +220,16 @@ func spanOf(s ir.Step) diag.Span {
 	return s.Rule.Origin.Span
 }
 
+// maxPlaces is how many places a message names before it counts them.
+const maxPlaces = 4
+
 func placesWords(places []prove.Place) string {
 	var words []string
-	for _, p := range places {
+	for i, p := range places {
+		if i == maxPlaces && len(places) > maxPlaces+1 {
+			words = append(words, fmt.Sprintf("and %d more", len(places)-maxPlaces))
+			break
+		}
 		words = append(words, p.String())
 	}
 	return strings.Join(words, ", ")
