@@ -8,17 +8,16 @@ type Region []ir.Match
 
 // Only returns the region of one packet. What the packet's protocol does not have, such as ports, is not asked.
 func Only(p ir.Packet) Region {
-	r := Region{
-		ir.IIfName{Name: p.In}, ir.OIfName{Name: p.Out}, ir.CTState{States: p.State}, ir.L4Proto{Proto: p.Proto},
-		ir.SAddrRange{From: p.Src, To: p.Src}, ir.DAddrRange{From: p.Dst, To: p.Dst}, ir.Mark{Value: p.Mark, Mask: ^uint32(0)},
-	}
+	r := Region{ir.Mark{Value: p.Mark, Mask: ^uint32(0)}}
 	switch {
 	case ir.HasPorts(p.Proto):
-		r = append(r, ir.SPort{From: p.SPort, To: p.SPort}, ir.DPort{From: p.DPort, To: p.DPort})
+		r = append(r, ir.DPort{From: p.DPort, To: p.DPort}, ir.SPort{From: p.SPort, To: p.SPort})
 	case p.Proto == ir.ICMP || p.Proto == ir.ICMPv6:
 		r = append(r, ir.ICMPType{Type: p.ICMPType, Code: p.ICMPCode, HasCode: true})
 	}
-	return r
+	return append(r, // what a space asks first is added last: that is cheapest
+		ir.DAddrRange{From: p.Dst, To: p.Dst}, ir.SAddrRange{From: p.Src, To: p.Src}, ir.L4Proto{Proto: p.Proto},
+		ir.CTState{States: p.State}, ir.OIfName{Name: p.Out}, ir.IIfName{Name: p.In})
 }
 
 // EqualAmong is [Equal] for the packets of the regions only: a refutation has a packet that is in one of them. With it a
