@@ -151,19 +151,24 @@ func TestServices(t *testing.T) {
 			s := newSite(t, false, nets...)
 			p := compile(t, nets...)
 			l.install(t, s.Host, p)
-			for tool, icmp := range map[string]string{l.name: "icmp", strings.Replace(l.name, "ip", "ip6", 1): "ipv6-icmp"} {
-				for _, chain := range []string{"INPUT", "OUTPUT"} {
-					s.Exec(tool, "-P", chain, "DROP")
-					s.Exec(tool, "-A", chain, "-p", icmp, "-j", "ACCEPT")
-				}
-			}
-			for _, port := range []uint16{53, 67, 68, 69, 546, 547, netnstest.Open} {
+			closeHost(s.Host, l.name)
+			for _, port := range services {
 				s.Serve(port)
 				for _, n := range nets {
 					s.service(p, n, port)
 				}
 			}
 		})
+	}
+}
+
+// closeHost has the host drop what is for it and what it sends, but for ICMP.
+func closeHost(h *netnstest.Host, tool string) {
+	for tool, icmp := range map[string]string{tool: "icmp", strings.Replace(tool, "ip", "ip6", 1): "ipv6-icmp"} {
+		for _, chain := range []string{"INPUT", "OUTPUT"} {
+			h.Exec(tool, "-P", chain, "DROP")
+			h.Exec(tool, "-A", chain, "-p", icmp, "-j", "ACCEPT")
+		}
 	}
 }
 
