@@ -165,39 +165,56 @@ func (c claim) diagnostic() diag.Diagnostic {
 	return d
 }
 
-// leakFindings turns leaks into warnings, one for both families where they are alike.
+// leakFindings turns leaks into warnings: one for each network whose guests get past it with its own addresses, and one for
+// all those whose guests must lie about their address, which reverse path filtering (rp_filter) may stop.
 func leakFindings(p *ir.Program, leaks []prove.Leak) diag.List {
-	type kind struct {
-		who, accepted, refused string
-	}
 	var list diag.List
-	seen := make(map[kind]bool)
+	var liars []prove.Leak
+	seen := make(map[prove.Place]bool) // in both families it is one finding
 	for _, l := range leaks {
-		into := placesWords(l.To)
-		k := kind{fmt.Sprint(l.From, into, honest(p, l)), spanOf(l.Accepted).String(), spanOf(l.Refused).String()}
-		if seen[k] {
-			continue
+		switch {
+		case !honest(p, l):
+			liars = append(liars, l)
+		case !seen[l.From]:
+			seen[l.From] = true
+			list = append(list, leakFinding(l, "guests of "+l.From.String(), placesWords(l.To)))
 		}
-		seen[k] = true
-		who := "guests of " + l.From.String()
-		if !honest(p, l) {
-			who += ", with addresses that are not the network's,"
-		}
-		d := diag.Diagnostic{
-			Severity: diag.Warning, Code: "verify-leak", Span: spanOf(l.Refused),
-			What: fmt.Sprintf("%s open connections to %s, which the network's own rules refuse", who, into),
-			Why:  "the rule that accepts them is met first; such as " + l.Packet.String(),
-			Fix:  "compile with --strict-isolation, or let the network out if that is what you want",
-		}
-		if from := spanOf(l.Accepted); from.File != "" {
-			d.Related = []diag.Related{{Span: from, Text: "this lets them in: " + l.Accepted.Rule.Origin.Reason}}
-		}
-		if d.Span.File == "" {
-			d.Span = spanOf(l.Accepted)
-		}
-		list = append(list, d)
 	}
-	return list
+	if len(liars) == 0 {
+		return list
+	}
+	var from, to []prove.Place
+	known := make(map[prove.Place]bool)
+	clear(seen)
+	for _, l := range liars {
+		if !seen[l.From] {
+			seen[l.From] = true
+			from = append(from, l.From)
+		}
+		for _, place := range l.To {
+			if !known[place] {
+				known[place] = true
+				to = append(to, place)
+			}
+		}
+	}
+	return append(list, leakFinding(liars[0], "guests of "+placesWords(from)+" with addresses that are not the network's", placesWords(to)))
+}
+
+func leakFinding(l prove.Leak, who, into string) diag.Diagnostic {
+	d := diag.Diagnostic{
+		Severity: diag.Warning, Code: "verify-leak", Span: spanOf(l.Refused),
+		What: fmt.Sprintf("%s open connections to %s, which the rules of their own network refuse", who, into),
+		Why:  "a rule that accepts them is met first; such as " + l.Packet.String(),
+		Fix:  "compile with --strict-isolation, or let the network out if that is what you want",
+	}
+	if from := spanOf(l.Accepted); from.File != "" {
+		d.Related = []diag.Related{{Span: from, Text: "this lets them in: " + l.Accepted.Rule.Origin.Reason}}
+	}
+	if d.Span.File == "" {
+		d.Span = spanOf(l.Accepted)
+	}
+	return d
 }
 
 // honest is true if the leak's packet has an address of its network.
