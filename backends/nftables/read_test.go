@@ -33,6 +33,9 @@ func read(t testing.TB, stream []byte) *ir.Program {
 // bytes as the kernel does, and not only as we write them, is for TestReadForeign and for packets to show.)
 func TestReadBack(t *testing.T) {
 	for _, c := range programs() {
+		if c.o.Layout == backends.Sets {
+			continue // what is read has the sets already: the same rules, under other names
+		}
 		t.Run(c.name, func(t *testing.T) {
 			r := lowered(t, c.p, c.o)
 			o := c.o

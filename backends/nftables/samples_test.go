@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/backendtest"
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
 )
 
 var (
@@ -111,7 +113,32 @@ func programs() []program {
 				program{name + ": dnat", hanging(table, ir.NATType, ir.Prerouting, verdictRules(family, isDNAT)), vnetcOptions})
 		}
 	}
+	for _, p := range list {
+		p.name, p.o.Layout = p.name+", sets", backends.Sets
+		list = append(list, p)
+	}
+	for _, s := range append(backendtest.NetworkSamples(), backendtest.Random(20, 5)...) {
+		if p := emittable(s.Program); p != nil {
+			list = append(list, program{s.Name + ", sets", p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Sets, Comments: true}})
+		}
+	}
 	return list
+}
+
+// emittable returns p without the rules that break an invariant or that nftables refuses, nil if it refuses the rest.
+func emittable(p *ir.Program) *ir.Program {
+	bad := make(map[diag.Span]bool)
+	_, refused := Backend{}.Lower(p, vnetcOptions)
+	for _, d := range append(ir.Verify(p), refused...) {
+		bad[d.Span] = bad[d.Span] || d.Severity == diag.Error
+	}
+	for _, c := range p.Chains {
+		c.Rules = slices.DeleteFunc(c.Rules, func(r ir.Rule) bool { return bad[r.Origin.Span] })
+	}
+	if _, refused = (Backend{}).Lower(p, vnetcOptions); refused.HasErrors() {
+		return nil
+	}
+	return p
 }
 
 func commented() *ir.Program {
