@@ -1,0 +1,129 @@
+// Package firewall puts programs into the kernel of this host through the back ends' contract, compares what is there with
+// what was meant, and takes it away again. Every change is read back and proved; what can't be proved is undone. It knows
+// no rule syntax and no concrete back end.
+package firewall
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// Target is a place for rules: a back end of this host, and how rules are laid out there.
+type Target struct {
+	Loader  backends.Loader
+	Options backends.Options
+}
+
+// Result is what an Apply did.
+type Result struct {
+	backends.Report
+	Removed []string // names of other back ends whose rules of ours were taken away afterwards
+}
+
+// UnprovenError says that what the kernel held after a load was not what was meant. The old rules are in force again, unless
+// Undo says otherwise.
+type UnprovenError struct {
+	Result prove.Result
+	Undo   error // nil if the old rules are back
+}
+
+func (e *UnprovenError) Error() string {
+	text := "what the kernel holds after loading is not what was meant"
+	switch e.Result.Answer {
+	case prove.Refuted:
+		text += fmt.Sprintf(": %s is %s and should be %s", e.Result.Packet, e.Result.B, e.Result.A)
+	case prove.Unknown:
+		text += fmt.Sprintf(": it hangs on a rule that is not ours: %s", e.Result.Because.Rule)
+	}
+	if e.Undo != nil {
+		return text + fmt.Sprintf("; and the old rules are not back: %v", e.Undo)
+	}
+	return text + "; the old rules are in force again"
+}
+
+// Unwrap returns the error of the undoing.
+func (e *UnprovenError) Unwrap() error { return e.Undo }
+
+// Apply makes the target hold p, and proves it from what it reads back. Rules of ours that the others hold are taken away
+// after that: packets meet the old rules, or both, or the new ones. A program that the back end can't say is returned as
+// the list of why; nothing is touched then.
+func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) {
+	rules, found := t.Loader.Lower(p, t.Options)
+	if found.HasErrors() {
+		return Result{}, found, nil
+	}
+	if err := t.Loader.Available(); err != nil {
+		return Result{}, found, err
+	}
+	before, err := t.Loader.Dump(t.Options.Names)
+	if err != nil {
+		return Result{}, found, err
+	}
+	report, err := t.Loader.Load(rules)
+	if err != nil {
+		return Result{}, found, err
+	}
+	if err := t.prove(p); err != nil {
+		var unproven *UnprovenError
+		undo := t.Loader.Restore(t.Options.Names, before)
+		if errors.As(err, &unproven) {
+			unproven.Undo = undo
+		}
+		return Result{}, found, err
+	}
+	result := Result{Report: report}
+	for _, o := range others {
+		gone, err := o.clear()
+		if err != nil {
+			return result, found, fmt.Errorf("remove the rules in %s: %w", o.Loader.Name(), err)
+		}
+		if gone {
+			result.Removed = append(result.Removed, o.Loader.Name())
+		}
+	}
+	return result, found, nil
+}
+
+// Remove takes everything of ours away from the target.
+func Remove(t Target) error { return t.Loader.Unload(t.Options.Names) }
+
+// clear takes the target's rules away; gone is true if there were any. A back end that can't be used here holds none.
+func (t Target) clear() (gone bool, err error) {
+	if t.Loader.Available() != nil {
+		return false, nil
+	}
+	images, err := t.Loader.Dump(t.Options.Names)
+	if err != nil || len(images) == 0 {
+		return false, err
+	}
+	return true, t.Loader.Unload(t.Options.Names)
+}
+
+// Held returns the program that the target holds under our names; without chains if it holds nothing.
+func (t Target) Held() (*ir.Program, error) {
+	images, err := t.Loader.Dump(t.Options.Names)
+	if err != nil {
+		return nil, err
+	}
+	if len(images) == 0 {
+		return &ir.Program{}, nil
+	}
+	return t.Loader.Read(images)
+}
+
+// prove returns nil if what the target holds does the same to every packet as p.
+func (t Target) prove(p *ir.Program) error {
+	held, err := t.Held()
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	if r := prove.Equal(p, held, t.Options.Families); r.Answer != prove.Proved {
+		return &UnprovenError{Result: r}
+	}
+	return nil
+}

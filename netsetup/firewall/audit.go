@@ -1,0 +1,156 @@
+package firewall
+
+import (
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// DriftKind tells how a rule differs from what is meant.
+type DriftKind string
+
+const (
+	Missing DriftKind = "missing" // it should be there
+	Extra   DriftKind = "extra"   // it should not
+	Moved   DriftKind = "moved"   // it is there, in another place among the others
+)
+
+// Drift is one difference between what a target holds and what is meant.
+type Drift struct {
+	Kind  DriftKind
+	Chain string
+	Rule  string   // in the words of the IR; a set's element as set and element
+	Of    *ir.Rule // the rule of the program that asked for it; nil for an extra one, and for jumps
+	Index int      // of the rule in its chain: as meant, or as held for an extra one
+}
+
+// Audit is the answer to whether a target holds what is meant.
+type Audit struct {
+	Drifts  []Drift
+	Changes []prove.Difference // what the drift does to packets, Was being as meant and Now as held
+}
+
+// InStep is true if there is nothing to mend.
+func (a Audit) InStep() bool { return len(a.Drifts) == 0 }
+
+// Compare says how what the target holds differs from p. It changes nothing.
+func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
+	rules, found := t.Loader.Lower(p, t.Options)
+	if found.HasErrors() {
+		return Audit{}, found, nil
+	}
+	meant, err := t.Loader.Read(rules.Images())
+	if err != nil {
+		return Audit{}, found, err
+	}
+	held, err := t.Held()
+	if err != nil {
+		return Audit{}, found, err
+	}
+	origins := originsOf(meant, rules.Lines())
+	var a Audit
+	for _, c := range meant.Chains {
+		there := find(held, c)
+		a.Drifts = append(append(a.Drifts, baseDrift(c, there)...), chainDrift(c, there, origins)...)
+	}
+	for _, c := range held.Chains {
+		if find(meant, c) == nil {
+			a.Drifts = append(a.Drifts, chainDrift(&ir.Chain{Family: c.Family, Table: c.Table, Name: c.Name}, c, nil)...)
+		}
+	}
+	a.Drifts = append(a.Drifts, setDrift(meant, held)...)
+	if len(a.Drifts) > 0 {
+		meant.Links = p.Links
+		a.Changes = prove.Change(meant, held)
+	}
+	return a, found, nil
+}
+
+// find returns the chain of p that has the place of c, nil if there is none.
+func find(p *ir.Program, c *ir.Chain) *ir.Chain {
+	for _, o := range p.Chains {
+		if o.Family == c.Family && o.Table == c.Table && o.Name == c.Name {
+			return o
+		}
+	}
+	return nil
+}
+
+// originsOf pairs the rules that were read back from an image with the program's rules: both are in the order of emission,
+// and a back end's own rules, which have no line, are the jumps.
+func originsOf(meant *ir.Program, lines []backends.Line) map[*ir.Rule]*ir.Rule {
+	type place struct {
+		family       ir.Family
+		table, chain string
+	}
+	byChain := make(map[place][]backends.Line)
+	for _, l := range lines {
+		at := place{l.Family, l.Table, l.Chain}
+		byChain[at] = append(byChain[at], l)
+	}
+	origins := make(map[*ir.Rule]*ir.Rule)
+	for _, c := range meant.Chains {
+		lines := byChain[place{c.Family, c.Table, c.Name}]
+		if len(lines) != len(c.Rules) {
+			continue // a chain of jumps, or one whose rules stand for several
+		}
+		for i := range c.Rules {
+			origins[&c.Rules[i]] = lines[i].Rule
+		}
+	}
+	return origins
+}
+
+// chainDrift compares one chain, of which held may be nil.
+func chainDrift(meant, held *ir.Chain, origins map[*ir.Rule]*ir.Rule) []Drift {
+	var there []ir.Rule
+	if held != nil {
+		there = held.Rules
+	}
+	pairs := pair(meant.Rules, there)
+	used := make([]bool, len(there))
+	var drifts []Drift
+	last := -1
+	for i := range meant.Rules {
+		r := &meant.Rules[i]
+		at := pairs[i]
+		switch {
+		case at < 0:
+			drifts = append(drifts, Drift{Missing, meant.Label(), r.String(), origins[r], i})
+			continue
+		case at < last:
+			drifts = append(drifts, Drift{Moved, meant.Label(), r.String(), origins[r], i})
+		default:
+			last = at
+		}
+		used[at] = true
+	}
+	for i := range there {
+		if !used[i] {
+			drifts = append(drifts, Drift{Extra, meant.Label(), there[i].String(), nil, i})
+		}
+	}
+	if held == nil && len(meant.Rules) == 0 {
+		drifts = append(drifts, Drift{Missing, meant.Label(), "the chain itself", nil, 0})
+	}
+	return drifts
+}
+
+// pair returns for each of meant the place of an equal rule in there, or -1; the first goes with the first.
+func pair(meant, there []ir.Rule) []int {
+	places := make(map[string][]int)
+	for i := range there {
+		key := there[i].String()
+		places[key] = append(places[key], i)
+	}
+	out := make([]int, len(meant))
+	for i := range meant {
+		out[i] = -1
+		key := meant[i].String()
+		if p := places[key]; len(p) > 0 {
+			out[i], places[key] = p[0], p[1:]
+		}
+	}
+	return out
+}

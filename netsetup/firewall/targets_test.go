@@ -1,0 +1,21 @@
+package firewall
+
+import (
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/iptables"
+	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/ir"
+)
+
+// targets are the back ends, which only tests may name here.
+func targets() map[string]Target {
+	options := func(l backends.Layout) backends.Options {
+		return backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: l}
+	}
+	return map[string]Target{
+		"nftables":        {nftables.Loader{}, options(backends.Sets)},
+		"nftables-chains": {nftables.Loader{}, options(backends.Chains)},
+		"iptables-nft":    {iptables.Loader{Variant: iptables.NFTables}, options(backends.Chains)},
+		"iptables-legacy": {iptables.Loader{Variant: iptables.Legacy}, options(backends.Chains)},
+	}
+}
