@@ -125,27 +125,34 @@ func once(tools []tool, prefix string, target func(tool, *state, *backends.Repor
 	if err != nil {
 		return report, false, err
 	}
+	scripts, err := towards(tools, before, target, &report)
+	for i := 0; err == nil && i < len(scripts); i++ {
+		err = tools[i].run(scripts[i])
+	}
+	if err != nil {
+		moved, undone := undo(tools, before, prefix)
+		return backends.Report{}, moved && undone == nil, errors.Join(err, undone)
+	}
+	return report, false, nil
+}
+
+// towards returns the scripts that bring each family to its target, and tells of them in report.
+func towards(tools []tool, before []*state, target func(tool, *state, *backends.Report) (*state, error), report *backends.Report) ([]*script, error) {
 	scripts := make([]*script, len(tools))
 	for i, s := range before {
-		to, err := target(tools[i], s, &report)
+		to, err := target(tools[i], s, report)
 		if err != nil {
-			return report, false, err
+			return nil, err
 		}
 		if err := s.referenced(to); err != nil {
-			return report, false, err
+			return nil, err
 		}
 		scripts[i] = edit(s, to)
 		report.Kept += scripts[i].kept
 		report.Changed += scripts[i].changed
 	}
 	report.Rebuilt = report.Kept == 0 && report.Changed > 0
-	for i, s := range scripts {
-		if err := tools[i].run(s); err != nil {
-			moved, undone := undo(tools[:i+1], before, prefix)
-			return backends.Report{}, moved && undone == nil, errors.Join(err, undone)
-		}
-	}
-	return report, false, nil
+	return scripts, nil
 }
 
 // undo puts back what was there before, and returns whether others have changed their rules since.

@@ -27,10 +27,7 @@ type RefusedError struct {
 func (e *RefusedError) Unwrap() error { return e.Err }
 
 func (e *RefusedError) Error() string {
-	said := strings.Join(strings.FieldsFunc(e.Said, func(r rune) bool { return r == '\n' }), "; ")
-	if said == "" {
-		said = e.Err.Error()
-	}
+	said := e.said()
 	where := ""
 	if e.Line != nil {
 		if span := e.Line.Rule.Origin.Span.String(); span != "" {
@@ -45,6 +42,20 @@ func (e *RefusedError) Error() string {
 		what = fmt.Sprintf("%q in table %s", e.Text, e.Table)
 	}
 	return fmt.Sprintf("%s%s refuses %s: %s", where, e.Command, what, said)
+}
+
+// said returns what the tool said as one line, without its advice to read its help; how it ended, if it said nothing.
+func (e *RefusedError) said() string {
+	var parts []string
+	for line := range strings.Lines(e.Said) {
+		if line = strings.TrimSuffix(strings.TrimSpace(line), ":"); line != "" && !strings.HasPrefix(line, "Try `") {
+			parts = append(parts, line)
+		}
+	}
+	if len(parts) == 0 {
+		return e.Err.Error()
+	}
+	return strings.Join(parts, ": ")
 }
 
 // read returns what each of the tools lists.
@@ -156,13 +167,17 @@ func (s *script) blame(e *RefusedError) {
 func (t tool) fillsChecksums(prefix string) (bool, error) {
 	chain := prefix + "PROBE"
 	rule := "*mangle\n:" + chain + " - [0:0]\n-A " + chain + " -p udp -j CHECKSUM --checksum-fill\nCOMMIT\n"
-	if t.feed([]byte(rule), "--noflush", wait) != nil {
-		// Without the chain alone it would be no answer about the target.
-		rule = "*mangle\n:" + chain + " - [0:0]\nCOMMIT\n"
-		if err := t.feed([]byte(rule), "--noflush", wait); err != nil {
-			return false, err
-		}
-		return false, t.feed([]byte("*mangle\n-X "+chain+"\nCOMMIT\n"), "--noflush", wait)
+	err := t.feed([]byte(rule), "--noflush", wait)
+	var refused *RefusedError
+	switch {
+	case err == nil:
+		return true, t.feed([]byte("*mangle\n-F "+chain+"\n-X "+chain+"\nCOMMIT\n"), "--noflush", wait)
+	case !errors.As(err, &refused) || !strings.Contains(refused.Said, "CHECKSUM") && !lineNumber.MatchString(refused.Said):
+		return false, err // it was not the rule that was refused
 	}
-	return true, t.feed([]byte("*mangle\n-F "+chain+"\n-X "+chain+"\nCOMMIT\n"), "--noflush", wait)
+	// The chain without the rule must do, or this was no answer about the target.
+	if err := t.feed([]byte("*mangle\n:"+chain+" - [0:0]\nCOMMIT\n"), "--noflush", wait); err != nil {
+		return false, err
+	}
+	return false, t.feed([]byte("*mangle\n-X "+chain+"\nCOMMIT\n"), "--noflush", wait)
 }
