@@ -20,12 +20,15 @@ const inside = "VNETC_NETNS_INSIDE"
 // sbin holds the tools that a user's PATH may leave out.
 const sbin = "/usr/local/sbin:/usr/sbin:/sbin"
 
-// Main runs the tests of m and exits with their code: to be called from TestMain. A user who may not make network
-// namespaces gets the whole test binary run again in a user namespace where it may (as unshare -rn does). Where the kernel
-// refuses that too, the tests that need it skip.
-func Main(m *testing.M) {
+// Main runs the tests of m and exits with their code: to be called from TestMain. See [Run].
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs the tests of m, a *testing.M, and returns their code. A user who may not make network namespaces gets the whole
+// test binary run again in a user namespace where it may (as unshare -rn does). Where the kernel refuses that too, the tests
+// that need it skip.
+func Run(m interface{ Run() int }) int {
 	if os.Getenv(inside) != "" || mayUnshare() {
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	runtime.LockOSThread() // Pdeathsig comes when the thread that started the child ends, so it has to last
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
@@ -39,19 +42,19 @@ func Main(m *testing.M) {
 		Pdeathsig:   unix.SIGKILL,
 	}
 	if err := cmd.Start(); err != nil {
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		fmt.Fprintln(os.Stderr, "netnstest:", err)
-		os.Exit(1)
+		return 1
 	}
 	if code := cmd.ProcessState.ExitCode(); code >= 0 {
-		os.Exit(code)
+		return code
 	}
 	fmt.Fprintln(os.Stderr, "netnstest: tests in user namespace:", err)
-	os.Exit(1)
+	return 1
 }
 
 // mayUnshare is true if this process may make network namespaces as it is.

@@ -9,13 +9,20 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected outputs in testdata/script")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"vnetc": main})
+	testscript.Main(inNamespace{m}, map[string]func(){"vnetc": main})
 }
+
+// inNamespace runs tests where they may make network namespaces.
+type inNamespace struct{ m *testing.M }
+
+func (n inNamespace) Run() int { return netnstest.Run(n.m) }
 
 // TestScripts runs the command line as a user would: testdata/script/*.txtar, each with the reason it exists on top.
 func TestScripts(t *testing.T) {

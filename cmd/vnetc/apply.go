@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+type applyFlags struct {
+	*hostFlags
+	prune, strict, lax, dryRun bool
+	format                     *choice
+}
+
+func newApply(s streams) *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use:   "apply PATH...",
+		Short: "put the rules of these networks into the kernel",
+		Long: `apply compiles these networks together with those that are in force already, and
+makes the kernel of this host (or network namespace) hold their rules: those that
+are right are left alone, with their counters; the rest is changed in one
+transaction (nftables), or one for each table (iptables). What the kernel then
+holds is read back and proved equal to what was meant; if it is not, the old rules
+come back and the exit code is 3.
+
+Networks that are in force and not named here stay; --prune takes them away. With
+another --backend than before the new rules stand before the old ones go. Rules of
+others are never touched.
+
+apply sets the firewall only: bridges and DHCP are somebody else's.
+
+Exit codes: 0 applied; 1 errors in the input, or --dry-run finds something to do;
+2 wrong usage; 3 the host refused or failed.`,
+		Example: `  vnetc apply lab.xml dmz.xml
+  vnetc apply --prune /etc/vnetc/networks
+  vnetc apply --dry-run lab.xml            # the same as vnetc audit lab.xml`,
+		ValidArgsFunction: xmlPaths,
+		RunE: func(_ *cobra.Command, paths []string) error {
+			if len(paths) == 0 {
+				return usagef("apply needs at least one PATH, for example: vnetc apply lab.xml")
+			}
+			if f.dryRun {
+				return audit(s, &auditFlags{hostFlags: f.hostFlags, strict: f.strict, lax: f.lax, prune: f.prune, format: f.format}, paths)
+			}
+			return apply(s, &f, paths)
+		},
+	}
+	f.hostFlags = addHostFlags(cmd)
+	cmd.Flags().BoolVar(&f.prune, "prune", false, "take away networks that are not named here")
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules")
+	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would change, and change nothing")
+	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	return cmd
+}
+
+func apply(s streams, f *applyFlags, paths []string) error {
+	given, err := readSources(s.in, paths)
+	if err != nil {
+		return err
+	}
+	target, others, err := f.target()
+	if err != nil {
+		return err
+	}
+	dir, known, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	w, err := want(given, known, netxml.Options{Lax: f.lax, StrictIsolation: f.strict}, f.prune)
+	if err != nil {
+		return err
+	}
+	if err := report(s, w.src, w.found, false); err != nil {
+		return err
+	}
+	result, err := load(s, dir, known, w, target, others)
+	if err != nil {
+		return err
+	}
+	return printApplied(s, f.format.value, w, target, result)
+}
+
+// load writes the notes, then loads the rules; if that fails the old notes come back.
+func load(s streams, dir *state.Dir, known []state.Network, w wanted, target firewall.Target, others []firewall.Target) (firewall.Result, error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	for i := range w.notes {
+		n := &w.notes[i]
+		n.Backend, n.Layout, n.Names = target.Loader.Name(), string(target.Options.Layout), string(target.Options.Names)
+		if n.Applied.IsZero() {
+			n.Applied = now
+		}
+	}
+	if err := rewrite(dir, known, w.notes); err != nil {
+		return firewall.Result{}, hostf("%v; no rule was touched", errors.Join(err, rewrite(dir, w.notes, known)))
+	}
+	result, found, err := firewall.Apply(w.program, target, others)
+	if err == nil && !found.HasErrors() {
+		return result, nil
+	}
+	undo := rewrite(dir, w.notes, known)
+	if err != nil {
+		return result, hostf("%v", errors.Join(err, undo))
+	}
+	return result, report(s, w.src, found, false)
+}
+
+// rewrite makes the notes in dir be to, where they are from.
+func rewrite(dir *state.Dir, from, to []state.Network) error {
+	stays := make(map[string]bool)
+	for _, n := range to {
+		stays[n.Name] = true
+		if err := dir.Save(n); err != nil {
+			return err
+		}
+	}
+	for _, n := range from {
+		if !stays[n.Name] {
+			if err := dir.Remove(n.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func printApplied(s streams, format string, w wanted, target firewall.Target, r firewall.Result) error {
+	names := make([]string, len(w.notes))
+	for i, n := range w.notes {
+		names[i] = n.Name
+	}
+	if format == "json" {
+		return orHost(diag.WriteJSON(s.out, map[string]any{
+			"networks": names, "backend": target.Loader.Name(), "layout": target.Options.Layout,
+			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt, "removed_from": r.Removed, "proved": true,
+		}))
+	}
+	did := "nothing to change"
+	if r.Changed > 0 {
+		did = fmt.Sprintf("%d changed, %d left alone", r.Changed, r.Kept)
+	}
+	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(names), "network"), target.Loader.Name(), did)
+	if err == nil && len(r.Removed) > 0 {
+		_, err = fmt.Fprintf(s.out, "our rules in %s are gone\n", strings.Join(r.Removed, " and "))
+	}
+	return orHost(err)
+}
+
+// orHost turns an error of writing into the host's.
+func orHost(err error) error {
+	if err != nil {
+		return hostf("write: %v", err)
+	}
+	return nil
+}

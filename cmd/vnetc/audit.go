@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+)
+
+type auditFlags struct {
+	*hostFlags
+	prune, strict, lax bool
+	format             *choice
+}
+
+func newAudit(s streams) *cobra.Command {
+	var f auditFlags
+	cmd := &cobra.Command{
+		Use:   "audit [PATH...]",
+		Short: "compare the kernel's rules with what these networks say",
+		Long: `audit says how the rules in the kernel differ from what apply would make of these
+networks (without PATH: of those in force): each rule and each element of a set that
+is missing, extra or moved, with the line of XML that asks for it, and what the
+difference does to packets. It changes nothing.
+
+Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot read.`,
+		Example: `  vnetc audit
+  vnetc audit /etc/vnetc/networks --prune
+  vnetc audit --format json | jq -r '.drift[].rule'`,
+		ValidArgsFunction: xmlPaths,
+		RunE:              func(_ *cobra.Command, paths []string) error { return audit(s, &f, paths) },
+	}
+	f.hostFlags = addHostFlags(cmd)
+	cmd.Flags().BoolVar(&f.prune, "prune", false, "networks that are in force and not named here are drift")
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "as apply --strict-isolation makes them")
+	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	return cmd
+}
+
+func audit(s streams, f *auditFlags, paths []string) error {
+	given, err := readSources(s.in, paths)
+	if err != nil {
+		return err
+	}
+	dir, known, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if len(known) > 0 {
+		f.follow(known[0])
+	}
+	strict := f.strict || len(paths) == 0 && len(known) > 0 && known[0].Strict
+	target, _, err := f.target()
+	if err != nil {
+		return err
+	}
+	w, err := want(given, known, netxml.Options{Lax: f.lax, StrictIsolation: strict}, f.prune)
+	if err != nil {
+		return err
+	}
+	if err := report(s, w.src, w.found, false); err != nil {
+		return err
+	}
+	a, found, err := firewall.Compare(w.program, target)
+	if err != nil {
+		return hostf("%v", err)
+	}
+	if err := report(s, w.src, found, false); err != nil {
+		return err
+	}
+	if err := printAudit(s, f.format.value, a); err != nil {
+		return err
+	}
+	if !a.InStep() {
+		return exitError{code: exitNo}
+	}
+	return nil
+}
+
+// The JSON of audit.
+type (
+	jsonAudit struct {
+		InStep  bool              `json:"in_step"`
+		Drift   []jsonDrift       `json:"drift"`
+		Packets []jsonDriftEffect `json:"packets"`
+	}
+	jsonDrift struct {
+		Kind   string      `json:"kind"`
+		Chain  string      `json:"chain"`
+		Rule   string      `json:"rule"`
+		Origin *jsonOrigin `json:"origin,omitempty"`
+	}
+	jsonDriftEffect struct {
+		From    string   `json:"from"`
+		To      string   `json:"to"`
+		Family  string   `json:"family"`
+		Should  string   `json:"should_be"`
+		Is      string   `json:"is"`
+		Packets []string `json:"packets"`
+		Example string   `json:"example"`
+	}
+)
+
+func printAudit(s streams, format string, a firewall.Audit) error {
+	if format == "json" {
+		doc := jsonAudit{InStep: a.InStep(), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{}}
+		for _, d := range a.Drifts {
+			j := jsonDrift{Kind: string(d.Kind), Chain: d.Chain, Rule: d.Rule}
+			if d.Of != nil {
+				o := d.Of.Origin
+				j.Origin = &jsonOrigin{o.Span.File, o.Span.Start.Line, o.Span.Start.Col, o.Element, o.Reason}
+			}
+			doc.Drift = append(doc.Drift, j)
+		}
+		for _, c := range a.Changes {
+			doc.Packets = append(doc.Packets, jsonDriftEffect{c.From.String(), c.To.String(), c.Family.String(), c.Was, c.Now, c.Packets, c.Example.String()})
+		}
+		return orHost(diag.WriteJSON(s.out, doc))
+	}
+	if a.InStep() {
+		_, err := fmt.Fprintln(s.out, "in step")
+		return orHost(err)
+	}
+	for _, d := range a.Drifts {
+		mark := map[firewall.DriftKind]string{firewall.Missing: "-", firewall.Extra: "+", firewall.Moved: "~"}[d.Kind]
+		fmt.Fprintf(s.out, "%s %-8s %s: %s\n", mark, d.Kind, d.Chain, d.Rule)
+		if d.Of != nil {
+			fmt.Fprintf(s.out, "             %s, network %s: %s\n", d.Of.Origin.Span, d.Of.Origin.Network, d.Of.Origin.Reason)
+		}
+	}
+	for i, c := range a.Changes {
+		if i == 0 {
+			fmt.Fprintln(s.out, "\nwhat that does to packets:")
+		}
+		for _, p := range c.Packets {
+			fmt.Fprintf(s.out, "  %s from %s to %s (%s): is %s, should be %s\n", p, c.From, c.To, c.Family, c.Now, c.Was)
+		}
+		fmt.Fprintf(s.out, "    for example %s\n", c.Example)
+	}
+	_, err := fmt.Fprintf(s.err, "%s; vnetc apply mends it\n", plural(len(a.Drifts), "difference"))
+	return orHost(err)
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/iptables"
+	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// hostFlags are the flags of the verbs that look at or change this host.
+type hostFlags struct {
+	backend, layout, names *choice
+	stateDir               string
+	wait                   time.Duration
+}
+
+func addHostFlags(cmd *cobra.Command) *hostFlags {
+	f := &hostFlags{}
+	f.backend = addChoice(cmd, "backend", "where rules go (auto: nftables if the kernel has it)", "auto", "nftables", "iptables")
+	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", string(backends.Sets), string(backends.Chains))
+	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
+	cmd.Flags().StringVar(&f.stateDir, "state-dir", state.DefaultDir, "folder for notes about what is in force, and for the lock")
+	cmd.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for another vnetc that holds the lock")
+	return f
+}
+
+// loaders lists the back ends that this host may have, the preferred one first.
+func loaders() []backends.Loader {
+	return []backends.Loader{nftables.Loader{}, iptables.Loader{}}
+}
+
+// target chooses where rules go, and returns the other places where rules of ours may stand.
+func (f *hostFlags) target() (chosen firewall.Target, others []firewall.Target, err error) {
+	all := loaders()
+	choice := -1
+	var why error
+	for i, l := range all {
+		if f.backend.value != "auto" && f.backend.value != l.Name() {
+			continue
+		}
+		if missing := l.Available(); missing != nil {
+			why = errors.Join(why, missing)
+			continue
+		}
+		choice = i
+		break
+	}
+	if choice < 0 {
+		return chosen, nil, hostf("no back end can be used here: %v", why)
+	}
+	chosen = firewall.Target{Loader: all[choice], Options: f.options(all[choice])}
+	for _, l := range elsewhere(all[choice], chosen.Options.Names) {
+		others = append(others, firewall.Target{Loader: l, Options: f.options(l)})
+	}
+	return chosen, others, nil
+}
+
+// elsewhere lists the places beside l where rules of ours may stand: the other back end, and for iptables the other of its
+// two worlds of rules.
+func elsewhere(l backends.Loader, names backends.Names) []backends.Loader {
+	ipt, ok := l.(iptables.Loader)
+	if !ok {
+		return []backends.Loader{iptables.Loader{Variant: iptables.NFTables}, iptables.Loader{Variant: iptables.Legacy}}
+	}
+	all := []backends.Loader{nftables.Loader{}}
+	if other, err := ipt.Elsewhere(names); err == nil && other != nil {
+		all = append(all, *other)
+	}
+	return all
+}
+
+func (f *hostFlags) options(l backends.Loader) backends.Options {
+	layout := backends.Layout(f.layout.value)
+	if l.Name() != (nftables.Backend{}).Name() {
+		layout = backends.Chains
+	}
+	return backends.Options{Families: ir.Both, Names: backends.Names(f.names.value), Layout: layout}
+}
+
+// open takes the lock on the state folder.
+func (f *hostFlags) open(s streams) (*state.Dir, []state.Network, error) {
+	dir, err := state.Open(f.stateDir, f.wait)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, nil, hostf("%v; run as root, or choose a folder with --state-dir", err)
+	}
+	if err != nil {
+		return nil, nil, hostf("%v", err)
+	}
+	known, damaged, err := dir.Networks()
+	if err != nil {
+		dir.Close()
+		return nil, nil, hostf("%v", err)
+	}
+	for _, path := range damaged {
+		fmt.Fprintf(s.err, "vnetc: %s is damaged and not trusted; apply the network again\n", path)
+	}
+	return dir, known, nil
+}
+
+// wanted is the networks that should be in force, with their program.
+type wanted struct {
+	notes   []state.Network // in order
+	src     *diag.Sources
+	program *ir.Program
+	found   diag.List
+}
+
+// want compiles the networks of given together with those of known that given does not replace, which stay in their
+// places; with prune without them.
+func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune bool) (wanted, error) {
+	nets, found := netxml.Parse(given, opts)
+	if found.HasErrors() {
+		return wanted{src: given, found: found}, nil
+	}
+	fresh := make(map[string]state.Network)
+	var order []string
+	for i, n := range nets {
+		file := given.Names()[i]
+		fresh[n.Name()] = state.Network{Name: n.Name(), File: file, XML: string(given.Text(file)), Strict: opts.StrictIsolation}
+		order = append(order, n.Name())
+	}
+	var w wanted
+	for _, old := range known {
+		if n, replaced := fresh[old.Name]; replaced {
+			w.notes = append(w.notes, n)
+			delete(fresh, old.Name)
+		} else if !prune {
+			w.notes = append(w.notes, old)
+		}
+	}
+	for _, name := range order {
+		if n, left := fresh[name]; left {
+			w.notes = append(w.notes, n)
+			delete(fresh, name)
+		}
+	}
+	w.src = &diag.Sources{}
+	for i := range w.notes {
+		w.notes[i].Order = i
+		name := w.notes[i].File
+		if w.src.Has(name) {
+			name = fmt.Sprintf("%s (%s, as applied)", name, w.notes[i].Name)
+		}
+		w.src.Add(name, []byte(w.notes[i].XML))
+	}
+	w.program, w.found = compileSources(w.src, opts)
+	return w, nil
+}

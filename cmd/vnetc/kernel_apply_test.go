@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/vnetc/vnetc/backends/netnstest"
+)
+
+// host is a namespace in which command lines are run.
+type host struct {
+	t     *testing.T
+	ns    *netnstest.NS
+	state string
+}
+
+func newHost(t *testing.T) *host {
+	netnstest.Require(t, "nft", "iptables-nft-restore", "iptables-legacy-restore")
+	return &host{t: t, ns: netnstest.New(t), state: t.TempDir()}
+}
+
+// vnetc runs a command line and wants that exit code; it returns what was printed on both streams.
+func (h *host) vnetc(want int, args ...string) string {
+	h.t.Helper()
+	var out, errs bytes.Buffer
+	var code int
+	args = append(args, "--state-dir", h.state)
+	h.ns.Do(func() { code = run(streams{in: strings.NewReader(""), out: &out, err: &errs}, args) })
+	if code != want {
+		h.t.Errorf("vnetc %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, want, &out, &errs)
+	}
+	return out.String() + errs.String()
+}
+
+func (h *host) wants(text string, patterns ...string) {
+	h.t.Helper()
+	for _, p := range patterns {
+		if !regexp.MustCompile(p).MatchString(text) {
+			h.t.Errorf("%q is not in:\n%s", p, text)
+		}
+	}
+}
+
+const networks = "../../golden/networks/"
+
+// TestKernelApplyAuditRemove is a day in the life of a host, with each back end.
+func TestKernelApplyAuditRemove(t *testing.T) {
+	for _, backend := range []string{"nftables", "iptables"} {
+		t.Run(backend, func(t *testing.T) {
+			h := newHost(t)
+			clean := h.ns.Exec("nft", "list", "ruleset")
+			h.vnetc(1, "audit", "--backend", backend, networks+"default.xml")
+			h.wants(h.vnetc(0, "apply", "--backend", backend, networks+"default.xml", networks+"isolated.xml"), `^2 networks in force \(`+backend, `proved`)
+			h.wants(h.vnetc(0, "apply", networks+"default.xml", "--backend", backend), `2 networks in force .*nothing to change`)
+			h.wants(h.vnetc(0, "audit"), `^in step`)
+			h.wants(h.vnetc(0, "list"), `default +`+backend, `lab +`+backend)
+
+			if backend == "nftables" {
+				h.ns.Exec("nft", "insert", "rule", "ip", "vnetc", "fwi", "accept")
+			} else {
+				h.ns.Exec("iptables", "-I", "VNETC_FWI", "-j", "ACCEPT")
+			}
+			h.wants(h.vnetc(1, "audit"), `\+ extra`, `from outside to network lab .*is accepted, should be rejected`)
+			h.vnetc(1, "audit", "--format", "json")
+			h.vnetc(0, "apply", "--backend", backend, networks+"routed.xml")
+			h.wants(h.vnetc(0, "audit"), `^in step`)
+
+			h.wants(h.vnetc(0, "apply", "--prune", "--backend", backend, networks+"default.xml"), `^1 network in force`)
+			h.vnetc(2, "remove", "lab")
+			h.vnetc(0, "remove", "default")
+			if backend == "nftables" {
+				if left := h.ns.Exec("nft", "list", "ruleset"); left != clean {
+					t.Errorf("this stays:\n%s", left)
+				}
+			} else if left := h.ns.Exec("iptables-save"); strings.Contains(left, "VNETC") {
+				t.Errorf("this stays:\n%s", left)
+			}
+		})
+	}
+}
+
+// TestKernelSwitchBackend: one back end's rules follow the other's.
+func TestKernelSwitchBackend(t *testing.T) {
+	h := newHost(t)
+	h.vnetc(0, "apply", "--backend", "nftables", networks+"default.xml")
+	h.wants(h.vnetc(0, "apply", "--backend", "iptables", networks+"default.xml"), `our rules in nftables are gone`)
+	h.wants(h.ns.Exec("iptables-save"), `VNETC_FWI`)
+	h.wants(h.vnetc(0, "apply", "--backend", "nftables", networks+"default.xml"), `our rules in iptables are gone`)
+	if left := h.ns.Exec("iptables-save"); strings.Contains(left, "VNETC") {
+		t.Errorf("this stays:\n%s", left)
+	}
+	h.vnetc(0, "remove", "--all")
+}
+
+// TestKernelApplyRefused: errors in the input, collisions with what is in force, and notes that can't be written leave
+// everything as it was.
+func TestKernelApplyRefused(t *testing.T) {
+	h := newHost(t)
+	h.vnetc(0, "apply", networks+"default.xml")
+	before := h.ns.Exec("nft", "-a", "list", "ruleset")
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	h.wants(h.vnetc(1, "apply", write("bad.xml", "<network><name>x</name><bridge name='a b'/></network>")), `bad.xml:1:`)
+	h.wants(h.vnetc(1, "apply", write("same.xml", "<network><name>x</name><bridge name='virbr0'/><ip address='10.0.0.1' prefix='24'/></network>")),
+		`same.xml:1:.*virbr0`, `default.xml:5:`)
+	h.vnetc(2, "apply", dir+"/nowhere.xml")
+	h.state = "/proc/nowhere"
+	h.vnetc(3, "apply", networks+"isolated.xml")
+	if after := h.ns.Exec("nft", "-a", "list", "ruleset"); after != before {
+		t.Errorf("the rules changed:\n%s\n%s", before, after)
+	}
+}

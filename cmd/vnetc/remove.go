@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+func newRemove(s streams) *cobra.Command {
+	var all bool
+	var f *hostFlags
+	cmd := &cobra.Command{
+		Use:   "remove NAME...",
+		Short: "take the rules of these networks out of the kernel",
+		Long: `remove takes the rules of the named networks away and leaves those of the others.
+With the last network, or with --all, tables, chains and jumps go too.
+
+Exit codes: 0 removed; 2 wrong usage, such as a network that is not in force; 3 the
+host refused or failed.`,
+		Example: "  vnetc remove lab\n  vnetc remove --all",
+		RunE: func(_ *cobra.Command, names []string) error {
+			if (len(names) == 0) != all {
+				return usagef("remove takes the names of networks or --all, for example: vnetc remove lab")
+			}
+			return remove(s, f, names)
+		},
+	}
+	f = addHostFlags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "all networks, and whatever stands under vnetc's names")
+	return cmd
+}
+
+func remove(s streams, f *hostFlags, names []string) error {
+	dir, known, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if len(known) > 0 {
+		f.follow(known[0])
+	}
+	var rest []state.Network
+	for _, n := range known {
+		if len(names) > 0 && !slices.Contains(names, n.Name) {
+			rest = append(rest, n)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(known, func(n state.Network) bool { return n.Name == name }) {
+			return usagef("no network %q is in force; vnetc list shows those that are", name)
+		}
+	}
+	target, others, err := f.target()
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 {
+		err = removeAll(dir, known, append([]firewall.Target{target}, others...))
+	} else {
+		err = keep(s, dir, known, rest, target, others)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "removed; %s in force\n", plural(len(rest), "network"))
+	return orHost(err)
+}
+
+// follow takes back end, layout and names from a note where the user gave none.
+func (f *hostFlags) follow(n state.Network) {
+	for flag, value := range map[*choice]string{f.backend: n.Backend, f.layout: n.Layout, f.names: n.Names} {
+		if !flag.set && value != "" {
+			flag.value = value
+		}
+	}
+}
+
+func removeAll(dir *state.Dir, known []state.Network, targets []firewall.Target) error {
+	for _, t := range targets {
+		if t.Loader.Available() != nil {
+			continue
+		}
+		if err := firewall.Remove(t); err != nil {
+			return hostf("%v", err)
+		}
+	}
+	if err := rewrite(dir, known, nil); err != nil {
+		return hostf("%v", err)
+	}
+	return nil
+}
+
+// keep applies what is left.
+func keep(s streams, dir *state.Dir, known, rest []state.Network, target firewall.Target, others []firewall.Target) error {
+	w, err := want(&diag.Sources{}, rest, netxml.Options{Lax: true, StrictIsolation: rest[0].Strict}, false)
+	if err != nil {
+		return err
+	}
+	if w.found.HasErrors() {
+		return hostf("the notes about networks in force don't compile: %s", strings.TrimSpace(w.found.Error()))
+	}
+	_, err = load(s, dir, known, w, target, others)
+	return err
+}
