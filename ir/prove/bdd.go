@@ -51,8 +51,9 @@ func newBDD() *bdd {
 }
 
 func hash(a, b, c uint32) uint32 {
-	h := uint64(a)*0x9e3779b97f4a7c15 ^ uint64(b)*0xc2b2ae3d27d4eb4f ^ uint64(c)*0x165667b19e3779f9
-	return uint32(h>>32) ^ uint32(h)
+	h := (uint64(a)<<32 | uint64(b)) * 0x9e3779b97f4a7c15
+	h ^= h>>32 ^ uint64(c)*0x165667b19e3779f9
+	return uint32(h * 0xc2b2ae3d27d4eb4f >> 32)
 }
 
 // vertex returns the function that is lo or hi as variable level says.

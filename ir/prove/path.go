@@ -56,7 +56,10 @@ type walkAt struct {
 }
 
 // fates returns what becomes of the packets that go way w.
-func (m *model) fates(w way) fates {
+func (m *model) fates(w way) fates { return m.newWalk(w).from(walkAt{}) }
+
+// newWalk returns the base chains on way w.
+func (m *model) newWalk(w way) *walk {
 	k := &walk{model: m, known: make(map[walkAt]fates)}
 	for _, h := range w.hooks {
 		for _, b := range m.program.Bases(h) {
@@ -65,7 +68,7 @@ func (m *model) fates(w way) fates {
 			}
 		}
 	}
-	return k.from(walkAt{})
+	return k
 }
 
 // from returns what becomes of packets that stand at the place. A fate is about the packet as it is there.
