@@ -35,6 +35,7 @@ connections that get through though a network's own rules refuse them.
                     deny from network lab to network dmz
                     allow tcp from network lab to outside port 443
                     allow udp from 10.0.0.5 in network lab to host port 53
+                    allow from network web to outside by eth0
                     isolated network lab
                   deny: no new connection of that kind gets through, whatever
                   addresses a guest takes. allow: every one does, from addresses of

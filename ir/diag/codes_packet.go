@@ -69,7 +69,8 @@ func assertCodes() []Info {
 			Code:  "assert-syntax",
 			Title: "a word of an assertion can't stand where it stands",
 			Text: "An assertion file has one assertion a line: deny or allow, ipv4 or ipv6 and a protocol where not all are meant, from and to " +
-				"with an end each, and a port; or isolated and a network. An end is network NAME, host or outside. # begins a comment.",
+				"with an end each, and a port; or isolated and a network. An end is network NAME, host, outside or outside by INTERFACE, with " +
+				"ADDRESS in before it to narrow it. # begins a comment.",
 			Bad:  "deny network lab to network dmz\n",
 			Good: "# nobody opens connections into the lab\ndeny from network dmz to network lab\n",
 		},

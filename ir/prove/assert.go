@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
@@ -42,28 +43,39 @@ func (a Assertion) String() string {
 	if q.Proto != 0 {
 		words = append(words, ir.ProtoName(q.Proto))
 	}
-	words = append(words, "from", endWords(a.From, q.Source), "to", endWords(a.To, q.Dest))
+	words = append(words, "from", endWords(a.From, q.Source, q.In), "to", endWords(a.To, q.Dest, q.Out))
 	if !q.Ports.IsZero() {
 		words = append(words, "port", q.Ports.String())
 	}
 	return strings.Join(words, " ")
 }
 
-func endWords(p Place, addr netip.Prefix) string {
+func endWords(p Place, addr netip.Prefix, by string) string {
+	words := placeWords(p)
+	if by != "" {
+		words += " by " + nameWord(by)
+	}
 	switch {
 	case !addr.IsValid():
-		return placeWords(p)
+		return words
 	case addr.IsSingleIP():
-		return addr.Addr().String() + " in " + placeWords(p)
+		return addr.Addr().String() + " in " + words
 	}
-	return addr.String() + " in " + placeWords(p)
+	return addr.String() + " in " + words
 }
 
 func placeWords(p Place) string {
-	if p.Kind == Network && !isPlain(p.Name) {
-		return fmt.Sprintf("network %q", p.Name)
+	if p.Kind == Network {
+		return "network " + nameWord(p.Name)
 	}
 	return p.String()
+}
+
+func nameWord(name string) string {
+	if isPlain(name) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 func familyWord(f ir.Family) string {
@@ -154,7 +166,7 @@ func (r *Reacher) letsThrough(from, to Place, q Query) (bool, ir.Packet) {
 		set := s.and(s.narrowed(from, to, w, q), s.accepted[w.name])
 		set = s.and(set, s.and(s.places.by(from, source), s.places.by(to, dest)))
 		if set != never {
-			return true, s.pick(set)
+			return true, s.pickFor(set, q)
 		}
 	}
 	return false, ir.Packet{}

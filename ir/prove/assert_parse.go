@@ -33,6 +33,7 @@ type (
 		Addr    *textWord  `parser:"( (?! 'network' | 'host' | 'outside' ) @@ 'in' )?"`
 		Network *textWord  `parser:"( 'network' @@"`
 		Plain   *textPlain `parser:"| @@ )"`
+		By      *textWord  `parser:"( 'by' @@ )?"`
 	}
 	textPlain struct {
 		Pos  lexer.Position
@@ -64,10 +65,11 @@ var lineGrammar = sync.OnceValue(func() *participle.Parser[textLine] {
 //	deny from network lab to network dmz
 //	allow tcp from network lab to outside port 443
 //	allow ipv4 udp from 10.0.0.0/28 in network lab to host port 53
+//	allow from network lab to outside by eth0
 //	isolated network lab
 //
 // Between deny or allow and from may stand ipv4 or ipv6, and a protocol by name or number. An end is network NAME, host or
-// outside, and may be narrowed to an address or a prefix with ADDRESS in before it. Ports are one, or two with - between
+// outside, and may be narrowed to an address or a prefix with ADDRESS in before it; outside also to an interface with by. Ports are one, or two with - between
 // them. Names that are no plain word stand in quotes. All lines are read and all wrong ones reported; with errors there are
 // no assertions. Whether the networks exist is asked by [CheckNames].
 func ParseAssertions(file string, text []byte) ([]Assertion, diag.List) {
@@ -136,7 +138,7 @@ func (a *assertReader) syntax(line string, err error) {
 	case errors.As(err, &token):
 		value := token.Unexpected.Value
 		fix := "write what the form wants, such as: " + example
-		if near, ok := diag.Near(value, strings.Fields("deny allow isolated from to network host outside in port ipv4 ipv6")); ok && near != value {
+		if near, ok := diag.Near(value, strings.Fields("deny allow isolated from to network host outside in by port ipv4 ipv6")); ok && near != value {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
 		a.errorf("assert-syntax", token.Unexpected.Pos.Offset, len(value), fmt.Sprintf("%s can't stand here", shown(value)), form, fix)
@@ -159,6 +161,7 @@ func (a *assertReader) claim(c *textClaim) Assertion {
 	}
 	one.From, one.fromSpan, q.Source = a.end(c.From)
 	one.To, one.toSpan, q.Dest = a.end(c.To)
+	q.In, q.Out = a.by(c.From), a.by(c.To)
 	for _, addr := range []struct {
 		word *textWord
 		is   netip.Prefix
@@ -211,6 +214,22 @@ func (a *assertReader) end(e textEnd) (Place, diag.Span, netip.Prefix) {
 		return Place{Kind: Host}, span, prefix
 	}
 	return Place{Kind: Outside}, span, prefix
+}
+
+// by reads the interface of an end, nothing if there is none.
+func (a *assertReader) by(e textEnd) string {
+	if e.By == nil {
+		return ""
+	}
+	if e.Plain == nil || e.Plain.Text != "outside" {
+		a.errorf("assert-unfit", e.By.Pos.Offset, len(e.By.Text), "an interface of what is not outside",
+			"guests of a network come and go by its bridge, and the host itself has none", "take by and the name out, or name outside")
+	}
+	name := a.text(*e.By)
+	if name == "" {
+		a.value(*e.By, "the name of an interface", "write a name such as eth0")
+	}
+	return name
 }
 
 func (a *assertReader) network(w textWord) (Place, diag.Span) {

@@ -25,6 +25,10 @@ func TestParseAssertions(t *testing.T) {
 			Family: ir.IPv4, Proto: ir.UDP, Ports: ir.PortRange{From: 1, To: 1023},
 			Source: netip.MustParsePrefix("10.0.0.5/32"), Dest: netip.MustParsePrefix("192.0.2.0/24"),
 		}}},
+		{"allow from outside by eth1 to network lab", Assertion{Kind: Allow, From: outside, To: lab, Query: Query{In: "eth1"}}},
+		{"allow from network lab to 192.0.2.1 in outside by eth0 port 1", Assertion{Kind: Allow, From: lab, To: outside, Query: Query{
+			Family: ir.IPv4, Out: "eth0", Dest: netip.MustParsePrefix("192.0.2.1/32"), Ports: ir.PortRange{From: 1, To: 1},
+		}}},
 		{"isolated network lab", Assertion{Kind: Isolated, From: lab}},
 		{`isolated network "a b"`, Assertion{Kind: Isolated, From: Place{Network, "a b"}}},
 	} {
@@ -68,6 +72,7 @@ func TestParseAssertionErrors(t *testing.T) {
 		{"deny tcp from network lab to outside port 0", "assert-value 43 0", "from 1"},
 		{"deny tcp from network lab to outside port 9-1", "assert-value 43 9-1", "lower first"},
 		{"deny icmp from network lab to outside port 9", "assert-unfit 44 9", "take the port out"},
+		{"deny from network lab by virbr0 to outside", "assert-unfit 26 virbr0", "take by"},
 		{"deny from host to host", "assert-unfit 19 host", "name a network"},
 		{"deny from outside to outside", "assert-unfit 22 outside", "name a network"},
 		{"deny ipv4 from fd00::1 in network lab to outside", "assert-unfit 16 fd00::1", "one family"},
@@ -132,6 +137,7 @@ func siteProgram(t *testing.T, text string) *ir.Program {
 
 func TestCheck(t *testing.T) {
 	closed := strings.Replace(site, "group FWI {", "group FWI {\n    inet iifname \"virbr2\" oifname \"virbr1\" drop", 1)
+	bound := strings.Replace(site, `saddr 10.0.0.0/24 accept`, `oifname "eth0" saddr 10.0.0.0/24 accept`, 1)
 	for _, c := range []struct {
 		name, site, line string
 		want             bool
@@ -153,6 +159,9 @@ func TestCheck(t *testing.T) {
 		{"an address that it has not", site, "allow from 10.9.0.7 in network lab to network dmz", false, ""},
 		{"no rule refuses IPv6 here, but the bridge does not speak it", strings.ReplaceAll(site, "inet iifname \"virbr2\" reject", "ip iifname \"virbr2\" reject"),
 			"deny from network safe to outside", true, ""},
+		{"bound to a device", bound, "allow from network lab to outside", false, "out other0"},
+		{"by that device", bound, "allow from network lab to outside by eth0", true, ""},
+		{"by another", bound, "allow from network lab to outside by eth1", false, "out eth1"},
 		{"to the host", site, "allow from network safe to host", true, ""},
 		{"isolated is not, by the leak", site, "isolated network safe", false, "out virbr1"},
 		{"isolated is, closed", closed, "isolated network safe", true, ""},
@@ -240,4 +249,28 @@ func FuzzParseAssertions(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestStandIns: whatever wildcards there are, some names are covered by each of them alone, and others by none.
+func TestStandIns(t *testing.T) {
+	for _, wildcards := range [][]string{nil, {"o"}, {"vnet", "vnet0"}, {"a", "aa", "aa0"}, {"other", "0", "1"}, {""}} {
+		p := &ir.Program{}
+		for _, w := range wildcards {
+			p.Add(ir.FWI, ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.IIfName{Name: w, Wildcard: true}}, Verdict: ir.Accept{}})
+		}
+		s := newSpace(ir.IPv4, p)
+		covers := func(name string) (all []string) {
+			for _, w := range s.prefixes {
+				if strings.HasPrefix(name, w) {
+					all = append(all, w)
+				}
+			}
+			return all
+		}
+		for i, base := range append(append([]string{}, s.prefixes...), "") {
+			if got, want := covers(s.names[s.exact+1+i]), covers(base); !cmp.Equal(got, want) {
+				t.Errorf("wildcards %q: %s stands in for %q, but is covered by %q", wildcards, s.names[s.exact+1+i], base, got)
+			}
+		}
+	}
 }

@@ -53,6 +53,8 @@ type Query struct {
 	Ports  ir.PortRange // destination ports; zero for any
 	Source netip.Prefix // zero for any address of the place
 	Dest   netip.Prefix
+
+	In, Out string // interfaces of the outside; empty for any
 }
 
 // Reacher answers who can open connections to whom under one program: what becomes of packets of state new. Guests are
@@ -108,10 +110,22 @@ func (r *Reacher) find(from, to Place, q Query, narrow func(*side, way, node) no
 			continue
 		}
 		if set := narrow(s, w, s.asked(from, to, w, q)); set != never {
-			return true, s.pick(set)
+			return true, s.pickFor(set, q)
 		}
 	}
 	return false, ir.Packet{}
+}
+
+// pickFor returns a packet of set, with the interfaces that q names where they are but others to the program.
+func (s *side) pickFor(set node, q Query) ir.Packet {
+	p := s.pick(set)
+	if q.In != "" {
+		p.In = q.In
+	}
+	if q.Out != "" {
+		p.Out = q.Out
+	}
+	return p
 }
 
 // wayBetween returns the way that packets between two places go; ok is false from the host to itself, and from outside to
@@ -151,6 +165,12 @@ func (s *side) narrowed(from, to Place, w way, q Query) node {
 	}
 	if !q.Ports.IsZero() {
 		set = s.and(set, s.and(s.ports, s.between(s.dport, uint64(q.Ports.From), uint64(q.Ports.To))))
+	}
+	if q.In != "" {
+		set = s.and(set, s.named(s.iif, q.In))
+	}
+	if q.Out != "" {
+		set = s.and(set, s.named(s.oif, q.Out))
 	}
 	if q.Source.IsValid() {
 		set = s.and(set, s.prefix(s.saddr, q.Source))

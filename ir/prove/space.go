@@ -1,8 +1,8 @@
 package prove
 
 import (
-	"fmt"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 
@@ -21,13 +21,14 @@ type space struct {
 
 	iif, oif, saddr, daddr, proto, sport, dport, icmpType, icmpCode, state, mark field
 
-	names []string       // by atom
-	atoms map[string]int // by name
-	exact int            // atoms from 1 to here are names that occur; those behind are stand-ins
-	valid node           // what is a packet at all
-	ports node           // packets that have ports
-	known map[ir.Match]node
-	sets  map[setAt]node
+	names    []string       // by atom
+	atoms    map[string]int // by name
+	prefixes []string       // of the wildcards, sorted
+	exact    int            // atoms from 1 to here are names that occur; those behind are stand-ins
+	valid    node           // what is a packet at all
+	ports    node           // packets that have ports
+	known    map[ir.Match]node
+	sets     map[setAt]node
 
 	opaque  map[string]int  // variable of each opaque match, by its text and its place among equal ones
 	unknown map[int]ir.Step // the rule behind each of these variables
@@ -105,9 +106,11 @@ func (s *space) nameAtoms(programs []*ir.Program) {
 	delete(exact, "")
 	s.names = append([]string{""}, sorted(exact)...)
 	s.exact = len(s.names) - 1
-	for _, prefix := range append(sorted(prefixes), "other") {
-		s.names = append(s.names, freeName(prefix, exact))
+	s.prefixes = sorted(prefixes)
+	for _, prefix := range s.prefixes {
+		s.names = append(s.names, s.standIn(prefix, exact, prefix+"0"))
 	}
+	s.names = append(s.names, s.standIn("", exact, "other0"))
 	for atom, name := range s.names {
 		s.atoms[name] = atom
 	}
@@ -132,13 +135,42 @@ func sorted(set map[string]bool) []string {
 	return list
 }
 
-// freeName returns a name that begins with prefix and is none of taken.
-func freeName(prefix string, taken map[string]bool) string {
-	for i := 0; ; i++ {
-		if name := fmt.Sprintf("%s%d", prefix, i); !taken[name] {
-			return name
+// standIn returns a name that begins with prefix, is none of taken, and is covered by no wildcard that does not cover prefix
+// itself: usual, if it will do.
+func (s *space) standIn(prefix string, taken map[string]bool, usual string) string {
+	free := func(name string) bool {
+		return !taken[name] && !slices.ContainsFunc(s.prefixes, func(p string) bool {
+			return strings.HasPrefix(name, p) && !strings.HasPrefix(prefix, p)
+		})
+	}
+	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+	if free(usual) {
+		return usual
+	}
+	for _, a := range letters {
+		for _, b := range letters {
+			for _, name := range []string{prefix + string(a), prefix + string(a) + string(b)} {
+				if free(name) {
+					return name
+				}
+			}
 		}
 	}
+	return usual // wildcards leave no name of letters
+}
+
+// named returns the packets whose interface field f is name, or what no rule tells from it.
+func (s *space) named(f field, name string) node {
+	if atom := s.atoms[name]; atom > 0 && atom <= s.exact {
+		return s.value(f, uint64(atom))
+	}
+	for atom := s.exact + 1; atom < len(s.names); atom++ {
+		alike := !slices.ContainsFunc(s.prefixes, func(p string) bool { return strings.HasPrefix(name, p) != strings.HasPrefix(s.names[atom], p) })
+		if alike {
+			return s.value(f, uint64(atom))
+		}
+	}
+	return never
 }
 
 // value returns the packets whose field f is v.
