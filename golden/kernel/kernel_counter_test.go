@@ -42,8 +42,8 @@ func (c campaign) networks() []network {
 
 // TestCounterexamples shows that what the prover finds is real. Each mutant of a program is proved equal to it, or refuted
 // with a packet. That packet is sent under both, and the kernel does to it what the prover says becomes of it in each,
-// which is never the same. Each mutant is loaded as one back end's rules and as the other's, in one of the two ways that
-// each back end has.
+// which is never the same. Each mutant is loaded as iptables' rules and as nftables' in both layouts, in one of the two
+// ways there are for each.
 func TestCounterexamples(t *testing.T) {
 	for _, c := range campaigns() {
 		nets := c.networks()

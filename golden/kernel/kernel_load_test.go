@@ -23,20 +23,23 @@ type loader struct {
 	name    string
 	tools   []string
 	backend backends.Backend
+	layout  backends.Layout
 	load    func(*netnstest.Host, backends.Ruleset) error
 	clear   func(*netnstest.Host) // takes all rules away
 }
 
-// loaders has the four ways.
+// loaders has the two ways of each back end; those of nftables for both layouts.
 func loaders() []loader {
 	flush := func(h *netnstest.Host) { h.Exec("nft", "flush", "ruleset") }
 	nft := []string{"iptables-nft-restore", "ip6tables-nft-restore", "nft"}
 	legacy := []string{"iptables-legacy-restore", "ip6tables-legacy-restore"}
 	return []loader{
-		{"iptables-nft", nft, iptables.Backend{}, restore("nft"), flush},
-		{"iptables-legacy", legacy, iptables.Backend{}, restore("legacy"), emptyTables},
-		{"nft", []string{"nft"}, nftables.Backend{}, script, flush},
-		{"netlink", []string{"nft"}, nftables.Backend{}, batch, flush},
+		{"iptables-nft", nft, iptables.Backend{}, backends.Chains, restore("nft"), flush},
+		{"iptables-legacy", legacy, iptables.Backend{}, backends.Chains, restore("legacy"), emptyTables},
+		{"nft", []string{"nft"}, nftables.Backend{}, backends.Chains, script, flush},
+		{"netlink", []string{"nft"}, nftables.Backend{}, backends.Chains, batch, flush},
+		{"nft-sets", []string{"nft"}, nftables.Backend{}, backends.Sets, script, flush},
+		{"netlink-sets", []string{"nft"}, nftables.Backend{}, backends.Sets, batch, flush},
 	}
 }
 
@@ -49,7 +52,7 @@ func (l loader) install(t *testing.T, h *netnstest.Host, p *ir.Program) {
 // installAs is install with names of choice.
 func (l loader) installAs(t *testing.T, h *netnstest.Host, p *ir.Program, names backends.Names) {
 	t.Helper()
-	rules, found := l.backend.Lower(p, backends.Options{Families: ir.Both, Names: names, Layout: backends.Chains})
+	rules, found := l.backend.Lower(p, backends.Options{Families: ir.Both, Names: names, Layout: l.layout})
 	if found.HasErrors() {
 		t.Fatalf("lower: %v", found)
 	}
