@@ -83,7 +83,7 @@ PATH is an XML file, a directory (its *.xml, sorted by name) or - for stdin.
 Results go to stdout, everything else to stderr.
 
 Exit codes: 0 done; 1 the answer is no (errors in the input, a golden that
-differs); 2 wrong usage; 3 the host refused or failed.`,
+differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`,
 		Example:       "  vnetc compile golden/networks/default.xml\n  vnetc check --format sarif /etc/libvirt/qemu/networks > findings.sarif\n  vnetc explain dhcp-range-order",
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -46,6 +46,7 @@ connections that get through though a network's own rules refuse them.
 
 The rules are judged as if they were the host's only ones: what meets none of them
 is accepted. Connection tracking is taken as given: a packet is new or it is not.
+Networks without an IPv6 address are taken to have IPv6 turned off at their bridge.
 
 Exit codes: 0 all proofs and assertions hold; 1 one does not, or there are errors in
 the input; 2 wrong usage; 3 cannot read or write. Findings are warnings, and change
