@@ -48,7 +48,7 @@ func look(command string) (string, error) {
 	return path, err
 }
 
-// tools returns the tools for families, without those that are missing and not among needed. It is an error if none is left,
+// tools returns the tools for families, without those that can't be had and are not among needed. It is an error if none is left,
 // or if this process may not use them.
 func (l Loader) tools(families, needed ir.Family) ([]tool, error) {
 	var found []tool
@@ -78,6 +78,9 @@ func (l Loader) tool(f ir.Family) (tool, error) {
 	stem := "iptables"
 	if f == ir.IPv6 {
 		stem = "ip6tables"
+		if _, err := os.Stat("/proc/thread-self/net/if_inet6"); errors.Is(err, fs.ErrNotExist) {
+			return tool{}, errors.New("this kernel has no IPv6, or it is switched off")
+		}
 	}
 	plain, err := find(f, stem)
 	if l.Variant == "" {

@@ -1,5 +1,5 @@
 // Package iptables lowers an ir.Program to the text that iptables-restore loads, one document a family, and reads such
-// text, or what iptables-save prints, back into a program. All of it is pure.
+// text, or what iptables-save prints, back into a program: all that is pure. [Loader] alone touches a host.
 //
 // A program of groups becomes private chains, loaded beside what a host already has (--noflush): each is declared, and so
 // replaced as a whole when the document is loaded again, in one transaction a table. The jumps to them are inserted at the
@@ -7,7 +7,8 @@
 // stops the load (-D and -C of a missing rule, -N of a chain that stands, -X of one in use) or changes the number of rules
 // of a built-in chain by a fixed amount, so what makes one jump out of none makes two out of one. A document therefore
 // keeps its jumps, and nothing else, in the lines that begin with -I; it is loaded again without them, as the commands in
-// its header say. The private chains may be empty but always stand in all three tables, so that the jumps lead somewhere.
+// its header say. (A Loader reads first what is there, and sends no document twice.) The private chains may be empty but
+// always stand in all three tables, so that the jumps lead somewhere.
 //
 // A program of base chains, such as one read from a host, is a whole firewall; its documents replace the tables they name.
 package iptables

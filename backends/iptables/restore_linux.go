@@ -55,7 +55,11 @@ func (e *RefusedError) said() string {
 	if len(parts) == 0 {
 		return e.Err.Error()
 	}
-	return strings.Join(parts, ": ")
+	said := strings.Join(parts, ": ")
+	if strings.Contains(said, "Message too long") { // iptables-nft sends a table in one message
+		said += " (net.core.wmem_max limits it for users who are not root outside of this namespace)"
+	}
+	return said
 }
 
 // read returns what each of the tools lists.
