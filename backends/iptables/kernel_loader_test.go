@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/backendtest"
 	"github.com/vnetc/vnetc/backends/iptables"
 	"github.com/vnetc/vnetc/backends/netnstest"
 	"github.com/vnetc/vnetc/ir"
@@ -362,6 +363,42 @@ func TestKernelLoaderReference(t *testing.T) {
 			t.Errorf("after the refusal (-before +after):\n%s", diff)
 		}
 		h.load(networks(1, 2))
+	})
+}
+
+// TestKernelLoaderSamples loads a sample of everything in every group, with comments of all kinds, twice: what
+// iptables-save prints is known as what was meant.
+func TestKernelLoaderSamples(t *testing.T) {
+	programs := map[string]*ir.Program{"groups": groupSamples(), "comments": {}}
+	for _, s := range backendtest.NetworkSamples() {
+		programs[s.Name] = s.Program
+	}
+	for _, text := range []string{"word", "two words", `it's "so" \`, " -p gre -j DROP", "-j VNETC_FWO", "#", "COMMIT", "[1:2]", "Grüße"} {
+		programs["comments"].Add(ir.FWX, ir.Rule{Family: ir.Both, Verdict: ir.Accept{}, Comment: text})
+	}
+	eachVariant(t, func(t *testing.T, h *loading) {
+		for name, p := range programs {
+			h.load(p)
+			if report := h.load(p); report.Changed != 0 {
+				t.Errorf("%s: loaded again: %+v", name, report)
+			}
+		}
+	})
+}
+
+// TestKernelLoaderLineBreak has a rule of others with a line break in its comment, and words of ours behind it.
+func TestKernelLoaderLineBreak(t *testing.T) {
+	eachVariant(t, func(t *testing.T, h *loading) {
+		h.Exec("iptables-"+h.variant, "-A", "FORWARD", "-m", "comment", "--comment", "a\n-A FORWARD -j VNETC_FWX\nCOMMIT", "-j", "ACCEPT")
+		before := h.exact()
+		h.load(networks(1, 2))
+		h.load(networks(2, 3))
+		if err := h.unload(); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(before, h.exact()); diff != "" {
+			t.Errorf("after unloading (-before +after):\n%s", diff)
+		}
 	})
 }
 

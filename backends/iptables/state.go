@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,7 +89,13 @@ func parseState(f ir.Family, prefix string, text []byte) (*state, error) {
 	s := &state{family: f, prefix: prefix}
 	var table *tableState
 	var last *chainState // the chain of the rule before: rules of a chain stand together
-	for i, line := range strings.Split(string(text), "\n") {
+	lines := strings.Split(string(text), "\n")
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		for cutOff(line) && i+1 < len(lines) { // iptables-save prints a line break in a comment as it is
+			i++
+			line += "\n" + lines[i]
+		}
 		switch {
 		case line == "" || line == "COMMIT":
 		case line[0] == '#':
@@ -113,6 +120,15 @@ func parseState(f ir.Family, prefix string, text []byte) (*state, error) {
 		}
 	}
 	return s, nil
+}
+
+// cutOff is true if line is the beginning of a rule, and ends in a quote.
+func cutOff(line string) bool {
+	if !strings.HasPrefix(line, "-A ") && !strings.HasPrefix(line, "[") || !strings.Contains(line, `"`) {
+		return false
+	}
+	_, err := split(nil, line)
+	return errors.Is(err, errQuote)
 }
 
 // rule reads one rule and returns its chain, nil if it is a chain of others.
