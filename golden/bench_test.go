@@ -43,7 +43,7 @@ func BenchmarkCompile(b *testing.B) {
 					if found.HasErrors() {
 						b.Fatal(found)
 					}
-					lowered, _ := target.Lower(p, options(ir.Both))
+					lowered, _ := target.Lower(p, options(ir.Both, backends.Chains))
 					lowered.Emit()
 				}
 			})

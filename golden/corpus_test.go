@@ -145,7 +145,7 @@ func TestBackendCodes(t *testing.T) {
 				t.Fatal(found)
 			}
 			for _, b := range []backends.Backend{iptables.Backend{}, nftables.Backend{}} {
-				_, more := b.Lower(p, options(ir.Both))
+				_, more := b.Lower(p, options(ir.Both, backends.Chains))
 				found = append(found, more...)
 			}
 			if drawn := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Code == info.Code }); drawn != want.drawn {

@@ -27,12 +27,13 @@ type Stage struct {
 	Make func(*ir.Program) ([]byte, error)
 }
 
-// Rules lists the stages whose output a host would load: iptables, ip6tables, nftables.
+// Rules lists the stages whose output a host would load: iptables, ip6tables, and nftables in its two layouts.
 func Rules() []Stage {
 	return []Stage{
-		{"iptables", rules(iptables.Backend{}, ir.IPv4)},
-		{"ip6tables", rules(iptables.Backend{}, ir.IPv6)},
-		{"nftables", rules(nftables.Backend{}, ir.Both)},
+		{"iptables", rules(iptables.Backend{}, ir.IPv4, backends.Chains)},
+		{"ip6tables", rules(iptables.Backend{}, ir.IPv6, backends.Chains)},
+		{"nftables", rules(nftables.Backend{}, ir.Both, backends.Chains)},
+		{"nftables-sets", rules(nftables.Backend{}, ir.Both, backends.Sets)},
 	}
 }
 
@@ -41,13 +42,13 @@ func AllStages() []Stage {
 	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink})
 }
 
-func options(families ir.Family) backends.Options {
-	return backends.Options{Families: families, Names: backends.VnetcNames, Layout: backends.Chains}
+func options(families ir.Family, layout backends.Layout) backends.Options {
+	return backends.Options{Families: families, Names: backends.VnetcNames, Layout: layout}
 }
 
-func rules(b backends.Backend, families ir.Family) func(*ir.Program) ([]byte, error) {
+func rules(b backends.Backend, families ir.Family, layout backends.Layout) func(*ir.Program) ([]byte, error) {
 	return func(p *ir.Program) ([]byte, error) {
-		lowered, found := b.Lower(p, options(families))
+		lowered, found := b.Lower(p, options(families, layout))
 		if found.HasErrors() {
 			return nil, found
 		}
@@ -66,7 +67,7 @@ func program(p *ir.Program) ([]byte, error) {
 }
 
 func netlink(p *ir.Program) ([]byte, error) {
-	lowered, found := nftables.Backend{}.Lower(p, options(ir.Both))
+	lowered, found := nftables.Backend{}.Lower(p, options(ir.Both, backends.Chains))
 	if found.HasErrors() {
 		return nil, found
 	}

@@ -94,9 +94,15 @@ func (s *set) firstOrigin() *ir.Rule {
 	return s.origins[0]
 }
 
-// comment returns what the set is for.
+// comment returns what the set is for, as far as it fits.
 func (s *set) comment() string {
-	text := backends.Comment(&ir.Rule{Comment: strings.Join(s.uses, "; ")}, false, maxComment)
+	text := ""
+	for _, use := range s.uses {
+		if longer := strings.TrimPrefix(text+"; "+use, "; "); len(longer) <= maxComment || text == "" {
+			text = longer
+		}
+	}
+	text = backends.Comment(&ir.Rule{Comment: text}, false, maxComment)
 	return strings.ReplaceAll(text, `"`, "'")
 }
 

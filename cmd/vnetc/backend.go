@@ -21,7 +21,7 @@ func targetNames() []string {
 // layoutsOf returns the layouts that b has, the default first.
 func layoutsOf(b backends.Backend) []backends.Layout {
 	if b.Name() == "nftables" {
-		return []backends.Layout{backends.Chains, backends.Sets}
+		return []backends.Layout{backends.Sets, backends.Chains}
 	}
 	return []backends.Layout{backends.Chains}
 }

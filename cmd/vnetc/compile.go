@@ -40,6 +40,10 @@ behind -o stay as they were. Nothing on this host is touched.
 --emit netlink   the nftables batch as nft --debug=netlink would print it
 --emit json      networks, rules in each syntax, origins and diagnostics, as JSON
 
+nftables has two layouts. In sets, the default, rules that differ only in values
+are one rule and a set, so that a packet costs the same however many networks
+there are; chains has a line for each rule, in libvirt's order.
+
 Rules print as nft -s list ruleset and iptables-save would print them. iptables
 output is two documents, one for each family; a comment at the head of each names
 the command that loads it, and the one that loads it again. Where a network names
