@@ -1,0 +1,275 @@
+package nftables
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/backendtest"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// rulesOf parses rules in the text form of the IR.
+func rulesOf(t *testing.T, text string) []ir.Rule {
+	t.Helper()
+	p, found := ir.Parse("rules", []byte("group FWI {\n"+text+"\n}"))
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	return p.Chains[0].Rules
+}
+
+// itemsOf takes rules of IPv4 apart.
+func itemsOf(t *testing.T, text string) []item {
+	t.Helper()
+	shapes := newShaper()
+	var items []item
+	rules := rulesOf(t, text)
+	for i := range rules {
+		items = append(items, shapes.item(&rules[i], ir.IPv4, i))
+	}
+	return items
+}
+
+// TestShape has two rules each that are of one shape, or not.
+func TestShape(t *testing.T) {
+	tests := []struct {
+		name, a, b string
+		same       bool
+	}{
+		{"values differ", `ip iifname "a" saddr 10.0.0.0/24 accept`, `ip iifname "b" saddr 10.0.1.0/24 accept`, true},
+		{"in another order", `ip iifname "a" saddr 10.0.0.0/24 accept`, `ip saddr 10.0.1.0/24 iifname "b" accept`, true},
+		{"negated values differ", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 accept`, `ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 accept`, true},
+		{"length of prefix", `ip saddr 10.0.0.0/24 accept`, `ip saddr 10.0.1.0/25 accept`, false},
+		{"sense", `ip saddr 10.0.0.0/24 accept`, `ip saddr != 10.0.0.0/24 accept`, false},
+		{"field", `ip iifname "a" accept`, `ip oifname "a" accept`, false},
+		{"other matches", `ip iifname "a" ct state new accept`, `ip iifname "b" ct state established accept`, false},
+		{"same other matches, in another order", `ip ct state new l4proto tcp accept`, `ip l4proto tcp ct state new accept`, true},
+		{"wildcards", `ip iifname "a"* accept`, `ip iifname "b"* accept`, false},
+		{"names turned around", `ip iifname != "a" accept`, `ip iifname != "b" accept`, false},
+		{"all addresses", `ip saddr 0.0.0.0/0 accept`, `ip saddr 10.0.0.0/24 accept`, false},
+		{"verdict", `ip iifname "a" accept`, `ip iifname "b" drop`, false},
+		{"code of a reject", `ip iifname "a" reject with port-unreachable`, `ip iifname "b" reject with admin-prohibited`, false},
+	}
+	for _, tt := range tests {
+		items := itemsOf(t, tt.a+"\n"+tt.b)
+		if got := items[0].shape == items[1].shape; got != tt.same {
+			t.Errorf("%s: one shape is %v, want %v", tt.name, got, tt.same)
+		}
+	}
+}
+
+// TestLevels has rules with the levels that they must have: what stands before something that it must not move over is higher.
+func TestLevels(t *testing.T) {
+	tests := []struct {
+		name, rules string
+		want        []int
+	}{
+		{"two networks", `ip oifname "a" daddr 10.0.0.0/24 accept
+			ip oifname "a" reject with port-unreachable
+			ip oifname "b" daddr 10.0.1.0/24 accept
+			ip oifname "b" reject with port-unreachable`, []int{1, 0, 1, 0}},
+		{"two networks on a bridge", `ip oifname "a" daddr 10.0.0.0/24 accept
+			ip oifname "a" reject with port-unreachable
+			ip oifname "a" daddr 10.0.1.0/24 accept
+			ip oifname "a" reject with port-unreachable`, []int{3, 2, 1, 0}},
+		{"overlapping subnets, one outcome", `ip saddr 10.0.0.0/16 accept
+			ip saddr 10.0.1.0/24 accept`, []int{0, 0}},
+		{"overlapping subnets, two outcomes", `ip saddr 10.0.0.0/16 accept
+			ip saddr 10.0.1.0/24 drop
+			ip saddr 10.1.0.0/16 drop`, []int{1, 0, 0}},
+		{"the longer prefix first", `ip saddr 10.0.1.0/24 accept
+			ip saddr 10.0.0.0/16 drop`, []int{1, 0}},
+		{"a name and a beginning", `ip iifname "vnet0" accept
+			ip iifname "vnet"* drop
+			ip iifname "eth0" drop`, []int{1, 0, 0}},
+		{"a figure is not to change", `ip iifname "a" counter
+			ip iifname "a" accept
+			ip iifname "b" counter`, []int{1, 0, 0}},
+		{"the same jump twice", `ip iifname "a" jump x
+			ip saddr 10.0.0.0/8 jump x`, []int{1, 0}},
+		{"except its own subnet", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 drop
+			ip daddr 10.0.0.0/25 accept`, []int{0, 0}},
+		{"for all packets", `ip iifname "a" accept
+			ip drop
+			ip iifname "b" accept`, []int{2, 1, 0}},
+	}
+	for _, tt := range tests {
+		items := itemsOf(t, tt.rules)
+		levels(items)
+		var got []int
+		for _, it := range items {
+			got = append(got, it.level)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestDisjoint holds disjoint against the prover: rules that it calls disjoint match no packet both. It must see most of
+// those that are.
+func TestDisjoint(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var all []*ir.Rule
+	for _, s := range backendtest.Random(60, 3) {
+		for _, c := range s.Program.Chains {
+			for i := range c.Rules {
+				if c.Rules[i].Family&ir.IPv4 != 0 && len(ir.Verify(programOf(c.Rules[i].Matches))) == 0 {
+					all = append(all, &c.Rules[i])
+				}
+			}
+		}
+	}
+	seen, missed := 0, 0
+	for range 3000 {
+		a, b := all[r.IntN(len(all))], all[r.IntN(len(all))]
+		x, y := item{rule: a, family: ir.IPv4}, item{rule: b, family: ir.IPv4}
+		both := append(a.Matches[:len(a.Matches):len(a.Matches)], b.Matches...)
+		none := prove.Equal(programOf(both), programOf(nil, ir.Counter{}), ir.IPv4).Answer == prove.Proved
+		switch {
+		case disjoint(&x, &y) != disjoint(&y, &x):
+			t.Fatalf("it depends on the order of %s and %s", a, b)
+		case disjoint(&x, &y) && !none:
+			t.Fatalf("packets match both %s and %s", a, b)
+		case disjoint(&x, &y):
+			seen++
+		case none:
+			missed++
+		}
+	}
+	if seen < 500 || missed > seen/2 {
+		t.Errorf("%d pairs seen to be disjoint, %d missed", seen, missed)
+	}
+}
+
+// programOf returns a program that drops, or does something else with, the forwarded packets of IPv4 that match.
+func programOf(matches []ir.Match, verdict ...ir.Verdict) *ir.Program {
+	p := &ir.Program{}
+	verdict = append(verdict, ir.Drop{})
+	p.Add(ir.FWI, ir.Rule{Family: ir.IPv4, Matches: matches, Verdict: verdict[0]})
+	return p
+}
+
+// setsText returns the chain of FWI and the sets of the table ip, without what is the same for all.
+func setsText(t *testing.T, rules string) string {
+	t.Helper()
+	p := &ir.Program{}
+	p.Add(ir.FWI, rulesOf(t, rules)...)
+	r := lowered(t, p, setsOptions)
+	back := read(t, r.Batch().Bytes)
+	if answer := prove.Equal(p, back, ir.Both); answer.Answer != prove.Proved {
+		t.Errorf("%s: %s is %s or %s", answer.Answer, answer.Packet, answer.A, answer.B)
+	}
+	var lines []string
+	for _, s := range r.tables[0].sets {
+		var elements []string
+		for i := range s.len() {
+			elements = append(elements, string(s.appendElement(nil, i)))
+		}
+		lines = append(lines, s.name+" { "+strings.Join(elements, ", ")+" }")
+	}
+	for _, c := range r.tables[0].chains {
+		for i := range c.rules {
+			if text := string(c.rules[i].appendText(nil, script)); c.name == "fwi" || strings.HasSuffix(text, "fwi") {
+				lines = append(lines, text)
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestMerge has lists of rules with what they become. The words were chosen by hand; that they mean the same is proved.
+func TestMerge(t *testing.T) {
+	tests := []struct{ name, rules, want string }{
+		{"one rule", `ip iifname "a" accept`, `counter jump fwi
+iifname "a" counter accept`},
+		{"same rule twice", `ip iifname "a" accept ip iifname "a" accept`, `counter jump fwi
+iifname "a" counter accept`},
+		{"one field", `ip iifname "a" accept ip iifname "b" accept`, `interfaces { "a", "b" }
+counter jump fwi
+iifname @interfaces counter accept`},
+		{"what is common stays", `ip iifname "a" oifname "eth0" ct state new accept ip iifname "b" oifname "eth0" ct state new accept`,
+			`interfaces { "a", "b" }
+counter jump fwi
+iifname @interfaces oifname "eth0" ct state new counter accept`},
+		{"subnets, and not back to them", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 drop ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 drop`,
+			`subnets24 { 10.0.0.0, 10.0.1.0 }
+fwi_drop_saddr24_not_daddr24 { 10.0.0.0 . 10.0.0.0, 10.0.1.0 . 10.0.1.0 }
+counter jump fwi
+ip saddr & 255.255.255.0 == @subnets24 ip saddr & 255.255.255.0 . ip daddr & 255.255.255.0 != @fwi_drop_saddr24_not_daddr24 counter drop`},
+		{"one subnet, two that it may not reach: either rule drops", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 drop ip saddr 10.0.0.0/24 daddr != 10.0.1.0/24 drop`,
+			`counter jump fwi
+ip saddr 10.0.0.0/24 ip daddr != 10.0.0.0/24 counter drop
+ip saddr 10.0.0.0/24 ip daddr != 10.0.1.0/24 counter drop`},
+		{"nothing but what differs is turned around", `ip daddr != 10.0.0.0/24 drop ip daddr != 10.0.1.0/24 drop`, `counter jump fwi
+ip daddr != 10.0.0.0/24 counter drop
+ip daddr != 10.0.1.0/24 counter drop`},
+		{"a lookup for each length", `ip saddr 10.0.0.0/24 accept ip saddr 10.1.0.0/25 accept ip saddr 10.0.1.0/24 accept ip saddr 10.1.0.128/25 accept`,
+			`subnets24 { 10.0.0.0, 10.0.1.0 }
+subnets25 { 10.1.0.0, 10.1.0.128 }
+subnets24_2 { 10.0.0.0, 10.1.0.0, 10.0.1.0 }
+ip saddr & 255.255.255.0 == @subnets24_2 counter jump fwi
+ip saddr & 255.255.255.0 == @subnets24 counter accept
+ip saddr & 255.255.255.128 == @subnets25 counter accept`},
+		{"counters are not merged", `ip iifname "a" counter ip iifname "b" counter`, `interfaces { "a", "b" }
+iifname @interfaces counter jump fwi
+iifname "a" counter
+iifname "b" counter`},
+		{"guard", `ip oifname "a" daddr 10.0.0.0/24 accept
+ip oifname "a" reject with port-unreachable
+ip oifname "b" daddr 10.0.1.0/24 accept
+ip oifname "b" reject with port-unreachable`, `fwi_accept_oif_daddr24 { "a" . 10.0.0.0, "b" . 10.0.1.0 }
+interfaces { "a", "b" }
+oifname @interfaces counter jump fwi
+oifname . ip daddr & 255.255.255.0 @fwi_accept_oif_daddr24 counter accept
+counter reject`},
+		{"no guard for what all meet", `ip oifname "a" accept ip oifname "b" accept ip drop`, `interfaces { "a", "b" }
+counter jump fwi
+oifname @interfaces counter accept
+counter drop`},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(strings.Split(tt.want, "\n"), strings.Split(setsText(t, tt.rules), "\n")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestConstant: four thousand networks have as many rules as eight.
+func TestConstant(t *testing.T) {
+	count := func(n int) (rules int) {
+		r := lowered(t, backendtest.Networks(backendtest.Many(n)...), setsOptions)
+		for _, table := range r.tables {
+			for _, c := range table.chains {
+				rules += len(c.rules)
+			}
+		}
+		return rules
+	}
+	if few, many := count(8), count(4000); few != many {
+		t.Errorf("8 networks have %d rules, 4000 have %d", few, many)
+	}
+}
+
+// TestElementMessages: no message of elements is longer than its length can say, and none is lost.
+func TestElementMessages(t *testing.T) {
+	const n = 4000
+	p := &ir.Program{}
+	for i := range n {
+		a := netip.AddrFrom16([16]byte{0xfd, 14: byte(i >> 8), 15: byte(i)})
+		comment := strings.Repeat("long ", 24)
+		p.Add(ir.FWI, ir.Rule{Family: ir.IPv6, Comment: comment, Matches: []ir.Match{ir.OIfName{Name: "virbr" + itoa(i)}, ir.DAddr{Prefix: netip.PrefixFrom(a, 128)}}, Verdict: ir.Accept{}})
+	}
+	for _, layout := range []backends.Options{setsOptions} {
+		back := read(t, lowered(t, p, layout).Batch().Bytes)
+		if len(back.Sets) != 1 || len(back.Sets[0].Elements) != n {
+			t.Errorf("%d sets, want one of %d elements", len(back.Sets), n)
+		}
+	}
+}
