@@ -37,9 +37,10 @@ func Rules() []Stage {
 	}
 }
 
-// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink.
+// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink, and who reaches
+// whom.
 func AllStages() []Stage {
-	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink})
+	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink}, Stage{"reach", reach})
 }
 
 func options(families ir.Family, layout backends.Layout) backends.Options {

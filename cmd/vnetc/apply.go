@@ -88,6 +88,9 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
+	if err := report(s, w.src, result.Left, false); err != nil {
+		return err
+	}
 	return printApplied(s, f.format.value, w, target, result)
 }
 
