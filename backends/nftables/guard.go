@@ -17,7 +17,7 @@ func (l *lowerer) guard(to *chain, items []item, jump *rule) {
 	if !ok || f.isAddr() && to.table.family == ir.Both { // it would need to be asked for its family first
 		return
 	}
-	b := newSetBuilder([]field{f})
+	b := newSetBuilder([]field{f}, len(items)/2)
 	for i := range items {
 		b.add(f.appendKey(b.key[:0], items[i].same[f.slot]), items[i].rule, "")
 	}

@@ -60,7 +60,7 @@ func fieldsOf(s *ir.Set) (fields []field, why string) {
 // programSet returns the set of table t that s, a set of the program, becomes.
 func (l *lowerer) programSet(t *table, s *ir.Set, fields []field, from *ir.Rule) *set {
 	if t.fromProgram[s] == nil {
-		b := newSetBuilder(fields)
+		b := newSetBuilder(fields, len(s.Elements))
 		for _, e := range s.Elements {
 			key := b.key[:0]
 			for _, f := range fields {

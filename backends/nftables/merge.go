@@ -173,7 +173,7 @@ func (l *lowerer) keySet(to *chain, g *group, keys []field, except *field) *set 
 	if except != nil {
 		fields = append(keys[:len(keys):len(keys)], *except)
 	}
-	b := newSetBuilder(fields)
+	b := newSetBuilder(fields, len(g.members))
 	for _, it := range g.members {
 		key := b.key[:0]
 		for _, f := range keys {

@@ -16,13 +16,15 @@ type setBuilder struct {
 	key  []byte // room for a key
 }
 
-func newSetBuilder(fields []field) *setBuilder {
-	b := &setBuilder{set: &set{}, seen: make(map[string]bool)}
+// newSetBuilder makes room for about n elements.
+func newSetBuilder(fields []field, n int) *setBuilder {
+	b := &setBuilder{set: &set{origins: make([]*ir.Rule, 0, n)}, seen: make(map[string]bool, n)}
 	for _, f := range fields {
 		b.set.types = append(b.set.types, f.dataType())
 		b.set.stride += f.dataType().size()
 	}
 	b.key = make([]byte, 0, b.set.stride)
+	b.set.keys = make([]byte, 0, n*b.set.stride)
 	return b
 }
 
