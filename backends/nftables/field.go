@@ -104,16 +104,20 @@ func appendName(b []byte, name string) []byte {
 
 // appendPrefix appends the first bits of p that the field looks at, zeros behind them.
 func (f field) appendPrefix(b []byte, p netip.Prefix) []byte {
-	short, err := p.Addr().Prefix(f.bits)
-	if err != nil {
-		panic(err) // lengths of the field are lengths of prefixes of its family
+	a := p.Addr()
+	if p.Bits() != f.bits {
+		short, err := a.Prefix(f.bits)
+		if err != nil {
+			panic(err) // lengths of the field are lengths of prefixes of its family
+		}
+		a = short.Addr()
 	}
 	if f.v6 {
-		a := short.Addr().As16()
-		return append(b, a[:]...)
+		raw := a.As16()
+		return append(b, raw[:]...)
 	}
-	a := short.Addr().As4()
-	return append(b, a[:]...)
+	raw := a.As4()
+	return append(b, raw[:]...)
 }
 
 // appendText appends the field as nft prints it: ip saddr & 255.255.255.0.

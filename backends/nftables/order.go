@@ -62,8 +62,9 @@ func (o *order) keeps(s *shapeIndex, i int32) bool {
 	if agree(o.all[s.members[0]].rule.Verdict, it.rule.Verdict) {
 		return false
 	}
-	for _, j := range s.near(o.all, it) {
-		if !disjoint(&o.all[j], it) {
+	at, next := s.near(o.all, it)
+	for ; at != none; at = next[at] {
+		if !disjoint(&o.all[s.members[at]], it) {
 			return true
 		}
 	}
@@ -86,35 +87,61 @@ func mergeable(v ir.Verdict) bool {
 // shapeIndex finds, among items of one shape and level, those that may match a packet that some other item matches.
 type shapeIndex struct {
 	members []int32
-	names   [2]map[string][]int32    // by the name of the interface in, or out
-	nets    [2]map[int]prefixMembers // by the source, or destination: the first bits of it, by their number
+	names   [2]*index[string]             // by the name of the interface in, or out
+	nets    [2]map[int]*index[netip.Addr] // by the source, or destination: the first bits of it, by their number
+	chain   []int32                       // from each member to the one before
 }
 
-type prefixMembers map[netip.Prefix][]int32
+// index has the members with one value as a chain: last is the place of the last one among the members, before leads from
+// each to the one before it.
+type index[K comparable] struct {
+	last   map[K]int32
+	before []int32
+}
+
+const none = -1 // ends a chain
+
+func (x *index[K]) add(key K) {
+	at := int32(len(x.before))
+	before, ok := x.last[key]
+	if !ok {
+		before = none
+	}
+	x.last[key] = at
+	x.before = append(x.before, before)
+}
+
+// find returns the chain of the members with the value.
+func (x *index[K]) find(key K) (last int32, before []int32) {
+	last, ok := x.last[key]
+	if !ok {
+		last = none
+	}
+	return last, x.before
+}
 
 // add adds item i to the members and to the indexes that are there.
 func (s *shapeIndex) add(all []item, i int32) {
+	s.chain = append(s.chain, int32(len(s.members)-1))
 	s.members = append(s.members, i)
 	it := &all[i]
 	for k := range s.names {
 		if s.names[k] != nil {
-			name := nameOf(it.same[k])
-			s.names[k][name] = append(s.names[k][name], i)
+			s.names[k].add(nameOf(it.same[k]))
 		}
-		for bits, members := range s.nets[k] {
-			p := firstBits(it.same[int(slotSrc)+k], bits)
-			members[p] = append(members[p], i)
+		for bits, x := range s.nets[k] {
+			x.add(firstBits(it.same[int(slotSrc)+k], bits))
 		}
 	}
 }
 
-// near returns the members that can match a packet that it matches, and others perhaps. It makes the index that it needs: no
-// more than one for each field, and for each length of prefix.
-func (s *shapeIndex) near(all []item, it *item) []int32 {
+// near returns a chain of the members that can match a packet that it matches, and others perhaps. It makes the index that it
+// needs: no more than one for each field, and for each length of prefix.
+func (s *shapeIndex) near(all []item, it *item) (last int32, before []int32) {
 	first := &all[s.members[0]]
 	for k := range s.names {
 		if first.same[k] != nil && it.same[k] != nil {
-			return s.named(all, k)[nameOf(it.same[k])]
+			return s.named(all, k).find(nameOf(it.same[k]))
 		}
 	}
 	for k := range s.nets {
@@ -123,33 +150,31 @@ func (s *shapeIndex) near(all []item, it *item) []int32 {
 			continue
 		}
 		bits := min(prefixOfMatch(mine).Bits(), prefixOfMatch(theirs).Bits())
-		return s.netted(all, k, bits)[firstBits(mine, bits)]
+		return s.netted(all, k, bits).find(firstBits(mine, bits))
 	}
-	return s.members
+	return int32(len(s.members) - 1), s.chain
 }
 
-func (s *shapeIndex) named(all []item, k int) map[string][]int32 {
+func (s *shapeIndex) named(all []item, k int) *index[string] {
 	if s.names[k] == nil {
-		s.names[k] = make(map[string][]int32)
+		s.names[k] = &index[string]{last: make(map[string]int32)}
 		for _, i := range s.members {
-			name := nameOf(all[i].same[k])
-			s.names[k][name] = append(s.names[k][name], i)
+			s.names[k].add(nameOf(all[i].same[k]))
 		}
 	}
 	return s.names[k]
 }
 
-func (s *shapeIndex) netted(all []item, k, bits int) prefixMembers {
+func (s *shapeIndex) netted(all []item, k, bits int) *index[netip.Addr] {
 	if s.nets[k] == nil {
-		s.nets[k] = make(map[int]prefixMembers)
+		s.nets[k] = make(map[int]*index[netip.Addr])
 	}
 	if s.nets[k][bits] == nil {
-		members := make(prefixMembers)
+		x := &index[netip.Addr]{last: make(map[netip.Addr]int32)}
 		for _, i := range s.members {
-			p := firstBits(all[i].same[int(slotSrc)+k], bits)
-			members[p] = append(members[p], i)
+			x.add(firstBits(all[i].same[int(slotSrc)+k], bits))
 		}
-		s.nets[k][bits] = members
+		s.nets[k][bits] = x
 	}
 	return s.nets[k][bits]
 }
@@ -176,10 +201,15 @@ func prefixOfMatch(m ir.Match) netip.Prefix {
 	panic("nftables: a match without a prefix")
 }
 
-func firstBits(m ir.Match, bits int) netip.Prefix {
-	p, err := prefixOfMatch(m).Addr().Prefix(bits)
+// firstBits returns the first bits of the prefix that m compares with, zeros behind them.
+func firstBits(m ir.Match, bits int) netip.Addr {
+	p := prefixOfMatch(m)
+	if p.Bits() == bits {
+		return p.Addr()
+	}
+	short, err := p.Addr().Prefix(bits)
 	if err != nil {
 		panic(err) // bits is the length of a prefix of the same family
 	}
-	return p
+	return short.Addr()
 }
