@@ -17,7 +17,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newCompile())
+	root.AddCommand(newCompile(), newLoad(), newPrepare(), newSend(), newReplace())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "vnetbench:", err)
 		os.Exit(1)

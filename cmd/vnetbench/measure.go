@@ -17,15 +17,24 @@ import (
 type contender struct {
 	name  string
 	args  []string
-	input string // file for stdin; empty for none
-	netns bool   // netns is true if the tool asks the kernel and so gets a network namespace of its own
+	input string     // file for stdin; empty for none
+	netns bool       // netns is true if the tool asks the kernel and so gets a network namespace of its own
+	ns    *namespace // where it runs, one round after the other; nil for where we are
 
 	times []time.Duration
 	peak  int64 // KiB of memory, the largest of all rounds
 }
 
 // run runs c once, the output thrown away, and keeps how long it took from start to end of the process.
-func (c *contender) run() error {
+func (c *contender) run() (err error) {
+	if c.ns != nil {
+		c.ns.do(func() { err = c.once() })
+		return err
+	}
+	return c.once()
+}
+
+func (c *contender) once() error {
 	cmd := exec.Command(c.args[0], c.args[1:]...)
 	if c.input != "" {
 		in, err := os.Open(c.input)
