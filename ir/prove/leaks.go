@@ -19,16 +19,33 @@ func (r *Reacher) Leaks() []Leak {
 	own := ownPrograms(r.program)
 	var all []Leak
 	for _, s := range r.sides {
-		accepted := s.and(s.inStates(ir.StateNew), s.accepted[ways[0].name]) // of the forwarded ones
+		leaks := s.leaks(own)
 		for _, l := range r.program.Links {
-			if p := own[l.Name]; p != nil && l.Mode.Filtered() {
-				if leak, some := s.leak(l, p, accepted); some {
-					all = append(all, leak)
-				}
+			set := s.and(s.iface(s.iif, l.Bridge.Name, false), leaks)
+			if p := own[l.Name]; p != nil && l.Mode.Filtered() && set != never {
+				all = append(all, s.leak(l, p, set))
 			}
 		}
 	}
 	return all
+}
+
+// leaks returns the new forwarded packets that get through against their own network's rules. All networks are asked at
+// once: what each lets out itself is a small set, and taking all of them from the large one is one step.
+func (s *side) leaks(own map[string]*ir.Program) node {
+	forwarded := ways[0]
+	var bridges, allowed []node
+	for _, l := range s.program.Links {
+		p := own[l.Name]
+		if p == nil || !l.Mode.Filtered() {
+			continue
+		}
+		in := s.iface(s.iif, l.Bridge.Name, false)
+		bridges = append(bridges, in)
+		allowed = append(allowed, s.and(in, newModel(s.space, p).through(forwarded)))
+	}
+	through := s.and(s.and(s.union(bridges), s.inStates(ir.StateNew)), s.accepted[forwarded.name])
+	return s.diff(through, s.union(allowed))
 }
 
 // ownPrograms returns, for each network, the program of its own rules.
@@ -49,17 +66,8 @@ func ownPrograms(p *ir.Program) map[string]*ir.Program {
 	return own
 }
 
-// leak looks for a leak out of one network, among all new packets that are forwarded and accepted.
-func (s *side) leak(l *ir.Link, own *ir.Program, accepted node) (Leak, bool) {
-	set := s.and(s.iface(s.iif, l.Bridge.Name, false), accepted)
-	for f, packets := range newModel(s.space, own).fates(ways[0]) {
-		if f.outcome == ir.Accepted {
-			set = s.diff(set, packets)
-		}
-	}
-	if set == never {
-		return Leak{}, false
-	}
+// leak describes the leak out of one network by the packets of set.
+func (s *side) leak(l *ir.Link, own *ir.Program, set node) Leak {
 	honest := s.and(set, s.places.addresses(l, source))
 	if honest != never {
 		set = honest // guests with their own addresses are the plainer case
@@ -68,7 +76,7 @@ func (s *side) leak(l *ir.Link, own *ir.Program, accepted node) (Leak, bool) {
 	leak.Packet = s.pick(s.and(set, s.places.by(leak.To[0], dest))) // one place first: the whole set may be large
 	leak.Accepted = lastStep(s.program, leak.Packet)
 	leak.Refused = lastStep(own, leak.Packet)
-	return leak, true
+	return leak
 }
 
 // lastStep returns the last rule that a forwarded packet meets at the forward hook: the one that decides.

@@ -58,6 +58,32 @@ type walkAt struct {
 // fates returns what becomes of the packets that go way w.
 func (m *model) fates(w way) fates { return m.newWalk(w).from(walkAt{}) }
 
+// through returns the packets that get through on way w. Base chains at the end of the way which end nobody, as those of NAT do,
+// are not asked: what they do to the packets does not matter here, and telling it apart can take far more.
+func (m *model) through(w way) node {
+	k := m.newWalk(w)
+	for len(k.bases) > 0 && k.endsNobody(k.bases[len(k.bases)-1]) {
+		k.bases = k.bases[:len(k.bases)-1]
+	}
+	var sets []node
+	for f, set := range k.from(walkAt{}) {
+		if f.outcome == ir.Accepted {
+			sets = append(sets, set)
+		}
+	}
+	return m.and(m.union(sets), m.packets(w))
+}
+
+// endsNobody is true if every packet that meets b gets through it.
+func (k *walk) endsNobody(b hooked) bool {
+	for e := range k.base(b).ends {
+		if e.kind != endAccept && e.kind != endNAT {
+			return false
+		}
+	}
+	return !b.base.Drop
+}
+
 // newWalk returns the base chains on way w.
 func (m *model) newWalk(w way) *walk {
 	k := &walk{model: m, known: make(map[walkAt]fates)}

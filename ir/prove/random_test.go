@@ -257,7 +257,7 @@ func TestFatesAgreeWithEval(t *testing.T) {
 	for round := range 400 {
 		f := []ir.Family{ir.IPv4, ir.IPv6}[round%2]
 		p := randomProgram(r, f)
-		s := newSpace(f, p)
+		s := newOrderedSpace(round%4 < 2, f, p)
 		m := newModel(s, p)
 		all := make(map[string]fates)
 		for _, w := range ways {

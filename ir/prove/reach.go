@@ -77,16 +77,10 @@ type side struct {
 func NewReacher(p *ir.Program) *Reacher {
 	r := &Reacher{program: p}
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
-		s := newSpace(family, p)
+		s := newOrderedSpace(byEnd, family, p)
 		side := &side{model: newModel(s, p), places: newAtlas(s, p.Links), accepted: make(map[string]node)}
 		for _, w := range ways {
-			var sets []node
-			for f, set := range side.fates(w) {
-				if f.outcome == ir.Accepted {
-					sets = append(sets, set)
-				}
-			}
-			side.accepted[w.name] = s.and(s.union(sets), s.packets(w))
+			side.accepted[w.name] = side.through(w)
 		}
 		r.sides = append(r.sides, side)
 	}

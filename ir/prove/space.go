@@ -35,8 +35,24 @@ type space struct {
 	width   int             // number of variables
 }
 
+// order is the order of a space's variables. It changes no answer; the size of a set can hang on it by a factor of the number
+// of networks.
+type order bool
+
+const (
+	// byField has both interfaces first and both addresses last, which keeps what a chain does small.
+	byField order = false
+	// byEnd has each interface with its address: what a network lets out hangs on the one pair, what it lets in on the other,
+	// so that what gets through all chains is shared by the networks it comes from.
+	byEnd order = true
+)
+
 // newSpace returns the space in which the programs' rules for family can be told apart.
 func newSpace(family ir.Family, programs ...*ir.Program) *space {
+	return newOrderedSpace(byField, family, programs...)
+}
+
+func newOrderedSpace(o order, family ir.Family, programs ...*ir.Program) *space {
 	s := &space{
 		bdd: newBDD(), family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node),
 		atoms: make(map[string]int), opaque: make(map[string]int), unknown: make(map[int]ir.Step),
@@ -55,10 +71,17 @@ func newSpace(family ir.Family, programs ...*ir.Program) *space {
 		s.width += bits
 		return f
 	}
-	s.iif, s.oif = take(atomBits), take(atomBits)
+	if o == byEnd {
+		s.iif, s.saddr = take(atomBits), take(addrBits)
+		s.oif, s.daddr = take(atomBits), take(addrBits)
+	} else {
+		s.iif, s.oif = take(atomBits), take(atomBits)
+	}
 	s.state = take(3)
 	s.proto = take(8)
-	s.saddr, s.daddr = take(addrBits), take(addrBits)
+	if o == byField {
+		s.saddr, s.daddr = take(addrBits), take(addrBits)
+	}
 	s.sport, s.dport = take(16), take(16)
 	s.icmpType, s.icmpCode = take(8), take(8)
 	s.mark = take(32)
