@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/state"
@@ -16,8 +15,9 @@ import (
 
 type applyFlags struct {
 	*hostFlags
-	prune, strict, lax, dryRun bool
-	format                     *choice
+	networkFlags
+	dryRun bool
+	format *choice
 }
 
 func newApply(s streams) *cobra.Command {
@@ -49,15 +49,13 @@ Exit codes: 0 applied; 1 errors in the input, or --dry-run finds something to do
 				return usagef("apply needs at least one PATH, for example: vnetc apply lab.xml")
 			}
 			if f.dryRun {
-				return audit(s, &auditFlags{hostFlags: f.hostFlags, strict: f.strict, lax: f.lax, prune: f.prune, format: f.format}, paths)
+				return audit(s, &auditFlags{f.hostFlags, f.networkFlags, f.format}, paths)
 			}
 			return apply(s, &f, paths)
 		},
 	}
 	f.hostFlags = addHostFlags(cmd)
-	cmd.Flags().BoolVar(&f.prune, "prune", false, "take away networks that are not named here")
-	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules")
-	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	addNetworkFlags(cmd, &f.networkFlags, "take away networks that are not named here")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would change, and change nothing")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
 	return cmd
@@ -77,7 +75,7 @@ func apply(s streams, f *applyFlags, paths []string) error {
 		return err
 	}
 	defer dir.Close()
-	w, err := want(given, known, netxml.Options{Lax: f.lax, StrictIsolation: f.strict}, f.prune)
+	w, err := want(given, known, f.networkFlags.options(), f.prune)
 	if err != nil {
 		return err
 	}

@@ -5,15 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 )
 
 type auditFlags struct {
 	*hostFlags
-	prune, strict, lax bool
-	format             *choice
+	networkFlags
+	format *choice
 }
 
 func newAudit(s streams) *cobra.Command {
@@ -34,9 +33,7 @@ Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot 
 		RunE:              func(_ *cobra.Command, paths []string) error { return audit(s, &f, paths) },
 	}
 	f.hostFlags = addHostFlags(cmd)
-	cmd.Flags().BoolVar(&f.prune, "prune", false, "networks that are in force and not named here are drift")
-	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "as apply --strict-isolation makes them")
-	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	addNetworkFlags(cmd, &f.networkFlags, "networks that are in force and not named here are drift")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
 	return cmd
 }
@@ -54,12 +51,14 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if len(known) > 0 {
 		f.follow(known[0])
 	}
-	strict := f.strict || len(paths) == 0 && len(known) > 0 && known[0].Strict
+	if len(paths) == 0 && len(known) > 0 {
+		f.strict = f.strict || known[0].Strict
+	}
 	target, _, err := f.target()
 	if err != nil {
 		return err
 	}
-	w, err := want(given, known, netxml.Options{Lax: f.lax, StrictIsolation: strict}, f.prune)
+	w, err := want(given, known, f.networkFlags.options(), f.prune)
 	if err != nil {
 		return err
 	}

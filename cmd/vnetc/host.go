@@ -35,6 +35,20 @@ func addHostFlags(cmd *cobra.Command) *hostFlags {
 	return f
 }
 
+// networkFlags say which networks are meant, and how they are compiled.
+type networkFlags struct{ prune, strict, lax bool }
+
+func addNetworkFlags(cmd *cobra.Command, f *networkFlags, prune string) {
+	cmd.Flags().BoolVar(&f.prune, "prune", false, prune)
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules, as into a routed network (see vnetc verify)")
+	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+}
+
+// options returns how the front end is to take the networks.
+func (f networkFlags) options() netxml.Options {
+	return netxml.Options{Lax: f.lax, StrictIsolation: f.strict}
+}
+
 // loaders lists the back ends that this host may have, the preferred one first.
 func loaders() []backends.Loader {
 	return []backends.Loader{nftables.Loader{}, iptables.Loader{}}
@@ -59,9 +73,9 @@ func (f *hostFlags) target() (chosen firewall.Target, others []firewall.Target, 
 	if choice < 0 {
 		return chosen, nil, hostf("no back end can be used here: %v", why)
 	}
-	chosen = firewall.Target{Loader: all[choice], Options: f.options(all[choice])}
+	chosen = firewall.Target{Loader: all[choice], Options: f.rules(all[choice])}
 	for _, l := range elsewhere(all[choice], chosen.Options.Names) {
-		others = append(others, firewall.Target{Loader: l, Options: f.options(l)})
+		others = append(others, firewall.Target{Loader: l, Options: f.rules(l)})
 	}
 	return chosen, others, nil
 }
@@ -80,7 +94,7 @@ func elsewhere(l backends.Loader, names backends.Names) []backends.Loader {
 	return all
 }
 
-func (f *hostFlags) options(l backends.Loader) backends.Options {
+func (f *hostFlags) rules(l backends.Loader) backends.Options {
 	layout := backends.Layout(f.layout.value)
 	if l.Name() != (nftables.Backend{}).Name() {
 		layout = backends.Chains
