@@ -83,9 +83,16 @@ func compare(t *testing.T, ns *netnstest.NS, p *ir.Program, target Target) (a Au
 	return a
 }
 
-// everything is all rules of the namespace, in both worlds.
+// everything is all rules of the namespace, in both worlds, without the comments, which tell the time.
 func everything(ns *netnstest.NS) string {
-	return ns.Exec("nft", "-s", "list", "ruleset") + ns.Exec("iptables-legacy-save", "-t", "filter") + ns.Exec("iptables-legacy-save", "-t", "nat")
+	var rules strings.Builder
+	all := ns.Exec("nft", "-s", "list", "ruleset") + ns.Exec("iptables-legacy-save", "-t", "filter") + ns.Exec("iptables-legacy-save", "-t", "nat")
+	for line := range strings.Lines(all) {
+		if !strings.HasPrefix(line, "#") {
+			rules.WriteString(line)
+		}
+	}
+	return rules.String()
 }
 
 func TestApplyTwiceIsOnce(t *testing.T) {
