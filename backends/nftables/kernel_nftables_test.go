@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends/netnstest"
+	"github.com/vnetc/vnetc/ir"
 )
 
 func TestMain(m *testing.M) { netnstest.Main(m) }
@@ -201,6 +202,23 @@ func dump(t *testing.T, ns *netnstest.NS) []string {
 	return append(lines, elements...)
 }
 
+// elementsText returns the elements of p's sets.
+func elementsText(p *ir.Program) string {
+	text := ""
+	for _, s := range p.Sets {
+		var elements []string
+		for _, e := range s.Elements {
+			var words []string
+			for _, m := range e {
+				words = append(words, ir.MatchText(m))
+			}
+			elements = append(elements, strings.Join(words, " "))
+		}
+		text += "; " + strings.Join(elements, ", ")
+	}
+	return text
+}
+
 // TestKernelReadForeign loads rules that vnetc never writes, with the loader that their writers use, and reads the kernel's
 // dump.
 func TestKernelReadForeign(t *testing.T) {
@@ -214,7 +232,20 @@ func TestKernelReadForeign(t *testing.T) {
 			`inet opaque-match "[ meta load iif => reg 1 ] [ cmp eq reg 1 0x00000001 ]" accept`},
 		{"ports from", `nft add rule inet t c tcp sport >= 1024 tcp dport <= 80 accept`, `inet l4proto tcp sport 1024-65535 dport 0-80 accept`},
 		{"anonymous set", `nft add rule inet t c tcp dport { 22, 80 } accept`,
-			`inet l4proto tcp lookup __set0 accept`},
+			`inet l4proto tcp lookup __set0 accept; dport 22, dport 80`},
+		{"interval set", `nft add rule inet t c ip daddr { 10.0.0.0/24, 192.0.2.7-192.0.2.9, 255.255.255.255 } accept`,
+			`ip lookup __set0 accept; daddr 10.0.0.0-10.0.0.255, daddr 192.0.2.7-192.0.2.9, daddr 255.255.255.255/32`},
+		{"not in a set", `nft add rule inet t c iifname != { eth0, lo } drop`, `inet lookup != __set0 drop; iifname "eth0", iifname "lo"`},
+		{"named set of subnets", `nft add set inet t s { type ifname . ipv4_addr; elements = { "a" . 10.0.0.0, "b" . 10.0.1.0 }; }; add rule inet t c iifname . ip saddr & 255.255.255.0 @s accept`,
+			`ip lookup s accept; iifname "a" saddr 10.0.0.0/24, iifname "b" saddr 10.0.1.0/24`},
+		{"protocol and port", `nft add rule inet t c meta l4proto . th dport { tcp . 22, udp . 53 } accept`,
+			`inet lookup __set0 accept; l4proto tcp dport 22, l4proto udp dport 53`},
+		{"ranges in a concatenation", `nft add rule inet t c ip saddr . tcp dport { 10.0.0.0/24 . 80-90, 10.0.1.1 . 443 } accept`,
+			`ip l4proto tcp lookup __set0 accept; saddr 10.0.0.0-10.0.0.255 dport 80-90, saddr 10.0.1.1/32 dport 443`},
+		{"set that changes by itself", `nft add set inet t s { type ipv4_addr; flags timeout; timeout 1h; }; add rule inet t c ip saddr @s accept`,
+			`ip opaque-match "[ payload load 4b @ network header + 12 => reg 1 ] [ lookup reg 1 set s ]" accept`},
+		{"mask with holes", `nft add set inet t s { type ipv4_addr; elements = { 10.0.0.1 }; }; add rule inet t c ip saddr & 255.0.0.255 @s accept`,
+			`ip opaque-match "[ payload load 4b @ network header + 12 => reg 1 ] [ bitwise reg 1 = ( reg 1 & 0xff0000ff ) ^ 0x00000000 ] [ lookup reg 1 set s ]" accept`},
 		{"verdict map", `nft add rule inet t c iifname vmap { "eth0" : accept }`,
 			`inet opaque-verdict "[ meta load iifname => reg 1 ] [ lookup reg 1 set __map0 dreg 0 ]"`},
 		{"states", `nft add rule inet t c ct state != established drop`, `inet ct state != established drop`},
@@ -239,9 +270,10 @@ func TestKernelReadForeign(t *testing.T) {
 				ns.Exec(command, strings.Fields(args)...)
 			}
 			var got []string
-			for _, c := range read(t, dumpAll(t, ns)).Chains {
+			p := read(t, dumpAll(t, ns))
+			for _, c := range p.Chains {
 				for i := range c.Rules {
-					got = append(got, c.Rules[i].String())
+					got = append(got, c.Rules[i].String()+elementsText(p))
 				}
 			}
 			if diff := cmp.Diff([]string{tt.want}, got); diff != "" {

@@ -6,6 +6,9 @@
 // in this order, PRT is a base chain of type nat. INP, OUT and the checksum rules have no place in nf_tables: an accept in a
 // table of our own opens nothing that another table closes, and nf_tables can't fill in checksums. They are left out, with a
 // note.
+//
+// Layout chains has a line for each rule. Layout sets merges rules that differ only in values into one with a set, wherever
+// they may be moved together, so that a packet's cost does not grow with the number of networks (pass.go).
 package nftables
 
 import (

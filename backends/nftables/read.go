@@ -10,8 +10,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Read turns netlink messages back into a program: a batch as [Ruleset.Batch] gives it, or what a kernel's dump of tables,
-// chains and rules holds. The chains of the groups come back as the chains they became. Tables of other families than ip,
+// Read turns netlink messages back into a program: a batch as [Ruleset.Batch] gives it, or what a kernel's dumps of tables,
+// chains, sets, elements and rules hold, in this order or any in which rules come after their chain and elements after their
+// set. A set of which the dump is missing is not modelled. One that is looked up for several things, such as @bridges for
+// the interface in and the interface out, comes back as several sets. The chains of the groups come back as the chains they became. Tables of other families than ip,
 // ip6 and inet, and chains at hooks that the IR doesn't have, are not about the packets that a program is about, and are
 // passed over. What a rule says beyond the IR is kept as [ir.Opaque] in the notation of [Debug].
 //

@@ -154,7 +154,7 @@ func (m *machine) setOf(e *expression) *readSet {
 // set, or about the values, is not modelled.
 func (m *machine) meaning(e *expression, values []*value, steps []*expression) *ir.Set {
 	s := m.setOf(e)
-	if s == nil || !s.closed || slices.Contains(values, nil) {
+	if s == nil || !s.closed || len(values) == 0 || slices.Contains(values, nil) {
 		return nil
 	}
 	length := 0
@@ -172,25 +172,26 @@ func (m *machine) meaning(e *expression, values []*value, steps []*expression) *
 	elements, ok := m.elementsOf(s, values)
 	var set *ir.Set
 	if ok {
-		name := s.key.name
-		if n := s.modelled(); n > 0 {
-			name = fmt.Sprintf("%s.%d", name, n+1)
-		}
-		set = &ir.Set{Family: m.table, Table: s.key.table, Name: name, Elements: elements}
+		set = &ir.Set{Family: m.table, Table: s.key.table, Name: m.reader.setName(m.table, s.key), Elements: elements}
 		m.reader.used = append(m.reader.used, set)
 	}
 	s.meanings[what] = set
 	return set
 }
 
-// modelled returns the number of meanings that the set has so far.
-func (s *readSet) modelled() (n int) {
-	for _, set := range s.meanings {
-		if set != nil {
-			n++
-		}
+// setName returns the set's name, or for a further meaning one that no set has, with a number behind it.
+func (r *reader) setName(family ir.Family, key chainKey) string {
+	taken := func(name string) bool {
+		_, own := r.sets[chainKey{key.family, key.table, name}]
+		return own && name != key.name || slices.ContainsFunc(r.used, func(s *ir.Set) bool {
+			return s.Family == family && s.Table == key.table && s.Name == name
+		})
 	}
-	return n
+	name := oneLine([]byte(key.name))
+	for n := 2; taken(name); n++ {
+		name = fmt.Sprintf("%s.%d", oneLine([]byte(key.name)), n)
+	}
+	return name
 }
 
 // elementsOf returns the elements of s as matches on the values. It asks the machine what a comparison with each part of a key

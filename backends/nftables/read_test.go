@@ -233,6 +233,13 @@ func FuzzRead(f *testing.F) {
 			f.Add(lowered(f, hanging(rules[i].Family, ir.FilterType, ir.Forward, rules[i:i+1]), vnetcOptions).Batch().Bytes)
 		}
 	}
+	var two []ir.Rule
+	for _, name := range []string{"a", "b"} {
+		two = append(two, ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.IIfName{Name: name}, ir.SAddr{Prefix: netip.MustParsePrefix("10.0.0.0/24")}}, Verdict: ir.Accept{}})
+	}
+	f.Add(lowered(f, hanging(ir.IPv4, ir.FilterType, ir.Forward, two), setsOptions).Batch().Bytes)
+	two[1].Matches[1] = ir.SAddr{Prefix: netip.MustParsePrefix("10.0.1.0/24")}
+	f.Add(lowered(f, hanging(ir.IPv4, ir.FilterType, ir.Forward, two), setsOptions).Batch().Bytes)
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		Debug(stream)
 		p, err := Backend{}.Read([]backends.Document{{Text: stream}})
