@@ -1,6 +1,9 @@
 package backends
 
-import "github.com/vnetc/vnetc/ir/diag"
+import (
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
 
 // Loader puts rulesets of one back end into the kernel, in the network namespace of the calling thread. It touches nothing
 // but what bears the names of [Options]; rules of others stay byte for byte, and in their place.
@@ -29,4 +32,22 @@ type Report struct {
 	Rebuilt bool // Rebuilt is true if everything was made anew.
 
 	Left diag.List // warnings, at their origins, about rules that this kernel can't hold and that were left out
+}
+
+// Auditor is a Loader that can tell what bears on rules in force and can't be seen in what Read makes of a Dump.
+type Auditor interface {
+	// Strays returns what the kernel holds in the tables of rules beside chains and rules that Read tells of, in the order of
+	// the kernel's tables. It changes nothing.
+	Strays(rules Ruleset) ([]Stray, error)
+}
+
+// Stray is something that an [Auditor] tells of: an object under our names that is not wanted, or a rule of others in our way.
+type Stray struct {
+	Family ir.Family
+	Table  string
+	Chain  string // where a rule of others stands; empty for other things
+	Text   string // in the target's own words
+	// Foreign is true for a rule of others that packets meet before one of ours: Load leaves it where it is. All else Load
+	// takes away.
+	Foreign bool
 }

@@ -19,14 +19,15 @@ type delta struct {
 }
 
 // difference returns the batch that makes have into want. Generation, if not 0, is that of have: the kernel then refuses
-// the batch if anybody has changed the ruleset since. Tables that want lacks are deleted. The report tells whether there is
+// the batch if anybody has changed the ruleset since. Tables that want lacks are deleted; one that is asleep, or has objects
+// that vnetc makes none of, is made anew. The report tells whether there is
 // anything to send.
 func difference(have, want *inventory, generation uint32, origin func(seq uint32) *ir.Rule) (*Batch, backends.Report) {
 	d := &delta{origin: origin}
 	d.open(generation)
 	for _, t := range want.tables {
 		old := have.table(t.family, t.name)
-		if old != nil && sameFrame(old, t) {
+		if old != nil && !old.asleep && len(old.others) == 0 && sameFrame(old, t) {
 			d.update(old, t)
 			continue
 		}

@@ -95,7 +95,7 @@ func collect(out, data []byte, dump bool) (all []byte, done bool, err error) {
 	return out, !dump, nil
 }
 
-// dumpTable returns the kernel's messages about one table: itself, its chains, sets, elements and rules. There are none if
+// dumpTable returns the kernel's messages about one table: itself, its chains, sets, elements, other objects and rules. There are none if
 // the table does not exist.
 func (r *asker) dumpTable(family byte, name string) ([]byte, error) {
 	out, err := r.ask(nil, unix.NFT_MSG_GETTABLE, 0, family, nameAttr(unix.NFTA_TABLE_NAME, name))
@@ -130,6 +130,12 @@ func (r *asker) dumpTable(family byte, name string) ([]byte, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, kind := range []uint16{unix.NFT_MSG_GETOBJ, unix.NFT_MSG_GETFLOWTABLE} { // which have their table in attribute 1, too
+		out, err = r.ask(out, kind, unix.NLM_F_DUMP, family, nameAttr(1, name))
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) { // an old kernel has none of that kind
+			return nil, err
+		}
 	}
 	return r.ask(out, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, family, nameAttr(unix.NFTA_RULE_TABLE, name))
 }

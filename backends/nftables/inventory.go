@@ -9,7 +9,7 @@ import (
 )
 
 // inventory is what a stream of messages about tables says, sorted out: of a batch, what the kernel would hold after it; of
-// a dump, what it holds. Only what vnetc makes is told apart; all else (other objects, flowtables) is left to the kernel.
+// a dump, what it holds. Only what vnetc makes is told apart; of all else (other objects, flowtables) it has the names.
 type inventory struct {
 	tables []*heldTable // in the order of the stream
 }
@@ -19,6 +19,8 @@ type heldTable struct {
 	name   string
 	chains []*heldChain
 	sets   []*heldSet
+	asleep bool     // asleep is true if none of its chains is met (nft(8), flag dormant).
+	others []string // counters and other objects, and flowtables, of which vnetc makes none
 }
 
 // heldChain is a chain with its rules in order.
@@ -82,7 +84,7 @@ func (inv *inventory) take(m message, raw []byte) error {
 	switch m.typ & 0xff {
 	case unix.NFT_MSG_NEWTABLE:
 		if name := m.attrs.text(unix.NFTA_TABLE_NAME); inv.table(m.family, name) == nil {
-			inv.tables = append(inv.tables, &heldTable{family: m.family, name: name})
+			inv.tables = append(inv.tables, &heldTable{family: m.family, name: name, asleep: asleep(&m)})
 		}
 		return nil
 	case unix.NFT_MSG_DELTABLE:
@@ -100,6 +102,8 @@ func (inv *inventory) take(m message, raw []byte) error {
 		t.chains = append(t.chains, &heldChain{name: m.attrs.text(unix.NFTA_CHAIN_NAME), kind: chainKind(&m.attrs), raw: raw, seq: m.seq})
 	case unix.NFT_MSG_NEWSET:
 		t.sets = append(t.sets, &heldSet{name: m.attrs.text(unix.NFTA_SET_NAME), kind: setKind(&m.attrs), raw: raw, seq: m.seq, elements: make(map[string]element)})
+	case unix.NFT_MSG_NEWOBJ, unix.NFT_MSG_NEWFLOWTABLE:
+		t.others = append(t.others, otherName(&m))
 	case unix.NFT_MSG_NEWSETELEM:
 		return t.takeElements(m)
 	case unix.NFT_MSG_NEWRULE:
@@ -133,6 +137,29 @@ func (t *heldTable) set(name string) *heldSet {
 		}
 	}
 	return nil
+}
+
+// asleep is true for a table whose flag dormant is set (NFT_TABLE_F_DORMANT in include/uapi/linux/netfilter/nf_tables.h).
+func asleep(m *message) bool {
+	return m.attrs.number(unix.NFTA_TABLE_FLAGS)&unix.NFT_TABLE_F_DORMANT != 0
+}
+
+// otherName says what an object or a flowtable is, and its name.
+func otherName(m *message) string {
+	if m.typ&0xff == unix.NFT_MSG_NEWFLOWTABLE {
+		return "flowtable " + m.attrs.text(2) // NFTA_FLOWTABLE_NAME
+	}
+	kinds := map[uint32]string{
+		unix.NFT_OBJECT_COUNTER: "counter", unix.NFT_OBJECT_QUOTA: "quota", unix.NFT_OBJECT_CT_HELPER: "ct helper",
+		unix.NFT_OBJECT_LIMIT: "limit", unix.NFT_OBJECT_CONNLIMIT: "ct count", unix.NFT_OBJECT_TUNNEL: "tunnel",
+		unix.NFT_OBJECT_CT_TIMEOUT: "ct timeout", unix.NFT_OBJECT_SECMARK: "secmark", unix.NFT_OBJECT_CT_EXPECT: "ct expectation",
+		unix.NFT_OBJECT_SYNPROXY: "synproxy",
+	}
+	kind := kinds[m.attrs.number(unix.NFTA_OBJ_TYPE)]
+	if kind == "" {
+		kind = "object"
+	}
+	return kind + " " + m.attrs.text(unix.NFTA_OBJ_NAME)
 }
 
 // chainKind puts type, hook, priority and policy into one text; it is empty for a chain that hangs nowhere.

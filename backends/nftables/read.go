@@ -15,11 +15,11 @@ import (
 // set. A set of which the dump is missing is not modelled. One that is looked up for several things, such as @bridges for
 // the interface in and the interface out, comes back as several sets. The chains of the groups come back as the chains they became. Tables of other families than ip,
 // ip6 and inet, and chains at hooks that the IR doesn't have, are not about the packets that a program is about, and are
-// passed over. What a rule says beyond the IR is kept as [ir.Opaque] in the notation of [Debug].
+// passed over. The chains of a table that is dormant hang at no hook. What a rule says beyond the IR is kept as [ir.Opaque] in the notation of [Debug].
 //
 // An error means that the bytes are damaged, or that a message changes what was there before the batch.
 func (Backend) Read(images []backends.Document) (*ir.Program, error) {
-	r := reader{chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, sets: map[chainKey]*readSet{}}
+	r := reader{chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, asleep: map[chainKey]bool{}, sets: map[chainKey]*readSet{}}
 	for _, image := range images {
 		r.file = image.File
 		if err := r.stream(image.Text); err != nil {
@@ -39,6 +39,7 @@ type reader struct {
 	list    []*ir.Chain
 	chains  map[chainKey]*ir.Chain
 	skipped map[chainKey]bool
+	asleep  map[chainKey]bool // tables whose chains no packet meets
 	sets    map[chainKey]*readSet
 	used    []*ir.Set // those that rules look packets up in
 	rules   []ruleMessage
@@ -77,7 +78,12 @@ func (r *reader) stream(b []byte) error {
 
 func (r *reader) message(m *message) error {
 	switch m.typ & 0xff {
-	case unix.NFT_MSG_NEWTABLE, unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWOBJ, unix.NFT_MSG_NEWFLOWTABLE:
+	case unix.NFT_MSG_NEWTABLE:
+		if asleep(m) {
+			r.asleep[chainKey{family: m.family, table: m.attrs.text(unix.NFTA_TABLE_NAME)}] = true
+		}
+		return nil
+	case unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWOBJ, unix.NFT_MSG_NEWFLOWTABLE:
 		return nil // nothing in it, or seen only through the rules that use it
 	case unix.NFT_MSG_NEWSET:
 		return r.set(m)
@@ -149,6 +155,9 @@ func (r *reader) chain(m *message) error {
 			return fmt.Errorf("chain %s %s: %w", key.table, key.name, err)
 		}
 		known = known && c.Base != nil
+	}
+	if r.asleep[chainKey{family: key.family, table: key.table}] {
+		c.Base = nil
 	}
 	if !known {
 		r.skipped[key] = true
