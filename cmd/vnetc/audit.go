@@ -23,7 +23,9 @@ func newAudit(s streams) *cobra.Command {
 		Long: `audit says how the rules in the kernel differ from what apply would make of these
 networks (without PATH: of those in force): each rule and each element of a set that
 is missing, extra or moved, with the line of XML that asks for it, and what the
-difference does to packets. It changes nothing.
+difference does to packets. Rules of others that packets meet before ours are told as
+"ahead" (iptables); they are no drift, and apply leaves them there. audit changes
+nothing.
 
 Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot read.`,
 		Example: `  vnetc audit
@@ -121,16 +123,20 @@ func printAudit(s streams, format string, a firewall.Audit) error {
 		}
 		return orHost(diag.WriteJSON(s.out, doc))
 	}
-	if a.InStep() {
-		_, err := fmt.Fprintln(s.out, "in step")
-		return orHost(err)
-	}
+	mend := 0
 	for _, d := range a.Drifts {
-		mark := map[firewall.DriftKind]string{firewall.Missing: "-", firewall.Extra: "+", firewall.Moved: "~"}[d.Kind]
+		mark := map[firewall.DriftKind]string{firewall.Missing: "-", firewall.Extra: "+", firewall.Moved: "~", firewall.Ahead: "!"}[d.Kind]
+		if d.Kind != firewall.Ahead {
+			mend++
+		}
 		fmt.Fprintf(s.out, "%s %-8s %s: %s\n", mark, d.Kind, d.Chain, d.Rule)
 		if d.Of != nil {
 			fmt.Fprintf(s.out, "             %s, network %s: %s\n", d.Of.Origin.Span, d.Of.Origin.Network, d.Of.Origin.Reason)
 		}
+	}
+	if mend == 0 {
+		_, err := fmt.Fprintln(s.out, "in step")
+		return orHost(err)
 	}
 	for i, c := range a.Changes {
 		if i == 0 {
@@ -141,6 +147,6 @@ func printAudit(s streams, format string, a firewall.Audit) error {
 		}
 		fmt.Fprintf(s.out, "    for example %s\n", c.Example)
 	}
-	_, err := fmt.Fprintf(s.err, "%s; vnetc apply mends it\n", plural(len(a.Drifts), "difference"))
+	_, err := fmt.Fprintf(s.err, "%s; vnetc apply mends it\n", plural(mend, "difference"))
 	return orHost(err)
 }

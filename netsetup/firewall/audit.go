@@ -1,6 +1,8 @@
 package firewall
 
 import (
+	"slices"
+
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -14,13 +16,14 @@ const (
 	Missing DriftKind = "missing" // it should be there
 	Extra   DriftKind = "extra"   // it should not
 	Moved   DriftKind = "moved"   // it is there, in another place among the others
+	Ahead   DriftKind = "ahead"   // it is a rule of others, which packets meet before ours; Apply leaves it there
 )
 
 // Drift is one difference between what a target holds and what is meant.
 type Drift struct {
 	Kind  DriftKind
 	Chain string
-	Rule  string   // in the words of the IR; a set's element as set and element
+	Rule  string   // in the words of the IR; a set's element as set and element; what the IR has not in those of the target
 	Of    *ir.Rule // the rule of the program that asked for it; nil for an extra one, and for jumps
 	Index int      // of the rule in its chain: as meant, or as held for an extra one
 }
@@ -31,8 +34,10 @@ type Audit struct {
 	Changes []prove.Difference // what the drift does to packets, Was being as meant and Now as held
 }
 
-// InStep is true if there is nothing to mend.
-func (a Audit) InStep() bool { return len(a.Drifts) == 0 }
+// InStep is true if there is nothing to mend. Rules of others that stand ahead of ours are not ours to mend.
+func (a Audit) InStep() bool {
+	return !slices.ContainsFunc(a.Drifts, func(d Drift) bool { return d.Kind != Ahead })
+}
 
 // Compare says how what the target holds differs from p. It changes nothing.
 func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
@@ -56,11 +61,15 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 	}
 	for _, c := range held.Chains {
 		if find(meant, c) == nil {
-			a.Drifts = append(a.Drifts, chainDrift(&ir.Chain{Family: c.Family, Table: c.Table, Name: c.Name}, c, nil)...)
+			a.Drifts = append(a.Drifts, surplus(c)...)
 		}
 	}
 	a.Drifts = append(a.Drifts, setDrift(meant, held)...)
-	if len(a.Drifts) > 0 {
+	strays, err := t.strayDrift(rules)
+	if err != nil {
+		return Audit{}, found, err
+	}
+	if a.Drifts = append(a.Drifts, strays...); !a.InStep() {
 		meant.Links = p.Links
 		a.Changes = prove.Change(meant, held)
 	}
@@ -135,6 +144,14 @@ func chainDrift(meant, held *ir.Chain, origins map[*ir.Rule]*ir.Rule) []Drift {
 		drifts = append(drifts, Drift{Missing, meant.Label(), "the chain itself", nil, 0})
 	}
 	return drifts
+}
+
+// surplus is the drift of a chain that should not be there.
+func surplus(c *ir.Chain) []Drift {
+	if len(c.Rules) == 0 {
+		return []Drift{{Extra, c.Label(), "the chain itself", nil, 0}}
+	}
+	return chainDrift(&ir.Chain{Family: c.Family, Table: c.Table, Name: c.Name}, c, nil)
 }
 
 // pair returns for each of meant the place of an equal rule in there, or -1; the first goes with the first.

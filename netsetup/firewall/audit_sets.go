@@ -3,6 +3,7 @@ package firewall
 import (
 	"strings"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -71,3 +72,24 @@ func baseDrift(meant, held *ir.Chain) []Drift {
 }
 
 func sameBase(a, b *ir.Base) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// strayDrift is what the back end alone can tell.
+func (t Target) strayDrift(rules backends.Ruleset) ([]Drift, error) {
+	auditor, ok := t.Loader.(backends.Auditor)
+	if !ok {
+		return nil, nil
+	}
+	strays, err := auditor.Strays(rules)
+	if err != nil {
+		return nil, err
+	}
+	var drifts []Drift
+	for _, s := range strays {
+		d := Drift{Kind: Extra, Chain: strings.TrimSpace(strings.Join([]string{s.Family.String(), s.Table, s.Chain}, " ")), Rule: s.Text}
+		if s.Foreign {
+			d.Kind = Ahead
+		}
+		drifts = append(drifts, d)
+	}
+	return drifts, nil
+}
