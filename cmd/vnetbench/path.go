@@ -145,12 +145,12 @@ func (p *path) burst(packets int, flows bool) (time.Duration, error) {
 // spent returns the CPU time of this thread and of the kernel thread that processes packets on a processor when there are
 // many.
 func spent(cpu int) (time.Duration, error) {
-	var usage unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_THREAD, &usage); err != nil {
+	var own unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &own); err != nil { // getrusage(2) counts in ticks
 		return 0, err
 	}
 	kernel, err := softirqd(cpu)
-	return time.Duration(usage.Utime.Nano()+usage.Stime.Nano()) + kernel, err
+	return time.Duration(own.Nano()) + kernel, err
 }
 
 // softirqd returns the CPU time of ksoftirqd/CPU, from the nanoseconds of /proc/PID/schedstat.
