@@ -41,3 +41,20 @@ func BenchmarkEqual(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCounterexample finds the one rule that is missing among many.
+func BenchmarkCounterexample(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("%dnetworks", n), func(b *testing.B) {
+			x, y := networks(n), networks(n)
+			fwi := y.Group(ir.FWI)
+			fwi.Rules = append(fwi.Rules[:n:n], fwi.Rules[n+1:]...)
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := Equal(x, y, ir.IPv4); r.Answer != Refuted {
+					b.Fatal(r)
+				}
+			}
+		})
+	}
+}
