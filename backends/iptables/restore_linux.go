@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/vnetc/vnetc/backends"
 )
@@ -127,9 +128,11 @@ func (t tool) feed(text []byte, args ...string) error {
 	return nil
 }
 
-// english returns a command that speaks English.
+// english returns a command that speaks English. It ends with this process, however that ends: one that lived on would
+// write rules behind the back of the next.
 func english(path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	return cmd
 }
