@@ -31,7 +31,7 @@ func (h *host) process(args ...string) *exec.Cmd {
 func (h *host) tables(backend string) []string {
 	h.t.Helper()
 	if backend == "nftables" {
-		return []string{h.ns.Exec("sh", "-c", "nft -s list table ip vnetc; nft -s list table ip6 vnetc")}
+		return []string{h.ns.Exec("sh", "-c", "nft -s list table ip vnetc 2>/dev/null; nft -s list table ip6 vnetc 2>/dev/null; true")}
 	}
 	return strings.SplitAfter(h.ns.Exec("sh", "-c",
 		`for s in iptables ip6tables; do for t in mangle nat filter; do $s-save -t $t | grep VNETC; echo ---; done; done`), "---\n")
@@ -90,6 +90,48 @@ func TestKernelKilled(t *testing.T) {
 			t.Logf("killed %d times in %v each: %v", rounds, took.Round(time.Millisecond), ends)
 		})
 	}
+}
+
+// TestKernelKilledSwitch kills apply while it goes from one back end to the other: one of them holds all rules at any moment,
+// and the next apply leaves them in one place.
+func TestKernelKilledSwitch(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	backends := []string{"nftables", "iptables"}
+	dir, _ := ofNetworks(t, 0, 12)
+	whole := map[string]string{}
+	var took time.Duration
+	for _, backend := range backends {
+		begin := time.Now()
+		h.vnetc(0, "apply", "--backend", backend, dir)
+		took = max(took, time.Since(begin))
+		whole[backend] = strings.Join(h.tables(backend), "")
+	}
+	ends := map[string]int{}
+	for i := range 8 {
+		to := backends[i%2]
+		cmd := h.process("apply", "--backend", to, dir)
+		time.Sleep(time.Duration(rand.Int64N(int64(took))))
+		cmd.Process.Kill()
+		cmd.Wait()
+		time.Sleep(10 * time.Millisecond) // for what the kernel had begun
+		var in []string
+		for _, backend := range backends {
+			if strings.Join(h.tables(backend), "") == whole[backend] {
+				in = append(in, backend)
+			}
+		}
+		if len(in) == 0 {
+			t.Fatalf("round %d: neither back end holds all rules", i)
+		}
+		ends[fmt.Sprintf("to %s: in %v", to, in)]++
+		h.vnetc(0, "apply", "--backend", to, dir)
+		h.wants(h.vnetc(0, "audit"), "^in step")
+		if other := backends[1-i%2]; strings.Contains(strings.ToLower(strings.Join(h.tables(other), "")), "vnetc") {
+			t.Errorf("round %d: there are still rules in %s", i, other)
+		}
+	}
+	t.Logf("%v", ends)
 }
 
 // oldOrNew says which of two states the kernel holds, piece by piece, and that the audit against the new one tells so.
