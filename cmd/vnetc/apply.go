@@ -75,10 +75,7 @@ func apply(s streams, f *applyFlags, paths []string) error {
 		return err
 	}
 	defer dir.Close()
-	w, err := want(given, known, f.networkFlags.options(), f.prune)
-	if err != nil {
-		return err
-	}
+	w := want(given, known, f.networkFlags.options(), f.prune)
 	if err := report(s, w.src, w.found, false); err != nil {
 		return err
 	}

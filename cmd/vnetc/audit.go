@@ -53,17 +53,11 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if len(known) > 0 {
 		f.follow(known[0])
 	}
-	if len(paths) == 0 && len(known) > 0 {
-		f.strict = f.strict || known[0].Strict
-	}
 	target, _, err := f.target()
 	if err != nil {
 		return err
 	}
-	w, err := want(given, known, f.networkFlags.options(), f.prune)
-	if err != nil {
-		return err
-	}
+	w := want(given, known, f.networkFlags.options(), f.prune)
 	if err := report(s, w.src, w.found, false); err != nil {
 		return err
 	}

@@ -132,10 +132,10 @@ type wanted struct {
 
 // want compiles the networks of given together with those of known that given does not replace, which stay in their
 // places; with prune without them.
-func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune bool) (wanted, error) {
+func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune bool) wanted {
 	nets, found := netxml.Parse(given, opts)
 	if found.HasErrors() {
-		return wanted{src: given, found: found}, nil
+		return wanted{src: given, found: found}
 	}
 	fresh := make(map[string]state.Network)
 	var order []string
@@ -168,6 +168,21 @@ func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune
 		}
 		w.src.Add(name, []byte(w.notes[i].XML))
 	}
-	w.program, w.found = compileSources(w.src, opts)
-	return w, nil
+	w.compile()
+	return w
+}
+
+// compile makes the program of all notes, each network as strict as it was applied. What is unknown in a network has been
+// judged when it was given, so here it is no error.
+func (w *wanted) compile() {
+	nets, found := netxml.Parse(w.src, netxml.Options{Lax: true})
+	w.found = found
+	if found.HasErrors() {
+		return
+	}
+	for i, n := range nets {
+		n.Strict = w.notes[i].Strict
+	}
+	w.program = netxml.Lower(nets)
+	w.found = append(w.found, ir.Verify(w.program)...)
 }

@@ -53,6 +53,7 @@ func TestKernelApplyAuditRemove(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			h := newHost(t)
 			clean := h.ns.Exec("nft", "list", "ruleset")
+			h.wants(h.vnetc(0, "audit", "--backend", backend), `^in step`)
 			h.vnetc(1, "audit", "--backend", backend, networks+"default.xml")
 			h.wants(h.vnetc(0, "apply", "--backend", backend, networks+"default.xml", networks+"isolated.xml"), `^2 networks in force \(`+backend, `proved`)
 			h.wants(h.vnetc(0, "apply", networks+"default.xml", "--backend", backend), `2 networks in force .*nothing to change`)
@@ -80,6 +81,31 @@ func TestKernelApplyAuditRemove(t *testing.T) {
 				t.Errorf("this stays:\n%s", left)
 			}
 		})
+	}
+}
+
+// TestKernelStrictStays: how strict a network was applied stays with it when others come and go, and so does what --lax let
+// pass.
+func TestKernelStrictStays(t *testing.T) {
+	h := newHost(t)
+	odd := filepath.Join(t.TempDir(), "odd.xml")
+	if err := os.WriteFile(odd, []byte("<network><name>odd</name><colour/><bridge name='odd0'/><ip address='10.9.0.1' prefix='24'/></network>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	confined := `iifname "virbr-lab" .*reject`
+	fwx := func() string { return h.ns.Exec("nft", "-s", "list", "chain", "ip", "vnetc", "fwx") }
+	h.vnetc(0, "apply", "--layout", "chains", "--strict-isolation", networks+"isolated.xml")
+	h.wants(fwx(), confined)
+	h.vnetc(1, "apply", "--layout", "chains", odd)
+	h.vnetc(0, "apply", "--layout", "chains", "--lax", odd)
+	h.vnetc(0, "apply", "--layout", "chains", networks+"routed.xml")
+	h.wants(fwx(), confined)
+	h.wants(h.vnetc(0, "audit"), `^in step`)
+	h.vnetc(0, "remove", "odd")
+	h.wants(fwx(), confined)
+	h.vnetc(0, "apply", "--layout", "chains", networks+"isolated.xml")
+	if strings.Contains(fwx(), "reject") {
+		t.Errorf("applied without --strict-isolation:\n%s", fwx())
 	}
 }
 

@@ -99,13 +99,10 @@ func removeAll(dir *state.Dir, known []state.Network, targets []firewall.Target)
 
 // keep applies what is left.
 func keep(s streams, dir *state.Dir, known, rest []state.Network, target firewall.Target, others []firewall.Target) error {
-	w, err := want(&diag.Sources{}, rest, netxml.Options{Lax: true, StrictIsolation: rest[0].Strict}, false)
-	if err != nil {
-		return err
-	}
+	w := want(&diag.Sources{}, rest, netxml.Options{}, false)
 	if w.found.HasErrors() {
 		return hostf("the notes about networks in force don't compile: %s", strings.TrimSpace(w.found.Error()))
 	}
-	_, err = load(s, dir, known, w, target, others)
+	_, err := load(s, dir, known, w, target, others)
 	return err
 }

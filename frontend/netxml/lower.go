@@ -126,7 +126,7 @@ func (l *lowering) lower() {
 		l.add(ir.FWX, ir.IPv6, origin6, "guests of one network may talk to each other through the host", ir.Accept{},
 			l.in, l.out)
 	}
-	if l.net.strict {
+	if l.net.Strict {
 		l.confine(ir.IPv4)
 		if six {
 			l.confine(ir.IPv6)

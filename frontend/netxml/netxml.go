@@ -26,9 +26,9 @@ type Network struct {
 	Def        libvirtxml.Network // the document as decoded; the zero value if it has errors
 	Mode       ir.Mode
 	Bridge     string // name of the bridge; empty in modes that have none
+	Strict     bool   // Strict is Options.StrictIsolation; it may be set for each network before Lower.
 	AutoBridge bool   // AutoBridge is true if the number in Bridge was chosen, because the document leaves it open.
 
-	strict  bool // Options.StrictIsolation
 	src     *source
 	root    *node
 	subnets []subnet // one for each <ip>, in order
@@ -46,7 +46,7 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	each(len(names), func(i int) {
 		c := &checker{opts: opts, report: report{src: &source{name: names[i], text: src.Text(names[i])}}}
 		if root := readTree(&c.report); root != nil {
-			c.net = &Network{src: c.src, root: root, strict: opts.StrictIsolation}
+			c.net = &Network{src: c.src, root: root, Strict: opts.StrictIsolation}
 			c.check()
 		}
 		checkers[i] = c

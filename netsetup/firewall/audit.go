@@ -53,6 +53,9 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 	if err != nil {
 		return Audit{}, found, err
 	}
+	if wantsNothing(p) && len(held.Chains) == 0 {
+		return Audit{}, found, nil // the frame of tables and chains goes with the last network
+	}
 	origins := originsOf(meant, rules.Lines())
 	var a Audit
 	for _, c := range meant.Chains {
@@ -74,6 +77,16 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 		a.Changes = prove.Change(meant, held)
 	}
 	return a, found, nil
+}
+
+// wantsNothing is true for the program of no network.
+func wantsNothing(p *ir.Program) bool {
+	for _, c := range p.Chains {
+		if len(c.Rules) > 0 {
+			return false
+		}
+	}
+	return len(p.Links) == 0
 }
 
 // find returns the chain of p that has the place of c, nil if there is none.
