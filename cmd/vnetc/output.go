@@ -56,6 +56,11 @@ func writeDocuments(dir string, docs []backends.Document) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return hostf("%v", err)
 	}
+	return replaceFiles(dir, docs)
+}
+
+// replaceFiles is writeDocuments for a directory that is there.
+func replaceFiles(dir string, docs []backends.Document) error {
 	var staged []string
 	defer func() {
 		for _, tmp := range staged {
@@ -79,9 +84,9 @@ func writeDocuments(dir string, docs []backends.Document) error {
 	return nil
 }
 
-// writeFile puts text into path, whole or not at all.
+// writeFile puts text into path, whole or not at all. It makes no directory: a path that is mistyped is an error.
 func writeFile(path string, text []byte) error {
-	return writeDocuments(filepath.Dir(path), []backends.Document{{File: filepath.Base(path), Text: text}})
+	return replaceFiles(filepath.Dir(path), []backends.Document{{File: filepath.Base(path), Text: text}})
 }
 
 // stage writes text to a new file beside path and returns its name.
