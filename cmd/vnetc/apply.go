@@ -32,7 +32,8 @@ transaction (nftables), or one for each table (iptables). What the kernel then
 holds is read back and proved equal to what was meant; if it is not, the old rules
 come back and the exit code is 3.
 
-Networks that are in force and not named here stay; --prune takes them away. With
+Networks that are in force and not named here stay; --prune takes them away, but
+for those that vnetc up made. With
 another --backend than before the new rules stand before the old ones go. Rules of
 others are never touched.
 

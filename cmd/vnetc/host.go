@@ -130,9 +130,19 @@ type wanted struct {
 	found   diag.List
 }
 
+// bridgesOf returns the bridges that networks have, for those whose documents leave them open.
+func bridgesOf(known []state.Network) map[string]string {
+	bridges := make(map[string]string)
+	for _, n := range known {
+		bridges[n.Name] = n.Bridge
+	}
+	return bridges
+}
+
 // want compiles the networks of given together with those of known that given does not replace, which stay in their
-// places; with prune without them.
+// places; with prune without them, but for those that are up.
 func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune bool) wanted {
+	opts.Bridges = bridgesOf(known)
 	nets, found := netxml.Parse(given, opts)
 	if found.HasErrors() {
 		return wanted{src: given, found: found}
@@ -147,9 +157,10 @@ func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune
 	var w wanted
 	for _, old := range known {
 		if n, replaced := fresh[old.Name]; replaced {
+			n.Up, n.MAC = old.Up, old.MAC
 			w.notes = append(w.notes, n)
 			delete(fresh, old.Name)
-		} else if !prune {
+		} else if !prune || old.Up {
 			w.notes = append(w.notes, old)
 		}
 	}
@@ -168,20 +179,21 @@ func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune
 		}
 		w.src.Add(name, []byte(w.notes[i].XML))
 	}
-	w.compile()
+	w.compile(netxml.Options{Lax: true, Taken: opts.Taken, Bridges: opts.Bridges})
 	return w
 }
 
 // compile makes the program of all notes, each network as strict as it was applied. What is unknown in a network has been
 // judged when it was given, so here it is no error.
-func (w *wanted) compile() {
-	nets, found := netxml.Parse(w.src, netxml.Options{Lax: true})
+func (w *wanted) compile(opts netxml.Options) {
+	nets, found := netxml.Parse(w.src, opts)
 	w.found = found
 	if found.HasErrors() {
 		return
 	}
 	for i, n := range nets {
 		n.Strict = w.notes[i].Strict
+		w.notes[i].Bridge = n.Bridge
 	}
 	w.program = netxml.Lower(nets)
 	w.found = append(w.found, ir.Verify(w.program)...)

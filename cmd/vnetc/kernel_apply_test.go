@@ -146,3 +146,21 @@ func TestKernelApplyRefused(t *testing.T) {
 		t.Errorf("the rules changed:\n%s\n%s", before, after)
 	}
 }
+
+// TestKernelBridgeStays: a network whose bridge was chosen keeps it when the one before it goes.
+func TestKernelBridgeStays(t *testing.T) {
+	h := newHost(t)
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b"} {
+		text := "<network><name>" + name + "</name><forward/><ip address='10.7." + map[string]string{"a": "1", "b": "2"}[name] + ".1' prefix='24'/></network>"
+		if err := os.WriteFile(filepath.Join(dir, name+".xml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.vnetc(0, "apply", dir)
+	h.vnetc(0, "remove", "a")
+	if rules := h.ns.Exec("nft", "list", "ruleset"); !strings.Contains(rules, "virbr1") || strings.Contains(rules, "virbr0") {
+		t.Errorf("b has no longer virbr1:\n%s", rules)
+	}
+	h.wants(h.vnetc(0, "apply", filepath.Join(dir, "b.xml")), "nothing to change")
+}

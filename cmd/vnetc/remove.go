@@ -57,6 +57,11 @@ func remove(s streams, f *hostFlags, names []string) error {
 			return usagef("no network %q is in force; vnetc list shows those that are", name)
 		}
 	}
+	for _, n := range known {
+		if n.Up && (len(names) == 0 || slices.Contains(names, n.Name)) {
+			return usagef("network %s is up, and a bridge without its rules is open; take it down with: vnetc down %s", n.Name, n.Name)
+		}
+	}
 	target, others, err := f.target()
 	if err != nil {
 		return err

@@ -130,6 +130,32 @@ func TestBridges(t *testing.T) {
 	}
 }
 
+// A bridge that was chosen before stays, unless it doesn't fit the document any more or a document gives it away; devices that
+// are taken are passed over by those that have none yet.
+func TestBridgesOfBefore(t *testing.T) {
+	one := func(name, bridge string) string {
+		return "<network><name>" + name + "</name>" + bridge + "</network>"
+	}
+	src := &diag.Sources{}
+	for i, text := range []string{one("a", ""), one("b", ""), one("c", "<bridge name='x%d'/>"), one("d", ""), one("e", ""), one("f", "<bridge name='virbr9'/>")} {
+		src.Add(fmt.Sprint(i), []byte(text))
+	}
+	nets, found := Parse(src, Options{
+		Taken:   map[string]bool{"virbr0": true, "virbr1": true, "virbr3": true},
+		Bridges: map[string]string{"b": "virbr1", "c": "virbr5", "d": "virbr9", "e": "virbr01", "f": "virbr7"},
+	})
+	if len(found) > 0 {
+		t.Fatal(found)
+	}
+	var got []string
+	for _, n := range nets {
+		got = append(got, n.Bridge)
+	}
+	if diff := cmp.Diff("virbr2 virbr1 x0 virbr4 virbr5 virbr9", strings.Join(got, " ")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Unmanaged networks and mode open have no rules, whatever else they say.
 func TestNoRules(t *testing.T) {
 	p := lowerText(t, "<network><name>a</name><forward mode='open'/><ip address='10.0.0.1' prefix='24'/></network>",

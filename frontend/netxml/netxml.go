@@ -19,6 +19,10 @@ type Options struct {
 	Lax bool
 	// StrictIsolation is true if no network's guests get out past its own rules: see [Lower].
 	StrictIsolation bool
+	// Taken has the names of devices that a bridge whose name a document leaves open must not get.
+	Taken map[string]bool
+	// Bridges has, by the name of a network, the bridge that was chosen for it before; it keeps it, Taken or not.
+	Bridges map[string]string
 }
 
 // Network is one network as its document describes it, with libvirt's defaults filled in.
@@ -51,7 +55,7 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 		}
 		checkers[i] = c
 	})
-	checkTogether(checkers)
+	checkTogether(checkers, opts)
 	each(len(checkers), func(i int) {
 		c := checkers[i]
 		if c.net != nil && !c.list.HasErrors() {

@@ -13,6 +13,7 @@ import (
 // together judges what only shows when all networks are seen at once. Every check is a look-up or a sorted walk, so that
 // thousands of networks cost little more than each by itself.
 type together struct {
+	opts    Options
 	nets    []*checker
 	subnets []claim // sorted by address; of those with the same address the largest first
 }
@@ -25,8 +26,8 @@ type claim struct {
 }
 
 // checkTogether runs all checks, and chooses the bridges that the documents leave open.
-func checkTogether(checkers []*checker) {
-	t := &together{}
+func checkTogether(checkers []*checker, opts Options) {
+	t := &together{opts: opts}
 	for _, c := range checkers {
 		if c.net == nil || c.net.root.bad {
 			continue

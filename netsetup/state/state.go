@@ -27,7 +27,10 @@ type Network struct {
 	Layout  string    `json:"layout"`
 	Names   string    `json:"names"`
 	Strict  bool      `json:"strict_isolation"`
-	Order   int       `json:"order"` // place among the networks: rules of later ones stand above those of earlier ones
+	Bridge  string    `json:"bridge,omitempty"` // as it was given or chosen; it stays
+	MAC     string    `json:"mac,omitempty"`    // of the bridge, if it was brought up
+	Up      bool      `json:"up"`               // true if its bridge, addresses and services are vnetc's too
+	Order   int       `json:"order"`            // place among the networks: rules of later ones stand above those of earlier ones
 	Applied time.Time `json:"applied"`
 }
 
