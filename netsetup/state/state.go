@@ -63,10 +63,15 @@ func (d *Dir) Close() error { return d.lock.Close() }
 
 // sweep removes files that a process was killed over while it wrote them.
 func (d *Dir) sweep() error {
-	left, err := filepath.Glob(filepath.Join(escape(d.path), "networks", ".*.new"))
+	left, err := filepath.Glob(filepath.Join(escape(d.path), ".*.new"))
 	if err != nil {
 		return err
 	}
+	more, err := filepath.Glob(filepath.Join(escape(d.path), "networks", ".*.new"))
+	if err != nil {
+		return err
+	}
+	left = append(left, more...)
 	for _, path := range left {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

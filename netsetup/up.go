@@ -1,0 +1,135 @@
+package netsetup
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Plan is what brings one network up, or takes it down: steps before and after the rules of its Firewall change.
+type Plan struct {
+	Name          string
+	Before, After []Step
+	// Forwarding lists the sysctls that the network needs to be 1 while it is up.
+	Forwarding []string
+}
+
+// Firewall is the rules of the networks at hand, beside those of others that are in force.
+type Firewall interface {
+	// Load puts the rules in force, without those of the networks named: these have the rules they had before, or none.
+	Load(without []string) error
+}
+
+// Outcome is what became of one network.
+type Outcome struct {
+	Name     string
+	Steps    []string // what was done, in order
+	Warnings []error
+	Err      error // Err is nil if the network is as it should be; else it is as it was before, unless Err says otherwise.
+}
+
+// Up carries out the plans. Each network comes up whole or is left as it was; the others don't suffer. Rules stand before
+// links come up. The outcomes are in the order of the plans.
+func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
+	runs := make([]run, len(plans))
+	for i, p := range plans {
+		runs[i].Name = p.Name
+		runs[i].do(p.Before)
+	}
+	without := failed(runs)
+	err := rules.Load(without)
+	loaded := err == nil
+	if loaded {
+		err = forwarding.hold(needs(plans, runs))
+	}
+	for i, p := range plans {
+		if err != nil && runs[i].Err == nil {
+			runs[i].fail(err)
+		}
+		runs[i].do(p.After)
+	}
+	for i := range runs {
+		runs[i].wait()
+	}
+	if left := failed(runs); loaded && len(left) > len(without) {
+		if err := rules.Load(left); err != nil {
+			blame(runs, fmt.Errorf("take the rules back: %w", err))
+		}
+	}
+	if err := forwarding.release(needs(plans, runs)); err != nil {
+		blame(runs, err)
+	}
+	return outcomes(runs)
+}
+
+// Down carries out plans that take networks away. What can't be taken away is told and left; the rest goes all the same, and
+// a second Down finds what is left.
+func Down(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
+	runs := make([]run, len(plans))
+	var names []string
+	for i, p := range plans {
+		runs[i].Name = p.Name
+		names = append(names, p.Name)
+		runs[i].clear(p.Before)
+	}
+	for i := range runs {
+		runs[i].settle()
+	}
+	err := rules.Load(names)
+	for i, p := range plans {
+		if err != nil {
+			runs[i].note(fmt.Errorf("take the rules away: %w", err))
+			continue // a bridge without its rules would be open
+		}
+		runs[i].clear(p.After)
+	}
+	for i := range runs {
+		runs[i].settle()
+	}
+	if err := forwarding.release(nil); err != nil {
+		for i := range runs {
+			runs[i].note(err)
+		}
+	}
+	return outcomes(runs)
+}
+
+// failed returns the names of the networks that will not be up.
+func failed(runs []run) []string {
+	var names []string
+	for _, r := range runs {
+		if r.Err != nil {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// needs returns the sysctls that networks which have not failed need.
+func needs(plans []Plan, runs []run) []string {
+	var paths []string
+	for i, p := range plans {
+		for _, path := range p.Forwarding {
+			if runs[i].Err == nil && !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths
+}
+
+// blame adds err to the networks that failed before: it is their undoing that is not complete.
+func blame(runs []run, err error) {
+	for i := range runs {
+		if runs[i].Err != nil {
+			runs[i].note(err)
+		}
+	}
+}
+
+func outcomes(runs []run) []Outcome {
+	var all []Outcome
+	for _, r := range runs {
+		all = append(all, r.Outcome)
+	}
+	return all
+}
