@@ -8,12 +8,16 @@ import (
 	"path/filepath"
 
 	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/golden"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// readSources reads every PATH: files, directories (their *.xml in order of name), and - for stdin. A file is read no
-// further than one byte past what the front end takes.
+// builtIn is the PATH that stands for libvirt's default network where there is no file of that name.
+const builtIn = "default"
+
+// readSources reads every PATH: files, directories (their *.xml in order of name), - for stdin, and the network that is
+// built in. A file is read no further than one byte past what the front end takes.
 func readSources(in io.Reader, paths []string) (*diag.Sources, error) {
 	src := &diag.Sources{}
 	for _, path := range paths {
@@ -23,6 +27,13 @@ func readSources(in io.Reader, paths []string) (*diag.Sources, error) {
 				return nil, hostf("read stdin: %v", err)
 			}
 			src.Add("<stdin>", text)
+			continue
+		}
+		if _, err := os.Lstat(path); path == builtIn && errors.Is(err, fs.ErrNotExist) {
+			if src.Has(builtIn) {
+				return nil, usagef("%s is given twice", path)
+			}
+			src.Add(builtIn, golden.DefaultNetwork())
 			continue
 		}
 		files, err := xmlFiles(path)

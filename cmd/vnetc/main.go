@@ -79,12 +79,13 @@ func newRoot(s streams) *cobra.Command {
 rules that make them work: iptables-restore text or nftables. It touches no host
 unless the verb says so, and says for every rule which line of XML asked for it.
 
-PATH is an XML file, a directory (its *.xml, sorted by name) or - for stdin.
+PATH is an XML file, a directory (its *.xml, sorted by name), - for stdin, or the
+word default for libvirt's default network (192.168.122.0/24 behind NAT).
 Results go to stdout, everything else to stderr.
 
 Exit codes: 0 done; 1 the answer is no (errors in the input, a golden that
 differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`,
-		Example:       "  vnetc compile golden/networks/default.xml\n  vnetc check --format sarif /etc/libvirt/qemu/networks > findings.sarif\n  vnetc explain dhcp-range-order",
+		Example:       "  vnetc compile default\n  vnetc check --format sarif /etc/libvirt/qemu/networks > findings.sarif\n  vnetc explain dhcp-range-order",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
