@@ -1,0 +1,140 @@
+package link
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Facts is what the host has, read by [ReadFacts] or made by hand.
+type Facts struct {
+	Devices []Device // by index
+	Routes  []Route  // unicast, of table main
+	IPv6    bool     // IPv6 is true if the kernel has IPv6.
+
+	// AddressMarks is true if the kernel keeps the protocol of an address (Linux 5.18), so that ours can be told from others.
+	AddressMarks bool
+}
+
+// Device is a network device.
+type Device struct {
+	Index     int
+	Name      string
+	Kind      string // bridge, veth, tun, ...; empty for hardware
+	Alias     string
+	Group     uint32
+	MAC       net.HardwareAddr
+	MTU       int // bytes
+	Up        bool
+	Master    int         // index of the bridge it is a port of; 0 for none
+	Bridge    *BridgeInfo // nil unless it is a bridge
+	Port      *PortInfo   // nil unless it is a port of a bridge
+	IPv6      *IPv6Info   // nil if it has no IPv6
+	Addresses []Address
+	Traffic   Traffic // of bridges of ours
+}
+
+// BridgeInfo is what a bridge is set to.
+type BridgeInfo struct {
+	STP           bool
+	Delay         time.Duration // forward delay, in steps of 10 ms
+	VLANFiltering bool
+}
+
+// PortInfo is what a bridge's port is set to.
+type PortInfo struct {
+	Isolated bool
+	Learning bool
+	Flood    bool // Flood is true if frames to MACs not yet known are sent out of the port.
+}
+
+// IPv6Info is what a device's IPv6 sysctls say.
+type IPv6Info struct{ Disable, AcceptRA, Autoconf int }
+
+// Address is an address of a device.
+type Address struct {
+	Prefix    netip.Prefix // the address, with the subnet's length
+	Protocol  uint8        // who added it; see [Protocol]
+	Secondary bool         // Secondary is true if the address goes when another one of its subnet does (IPv4).
+	LinkLocal bool         // LinkLocal is true if its scope ends at the link.
+}
+
+// Route is a unicast route of table main.
+type Route struct {
+	Dest     netip.Prefix
+	Gateway  netip.Addr // zero if there is none
+	Device   int        // index
+	Metric   uint32
+	Protocol uint8 // who added it; see [Protocol]
+}
+
+// Traffic is the traffic control of a bridge of ours.
+type Traffic struct{}
+
+// Protocol marks addresses and routes of ours: the number in the kernel's protocol field, which ip(8) prints as proto.
+const Protocol = 118
+
+// Group marks bridges of ours: the number of their device group (ip-link(8)). The kernel sets it in the same moment as it
+// creates a bridge, so that not even one whose maker was killed right then is without a mark.
+const Group = 0x766e6574
+
+// Mark is the alias of the bridge of the network called name.
+func Mark(name string) string {
+	mark := "vnetc " + name
+	return mark[:min(len(mark), 255)] // what the kernel keeps
+}
+
+// Device returns the device called name.
+func (f *Facts) Device(name string) (Device, bool) {
+	for _, d := range f.Devices {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return Device{}, false
+}
+
+// BridgeOf returns the bridge that carries the mark of the network called name.
+func (f *Facts) BridgeOf(name string) (Device, bool) {
+	for _, d := range f.Devices {
+		if d.Kind == "bridge" && d.Alias == Mark(name) {
+			return d, true
+		}
+	}
+	return Device{}, false
+}
+
+// Ours is true if d is a bridge made for the network called name, or one whose maker was killed before it could write the
+// network's name on it.
+func (d Device) Ours(name string) bool {
+	return d.Kind == "bridge" && (d.Alias == Mark(name) || d.Alias == "" && d.Group == Group)
+}
+
+// maxAuto is the highest number that libvirt tries for a bridge.
+const maxAuto = 256
+
+// FreeBridge returns the pattern's name with the lowest number that no device of the host has and that taken doesn't
+// claim for another network. An empty pattern is libvirt's virbr%d.
+func (f *Facts) FreeBridge(pattern string, taken func(name string) bool) (string, error) {
+	if pattern == "" {
+		pattern = "virbr%d"
+	}
+	for i := 0; i <= maxAuto; i++ {
+		name := strings.Replace(pattern, "%d", fmt.Sprint(i), 1)
+		if _, found := f.Device(name); !found && !taken(name) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("bridge %s: this host has a device of that name for each number from 0 to %d; give the network a <bridge name> of its own",
+		pattern, maxAuto)
+}
+
+// RandomMAC returns an address for a bridge, as libvirt chooses them: 52:54:00 and three random bytes.
+func RandomMAC() net.HardwareAddr {
+	mac := net.HardwareAddr{0x52, 0x54, 0, 0, 0, 0}
+	rand.Read(mac[3:]) // never fails (crypto/rand)
+	return mac
+}

@@ -1,0 +1,71 @@
+// Package link makes the devices of networks: bridges with their addresses, routes, sysctls, port options and traffic
+// control. State is what the host holds, not a log: [ReadFacts] reads it, [PlanUp] compares it with what a network wants
+// and returns the steps that are missing, and none when nothing is. So a process that was killed half-way leaves nothing
+// that the next plan doesn't know of.
+//
+// It touches no device that it didn't make. Each bridge of ours carries a mark from the moment it exists (see [Mark]); one
+// without it is never changed or deleted, whatever its name.
+//
+// All calls work in the network namespace of the calling thread, and start no goroutines.
+package link
+
+import (
+	"fmt"
+	"net"
+)
+
+// Step is one change of the host, and its way back.
+type Step interface {
+	// String is the step's line in a dry run, such as "add address 192.168.122.1/24 to virbr0".
+	String() string
+	// Do makes the change. An error that is a *[Warning] says that the network works without it: report it and go on.
+	Do() error
+	// Undo takes back what Do did, wholly or half-way. That there is nothing to take back is no error.
+	Undo() error
+}
+
+// Plan is what is missing until a network's devices are as wanted. The firewall comes between its two parts, so that rules
+// stand before a packet can pass. Both parts are empty if nothing is missing.
+type Plan struct {
+	Before []Step   // bridge, MAC, MTU, delay, STP, IPv6 sysctls; what goes away comes first
+	After  []Step   // addresses, link up, routes, traffic control, options of ports
+	Notes  []string // what the network asks for and no step does, and why
+}
+
+// Options is what a plan needs beside the network.
+type Options struct {
+	// MAC is the bridge's address if the network names none: chosen once for a network by [RandomMAC] and kept. Nil leaves
+	// that of a bridge which exists, and the choice for a new one to the kernel.
+	MAC net.HardwareAddr
+	// Checksum is true if DHCP answers need their checksum filled in by a filter of the bridge, because no rule of the
+	// firewall does it.
+	Checksum bool
+}
+
+// Problem is a reason why a network can't come up on this host. Nothing has been changed.
+type Problem struct {
+	What string // what is there, with names and addresses
+	Why  string // what it would lead to
+	Fix  string // what to do
+}
+
+// Error says it in one line.
+func (p Problem) Error() string { return fmt.Sprintf("%s: %s; %s", p.What, p.Why, p.Fix) }
+
+// Warning is the error of a step that is done where the kernel can: the network works without it.
+type Warning struct {
+	Step   string // the step's line
+	Module string // the kernel module that is missing, as modprobe(8) names it; empty if it is another fault
+	Err    error  // what the kernel said
+}
+
+// Error says what is missing and how to get it.
+func (w *Warning) Error() string {
+	if w.Module == "" {
+		return fmt.Sprintf("%s: %v", w.Step, w.Err)
+	}
+	return fmt.Sprintf("%s: %v: this kernel lacks the module %s (try modprobe %s)", w.Step, w.Err, w.Module, w.Module)
+}
+
+// Unwrap returns what the kernel said.
+func (w *Warning) Unwrap() error { return w.Err }
