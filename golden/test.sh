@@ -13,6 +13,8 @@ need iptables-restore iptables
 need iptables-legacy-restore iptables
 need ip iproute2
 need dnsmasq dnsmasq-base
+need dbus-daemon dbus-daemon
+need systemd-analyze systemd
 if [ -n "$missing" ]; then
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 		echo "installing$missing" >&2

@@ -1,0 +1,48 @@
+// Package systemd holds the units that bring networks up at boot.
+package systemd
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vnetc/vnetc/backends/netnstest"
+)
+
+// systemd-analyze reads the unit as systemd would. vnetc need not be installed where tests run, so another program stands in.
+func TestKernelUnits(t *testing.T) {
+	netnstest.Require(t, "systemd-analyze")
+	units, err := filepath.Glob("*.service")
+	if err != nil || len(units) == 0 {
+		t.Fatalf("no units: %v", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verify := func(text string) string {
+			path := filepath.Join(t.TempDir(), strings.Replace(unit, "@", "@lab", 1))
+			if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "/usr/bin/vnetc", self)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput()
+			if err != nil {
+				return string(out) + err.Error()
+			}
+			return string(out)
+		}
+		if out := verify(string(text)); out != "" {
+			t.Errorf("%s:\n%s", unit, out)
+		}
+		if out := verify(strings.Replace(string(text), "Type=oneshot", "Type=oneshoot", 1)); out == "" {
+			t.Errorf("%s: systemd-analyze finds nothing wrong with a type that does not exist", unit)
+		}
+	}
+}
