@@ -13,6 +13,7 @@ import (
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/dnsmasq"
 )
 
 // Section is one output of a scenario, a file of its txtar archive.
@@ -21,7 +22,7 @@ type Section struct {
 	Text []byte
 }
 
-// Stage makes one section out of a program.
+// Stage makes one section out of a program; Make returns nil where there is nothing to say, not even that it is empty.
 type Stage struct {
 	Name string
 	Make func(*ir.Program) ([]byte, error)
@@ -37,10 +38,11 @@ func Rules() []Stage {
 	}
 }
 
-// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink, and who reaches
-// whom.
+// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink, who reaches
+// whom, and the files of dnsmasq.
 func AllStages() []Stage {
-	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink}, Stage{"reach", reach})
+	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink}, Stage{"reach", reach},
+		Stage{"dnsmasq", dnsmasqFiles})
 }
 
 func options(families ir.Family, layout backends.Layout) backends.Options {
@@ -75,6 +77,26 @@ func netlink(p *ir.Program) ([]byte, error) {
 	return lowered.(*nftables.Ruleset).Debug(), nil
 }
 
+// dnsmasqFiles shows the files of each network that needs a dnsmasq, under headings.
+func dnsmasqFiles(p *ir.Program) ([]byte, error) {
+	var text []byte
+	for _, l := range p.Links {
+		if !dnsmasq.Needed(l) {
+			continue
+		}
+		paths, err := dnsmasq.At("/run/vnetc", l.Name)
+		if err != nil {
+			return nil, err
+		}
+		files, err := dnsmasq.Emit(l, paths)
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, files.Print(paths)...)
+	}
+	return text, nil
+}
+
 // Compile runs the front end over src and returns the verified program; nil, with the reasons, if there are errors.
 func Compile(src *diag.Sources) (*ir.Program, diag.List) {
 	nets, found := netxml.Parse(src, netxml.Options{})
@@ -100,7 +122,9 @@ func Outputs(src *diag.Sources, stages []Stage) ([]Section, error) {
 			if err != nil {
 				return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 			}
-			out = append(out, Section{s.Name, text})
+			if text != nil {
+				out = append(out, Section{s.Name, text})
+			}
 		}
 	}
 	if text := diagnostics(src, found); len(text) > 0 {
