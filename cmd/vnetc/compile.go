@@ -11,6 +11,8 @@ import (
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/dnsmasq"
+	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 // compileFlags are the flags of `vnetc compile`.
@@ -39,6 +41,9 @@ behind -o stay as they were. Nothing on this host is touched.
 --emit ir        the program between XML and rules, with the origin of each rule
 --emit netlink   the nftables batch as nft --debug=netlink would print it
 --emit json      networks, rules in each syntax, origins and diagnostics, as JSON
+--emit dnsmasq   dnsmasq's files for each network that has DHCP, DNS or TFTP, each
+                 under a line with its path; -o DIR/ writes NAME.conf, NAME.hostsfile
+                 and NAME.addnhosts
 
 nftables has two layouts. In sets, the default, rules that differ only in values
 are one rule and a set, so that a packet costs the same however many networks
@@ -54,6 +59,7 @@ Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or w
   vnetc compile lab.xml dmz.xml --backend iptables --family ipv4
   vnetc compile /etc/vnetc/networks -o rules/      # rules.nft, rules.v4, rules.v6
   vnetc compile lab.xml --comments | nft -c -f -
+  vnetc compile lab.xml --emit dnsmasq
   vnetc compile lab.xml --emit json | jq '.rules[] | select(.group=="FWI")'`,
 		ValidArgsFunction: xmlPaths,
 		RunE: func(_ *cobra.Command, paths []string) error {
@@ -67,7 +73,7 @@ Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or w
 	f.family = addChoice(cmd, "family", "address families", "both", "ipv4", "ipv6")
 	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", layoutNames()...)
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
-	f.emit = addChoice(cmd, "emit", "what to print", "rules", "ir", "netlink", "json")
+	f.emit = addChoice(cmd, "emit", "what to print", "rules", "ir", "netlink", "json", "dnsmasq")
 	f.comments = cmd.Flags().Bool("comments", false, "put the origin of each rule into the rule as a comment")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "-", "write to this file, or into this directory if it ends in / (all back ends, unless --backend is given)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
@@ -111,6 +117,10 @@ func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([
 		}
 		return []backends.Document{{File: "program.ir", Text: text.Bytes()}}, nil, nil
 	}
+	if f.emit.value == "dnsmasq" {
+		docs, err := dnsmasqDocuments(p, isDir(f.output))
+		return docs, nil, err
+	}
 	all := f.emit.value == "json" || f.emit.value == "rules" && isDir(f.output)
 	var docs []backends.Document
 	var said diag.List
@@ -138,6 +148,35 @@ func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([
 		docs = []backends.Document{{File: "program.json", Text: text}}
 	}
 	return docs, said, nil
+}
+
+// dnsmasqDocuments makes the files of each network that needs a dnsmasq, with the paths that they have on a host: apart, or
+// as one text.
+func dnsmasqDocuments(p *ir.Program, apart bool) ([]backends.Document, error) {
+	var docs []backends.Document
+	for _, l := range p.Links {
+		if !dnsmasq.Needed(l) {
+			continue
+		}
+		paths, err := dnsmasq.At(state.DefaultDir, l.Name)
+		if err != nil {
+			return nil, exitError{exitNo, err.Error()}
+		}
+		files, err := dnsmasq.Emit(l, paths)
+		if err != nil {
+			return nil, exitError{exitNo, err.Error()}
+		}
+		if !apart {
+			docs = append(docs, backends.Document{File: l.Name, Text: files.Print(paths)})
+			continue
+		}
+		for path, text := range files.All(paths) {
+			if text != nil {
+				docs = append(docs, backends.Document{File: filepath.Base(path), Text: text})
+			}
+		}
+	}
+	return docs, nil
 }
 
 // write puts docs where output says: stdout, a directory, or one file.
