@@ -70,7 +70,13 @@ func sameFrame(a, b *heldTable) bool {
 	return true
 }
 
-// rebuild makes table t anew in place of old, which is nil if there is none.
+// rebuild makes table t anew in place of old, which is nil if there is none. Both happen in the one transaction, under the one
+// name, and packets under way meet no gap: in the kernel (nf_tables_commit_chain_prepare) a chain that a transaction deletes
+// keeps its rules until no packet is in it, plain sets keep their elements as long, and the new chains, which hang before the
+// old ones, are empty until all of the transaction holds. So such a packet is judged by the old rules, or by both. It is not
+// so for maps, whose elements go at once (nft_map_deactivate): a packet in the old chain finds nothing in them. No layout may
+// use maps for what decides; TestFloodRebuild in netsetup/firewall watches. A second table beside the first needs three
+// transactions, and a process killed between them leaves both in force.
 func (d *delta) rebuild(old, t *heldTable) {
 	d.report.Rebuilt = d.report.Rebuilt || old != nil
 	if old != nil {

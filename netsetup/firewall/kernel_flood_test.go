@@ -15,11 +15,12 @@ import (
 var rounds = flag.Int("rounds", 200, "applies during which packets are sent without pause")
 
 // flood is what became of packets that were sent without pause.
-type flood struct{ passed, lost, bare, leaked int }
+type flood struct{ passed, lost, bare, leaked, refused int }
 
 // newFlood sends packets from a guest of the first network of filters(n) to the world, which must arrive with the host's
-// address, and back to the guest, which must not, until stop is closed.
-func newFlood(t *testing.T, h *netnstest.Host, stop <-chan bool) <-chan flood {
+// address, and back to the guest, which must not, until stop is closed. With torrent a processor does nothing else than send
+// more of the latter.
+func newFlood(t *testing.T, h *netnstest.Host, stop <-chan bool, torrent bool) <-chan flood {
 	h.Bridge("vbr0", netip.MustParsePrefix("10.0.0.1/24"))
 	guest := h.Guest("guest", "vbr0", netip.MustParsePrefix("10.0.0.2/24"))
 	outside := netip.MustParsePrefix("192.0.2.2/24")
@@ -37,7 +38,12 @@ func newFlood(t *testing.T, h *netnstest.Host, stop <-chan bool) <-chan flood {
 	arrives, refused := listen(world), listen(guest)
 	to := &net.UDPAddr{IP: world.Addrs[0].Addr().AsSlice(), Port: 4001}
 	back := &net.UDPAddr{IP: guest.Addrs[0].Addr().AsSlice(), Port: 4001}
-	done := make(chan flood)
+	done, sent := make(chan flood), make(chan int, 1)
+	if torrent {
+		go world.Do(func() { sent <- pour(t, back, stop) })
+	} else {
+		sent <- 0
+	}
 	go guest.Do(func() {
 		var f flood
 		var out *net.UDPConn
@@ -46,6 +52,7 @@ func newFlood(t *testing.T, h *netnstest.Host, stop <-chan bool) <-chan flood {
 		for n := 0; ; n++ {
 			select {
 			case <-stop:
+				f.refused = n + <-sent
 				refused.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 				for _, _, err := refused.ReadFrom(b); err == nil; _, _, err = refused.ReadFrom(b) {
 					f.leaked++
@@ -81,6 +88,24 @@ func newFlood(t *testing.T, h *netnstest.Host, stop <-chan bool) <-chan flood {
 	return done
 }
 
+// pour sends packets until stop is closed, and returns how many.
+func pour(t *testing.T, to *net.UDPAddr, stop <-chan bool) (n int) {
+	c, err := net.ListenUDP("udp4", nil)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer c.Close()
+	for ; ; n++ {
+		select {
+		case <-stop:
+			return n
+		default:
+			c.WriteTo([]byte("x"), to)
+		}
+	}
+}
+
 // readPast reads a packet; errors about packets sent before, which were refused, are passed over.
 func readPast(c *net.UDPConn, b []byte) (from netip.Addr, err error) {
 	for {
@@ -96,6 +121,7 @@ func readPast(c *net.UDPConn, b []byte) (from netip.Addr, err error) {
 
 // TestFlood applies, updates and prunes networks and goes from each target to each other, while packets that must pass and
 // packets that must not are sent without pause: none is lost, none gets in, none leaves without NAT.
+// For the long run: go test ./netsetup/firewall -run 'Flood$' -v -rounds 1000
 func TestFlood(t *testing.T) {
 	netnstest.Require(t, "nft", "iptables-nft-restore", "iptables-legacy-restore")
 	h := netnstest.NewHost(t)
@@ -122,7 +148,7 @@ func TestFlood(t *testing.T) {
 	}
 	load(0)
 	stop := make(chan bool)
-	done := newFlood(t, h, stop)
+	done := newFlood(t, h, stop, false)
 	for i := 1; i < *rounds && !t.Failed(); i++ {
 		load(i)
 		runtime.Gosched()
