@@ -3,6 +3,7 @@ package nftables
 import (
 	"encoding/binary"
 
+	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -13,7 +14,8 @@ const (
 	maxElementBytes = 60_000
 )
 
-// set adds a set, as nft 1.0.6 does: what it keeps as user data is for itself, so that it can list the set again.
+// set adds a set, as nft 1.0.6 does: what it keeps as user data is for itself, so that it can list the set again. Each element
+// that is added to a counted set gets a counter of its own, without asking for it (nft_set_elem_expr_clone in the kernel).
 func (b *Batch) set(t *table, s *set, id uint32) {
 	at := b.begin(messageType(unix.NFT_MSG_NEWSET), netlink.Create, familyNumber(t.family), s.firstOrigin())
 	b.text(unix.NFTA_SET_TABLE, t.name)
@@ -28,6 +30,11 @@ func (b *Batch) set(t *table, s *set, id uint32) {
 	data := b.attr(unix.NFTA_SET_USERDATA)
 	b.Bytes = s.appendUserdata(b.Bytes)
 	b.endAttr(data)
+	if s.counted {
+		each := b.attr(nftaSetExpr | unix.NLA_F_NESTED)
+		b.Bytes = append(b.Bytes, marshal(familyNumber(t.family), &expr.Counter{})...)
+		b.endAttr(each)
+	}
 	b.end(at)
 }
 

@@ -24,7 +24,7 @@ func (l *lowerer) guard(to *chain, items []item, jump *rule) {
 	if b.set.len() < 2 {
 		return
 	}
-	s := l.share(to.table, b.set, setName("", "", []field{f}, false), to.name+": all rules")
+	s := l.share(to.table, b.set, valuesName(f), to.name+": all rules")
 	asked := lookup{set: s, fields: []field{f}}
 	for i := range to.rules {
 		to.rules[i].statements = slices.DeleteFunc(to.rules[i].statements, func(st statement) bool {

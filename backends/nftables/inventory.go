@@ -49,7 +49,8 @@ type heldSet struct {
 	elements map[string]element // by key
 }
 
-// element is the element's own attributes, as they stand in a list.
+// element is the element's own attributes, as they stand in a list. What its counter has counted is among them, but not in
+// the key: an element that stays is not sent again, so its figures live on.
 type element struct {
 	raw []byte
 	seq uint32 // of the message that held it
@@ -178,8 +179,8 @@ func chainKind(a *attrs) string {
 // setKind puts what can't be changed about a set into one text. Its size is not in it: a set that is too small for new
 // elements is refused by the kernel, and then made anew.
 func setKind(a *attrs) string {
-	return fmt.Sprintf("flags %d key %d of %d userdata %x", a.number(unix.NFTA_SET_FLAGS), a.number(unix.NFTA_SET_KEY_TYPE),
-		a.number(unix.NFTA_SET_KEY_LEN), a[unix.NFTA_SET_USERDATA])
+	return fmt.Sprintf("flags %d key %d of %d each %s userdata %x", a.number(unix.NFTA_SET_FLAGS), a.number(unix.NFTA_SET_KEY_TYPE),
+		a.number(unix.NFTA_SET_KEY_LEN), actions(a[nftaSetExpr], a[nftaSetExpressions]), a[unix.NFTA_SET_USERDATA])
 }
 
 func (t *heldTable) takeRule(m message, raw []byte) error {

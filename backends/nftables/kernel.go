@@ -14,4 +14,10 @@ const (
 	nftSetConcat       = 0x80
 	nftaSetElemKeyEnd  = 10
 	nftSetElemCatchall = 2
+
+	// nftaSetExpr is what each element of a set does when it is found, nftaSetExpressions if that is more than one thing;
+	// nftaSetElemExpressions is the same of one element (include/uapi/linux/netfilter/nf_tables.h).
+	nftaSetExpr            = 17
+	nftaSetExpressions     = 18
+	nftaSetElemExpressions = 11
 )

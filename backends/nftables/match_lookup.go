@@ -18,6 +18,15 @@ func (s *ruleLowering) lookup(st lookup) {
 	s.add(st)
 }
 
+// countedLookup adds a look-up whose elements count. It is a rule's last condition: an element counts each packet that it is
+// found for, whatever conditions follow. So the rule's own counter says the sum of them.
+func (s *ruleLowering) countedLookup(st lookup) {
+	if !slices.ContainsFunc(st.fields, field.isAddr) {
+		s.endMatches()
+	}
+	s.lookup(st)
+}
+
 // inSet lowers a look-up of the program: its set becomes one of the rule's table.
 func (s *ruleLowering) inSet(m ir.Lookup) {
 	fields, why := fieldsOf(m.Set)

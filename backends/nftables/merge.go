@@ -88,11 +88,17 @@ func (l *lowerer) merge(to *chain, g *group) {
 	}
 	first := g.members[0]
 	s := l.lowering(to, first.rule)
-	s.lookup(lookup{set: l.keySet(to, g, keys, nil), fields: keys})
+	own := lookup{set: l.keySet(to, g, keys, nil), fields: keys}
+	if !own.set.counted {
+		s.lookup(own)
+	}
 	s.matches(first.others(keys, excepts))
 	for _, e := range excepts {
 		fields := append(keys[:len(keys):len(keys)], e)
 		s.lookup(lookup{set: l.keySet(to, g, keys, &e), fields: fields, not: true})
+	}
+	if own.set.counted {
+		s.countedLookup(own)
 	}
 	s.verdict(first.rule.Verdict)
 	if s.reason != nil || s.family == 0 {
@@ -107,6 +113,10 @@ func (l *lowerer) merge(to *chain, g *group) {
 	}
 	to.rules = append(to.rules, r)
 }
+
+// counts is true if the elements of the sets of rules with verdict v count for themselves. What is accepted is a network's own
+// traffic; what is refused, or rewritten, is counted for all networks together, which costs less to load.
+func counts(v ir.Verdict) bool { return v == ir.Verdict(ir.Accept{}) }
 
 // repeats is true if r says the same as the last rule of the chain, which then stands for both.
 func (l *lowerer) repeats(to *chain, r *ir.Rule) bool {
@@ -184,6 +194,11 @@ func (l *lowerer) keySet(to *chain, g *group, keys []field, except *field) *set 
 		}
 		b.add(key, it.rule, l.comment(it.rule))
 	}
-	name := setName(to.name, verdictName(g.members[0].rule.Verdict), fields, except != nil)
+	verdict := g.members[0].rule.Verdict
+	b.set.counted = except == nil && counts(verdict)
+	name := valuesName(fields[0])
+	if len(fields) > 1 || b.set.counted {
+		name = keysName(to.name, verdictName(verdict), fields, except != nil)
+	}
 	return l.share(to.table, b.set, name, g.use(to))
 }

@@ -63,7 +63,7 @@ func nextMessage(b []byte, at int) (m message, rest []byte, err error) {
 
 // attrs holds the attributes of one level by their number; of two with the same number, the last. Numbers that nf_tables
 // does not use where this is read are left out.
-type attrs [16][]byte
+type attrs [19][]byte
 
 // parseAttrs reads the attributes of one level.
 func parseAttrs(b []byte) (a attrs, err error) {
@@ -163,6 +163,30 @@ func expressions(list []expression, b []byte) (_ []expression, err error) {
 		err = walk
 	}
 	return list, err
+}
+
+// actions returns the names of what the elements of a set do when they are found, with blanks between: "counter". It takes
+// the attributes for one such expression and for a list of them.
+func actions(one, list []byte) string {
+	if one != nil {
+		a, err := parseAttrs(one)
+		if err != nil {
+			return "damaged"
+		}
+		return a.text(unix.NFTA_EXPR_NAME)
+	}
+	if list == nil {
+		return ""
+	}
+	all, err := expressions(nil, list)
+	if err != nil {
+		return "damaged"
+	}
+	var names []string
+	for i := range all {
+		names = append(names, all[i].name)
+	}
+	return strings.Join(names, " ")
 }
 
 // comment returns the comment in a rule's user data, which is a list of byte-sized types and lengths (libnftnl's udata.h);

@@ -171,7 +171,11 @@ func setsText(t *testing.T, rules string) string {
 		for i := range s.len() {
 			elements = append(elements, string(s.appendElement(nil, i)))
 		}
-		lines = append(lines, s.name+" { "+strings.Join(elements, ", ")+" }")
+		counter := ""
+		if s.counted {
+			counter = " counter"
+		}
+		lines = append(lines, s.name+counter+" { "+strings.Join(elements, ", ")+" }")
 	}
 	for _, c := range r.tables[0].chains {
 		for i := range c.rules {
@@ -190,13 +194,21 @@ func TestMerge(t *testing.T) {
 iifname "a" counter accept`},
 		{"same rule twice", `ip iifname "a" accept ip iifname "a" accept`, `counter jump fwi
 iifname "a" counter accept`},
-		{"one field", `ip iifname "a" accept ip iifname "b" accept`, `interfaces { "a", "b" }
+		{"one field", `ip iifname "a" accept ip iifname "b" accept`, `fwi_accept_iif counter { "a", "b" }
 counter jump fwi
-iifname @interfaces counter accept`},
-		{"what is common stays", `ip iifname "a" oifname "eth0" ct state new accept ip iifname "b" oifname "eth0" ct state new accept`,
-			`interfaces { "a", "b" }
+iifname @fwi_accept_iif counter accept`},
+		{"one field of what is not counted by element", `ip iifname "a" return ip iifname "b" return`, `interfaces { "a", "b" }
 counter jump fwi
-iifname @interfaces oifname "eth0" ct state new counter accept`},
+iifname @interfaces counter return`},
+		{"what is common stays, before what counts", `ip iifname "a" oifname "eth0" ct state new accept ip iifname "b" oifname "eth0" ct state new accept`,
+			`fwi_accept_iif counter { "a", "b" }
+counter jump fwi
+oifname "eth0" ct state new iifname @fwi_accept_iif counter accept`},
+		{"an exception stands before what counts", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 accept ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 accept`,
+			`fwi_accept_saddr24 counter { 10.0.0.0, 10.0.1.0 }
+fwi_accept_saddr24_not_daddr24 { 10.0.0.0 . 10.0.0.0, 10.0.1.0 . 10.0.1.0 }
+counter jump fwi
+ip saddr & 255.255.255.0 . ip daddr & 255.255.255.0 != @fwi_accept_saddr24_not_daddr24 ip saddr & 255.255.255.0 == @fwi_accept_saddr24 counter accept`},
 		{"subnets, and not back to them", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 drop ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 drop`,
 			`subnets24 { 10.0.0.0, 10.0.1.0 }
 fwi_drop_saddr24_not_daddr24 { 10.0.0.0 . 10.0.0.0, 10.0.1.0 . 10.0.1.0 }
@@ -210,12 +222,12 @@ ip saddr 10.0.0.0/24 ip daddr != 10.0.1.0/24 counter drop`},
 ip daddr != 10.0.0.0/24 counter drop
 ip daddr != 10.0.1.0/24 counter drop`},
 		{"a lookup for each length", `ip saddr 10.0.0.0/24 accept ip saddr 10.1.0.0/25 accept ip saddr 10.0.1.0/24 accept ip saddr 10.1.0.128/25 accept`,
-			`subnets24 { 10.0.0.0, 10.0.1.0 }
-subnets25 { 10.1.0.0, 10.1.0.128 }
-subnets24_2 { 10.0.0.0, 10.1.0.0, 10.0.1.0 }
-ip saddr & 255.255.255.0 == @subnets24_2 counter jump fwi
-ip saddr & 255.255.255.0 == @subnets24 counter accept
-ip saddr & 255.255.255.128 == @subnets25 counter accept`},
+			`fwi_accept_saddr24 counter { 10.0.0.0, 10.0.1.0 }
+fwi_accept_saddr25 counter { 10.1.0.0, 10.1.0.128 }
+subnets24 { 10.0.0.0, 10.1.0.0, 10.0.1.0 }
+ip saddr & 255.255.255.0 == @subnets24 counter jump fwi
+ip saddr & 255.255.255.0 == @fwi_accept_saddr24 counter accept
+ip saddr & 255.255.255.128 == @fwi_accept_saddr25 counter accept`},
 		{"counters are not merged", `ip iifname "a" counter ip iifname "b" counter`, `interfaces { "a", "b" }
 iifname @interfaces counter jump fwi
 iifname "a" counter
@@ -223,14 +235,14 @@ iifname "b" counter`},
 		{"guard", `ip oifname "a" daddr 10.0.0.0/24 accept
 ip oifname "a" reject with port-unreachable
 ip oifname "b" daddr 10.0.1.0/24 accept
-ip oifname "b" reject with port-unreachable`, `fwi_accept_oif_daddr24 { "a" . 10.0.0.0, "b" . 10.0.1.0 }
+ip oifname "b" reject with port-unreachable`, `fwi_accept_oif_daddr24 counter { "a" . 10.0.0.0, "b" . 10.0.1.0 }
 interfaces { "a", "b" }
 oifname @interfaces counter jump fwi
 oifname . ip daddr & 255.255.255.0 @fwi_accept_oif_daddr24 counter accept
 counter reject`},
-		{"no guard for what all meet", `ip oifname "a" accept ip oifname "b" accept ip drop`, `interfaces { "a", "b" }
+		{"no guard for what all meet", `ip oifname "a" accept ip oifname "b" accept ip drop`, `fwi_accept_oif counter { "a", "b" }
 counter jump fwi
-oifname @interfaces counter accept
+oifname @fwi_accept_oif counter accept
 counter drop`},
 	}
 	for _, tt := range tests {

@@ -16,7 +16,9 @@ type readSet struct {
 	flags    uint32
 	length   int // of a key, in bytes
 	elements []readElement
-	closed   bool // closed is true if nothing but what is listed is in it: no catch-all, no element that goes by itself.
+	// closed is true if nothing but what is listed is in it, and a packet that is found there does no more than be counted: no
+	// catch-all, no element that goes by itself, or that has a limit.
+	closed bool
 
 	meanings map[string]*ir.Set // by what is looked up
 }
@@ -35,7 +37,8 @@ func (r *reader) set(m *message) error {
 		return fmt.Errorf("a set without a name, a table or the length of its keys")
 	}
 	s := &readSet{key: key, flags: m.attrs.number(unix.NFTA_SET_FLAGS), length: int(length), meanings: make(map[string]*ir.Set)}
-	s.closed = s.flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL|nftSetConcat) == 0
+	s.closed = s.flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL|nftSetConcat) == 0 &&
+		onlyCounts(actions(m.attrs[nftaSetExpr], m.attrs[nftaSetExpressions]))
 	r.sets[key] = s
 	return nil
 }
@@ -56,7 +59,8 @@ func (r *reader) elements(m *message) error {
 		e := readElement{from: a.value(unix.NFTA_SET_ELEM_KEY), to: a.value(nftaSetElemKeyEnd)}
 		flags := a.number(unix.NFTA_SET_ELEM_FLAGS)
 		e.end = flags&unix.NFT_SET_ELEM_INTERVAL_END != 0
-		if flags&nftSetElemCatchall != 0 || len(e.from) != s.length || e.to != nil && len(e.to) != s.length {
+		if flags&nftSetElemCatchall != 0 || len(e.from) != s.length || e.to != nil && len(e.to) != s.length ||
+			!onlyCounts(actions(a[unix.NFTA_SET_ELEM_EXPR], a[nftaSetElemExpressions])) {
 			s.closed = false
 		}
 		s.elements = append(s.elements, e)
@@ -66,6 +70,9 @@ func (r *reader) elements(m *message) error {
 	}
 	return bad
 }
+
+// onlyCounts is true of actions that change nothing for the packet.
+func onlyCounts(actions string) bool { return actions == "" || actions == "counter" }
 
 // ranges returns the elements in the order of their keys: the kernel's own is any. Those of an interval set become ranges. The kernel has the beginning of an interval as one element, and
 // what follows its end as another, marked one.

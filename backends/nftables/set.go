@@ -16,6 +16,7 @@ import (
 // set is a named set of a table: a hash table of keys, each a concatenation of values of the types.
 type set struct {
 	name    string
+	counted bool // counted is true if each element counts the packets that it is found for.
 	types   []dataType
 	stride  int    // bytes of a key
 	keys    []byte // one after the other
@@ -127,11 +128,15 @@ func (s *set) appendType(b []byte) []byte {
 	return b
 }
 
-// appendText appends the set as nft lists it, but that elements stand in the order of the rules that they came from.
+// appendText appends the set as nft lists it, but that elements stand in the order of the rules that they came from, and that
+// those of a counted set don't say so: the kernel gives each new one a counter.
 func (s *set) appendText(b []byte) []byte {
 	b = append(append(append(b, "\tset "...), s.name...), " {\n\t\ttype "...)
 	b = append(s.appendType(b), "\n\t\tsize "...)
 	b = append(strconv.AppendInt(b, int64(s.size()), 10), '\n')
+	if s.counted {
+		b = append(b, "\t\tcounter\n"...)
+	}
 	if c := s.comment(); c != "" {
 		b = append(append(append(b, "\t\tcomment \""...), c...), "\"\n"...)
 	}

@@ -47,10 +47,10 @@ func (b *setBuilder) add(key []byte, from *ir.Rule, note string) {
 }
 
 // share returns the set of the table that has the types and elements of s, or adds s under the name, or under the name with a
-// number behind it.
+// number behind it. A counted set is one rule's alone: its figures are.
 func (l *lowerer) share(t *table, s *set, name, use string) *set {
 	for _, old := range t.sets {
-		if slices.Equal(old.types, s.types) && bytes.Equal(old.keys, s.keys) {
+		if !s.counted && !old.counted && slices.Equal(old.types, s.types) && bytes.Equal(old.keys, s.keys) {
 			old.use(use)
 			return old
 		}
@@ -76,15 +76,16 @@ func (l *lowerer) freeName(t *table, name string) string {
 	}
 }
 
-// setName returns a name that says what is in a set. Values of one field are what they are, whoever looks them up; keys of several
-// fields belong to the rules of a chain with one verdict: fwi_accept_oif_daddr24.
-func setName(chain, verdict string, fields []field, except bool) string {
-	if len(fields) == 1 {
-		if f := fields[0]; f.isAddr() {
-			return "subnets" + itoa(f.bits)
-		}
-		return "interfaces"
+// valuesName returns the name of a set of values of one field, which are what they are, whoever looks them up.
+func valuesName(f field) string {
+	if f.isAddr() {
+		return "subnets" + itoa(f.bits)
 	}
+	return "interfaces"
+}
+
+// keysName returns the name of a set of keys that belong to the rules of a chain with one verdict: fwi_accept_oif_daddr24.
+func keysName(chain, verdict string, fields []field, except bool) string {
 	name := chain + "_" + verdict
 	for i, f := range fields {
 		if except && i == len(fields)-1 {

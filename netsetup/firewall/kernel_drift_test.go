@@ -83,6 +83,8 @@ func setTamperings() []tampering {
 		{"pair of elements replaced", "nft delete element ip vnetc fwx_accept_iif_oif '{ vbr0 . vbr0 }'; nft add element ip vnetc fwx_accept_iif_oif '{ vbr0 . vbr1 }'"},
 		{"set flushed", "nft flush set ip vnetc interfaces"},
 		{"set unused and flushed", "nft flush chain ip vnetc prt; nft flush set ip vnetc subnets24"},
+		{"counters lost", `set=$(nft -s list set ip vnetc fwx_accept_iif_oif | sed '/\tcounter$/d; s/ counter//'); nft flush chain ip vnetc fwx
+nft delete set ip vnetc fwx_accept_iif_oif; echo "$set" | nft -f -; nft add rule ip vnetc fwx iifname . oifname @fwx_accept_iif_oif counter accept`},
 		{"set deleted", "nft flush chain ip vnetc prt; nft delete set ip vnetc subnets24"},
 		{"another set asked", "nft replace rule ip vnetc fwo handle $(handle fwo 1) iifname @interfaces counter accept"},
 	}
