@@ -22,6 +22,8 @@ import (
 // Later chains see a rewritten packet: the first address of the range, and the packet's own port if it is in the range,
 // else the first. Where the kernel takes the address from an interface (masquerade, redirect of what came in), the old one
 // stays, as no packet tells it.
+// Its connection has the status that goes with it from then on, unless what is known of address and port is what the packet had
+// anyhow (nf_nat_setup_info in net/netfilter/nf_nat_core.c sets the status only where the tuple changes).
 //
 // Eval fails on what is no packet, on a fate that hangs on [Opaque] (*[UnknownError]), and on jumps that lead nowhere or in
 // a circle, which [Verify] finds beforehand.
@@ -245,13 +247,14 @@ func (e *evaluation) call(step Step, name string, depth int) (course, error) {
 
 // rewrite gives the packet the address and port of n, as far as they are known.
 func (e *evaluation) rewrite(n NAT) (course, error) {
-	addr, port := &e.packet.Src, &e.packet.SPort
+	addr, port, status := &e.packet.Src, &e.packet.SPort, StatusSNAT
 	if n.Kind == KindDNAT || n.Kind == KindRedirect {
-		addr, port = &e.packet.Dst, &e.packet.DPort
+		addr, port, status = &e.packet.Dst, &e.packet.DPort, StatusDNAT
 		e.fate.DNAT = &n
 	} else {
 		e.fate.SNAT = &n
 	}
+	hadAddr, hadPort := *addr, *port
 	if !n.Addrs.IsZero() {
 		*addr = n.Addrs.From
 	} else if n.Kind == KindRedirect && e.hook == Output { // nf_nat_redirect.c: what the host sends to itself goes to lo
@@ -259,6 +262,9 @@ func (e *evaluation) rewrite(n NAT) (course, error) {
 	}
 	if !n.Ports.IsZero() && HasPorts(e.packet.Proto) && (*port < n.Ports.From || *port > n.Ports.To) {
 		*port = n.Ports.From
+	}
+	if !n.TellsAddr(e.hook) || *addr != hadAddr || *port != hadPort {
+		e.packet.Status |= status
 	}
 	return done, nil
 }

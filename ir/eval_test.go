@@ -62,6 +62,8 @@ func fate(t *testing.T, p *ir.Program, pkt ir.Packet) string {
 
 func TestEvalMatches(t *testing.T) {
 	in := func(p *ir.Packet) {}
+	dnat := func(p *ir.Packet) { p.Status = ir.StatusDNAT }
+	invalid := func(p *ir.Packet) { p.State = ir.StateInvalid }
 	icmp := func(p *ir.Packet) { p.Proto, p.ICMPType, p.ICMPCode = ir.ICMP, 3, 4 }
 	tests := []struct {
 		name  string
@@ -124,6 +126,14 @@ func TestEvalMatches(t *testing.T) {
 
 		{"ct state", ir.CTState{States: ir.StateNew | ir.StateRelated}, tcp4(in), true},
 		{"ct state other", ir.CTState{States: ir.StateEstablished | ir.StateRelated}, tcp4(in), false},
+		{"ct status", ir.CTStatus{Status: ir.StatusDNAT}, tcp4(dnat), true},
+		{"ct status, one of two", ir.CTStatus{Status: ir.StatusSNAT | ir.StatusDNAT}, tcp4(dnat), true},
+		{"ct status other", ir.CTStatus{Status: ir.StatusSNAT}, tcp4(dnat), false},
+		{"ct status none", ir.CTStatus{Status: ir.StatusDNAT}, tcp4(in), false},
+		{"ct status not", ir.CTStatus{Status: ir.StatusDNAT, Not: true}, tcp4(in), true},
+		{"ct status not other", ir.CTStatus{Status: ir.StatusSNAT, Not: true}, tcp4(dnat), true},
+		{"ct status not, but so", ir.CTStatus{Status: ir.StatusSNAT | ir.StatusDNAT, Not: true}, tcp4(dnat), false},
+		{"ct status not, no connection", ir.CTStatus{Status: ir.StatusDNAT, Not: true}, tcp4(invalid), false}, // nft_ct_get_eval: break
 		{"ct state not", ir.CTState{States: ir.StateInvalid, Not: true}, tcp4(in), true},
 		{"mark", ir.Mark{Value: 0x10, Mask: 0xf0}, tcp4(func(p *ir.Packet) { p.Mark = 0x31f }), true},
 		{"mark other bits", ir.Mark{Value: 0x10, Mask: ^uint32(0)}, tcp4(func(p *ir.Packet) { p.Mark = 0x11 }), false},
@@ -327,6 +337,11 @@ func TestEvalNAT(t *testing.T) {
 			base(ir.Input, ir.FilterType, 0, rule(ir.Drop{}, ir.DPort{From: 80, To: 80}))}, func(p *ir.Packet) { p.Out = "" }, "dropped"},
 		{"redirect of what the host sends", []*ir.Chain{base(ir.Output, ir.NATType, -100, rule(ir.Redirect{})),
 			base(ir.Postrouting, ir.FilterType, 0, rule(ir.Drop{}, ir.DAddr{Prefix: prefix("127.0.0.1/32")}))}, func(p *ir.Packet) { p.In = "" }, "dropped"},
+		{"dnat is a status later", []*ir.Chain{dnat, seen(ir.CTStatus{Status: ir.StatusDNAT})}, nil, "dropped"},
+		{"dnat to where it went anyhow is none", []*ir.Chain{dnat, seen(ir.CTStatus{Status: ir.StatusDNAT})},
+			func(p *ir.Packet) { p.Dst, p.DPort = one.From, 81 }, "accepted, dnat to 203.0.113.4 port 80-81"},
+		{"dnat of the port alone is one", []*ir.Chain{dnat, seen(ir.CTStatus{Status: ir.StatusDNAT})},
+			func(p *ir.Packet) { p.Dst, p.DPort = one.From, 82 }, "dropped"},
 		{"dropped, so no NAT", []*ir.Chain{dnat, seen()}, nil, "dropped"},
 	}
 	for _, tt := range tests {

@@ -59,6 +59,12 @@ type NAT struct {
 	Ports PortRange
 }
 
+// TellsAddr is true if n, done at hook, says which address a packet gets: masquerade and the redirect of what came in leave that
+// to an interface.
+func (n NAT) TellsAddr(hook Hook) bool {
+	return !n.Addrs.IsZero() || n.Kind == KindRedirect && hook == Output
+}
+
 // Outcome is how a packet's way through a firewall ends.
 type Outcome uint8
 

@@ -39,8 +39,8 @@ func (e *evaluation) meets(r *Rule) answer {
 //
 // Not turns a condition around among the packets that have the field: both targets match an address, a port or an ICMP
 // type only after the protocol that carries it (nft(8) adds the missing "meta l4proto tcp", iptables(8) wants -p). So for a
-// packet of the other family an address match does not hold, negated or not, nor a port match for a packet without ports.
-// Interfaces, states and marks are there for every packet.
+// packet of the other family an address match does not hold, negated or not, nor a port match for a packet without ports,
+// nor a match on the status of a connection for a packet that has none. Interfaces, states and marks are there for every packet.
 func (e *evaluation) holds(m Match) answer {
 	p := &e.packet
 	switch m := m.(type) {
@@ -67,6 +67,8 @@ func (e *evaluation) holds(m Match) answer {
 		return answerOf((p.Proto == ICMP || p.Proto == ICMPv6) && is != m.Not)
 	case CTState:
 		return answerOf((p.State&m.States != 0) != m.Not)
+	case CTStatus:
+		return answerOf(p.State&Tracked != 0 && (p.Status&m.Status != 0) != m.Not)
 	case Mark:
 		return answerOf((p.Mark&m.Mask == m.Value) != m.Not)
 	case Lookup:

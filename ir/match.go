@@ -94,12 +94,34 @@ const (
 	StateUntracked
 )
 
+// Tracked are the states of packets that belong to a connection.
+const Tracked = StateEstablished | StateRelated | StateNew
+
 // String returns nft(8)'s words for the states of s, with commas.
 func (s State) String() string { return stateWords(s) }
 
 // CTState holds if the packet's connection tracking state is one of States.
 type CTState struct {
 	States State
+	Not    bool
+}
+
+// Status is a set of what NAT does to a packet's connection, the bits of nft(8)'s ct status that rules look at.
+type Status uint8
+
+const (
+	StatusSNAT Status = 1 << iota // its source is rewritten
+	StatusDNAT                    // its destination is rewritten
+)
+
+// String returns nft(8)'s words for the bits of s, with commas.
+func (s Status) String() string { return statusWords(s) }
+
+// CTStatus holds if NAT does one of Status to the packet's connection: ct status in nft(8), the states SNAT and DNAT in
+// iptables-extensions(8). A packet without a connection, invalid or untracked, has no status, and the match does not hold for
+// it, negated or not.
+type CTStatus struct {
+	Status Status
 	Not    bool
 }
 
@@ -125,5 +147,6 @@ func (SPort) isMatch()      {}
 func (DPort) isMatch()      {}
 func (ICMPType) isMatch()   {}
 func (CTState) isMatch()    {}
+func (CTStatus) isMatch()   {}
 func (Mark) isMatch()       {}
 func (Opaque) isMatch()     {}

@@ -20,8 +20,9 @@ type Packet struct {
 	SPort, DPort       uint16 // for protocols with ports
 	ICMPType, ICMPCode uint8  // for ICMP and ICMPv6
 
-	State State // one bit
-	Mark  uint32
+	State  State  // one bit
+	Status Status // of its connection, when it meets the first rule
+	Mark   uint32
 }
 
 // HasPorts is true if packets of protocol proto have ports: TCP, UDP, SCTP, DCCP and UDP-Lite.
@@ -87,6 +88,8 @@ func (p Packet) check() error {
 		return errors.New("packet without an interface: it needs one by which it came, or leaves, or both")
 	case bits.OnesCount8(uint8(p.State)) != 1 || p.State > StateUntracked:
 		return fmt.Errorf("packet with connection state %q: it has exactly one", stateWords(p.State))
+	case p.Status > StatusSNAT|StatusDNAT || p.Status != 0 && p.State&Tracked == 0:
+		return fmt.Errorf("packet in state %s with status %#x: only connections have one, snat and dnat", p.State, uint8(p.Status))
 	}
 	return nil
 }
@@ -118,6 +121,22 @@ func stateWords(s State) string {
 	return strings.Join(words, ",")
 }
 
+var statusNames = [...]struct {
+	status Status
+	name   string
+}{{StatusSNAT, "snat"}, {StatusDNAT, "dnat"}}
+
+// statusWords returns nft(8)'s words for the bits of s, with commas.
+func statusWords(s Status) string {
+	var words []string
+	for _, n := range statusNames {
+		if s&n.status != 0 {
+			words = append(words, n.name)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
 // String returns p as one line of words, which [ParsePacket] reads: tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new.
 func (p Packet) String() string {
 	var b strings.Builder
@@ -140,6 +159,9 @@ func (p Packet) String() string {
 		fmt.Fprintf(&b, " out %s", word(p.Out))
 	}
 	fmt.Fprintf(&b, " state %s", stateWords(p.State))
+	if p.Status != 0 {
+		fmt.Fprintf(&b, " status %s", statusWords(p.Status))
+	}
 	if p.Mark != 0 {
 		fmt.Fprintf(&b, " mark %#x", p.Mark)
 	}

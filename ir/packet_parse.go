@@ -17,18 +17,18 @@ import (
 // The grammar of packet expressions: the protocol, then parts in any order, each a key and one word.
 type (
 	textPacket struct {
-		Proto textWord      `parser:"(?! 'from' | 'to' | 'on' | 'out' | 'state' | 'mark' | 'type' | 'code' ) @@"`
+		Proto textWord      `parser:"(?! 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' ) @@"`
 		Parts []*packetPart `parser:"@@*"`
 	}
 	packetPart struct {
 		Pos   lexer.Position
-		Key   string   `parser:"@( 'from' | 'to' | 'on' | 'out' | 'state' | 'mark' | 'type' | 'code' )"`
+		Key   string   `parser:"@( 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' )"`
 		Value textWord `parser:"@@"`
 	}
 )
 
 // packetKeys are the keys in the order in which [Packet.String] writes them.
-var packetKeys = [...]string{"type", "code", "from", "on", "to", "out", "state", "mark"}
+var packetKeys = [...]string{"type", "code", "from", "on", "to", "out", "state", "status", "mark"}
 
 // packetGrammar is built when it is first asked for, as grammar is.
 var packetGrammar = sync.OnceValue(func() *participle.Parser[textPacket] {
@@ -59,7 +59,7 @@ const (
 //
 // The protocol comes first, by its name or its number; the other parts may come in any order. A packet has both addresses
 // and at least one interface: on names the one by which it came, out the one by which it leaves. Where other words are left
-// out the packet is new, bears no mark, goes from port 40000 to port 443, and is an echo request if it is ICMP. IPv6
+// out the packet is new, bears no mark, belongs to no connection that NAT rewrites, goes from port 40000 to port 443, and is an echo request if it is ICMP. IPv6
 // addresses stand in brackets where a port follows. ICMP types have nft(8)'s names, or numbers.
 //
 // All wrong values are reported at once, in a file called [PacketFile]; with errors the packet is the zero value.
@@ -146,6 +146,9 @@ func (t *packetReader) packet(tree *textPacket) Packet {
 	}
 	if w := t.part("state"); w != nil {
 		p.State = t.state(*w)
+	}
+	if w := t.part("status"); w != nil {
+		p.Status = t.natStatus(*w, p.State)
 	}
 	if w := t.part("mark"); w != nil {
 		p.Mark = uint32(t.number(*w, 32))
@@ -306,4 +309,15 @@ func (t *packetReader) state(w textWord) State {
 		t.value(w, "one connection state", "write one of invalid, established, related, new, untracked")
 	}
 	return s
+}
+
+// natStatus reads the status of the connection of a packet in state s.
+func (t *packetReader) natStatus(w textWord, s State) Status {
+	status := t.status(w)
+	if status != 0 && s != 0 && s&Tracked == 0 {
+		t.errorf("packet-unfit", w.Pos.Offset, len(w.Text), fmt.Sprintf("status %s of a packet in state %s", status, s),
+			"a packet that is invalid or untracked belongs to no connection, and only connections are rewritten",
+			"take the status out, or write state new, established or related")
+	}
+	return status
 }

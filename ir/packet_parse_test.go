@@ -40,6 +40,9 @@ func TestParsePacket(t *testing.T) {
 			p.Proto, p.In, p.Out, p.Src, p.Dst, p.SPort, p.DPort = ir.UDP, "", "virbr0", a("10.20.1.1"), a("10.20.1.5"), 53, 40000
 			p.State, p.Mark = ir.StateEstablished, 16
 		})},
+		{"status of its connection", "tcp from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0 state established status snat,dnat", with(func(p *ir.Packet) {
+			p.State, p.Status = ir.StateEstablished, ir.StatusSNAT|ir.StatusDNAT
+		})},
 		{"echo request unsaid", "icmp from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0", with(func(p *ir.Packet) {
 			p.Proto, p.SPort, p.DPort, p.ICMPType = ir.ICMP, 0, 0, 8 // RFC 792
 		})},
@@ -100,6 +103,8 @@ func TestParsePacketErrors(t *testing.T) {
 		{`tcp ` + from + `on "" ` + to, `packet-value 1:23 ""`, "bytes"},
 		{`tcp ` + from + `on "virbr0 ` + to, `packet-syntax 1:23 "`, "quote"},
 		{"tcp " + from + "on a " + to + "state old", "packet-value 1:47 old", "established"},
+		{"tcp " + from + "on a " + to + "status natted", "packet-value 1:48 natted", "dnat"},
+		{"tcp " + from + "on a " + to + "state invalid status dnat", "packet-unfit 1:62 dnat", "established"},
 		{"tcp " + from + "on a " + to + "state new,related", "packet-value 1:47 new,related", "one of"},
 		{"tcp " + from + "on a " + to + "mark 0x1/0xf", "packet-value 1:46 0x1/0xf", "number"},
 		{"tcp " + from + to, "packet-missing 1:36 ", "on IFNAME"},
@@ -170,6 +175,9 @@ func TestPacketRoundTrip(t *testing.T) {
 		}
 		if p.In == "" || r.Intn(2) == 0 {
 			p.Out = names[r.Intn(len(names))]
+		}
+		if p.State&ir.Tracked != 0 {
+			p.Status = ir.Status(r.Intn(4))
 		}
 		if r.Intn(2) == 0 {
 			p.Mark = r.Uint32()

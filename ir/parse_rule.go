@@ -108,6 +108,8 @@ func (t *textReader) match(m *textMatch) Match {
 		return t.icmpType(m)
 	case "state":
 		return CTState{States: t.states(m.Value), Not: m.Not}
+	case "status":
+		return CTStatus{Status: t.status(m.Value), Not: m.Not}
 	case "mark":
 		value, mask := t.mark(m.Value)
 		return Mark{Value: value, Mask: mask, Not: m.Not}

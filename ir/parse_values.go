@@ -129,6 +129,24 @@ func (t *textReader) states(w textWord) State {
 	return all
 }
 
+func (t *textReader) status(w textWord) Status {
+	var all Status
+	for _, name := range strings.Split(t.text(w), ",") {
+		known := Status(0)
+		for _, n := range statusNames {
+			if n.name == name {
+				known = n.status
+			}
+		}
+		if known == 0 {
+			t.value(w, "a connection's NAT status", "write snat, dnat, or both with a comma between them")
+			return 0
+		}
+		all |= known
+	}
+	return all
+}
+
 // mark returns w as VALUE/MASK, or as VALUE alone for all bits.
 func (t *textReader) mark(w textWord) (value, mask uint32) {
 	text := t.text(w)

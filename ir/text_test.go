@@ -78,6 +78,9 @@ ct state established,related
 ct state new
 ct state != invalid
 ct state established,new,untracked
+ct status dnat
+ct status snat,dnat
+ct status != dnat
 mark 0x1
 mark 0x10/0xf0
 mark != 0x10/0xf0

@@ -53,8 +53,8 @@ func (c RejectCode) Families() Family {
 // Reject ends the packet and tells its sender so.
 type Reject struct{ With RejectCode }
 
-// Return goes back to the rule after the jump that led to this chain; in a base chain or group it ends the walk as the
-// policy says.
+// Return goes back to the rule after the jump that led to this chain. In a base chain it ends the walk as the policy says; in
+// a group it leaves the group, and the walk goes on with the next one of the same hook: from FWX in FWI, from FWI in FWO.
 type Return struct{}
 
 // Jump goes on in the chain of this name in the same table, and comes back at its end or at a Return.

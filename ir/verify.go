@@ -23,7 +23,7 @@ import (
 //	 9 ir-port       a range of ports does not end before it begins; NAT goes to ports from 1
 //	10 ir-port       a rule with ports matches a protocol that has them
 //	11 ir-icmp       a rule with an ICMP type matches ICMP in IPv4, or ICMPv6 in IPv6
-//	12 ir-match      a match on connection states names one at least, and known ones only
+//	12 ir-match      a match on connection states or status names one at least, and known ones only
 //	13 ir-match      a mark has no bits outside its mask, and the mask some
 //	14 ir-match      a rule has no empty match
 //	15 ir-verdict    a rule has a verdict

@@ -66,6 +66,11 @@ func (v *ruleVerifier) match(m Match) {
 			v.wrong("ir-match", fmt.Sprintf("match on connection states %#x", uint8(m.States)),
 				"a packet has one of five states, and the match asks for some of them", "name the states that are meant")
 		}
+	case CTStatus:
+		if m.Status == 0 || m.Status >= StatusDNAT<<1 {
+			v.wrong("ir-match", fmt.Sprintf("match on connection status %#x", uint8(m.Status)),
+				"NAT rewrites a connection's source, its destination or both, and the match asks for some of these", "name what is meant: snat, dnat")
+		}
 	case Mark:
 		if m.Mask == 0 || m.Value&^m.Mask != 0 {
 			v.wrong("ir-match", fmt.Sprintf("mark %#x under mask %#x", m.Value, m.Mask),

@@ -71,6 +71,31 @@ func (v *verifier) element(e []Match, d *setDemands) {
 	}
 }
 
+// Families returns the families whose packets can meet r: only packets of an address's own family have such an address,
+// whatever the sense of the match, and what looks into a set of addresses stands in a rule for their family.
+func (r *Rule) Families() Family {
+	f := r.Family
+	for _, m := range r.Matches {
+		f = narrowed(f, m)
+		if l, ok := m.(Lookup); ok {
+			for _, element := range l.Set.Elements {
+				for _, m := range element {
+					f = narrowed(f, m)
+				}
+			}
+		}
+	}
+	return f
+}
+
+// narrowed returns those of f whose packets can have the address that m asks for.
+func narrowed(f Family, m Match) Family {
+	if of := matchFamily(m); of != 0 {
+		return f & of
+	}
+	return f
+}
+
 // matchFamily returns the family of the addresses in m, 0 if it has none.
 func matchFamily(m Match) Family {
 	switch m := m.(type) {

@@ -148,6 +148,8 @@ func TestVerifyBuilt(t *testing.T) {
 		want string
 	}{
 		{"12 no state", group(rule(ir.Accept{}, ir.CTState{})), "ir-match match on connection states 0x0"},
+		{"12 no status", group(rule(ir.Accept{}, ir.CTStatus{})), "ir-match match on connection status 0x0"},
+		{"12 unknown status", group(rule(ir.Accept{}, ir.CTStatus{Status: 1 << 2})), "ir-match match on connection status 0x4"},
 		{"12 unknown state", group(rule(ir.Accept{}, ir.CTState{States: 1 << 5})), "ir-match match on connection states 0x20"},
 		{"14 empty match", group(rule(ir.Accept{}, nil)), "ir-match rule in FWI with an empty match"},
 		{"15 no verdict", group(rule(nil)), "ir-verdict rule in FWI without a verdict"},

@@ -45,6 +45,8 @@ func MatchText(m Match) string {
 		return "icmp type " + not(m.Not) + icmpWords(m)
 	case CTState:
 		return "ct state " + not(m.Not) + stateWords(m.States)
+	case CTStatus:
+		return "ct status " + not(m.Not) + statusWords(m.Status)
 	case Mark:
 		return "mark " + not(m.Not) + markWords(m)
 	case Lookup:

@@ -208,6 +208,8 @@ func TestLostMeaning(t *testing.T) {
 		"ICMPType.Not":     change(func(m *ir.ICMPType) { m.Not = false }),
 		"CTState.States":   change(func(m *ir.CTState) { m.States |= ir.StateNew }),
 		"CTState.Not":      change(func(m *ir.CTState) { m.Not = false }),
+		"CTStatus.Status":  change(func(m *ir.CTStatus) { m.Status ^= ir.StatusSNAT }),
+		"CTStatus.Not":     change(func(m *ir.CTStatus) { m.Not = false }),
 		"Mark.Mask":        change(func(m *ir.Mark) { m.Mask = 0xffffffff }),
 		"Mark.Value":       change(func(m *ir.Mark) { m.Value ^= m.Mask & -m.Mask }),
 		"Mark.Not":         change(func(m *ir.Mark) { m.Not = false }),

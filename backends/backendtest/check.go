@@ -106,27 +106,10 @@ func rules(p *ir.Program) []*ir.Rule {
 
 // meets returns the families of which packets can meet r in chain c.
 func meets(c *ir.Chain, r *ir.Rule) ir.Family {
-	f := r.Family
 	if c.Group == 0 {
-		f &= c.Family
+		return r.Families() & c.Family
 	}
-	for _, m := range r.Matches {
-		switch m := m.(type) {
-		case ir.SAddr:
-			f &= familyOf(m.Prefix.Addr())
-		case ir.DAddr:
-			f &= familyOf(m.Prefix.Addr())
-		case ir.SAddrRange:
-			f &= familyOf(m.From)
-		case ir.DAddrRange:
-			f &= familyOf(m.From)
-		case ir.Lookup:
-			for _, e := range m.Set.Elements {
-				f = meets(&ir.Chain{Family: ir.Both}, &ir.Rule{Family: f, Matches: e})
-			}
-		}
-	}
-	return f
+	return r.Families()
 }
 
 func familyOf(a netip.Addr) ir.Family {

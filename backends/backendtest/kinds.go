@@ -127,6 +127,9 @@ func SingleKinds() []Sample {
 		}
 		for _, r := range verdictRules() {
 			add(r, ir.Rule{Family: ir.Both, Verdict: s.visible})
+			if _, leads := target(r.Verdict); leads {
+				add(r) // what the other chain does shows alone
+			}
 		}
 	}
 	return samples
@@ -161,7 +164,7 @@ var families = [...]ir.Family{ir.IPv4, ir.IPv6, ir.Both}
 // appendRule appends a rule if packets of all of f can meet it.
 func appendRule(all []ir.Rule, f ir.Family, v ir.Verdict, matches ...ir.Match) []ir.Rule {
 	r := ir.Rule{Family: f, Matches: matches, Verdict: v}
-	if meets(&ir.Chain{Family: ir.Both}, &r) == f {
+	if r.Families() == f {
 		all = append(all, r)
 	}
 	return all

@@ -132,12 +132,15 @@ func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(fr
 // states are the five states of which a packet has one.
 var states = []ir.State{ir.StateInvalid, ir.StateEstablished, ir.StateRelated, ir.StateNew, ir.StateUntracked}
 
+// statuses are what NAT may have done to a packet's connection.
+var statuses = []ir.Status{0, 0, ir.StatusSNAT, ir.StatusDNAT, ir.StatusSNAT | ir.StatusDNAT}
+
 // packet returns any packet of family f.
 func (v *values) packet(random *rand.Rand, f ir.Family) ir.Packet {
 	icmp := pick(random, v.icmp)
 	p := ir.Packet{
 		Family: f, In: pick(random, v.names), Out: pick(random, v.names), Src: pick(random, v.addrs[f]), Dst: pick(random, v.addrs[f]),
-		Proto: pick(random, v.protos), State: pick(random, states), Mark: pick(random, v.marks),
+		Proto: pick(random, v.protos), State: pick(random, states), Status: pick(random, statuses), Mark: pick(random, v.marks),
 		SPort: pick(random, v.ports), DPort: pick(random, v.ports), ICMPType: icmp[0], ICMPCode: icmp[1],
 	}
 	switch random.IntN(4) {
@@ -149,13 +152,16 @@ func (v *values) packet(random *rand.Rand, f ir.Family) ir.Packet {
 	return tidy(p)
 }
 
-// tidy takes away the fields that a packet of its protocol has not.
+// tidy takes away the fields that a packet of its protocol, or of its state, has not.
 func tidy(p ir.Packet) ir.Packet {
 	if !ir.HasPorts(p.Proto) {
 		p.SPort, p.DPort = 0, 0
 	}
 	if p.Proto != ir.ICMP && p.Proto != ir.ICMPv6 {
 		p.ICMPType, p.ICMPCode = 0, 0
+	}
+	if p.State&ir.Tracked == 0 {
+		p.Status = 0
 	}
 	return p
 }
@@ -210,6 +216,8 @@ func aimAt(p *ir.Packet, matches []ir.Match, random *rand.Rand) {
 			set(&p.ICMPCode, m.Code, m.Not)
 		case ir.CTState:
 			set(&p.State, m.States&-m.States, m.Not)
+		case ir.CTStatus:
+			set(&p.Status, m.Status&-m.Status, m.Not)
 		case ir.Mark:
 			set(&p.Mark, m.Value, m.Not)
 		}
@@ -240,6 +248,7 @@ func (v *values) around(p ir.Packet, random *rand.Rand) []ir.Packet {
 	change(func(q *ir.Packet) { q.SPort = pick(random, v.ports) })
 	change(func(q *ir.Packet) { q.DPort = pick(random, v.ports) })
 	change(func(q *ir.Packet) { q.State = pick(random, states) })
+	change(func(q *ir.Packet) { q.Status = pick(random, statuses) })
 	change(func(q *ir.Packet) { q.Mark = pick(random, v.marks) })
 	change(func(q *ir.Packet) { q.In = "" })
 	change(func(q *ir.Packet) { q.Out = "" })

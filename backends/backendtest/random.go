@@ -100,6 +100,7 @@ func (g *generator) rule(within ir.Family) ir.Rule {
 		add(6, func() ir.Match { from, to := g.addrs(r.Family); return ir.DAddrRange{From: from, To: to, Not: g.not()} })
 	}
 	add(3, func() ir.Match { return ir.CTState{States: ir.State(1 + g.IntN(31)), Not: g.not()} })
+	add(5, func() ir.Match { return ir.CTStatus{Status: ir.Status(1 + g.IntN(3)), Not: g.not()} })
 	add(6, func() ir.Match {
 		mask := pick(g.Rand, []uint32{0xffffffff, 0xf, 0xf0})
 		return ir.Mark{Value: uint32(g.IntN(256)) & mask, Mask: mask, Not: g.not()}

@@ -30,6 +30,8 @@ func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal
 		return l.icmp(f, m, fs)
 	case ir.CTState:
 		return l.ctstate(m)
+	case ir.CTStatus:
+		return l.ctstatus(m)
 	case ir.Mark:
 		l.mark(m)
 	case ir.Lookup:
@@ -151,6 +153,37 @@ func (l *lowering) ctstate(m ir.CTState) *refusal {
 	l.option("--ctstate", m.Not)
 	for _, s := range ctstates {
 		if m.States&s.state != 0 {
+			l.text = append(append(l.text, s.name...), ',')
+		}
+	}
+	l.text = l.text[:len(l.text)-1]
+	return nil
+}
+
+type natstate struct {
+	status ir.Status
+	name   string
+}
+
+// natstates are the words of --ctstate that tell of NAT, in the order in which iptables-save prints them behind ctstates.
+var natstates = [...]natstate{{ir.StatusSNAT, "SNAT"}, {ir.StatusDNAT, "DNAT"}}
+
+// noConnection are the states of packets that belong to none.
+const noConnection = ir.StateInvalid | ir.StateUntracked
+
+// ctstatus appends -m conntrack with the virtual states SNAT and DNAT. ! --ctstate DNAT holds for packets without a connection
+// too (conntrack_mt in net/netfilter/xt_conntrack.c); the match does not, so that their states are named beside it.
+func (l *lowering) ctstatus(m ir.CTStatus) *refusal {
+	if m.Status == 0 {
+		return refusalf("--ctstate needs a state", "leave the condition out", "a rule for no connection status at all")
+	}
+	l.text = append(l.text, " -m conntrack"...)
+	l.option("--ctstate", m.Not)
+	if m.Not {
+		l.text = append(l.text, "INVALID,UNTRACKED,"...)
+	}
+	for _, s := range natstates {
+		if m.Status&s.status != 0 {
 			l.text = append(append(l.text, s.name...), ',')
 		}
 	}

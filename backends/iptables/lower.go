@@ -116,7 +116,7 @@ func (l *lowering) chain(f ir.Family, table string, at *place, set *Ruleset) int
 		if at.rules != nil && !at.rules(r) || r.Family&f == 0 {
 			continue
 		}
-		if may := meets(r); may&f == 0 && may != 0 {
+		if may := r.Families(); may&f == 0 && may != 0 {
 			continue
 		}
 		l.text = append(append(l.text[:0], "-A "...), at.name...)
@@ -132,7 +132,7 @@ func (l *lowering) chain(f ir.Family, table string, at *place, set *Ruleset) int
 
 // rule appends matches, comment and verdict of r.
 func (l *lowering) rule(f ir.Family, at *place, r *ir.Rule) *refusal {
-	if meets(r) == 0 {
+	if r.Families() == 0 {
 		return &refusal{
 			what: "rule for packets of no family",
 			why:  "its addresses are of a family that the rule, or another of its addresses, is not for",
@@ -145,24 +145,6 @@ func (l *lowering) rule(f ir.Family, at *place, r *ir.Rule) *refusal {
 	}
 	l.comment(r)
 	return l.verdict(f, at, r, m)
-}
-
-// meets returns the families of which packets can meet all matches of r: a match on an IPv4 address holds for no IPv6 packet.
-func meets(r *ir.Rule) ir.Family {
-	f := r.Family
-	for _, m := range r.Matches {
-		switch m := m.(type) {
-		case ir.SAddr:
-			f &= familyOf(m.Prefix.Addr())
-		case ir.DAddr:
-			f &= familyOf(m.Prefix.Addr())
-		case ir.SAddrRange:
-			f &= familyOf(m.From)
-		case ir.DAddrRange:
-			f &= familyOf(m.From)
-		}
-	}
-	return f
 }
 
 // refusal is what iptables can't say: a diagnostic without its place.

@@ -70,7 +70,7 @@ func collect(r *ir.Rule) (fields, *refusal) {
 			at = &m.dstRange
 		case ir.ICMPType:
 			at = &m.icmp
-		case ir.CTState, ir.Mark, ir.Lookup, ir.Opaque:
+		case ir.CTState, ir.CTStatus, ir.Mark, ir.Lookup, ir.Opaque:
 			continue
 		default:
 			panic(fmt.Sprintf("iptables: unknown match %T", match))

@@ -2,6 +2,7 @@ package iptables_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,12 @@ func TestReadRule(t *testing.T) {
 		{"-p ipv6-icmp -m icmp6 ! --icmpv6-type neighbour-solicitation -j ACCEPT", accept6(ir.L4Proto{Proto: ir.ICMPv6}, ir.ICMPType{Type: 135, Not: true})},
 		{"-m state --state NEW,established -j ACCEPT", accept(ir.CTState{States: ir.StateNew | ir.StateEstablished})},
 		{"-m conntrack ! --ctstate INVALID --ctproto 6 -j ACCEPT", accept(ir.CTState{States: ir.StateInvalid, Not: true}, ir.Opaque{Text: "-m conntrack --ctproto 6"})},
-		{"-m conntrack --ctstate DNAT -j ACCEPT", accept(ir.Opaque{Text: "-m conntrack --ctstate DNAT"})},
+		{"-m conntrack --ctstate DNAT -j ACCEPT", accept(ir.CTStatus{Status: ir.StatusDNAT})},
+		{"-m conntrack --ctstate snat,DNAT -j ACCEPT", accept(ir.CTStatus{Status: ir.StatusSNAT | ir.StatusDNAT})},
+		{"-m conntrack ! --ctstate INVALID,UNTRACKED,DNAT -j ACCEPT", accept(ir.CTStatus{Status: ir.StatusDNAT, Not: true})},
+		{"-m conntrack ! --ctstate INVALID,NEW,UNTRACKED,DNAT -j ACCEPT",
+			accept(ir.CTState{States: ir.StateNew, Not: true}, ir.CTStatus{Status: ir.StatusDNAT, Not: true})},
+		{"-m conntrack --ctstatus ASSURED -j ACCEPT", accept(ir.Opaque{Text: "-m conntrack --ctstatus ASSURED"})},
 		{"-m mark ! --mark 16/0xf0 -j ACCEPT", accept(ir.Mark{Value: 16, Mask: 0xf0, Not: true})},
 		{"-m connmark --mark 0x1 -j ACCEPT", accept(ir.Opaque{Text: "-m connmark --mark 0x1"})},
 		{"-m iprange --src-range 192.0.2.1-192.0.2.9 ! --dst-range 192.0.2.1 -j ACCEPT",
@@ -175,6 +181,40 @@ COMMIT
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("chains (-want +got):\n%s", diff)
+	}
+}
+
+// TestReadStates: a list of states and kinds of NAT that is no one match is two rules, of which a packet meets one. A packet has
+// one state, and what NAT does to its connection beside it (conntrack_mt in net/netfilter/xt_conntrack.c); it meets the option
+// if the list names its state or that.
+func TestReadStates(t *testing.T) {
+	words := map[string]ir.State{
+		"INVALID": ir.StateInvalid, "NEW": ir.StateNew, "RELATED": ir.StateRelated, "ESTABLISHED": ir.StateEstablished, "UNTRACKED": ir.StateUntracked,
+	}
+	for _, list := range []string{"RELATED,ESTABLISHED,DNAT", "NEW,SNAT", "INVALID,DNAT", "UNTRACKED,INVALID,SNAT,DNAT", "DNAT", "NEW"} {
+		for _, not := range []string{"", "! "} {
+			p, err := read(ir.IPv4, "*filter\n:FORWARD ACCEPT\n-A FORWARD -m conntrack "+not+"--ctstate "+list+" -j DROP\nCOMMIT\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for word, state := range words {
+				for status := range ir.StatusDNAT << 1 {
+					if status != 0 && state&ir.Tracked == 0 {
+						continue
+					}
+					named := slices.Contains(strings.Split(list, ","), word) ||
+						status&ir.StatusSNAT != 0 && strings.Contains(list, "SNAT") || status&ir.StatusDNAT != 0 && strings.Contains(list, "DNAT")
+					fate, err := ir.Eval(p, ir.Packet{Family: ir.IPv4, In: "a", Out: "b", Proto: ir.TCP, State: state, Status: status,
+						Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2")})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got, want := fate.Outcome == ir.Dropped, named != (not != ""); got != want {
+						t.Errorf("%s--ctstate %s, packet %s %s: matched %v", not, list, word, status, got)
+					}
+				}
+			}
+		}
 	}
 }
 

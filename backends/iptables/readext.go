@@ -177,26 +177,60 @@ var (
 	}
 )
 
-// ctstate reads a list of states. SNAT and DNAT, which no packet of the model has, make it opaque.
+// ctstate reads a list of states, among them the virtual ones SNAT and DNAT.
 func (s *ruleReader) ctstate(t token) error {
 	value, err := s.arg(t)
 	if err != nil {
 		return err
 	}
 	var states ir.State
+	var status ir.Status
 	for word := range strings.SplitSeq(value, ",") {
 		i := slices.IndexFunc(ctstates[:], func(c ctstate) bool { return strings.EqualFold(c.name, word) })
+		j := slices.IndexFunc(natstates[:], func(c natstate) bool { return strings.EqualFold(c.name, word) })
 		switch {
 		case i >= 0:
 			states |= ctstates[i].state
-		case strings.EqualFold(word, "SNAT") || strings.EqualFold(word, "DNAT"):
-			return s.opaqueOption(t, value)
+		case j >= 0:
+			status |= natstates[j].status
 		default:
 			return fmt.Errorf("%q is no connection state", word)
 		}
 	}
-	s.one(ir.CTState{States: states, Not: s.not})
+	ways := stateWays(states, status, s.not)
+	switch {
+	case len(ways) == 1:
+		s.matches = append(s.matches, ways[0]...)
+	case s.ways != nil:
+		return s.opaqueOption(t, value)
+	default:
+		s.ways = ways
+	}
 	return nil
+}
+
+// stateWays returns what --ctstate asks for: one of states, or one of status. Where the IR has no one word for it there are
+// two ways, and a packet goes at most one of them: by its state, or by its status in another state. Negated, the option holds
+// for packets without a connection too, unless it names their states.
+func stateWays(states ir.State, status ir.Status, not bool) [][]ir.Match {
+	only := func(m ...ir.Match) [][]ir.Match { return [][]ir.Match{m} }
+	state, nat := ir.CTState{States: states, Not: not}, ir.CTStatus{Status: status, Not: not}
+	switch {
+	case status == 0:
+		return only(state)
+	case !not && states == 0:
+		return only(nat)
+	case !not:
+		return append(only(state), []ir.Match{ir.CTState{States: states, Not: true}, nat})
+	}
+	ways := only(nat)
+	if others := states &^ noConnection; others != 0 {
+		ways = only(ir.CTState{States: others, Not: true}, nat)
+	}
+	if free := noConnection &^ states; free != 0 {
+		ways = append(ways, []ir.Match{ir.CTState{States: free}})
+	}
+	return ways
 }
 
 // mark reads a mark and its mask.

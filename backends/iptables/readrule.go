@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
@@ -21,12 +22,13 @@ type ruleReader struct {
 	sources []ir.Match
 	dests   []ir.Match
 	matches []ir.Match
+	ways    [][]ir.Match // the rule stands for one with each of them; nil for itself
 	verdict ir.Verdict
 	comment string
 	skip    bool // skip is true for a rule that is only for the other family: -4, -6
 }
 
-// rules reads one line's rule, or rules if it has lists of addresses, and appends them.
+// rules reads one line's rule, or rules if it has lists of addresses or of states that are no one match, and appends them.
 func (r *reader) rules(into []ir.Rule, line string, tokens []token) ([]ir.Rule, error) {
 	s := r.rule
 	*s = ruleReader{
@@ -45,6 +47,23 @@ func (r *reader) rules(into []ir.Rule, line string, tokens []token) ([]ir.Rule, 
 		s.verdict = ir.Counter{}
 	}
 	rule := ir.Rule{Family: r.family, Verdict: s.verdict, Comment: s.comment, Origin: r.origin(line)}
+	if s.ways == nil {
+		return r.byAddress(into, rule)
+	}
+	before := s.matches
+	for _, way := range s.ways {
+		s.matches = slices.Concat(before, way)
+		var err error
+		if into, err = r.byAddress(into, rule); err != nil {
+			return into, err
+		}
+	}
+	return into, nil
+}
+
+// byAddress appends the rule, or rules if it has lists of addresses.
+func (r *reader) byAddress(into []ir.Rule, rule ir.Rule) ([]ir.Rule, error) {
+	s := r.rule
 	if len(s.sources) <= 1 && len(s.dests) <= 1 {
 		rule.Matches = r.keep(s.matches)
 		return append(into, rule), nil

@@ -137,8 +137,11 @@ func (e *expression) debugMeta(b []byte) []byte {
 
 func (e *expression) debugCt(b []byte) []byte {
 	key := fmt.Sprintf("key(%d)", e.number(unix.NFTA_CT_KEY))
-	if e.number(unix.NFTA_CT_KEY) == unix.NFT_CT_STATE {
+	switch e.number(unix.NFTA_CT_KEY) {
+	case unix.NFT_CT_STATE:
 		key = "state"
+	case unix.NFT_CT_STATUS:
+		key = "status"
 	}
 	if e.attrs[unix.NFTA_CT_SREG] != nil {
 		return fmt.Appendf(b, " set %s with reg %d", key, e.number(unix.NFTA_CT_SREG))

@@ -46,6 +46,9 @@ func excludes(a, b ir.Match) bool {
 	case ir.CTState:
 		b, ok := b.(ir.CTState)
 		return ok && statesOf(a)&statesOf(b) == 0
+	case ir.CTStatus:
+		b, ok := b.(ir.CTStatus)
+		return ok && (a.Not && !b.Not && b.Status&^a.Status == 0 || b.Not && !a.Not && a.Status&^b.Status == 0)
 	case ir.Mark:
 		b, ok := b.(ir.Mark)
 		return ok && !a.Not && !b.Not && (a.Value^b.Value)&a.Mask&b.Mask != 0

@@ -21,7 +21,7 @@ func (m *machine) equals(v *value, data []byte, not bool) bool {
 	case "meta":
 		return m.meta(v, data, not)
 	case "ct":
-		return m.ctState(v, data, not)
+		return m.ct(v, data, not)
 	case "payload":
 		return m.payload(v, data, not)
 	}
@@ -118,9 +118,38 @@ func (m *machine) mark(v *value, data []byte, not bool) bool {
 	return true
 }
 
+func (m *machine) ct(v *value, data []byte, not bool) bool {
+	switch v.load.number(unix.NFTA_CT_KEY) {
+	case unix.NFT_CT_STATE:
+		return m.ctState(v, data, not)
+	case unix.NFT_CT_STATUS:
+		return m.ctStatus(v, data, not)
+	}
+	return false
+}
+
+// ctStatus reads "(status & mask) != 0" or "== 0" where the mask has bits of NAT only.
+func (m *machine) ctStatus(v *value, data []byte, not bool) bool {
+	if len(data) != 4 || v.mask == nil || binary.NativeEndian.Uint32(data) != 0 {
+		return false
+	}
+	n := binary.NativeEndian.Uint32(v.mask)
+	var status ir.Status
+	for _, s := range ctStatuses {
+		if n&s.bit != 0 {
+			status, n = status|s.status, n&^s.bit
+		}
+	}
+	if n != 0 || status == 0 {
+		return false
+	}
+	m.match(ir.CTStatus{Status: status, Not: !not})
+	return true
+}
+
 // ctState reads "(state & mask) != 0", "== 0", or a comparison with one state. A packet has one state at a time.
 func (m *machine) ctState(v *value, data []byte, not bool) bool {
-	if v.load.number(unix.NFTA_CT_KEY) != unix.NFT_CT_STATE || len(data) != 4 {
+	if len(data) != 4 {
 		return false
 	}
 	n := binary.NativeEndian.Uint32(data)

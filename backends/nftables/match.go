@@ -87,6 +87,8 @@ func (s *ruleLowering) match(m ir.Match) {
 		s.add(l4proto{proto: m.Proto, not: m.Not})
 	case ir.CTState:
 		s.add(ctState{states: m.States, not: m.Not})
+	case ir.CTStatus:
+		s.add(ctStatus{status: m.Status, not: m.Not})
 	case ir.Mark:
 		s.add(mark{value: m.Value, mask: m.Mask, not: m.Not})
 	case ir.Lookup:

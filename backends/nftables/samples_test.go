@@ -236,6 +236,7 @@ func moreMatches() []ir.Match {
 		ir.SPort{From: 53, To: 53, Not: true}, ir.DPort{From: 81, To: 81, Not: true}, ir.DPort{From: 0, To: 65535}, ir.SPort{From: 7, To: 7},
 		ir.ICMPType{Type: 200}, ir.ICMPType{Type: 3, Code: 4, HasCode: true, Not: true}, ir.ICMPType{Type: 0, Code: 0, HasCode: true}, ir.ICMPType{Type: 3, Code: 200, HasCode: true},
 		ir.CTState{States: ir.StateEstablished | ir.StateRelated, Not: true},
+		ir.CTStatus{Status: ir.StatusSNAT}, ir.CTStatus{Status: ir.StatusSNAT | ir.StatusDNAT, Not: true},
 		ir.Mark{Value: 0, Mask: 0xf0}, ir.Mark{Value: 0x10, Mask: 0xfffffff0}, ir.Mark{Value: 0x80000000, Mask: 0x80000000, Not: true},
 		ir.Mark{Value: 7, Mask: 0xffffffff, Not: true},
 		ir.IIfName{Name: "abcdefghijklmno"}, ir.OIfName{Name: "abcdefghijklmn", Wildcard: true},

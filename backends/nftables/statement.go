@@ -278,6 +278,50 @@ func (s ctState) exprs(x []expr.Any) []expr.Any {
 		compare(!s.not, hostEndian32(0)))
 }
 
+// ctStatus is what NAT does to the connection: any bit, or for "not" none of them. A rule that loads it ends for a packet
+// without a connection (nft_ct_get_eval in net/netfilter/nft_ct.c).
+type ctStatus struct {
+	status ir.Status
+	not    bool
+}
+
+// ctStatuses lists the bits in the order in which nft prints them, with the kernel's
+// (include/uapi/linux/netfilter/nf_conntrack_common.h, IPS_SRC_NAT and IPS_DST_NAT).
+var ctStatuses = [...]struct {
+	status ir.Status
+	bit    uint32
+	word   string
+}{{ir.StatusSNAT, 0x10, "snat"}, {ir.StatusDNAT, 0x20, "dnat"}}
+
+func (s ctStatus) appendText(b []byte, _ form) []byte {
+	b = append(b, "ct status "...)
+	if s.not {
+		b = append(b, "! "...)
+	}
+	first := true
+	for _, w := range ctStatuses {
+		if s.status&w.status == 0 {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		b, first = append(b, w.word...), false
+	}
+	return b
+}
+
+func (s ctStatus) exprs(x []expr.Any) []expr.Any {
+	var bits uint32
+	for _, w := range ctStatuses {
+		if s.status&w.status != 0 {
+			bits |= w.bit
+		}
+	}
+	return append(x, &expr.Ct{Key: expr.CtKeySTATUS, Register: reg}, masked(hostEndian32(bits)),
+		compare(!s.not, hostEndian32(0)))
+}
+
 // masked keeps the bits of mask in a register of four bytes.
 func masked(mask []byte) *expr.Bitwise {
 	return &expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 4, Mask: mask, Xor: make([]byte, 4)}

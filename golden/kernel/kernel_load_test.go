@@ -52,14 +52,28 @@ func (l loader) install(t *testing.T, h *netnstest.Host, p *ir.Program) {
 // installAs is install with names of choice.
 func (l loader) installAs(t *testing.T, h *netnstest.Host, p *ir.Program, names backends.Names) {
 	t.Helper()
-	rules, found := l.backend.Lower(p, backends.Options{Families: ir.Both, Names: names, Layout: l.layout})
-	if found.HasErrors() {
-		t.Fatalf("lower: %v", found)
-	}
+	rules := l.lower(t, p, names)
 	l.clear(h)
 	if err := l.load(h, rules); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// add is install beside what the host has.
+func (l loader) add(t *testing.T, h *netnstest.Host, p *ir.Program) {
+	t.Helper()
+	if err := l.load(h, l.lower(t, p, backends.VnetcNames)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l loader) lower(t *testing.T, p *ir.Program, names backends.Names) backends.Ruleset {
+	t.Helper()
+	rules, found := l.backend.Lower(p, backends.Options{Families: ir.Both, Names: names, Layout: l.layout})
+	if found.HasErrors() {
+		t.Fatalf("lower: %v", found)
+	}
+	return rules
 }
 
 // restore loads documents of the iptables back end with the tools of one variant, nft or legacy.

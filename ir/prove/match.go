@@ -51,6 +51,8 @@ func (s *space) build(m ir.Match) node {
 		return s.turned(s.or(s.value(s.proto, ir.ICMP), s.value(s.proto, ir.ICMPv6)), is, m.Not)
 	case ir.CTState:
 		return s.turned(always, s.inStates(m.States), m.Not)
+	case ir.CTStatus:
+		return s.turned(s.inStates(ir.Tracked), s.hasStatus(m.Status), m.Not)
 	case ir.Mark:
 		return s.turned(always, s.masked(m.Value, m.Mask), m.Not)
 	}
@@ -83,6 +85,18 @@ func (s *space) inStates(wanted ir.State) node {
 		}
 	}
 	return s.union(sets)
+}
+
+// hasStatus returns the packets whose connection has one of wanted, and those without a connection for which the same
+// variables are set: no match asks them.
+func (s *space) hasStatus(wanted ir.Status) node {
+	set := never
+	for i := range s.status.bits {
+		if wanted>>i&1 == 1 {
+			set = s.or(set, s.bit(s.status.first+i, true, always))
+		}
+	}
+	return set
 }
 
 // masked returns the packets whose mark, masked, is value.

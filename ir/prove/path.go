@@ -196,22 +196,31 @@ func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 func isDestination(n ir.NAT) bool { return n.Kind == ir.KindDNAT || n.Kind == ir.KindRedirect }
 
 // rewritten returns the packets that are in set after n was done to them at hook, as far as n tells: the first address of
-// its range, and the packet's own port if it is in the range, else the first.
+// its range, and the packet's own port if it is in the range, else the first; and the status that goes with n, if that changes
+// something.
 func (k *walk) rewritten(set node, hook ir.Hook, n ir.NAT) node {
-	addr, port := k.saddr, k.sport
+	addr, port, status := k.saddr, k.sport, ir.StatusSNAT
 	if isDestination(n) {
-		addr, port = k.daddr, k.dport
+		addr, port, status = k.daddr, k.dport, ir.StatusDNAT
 	}
+	before := set
+	set = k.fix(set, k.hasStatus(status))
+	asked, changed := set != before, always
 	first := n.Addrs.From
 	if n.Kind == ir.KindRedirect && hook == ir.Output {
 		first = ir.Loopback(k.family)
 	}
 	if first.IsValid() && first.BitLen() == addr.bits {
-		set = k.fix(set, k.addrs(addr, first, first))
+		same := k.addrs(addr, first, first)
+		set, changed = k.fix(set, same), k.not(same)
 	}
 	if !n.Ports.IsZero() {
 		moved := k.diff(k.ports, k.between(port, uint64(n.Ports.From), uint64(n.Ports.To)))
+		changed = k.or(changed, moved)
 		set = k.or(k.diff(set, moved), k.and(moved, k.fix(set, k.value(port, uint64(n.Ports.From)))))
+	}
+	if asked {
+		set = k.or(k.and(changed, set), k.diff(before, changed))
 	}
 	return set
 }

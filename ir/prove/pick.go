@@ -19,6 +19,7 @@ func (s *space) pick(set node) ir.Packet {
 	}
 	prefer(s.mark, 0)
 	prefer(s.state, 0)
+	prefer(s.status, 0)
 	prefer(s.proto, ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6)
 	prefer(s.dport, 443, 53, 80)
 	prefer(s.sport, 40000)
@@ -31,6 +32,11 @@ func (s *space) pick(set node) ir.Packet {
 		Family: s.family, In: s.names[read(s.iif)], Out: s.names[read(s.oif)], Proto: uint8(read(s.proto)),
 		State: states[read(s.state)], Mark: uint32(read(s.mark)),
 		Src: s.readAddr(read, s.saddr), Dst: s.readAddr(read, s.daddr),
+	}
+	for i := range s.status.bits {
+		if p.State&ir.Tracked != 0 && read(field{s.status.first + i, 1}) == 1 {
+			p.Status |= 1 << i
+		}
 	}
 	switch {
 	case ir.HasPorts(p.Proto):

@@ -53,8 +53,8 @@ func randomMatch(r *rand.Rand, f ir.Family) []ir.Match {
 	low, high := oneOf(r, ports), oneOf(r, ports)
 	low, high = min(low, high), max(low, high)
 	proto := ir.L4Proto{Proto: oneOf(r, protos[:2])}
-	switch r.IntN(14) {
-	case 12, 13:
+	switch r.IntN(15) {
+	case 13, 14:
 		set := &ir.Set{Family: ir.Both, Name: fmt.Sprint("s", r.Uint64())}
 		for range r.IntN(4) {
 			set.Elements = append(set.Elements, slices.Concat(plainMatch(r, f), plainMatch(r, f)))
@@ -82,6 +82,8 @@ func randomMatch(r *rand.Rand, f ir.Family) []ir.Match {
 		return []ir.Match{proto, ir.SPort{From: low, To: high, Not: not}}
 	case 10:
 		return []ir.Match{ir.CTState{States: ir.State(1 + r.IntN(31)), Not: not}}
+	case 11:
+		return []ir.Match{ir.CTStatus{Status: ir.Status(1 + r.IntN(3)), Not: not}}
 	}
 	return []ir.Match{ir.Mark{Value: uint32(r.IntN(2)), Mask: 1, Not: not}}
 }
@@ -186,6 +188,9 @@ func randomPackets(r *rand.Rand, f ir.Family, n int) []ir.Packet {
 		if p.In == "" && p.Out == "" {
 			continue
 		}
+		if p.State&ir.Tracked != 0 {
+			p.Status = ir.Status(r.IntN(4))
+		}
 		if ir.HasPorts(p.Proto) {
 			p.SPort, p.DPort = oneOf(r, ports), oneOf(r, ports)
 		}
@@ -212,6 +217,8 @@ func (s *space) contains(set node, p ir.Packet) bool {
 	fix(s.dport, uint64(p.DPort))
 	fix(s.icmpType, uint64(p.ICMPType))
 	fix(s.icmpCode, uint64(p.ICMPCode))
+	fix(field{s.status.first, 1}, uint64(p.Status&ir.StatusSNAT))
+	fix(field{s.status.first + 1, 1}, uint64(p.Status&ir.StatusDNAT)>>1)
 	fix(s.mark, uint64(p.Mark))
 	one = s.and(one, s.and(s.addrs(s.saddr, p.Src, p.Src), s.addrs(s.daddr, p.Dst, p.Dst)))
 	return s.and(one, set) != never

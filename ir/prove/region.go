@@ -15,6 +15,11 @@ func Only(p ir.Packet) Region {
 	case p.Proto == ir.ICMP || p.Proto == ir.ICMPv6:
 		r = append(r, ir.ICMPType{Type: p.ICMPType, Code: p.ICMPCode, HasCode: true})
 	}
+	if p.State&ir.Tracked != 0 {
+		for _, bit := range [...]ir.Status{ir.StatusDNAT, ir.StatusSNAT} {
+			r = append(r, ir.CTStatus{Status: bit, Not: p.Status&bit == 0})
+		}
+	}
 	return append(r, // what a space asks first is added last: that is cheapest
 		ir.DAddrRange{From: p.Dst, To: p.Dst}, ir.SAddrRange{From: p.Src, To: p.Src}, ir.L4Proto{Proto: p.Proto},
 		ir.CTState{States: p.State}, ir.OIfName{Name: p.Out}, ir.IIfName{Name: p.In})

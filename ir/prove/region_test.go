@@ -31,6 +31,7 @@ func randomRegion(r *rand.Rand, f ir.Family) Region {
 		ir.IIfName{Name: oneOf(r, append(names, "", "x9"))}, ir.OIfName{Name: oneOf(r, append(names, "", "x9"))},
 		ir.SAddr{Prefix: oneOf(r, nets)}, ir.DAddr{Prefix: oneOf(r, nets), Not: true}, ir.L4Proto{Proto: oneOf(r, protos)},
 		ir.DPort{From: oneOf(r, ports), To: 3000}, ir.CTState{States: ir.State(1 + r.IntN(31))}, ir.Mark{Value: 1, Mask: 1},
+		ir.CTStatus{Status: ir.Status(1 + r.IntN(3)), Not: r.IntN(2) == 0},
 	}
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all[:2+r.IntN(2)]

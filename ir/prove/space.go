@@ -19,7 +19,7 @@ type space struct {
 	*bdd
 	family ir.Family
 
-	iif, oif, saddr, daddr, proto, sport, dport, icmpType, icmpCode, state, mark field
+	iif, oif, saddr, daddr, proto, sport, dport, icmpType, icmpCode, state, status, mark field
 
 	names    []string       // by atom
 	atoms    map[string]int // by name
@@ -77,7 +77,7 @@ func newOrderedSpace(o order, family ir.Family, programs ...*ir.Program) *space 
 	} else {
 		s.iif, s.oif = take(atomBits), take(atomBits)
 	}
-	s.state = take(3)
+	s.state, s.status = take(3), take(2)
 	s.proto = take(8)
 	if o == byField {
 		s.saddr, s.daddr = take(addrBits), take(addrBits)
