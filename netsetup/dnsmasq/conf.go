@@ -47,6 +47,14 @@ func (c *conf) path(v string) string {
 	return v
 }
 
+// file is path for the files that dnsmasq opens after it has left the folder it was started in.
+func (c *conf) file(v string) string {
+	if !strings.HasPrefix(v, "/") && c.err == nil {
+		c.err = fmt.Errorf("%q: dnsmasq works in /, and needs a full path", v)
+	}
+	return c.path(v)
+}
+
 // emit writes the whole file.
 func (c *conf) emit() {
 	c.line("# dnsmasq for the network %s, written by vnetc.", c.link.Name)
@@ -131,7 +139,7 @@ func (c *conf) domain() {
 
 // where ties dnsmasq to the bridge. bind-dynamic lets it serve addresses that come later, and leaves those of others alone.
 func (c *conf) where() {
-	c.line("pid-file=%s", c.path(c.paths.PID))
+	c.line("pid-file=%s", c.file(c.paths.PID))
 	c.line("except-interface=lo")
 	c.line("bind-dynamic")
 	c.line("interface=%s", c.word(c.link.Bridge.Name))
@@ -226,10 +234,10 @@ func (c *conf) boot(d *ir.DHCP) {
 // files names the files that are read again on SIGHUP.
 func (c *conf) files() {
 	if c.v4 != nil || c.v6 != nil {
-		c.line("dhcp-hostsfile=%s", c.path(c.paths.Hosts))
+		c.line("dhcp-hostsfile=%s", c.file(c.paths.Hosts))
 	}
 	if !c.link.DNS.Off {
-		c.line("addn-hosts=%s", c.path(c.paths.AddnHosts))
+		c.line("addn-hosts=%s", c.file(c.paths.AddnHosts))
 	}
 }
 

@@ -20,9 +20,11 @@ type Paths struct {
 	AddnHosts string // names for DNS (addn-hosts); read again on SIGHUP
 	PID       string // written by dnsmasq
 	Leases    string // written by dnsmasq
+	Stale     string // stands while dnsmasq may not have read what Hosts and AddnHosts hold
 }
 
-// At returns the paths of the network called name below the state folder dir. A name that is no name of a file is an error.
+// At returns the paths of the network called name below the state folder dir, a full path. A name that is no name of a file
+// is an error.
 func At(dir, name string) (Paths, error) {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
 		return Paths{}, fmt.Errorf("network %q: this can't be the name of a file", name)
@@ -34,12 +36,9 @@ func At(dir, name string) (Paths, error) {
 		AddnHosts: base + ".addnhosts",
 		PID:       base + ".pid",
 		Leases:    base + ".leases",
+		Stale:     base + ".stale",
 	}, nil
 }
-
-// Files is the text of the files that dnsmasq reads. Hosts is nil if the network has no DHCP, AddnHosts if it has no DNS;
-// those that are empty and not nil are there for what may come later.
-type Files struct{ Conf, Hosts, AddnHosts []byte }
 
 // Needed is true if the network wants a dnsmasq: it has an address, and DNS, DHCP or TFTP at it.
 func Needed(l *ir.Link) bool {

@@ -221,7 +221,7 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
-	for _, dir := range []string{"/run/a\nb", `/run/a"b`, "/run/a #b"} {
+	for _, dir := range []string{"/run/a\nb", `/run/a"b`, "/run/a #b", "state"} {
 		p, err := At(dir, "lab")
 		if err == nil {
 			_, err = Emit(lab(), p)

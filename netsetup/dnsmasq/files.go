@@ -1,0 +1,148 @@
+package dnsmasq
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+)
+
+// Files is the text of the files that dnsmasq reads. Hosts is nil if the network has no DHCP, AddnHosts if it has no DNS;
+// those that are empty and not nil are there for what may come later.
+type Files struct{ Conf, Hosts, AddnHosts []byte }
+
+// All goes over the files by path, the configuration first. A text is nil if there is to be no such file.
+func (f Files) All(p Paths) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		_ = yield(p.Conf, f.Conf) && yield(p.Hosts, f.Hosts) && yield(p.AddnHosts, f.AddnHosts)
+	}
+}
+
+// Print returns the files as one text, each under a line with its path.
+func (f Files) Print(p Paths) []byte {
+	var text []byte
+	for path, content := range f.All(p) {
+		if content != nil {
+			text = fmt.Appendf(text, "## %s\n%s", path, content)
+		}
+	}
+	return text
+}
+
+// Change is what a running dnsmasq needs to take over other files.
+type Change string
+
+const (
+	Same    Change = "same"    // nothing
+	Hosts   Change = "hosts"   // SIGHUP: it reads the hosts of DHCP and of DNS again
+	Restart Change = "restart" // to be started anew: it reads its configuration once
+)
+
+// Compare returns the least change that leads from old to new.
+func Compare(old, new Files) Change {
+	switch {
+	case !bytes.Equal(old.Conf, new.Conf):
+		return Restart
+	case sameFile(old.Hosts, new.Hosts) && sameFile(old.AddnHosts, new.AddnHosts):
+		return Same
+	}
+	return Hosts
+}
+
+// sameFile is true if the texts are equal, and an empty file is not none.
+func sameFile(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
+
+// ReadFiles returns what the running dnsmasq has read, by its files: hosts that a Reload was cut off over are nil, and so
+// differ from any. Files that are missing are nil too.
+func ReadFiles(p Paths) (Files, error) {
+	var f Files
+	var err error
+	if f.Conf, err = readFile(p.Conf); err != nil {
+		return Files{}, err
+	}
+	if _, err := os.Lstat(p.Stale); !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if f.Hosts, err = readFile(p.Hosts); err != nil {
+		return Files{}, err
+	}
+	if f.AddnHosts, err = readFile(p.AddnHosts); err != nil {
+		return Files{}, err
+	}
+	return f, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if text == nil {
+		text = []byte{}
+	}
+	return text, err
+}
+
+// Write puts the files where a dnsmasq that is started next reads them, each beside its place and then renamed. One that runs
+// has to be stopped before: it would keep its old configuration, and nobody could tell.
+func (f Files) Write(p Paths) error {
+	// Open to all: dnsmasq reads the hosts when it has become another user.
+	dir := filepath.Dir(p.Conf)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	for path, text := range f.All(p) {
+		if err := replace(path, text); err != nil {
+			return err
+		}
+	}
+	return remove(p.Stale)
+}
+
+// replace writes a file, or removes it if text is nil.
+func replace(path string, text []byte) error {
+	if text == nil {
+		return remove(path)
+	}
+	tmp := beside(path)
+	err := os.WriteFile(tmp, text, 0o644)
+	if err == nil {
+		err = os.Chmod(tmp, 0o644) // whatever the umask is
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return err
+}
+
+// beside is where a file is written before it is renamed. No network's file has such a name.
+func beside(path string) string {
+	dir, base := filepath.Split(path)
+	return filepath.Join(dir, "."+base+".new")
+}
+
+// Remove deletes all files of a network, its leases among them, and what a process was killed over while it wrote them. That
+// there are none is no error.
+func Remove(p Paths) error {
+	var err error
+	for _, path := range []string{p.Conf, p.Hosts, p.AddnHosts} {
+		err = errors.Join(err, remove(path), remove(beside(path)))
+	}
+	return errors.Join(err, remove(p.PID), remove(p.Leases), remove(p.Stale))
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
