@@ -28,6 +28,7 @@ var arrows = []struct {
 	{"backends/nftables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},
 	{"backends/backendtest", []string{"ir", "ir/diag", "ir/prove", "backends"}, "the contract is checked without knowing who keeps it"},
 	{"backends/netnstest", nil, "namespaces and packets serve the tests of every package"},
+	{"backends/verify", []string{"ir", "ir/diag", "ir/prove", "backends"}, "what rules mean is decided without knowing whose they are"},
 	{"backends", []string{"ir", "ir/diag"}, "the contract knows no concrete back end"},
 	{"netsetup", []string{"ir", "ir/diag", "ir/prove", "backends", "netsetup/"}, "the host side knows links and back ends by their contract only"},
 	{"golden", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden/", "ir", "backends", "golden"}, "the corpus may see everything but cmd"},

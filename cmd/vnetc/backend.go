@@ -4,6 +4,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/iptables"
 	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -24,6 +25,15 @@ func layoutsOf(b backends.Backend) []backends.Layout {
 		return []backends.Layout{backends.Sets, backends.Chains}
 	}
 	return []backends.Layout{backends.Chains}
+}
+
+// targetOf returns b with layout; with the one that it has if it has no other.
+func targetOf(b backends.Backend, layout backends.Layout) verify.Target {
+	has := layoutsOf(b)
+	if len(has) == 1 {
+		return verify.Target{Backend: b, Layout: has[0], Label: b.Name()}
+	}
+	return verify.Target{Backend: b, Layout: layout, Label: b.Name() + " " + string(layout)}
 }
 
 // layoutNames returns the words for --layout, the default first.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -95,14 +96,14 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	w, err := t.walk(packet, f.verbose)
+	w, err := t.Walk(packet, f.verbose)
 	if err != nil {
-		return err
+		return exitError{exitNo, err.Error()}
 	}
 	if f.format.value == "json" {
 		err = traceJSON(s.out, w, found)
 	} else {
-		_, err = io.WriteString(s.out, traceText(w))
+		_, err = io.WriteString(s.out, w.Text())
 	}
 	if err != nil {
 		return hostf("write: %v", err)
@@ -112,15 +113,15 @@ func trace(s streams, f *traceFlags, paths []string) error {
 
 // chosenTracer returns the tracer that f asks for. Where the program itself is traced each rule is shown with a line of its
 // own, unless the user wants another layout.
-func chosenTracer(f *traceFlags, p *ir.Program) (*tracer, error) {
+func chosenTracer(f *traceFlags, p *ir.Program) (*verify.Tracer, error) {
 	layout := backends.Layout(f.layout.value)
 	if f.backend.value == "ir" && !f.layout.set {
 		layout = backends.Chains
 	}
-	var all []lowering
-	var chosen *lowering
+	var all []verify.Lowering
+	var chosen *verify.Lowering
 	for _, b := range targets {
-		low, said := lowerFor(p, b, layout, backends.Names(f.names.value))
+		low, said := verify.Lower(p, targetOf(b, layout), backends.Names(f.names.value))
 		switch {
 		case !said.HasErrors():
 			all = append(all, low)
@@ -131,15 +132,15 @@ func chosenTracer(f *traceFlags, p *ir.Program) (*tracer, error) {
 			chosen = &low
 		}
 	}
-	t := newTracer(p, all)
+	t := verify.NewTracer(p, all)
 	if chosen == nil {
 		return t, nil
 	}
-	read, err := chosen.read()
+	read, err := chosen.Read()
 	if err != nil {
-		return nil, err
+		return nil, hostf("%v", err)
 	}
-	return t.through(*chosen, read), nil
+	return t.Through(*chosen, read), nil
 }
 
 // strangers hints at interfaces of the packet that the networks do not know, where that is likely a slip: a name is written

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -52,14 +53,14 @@ type (
 )
 
 // traceJSON writes the way for machines.
-func traceJSON(out io.Writer, w *walked, found diag.List) error {
+func traceJSON(out io.Writer, w *verify.Way, found diag.List) error {
 	diagnostics, err := diag.MarshalJSON(found)
 	if err != nil {
 		return err
 	}
 	doc := jsonTrace{
-		Version: 1, Backend: w.what, Packet: w.packet.String(), Steps: stepsJSON(w), Diagnostics: diagnostics,
-		Fate: fateJSON(w.fate),
+		Version: 1, Backend: w.What, Packet: w.Packet.String(), Steps: stepsJSON(w), Diagnostics: diagnostics,
+		Fate: fateJSON(w.Fate),
 	}
 	return diag.WriteJSON(out, doc)
 }
@@ -83,16 +84,16 @@ func fateJSON(f ir.Fate) jsonFate {
 	}
 }
 
-func stepsJSON(w *walked) []jsonStep {
+func stepsJSON(w *verify.Way) []jsonStep {
 	kinds := map[ir.VisitKind]string{ir.Entered: "entered", ir.Passed: "passed", ir.Held: "held", ir.Policy: "policy"}
 	steps := []jsonStep{}
-	for _, v := range w.visits {
+	for _, v := range w.Visits {
 		step := jsonStep{Kind: kinds[v.Kind], Hook: v.Hook.String(), Chain: v.Chain.Label()}
 		if v.Chain.Group != 0 {
 			step.Group = v.Chain.Group.String()
 		}
 		if v.Kind == ir.Policy {
-			step.Policy = policyWord(v.Chain)
+			step.Policy = verify.PolicyWord(v.Chain)
 		}
 		if v.Rule != nil {
 			step.rule(w, v)
@@ -103,21 +104,21 @@ func stepsJSON(w *walked) []jsonStep {
 }
 
 // rule fills in what there is to say about a rule.
-func (step *jsonStep) rule(w *walked, v ir.Visit) {
+func (step *jsonStep) rule(w *verify.Way, v ir.Visit) {
 	step.Rule, step.IR = v.Index+1, v.Rule.String()
 	if v.Failed != nil {
 		step.Failed = ir.MatchText(v.Failed)
 	}
 	if v.Kind == ir.Held {
-		step.Sets = w.elements(v)
+		step.Sets = w.Elements(v)
 	}
-	r := w.source(v)
+	r := w.Source(v)
 	if r == nil {
 		return
 	}
 	step.Text = make(map[string][]jsonLine)
-	for _, target := range w.targets {
-		for _, l := range w.lines.of(r, target, w.packet.Family) {
+	for _, target := range w.Targets {
+		for _, l := range w.Lines(r, target) {
 			step.Text[target] = append(step.Text[target], jsonLine{l.Family.String(), l.Table, l.Chain, l.Text})
 		}
 	}

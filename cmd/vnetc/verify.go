@@ -2,12 +2,13 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -61,7 +62,7 @@ the exit code to 1 only with --fail-on-findings.`,
 			if len(paths) == 0 {
 				return usagef("verify needs at least one PATH, for example: vnetc verify golden/networks")
 			}
-			return verify(s, &f, paths)
+			return runVerify(s, &f, paths)
 		},
 	}
 	cmd.Flags().StringVar(&f.assert, "assert", "", "decide the assertions of this file")
@@ -74,8 +75,8 @@ the exit code to 1 only with --fail-on-findings.`,
 	return cmd
 }
 
-// verify reads everything, decides everything, and prints it.
-func verify(s streams, f *verifyFlags, paths []string) error {
+// runVerify reads everything, decides everything, and prints it.
+func runVerify(s streams, f *verifyFlags, paths []string) error {
 	src, err := readSources(s.in, paths)
 	if err != nil {
 		return err
@@ -95,22 +96,33 @@ func verify(s streams, f *verifyFlags, paths []string) error {
 			return err
 		}
 	}
-	v := &verification{src: src, said: found, program: program}
+	v := &verify.Verification{Sources: src, Said: found, Program: program}
 	if f.against != "" {
-		if v.old, err = readOld(s, f.against, opts); err != nil {
+		if v.Old, err = readOld(s, f.against, opts); err != nil {
 			return err
 		}
 	}
-	if err := v.decide(verified(), assertions, wantsMatrix(f.matrix.value, program)); err != nil {
-		return err
+	if err := v.Decide(verified(), assertions, wantsMatrix(f.matrix.value, program)); err != nil {
+		return exitError{exitNo, err.Error()}
 	}
-	if err := v.print(s.out, f.format.value); err != nil {
+	if err := printVerification(s.out, v, f.format.value); err != nil {
 		return hostf("write: %v", err)
 	}
-	if v.failed() || f.failOnFindings && len(v.leaks) > 0 {
+	if v.Failed() || f.failOnFindings && len(v.Leaks) > 0 {
 		return exitError{code: exitNo}
 	}
 	return nil
+}
+
+// printVerification writes what was decided, in the form asked for.
+func printVerification(out io.Writer, v *verify.Verification, format string) error {
+	switch format {
+	case "json":
+		return verifyJSON(out, v)
+	case "sarif":
+		return diag.SARIF(out, v.Diagnostics(), v.Sources, version())
+	}
+	return v.Text(out)
 }
 
 // maxMatrix is for how many networks the matrix is printed unasked: more make lines that nobody reads.
@@ -153,18 +165,12 @@ func readOld(s streams, path string, opts netxml.Options) (*ir.Program, error) {
 	return p, report(s, src, errs, false)
 }
 
-// target is a back end and a layout to verify.
-type target struct {
-	backend backends.Backend
-	layout  backends.Layout
-}
-
 // verified lists what is verified.
-func verified() []target {
-	var all []target
+func verified() []verify.Target {
+	var all []verify.Target
 	for _, b := range targets {
 		for _, layout := range layoutsOf(b) {
-			all = append(all, target{b, layout})
+			all = append(all, targetOf(b, layout))
 		}
 	}
 	return all

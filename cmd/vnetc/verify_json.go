@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/prove"
 )
@@ -57,50 +58,50 @@ type (
 	}
 )
 
-// json writes what was decided for machines.
-func (v *verification) json(out io.Writer) error {
+// verifyJSON writes what was decided for machines.
+func verifyJSON(out io.Writer, v *verify.Verification) error {
 	doc := jsonVerify{Version: 1, Proofs: []jsonProof{}, Assertions: []jsonClaim{}}
 	var err error
-	if doc.Findings, err = diag.MarshalJSON(v.leaks); err != nil {
+	if doc.Findings, err = diag.MarshalJSON(v.Leaks); err != nil {
 		return err
 	}
-	if doc.Diagnostics, err = diag.MarshalJSON(v.said); err != nil {
+	if doc.Diagnostics, err = diag.MarshalJSON(v.Said); err != nil {
 		return err
 	}
-	for _, p := range v.proofs {
+	for _, p := range v.Proofs {
 		doc.Proofs = append(doc.Proofs, proofJSON(p))
 	}
-	for _, c := range v.cells {
+	for _, c := range v.Cells {
 		doc.Matrix = append(doc.Matrix, jsonCell{c.From.String(), c.To.String(), c.Family.String(), string(c.Access), c.Some})
 	}
-	for _, c := range v.claims {
-		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Holds: c.holds}
-		if c.way != nil {
-			way := wayJSON(c.way)
+	for _, c := range v.Claims {
+		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Holds: c.Holds}
+		if c.Way != nil {
+			way := wayJSON(c.Way)
 			j.Way = &way
 		}
 		doc.Assertions = append(doc.Assertions, j)
 	}
-	for _, d := range v.changes {
+	for _, d := range v.Changes {
 		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.Now, d.Packets, d.Example.String()})
 	}
 	return diag.WriteJSON(out, doc)
 }
 
-func proofJSON(p proof) jsonProof {
-	j := jsonProof{Target: p.label, Answer: p.result.Answer.String()}
-	switch p.result.Answer {
+func proofJSON(p verify.Proof) jsonProof {
+	j := jsonProof{Target: p.Label, Answer: p.Result.Answer.String()}
+	switch p.Result.Answer {
 	case prove.Unknown:
-		j.Rule = p.result.Because.Rule.String()
+		j.Rule = p.Result.Because.Rule.String()
 	case prove.Refuted:
-		j.Packet = p.result.Packet.String()
+		j.Packet = p.Result.Packet.String()
 	}
-	for _, w := range p.ways {
+	for _, w := range p.Ways {
 		j.Ways = append(j.Ways, wayJSON(w))
 	}
 	return j
 }
 
-func wayJSON(w *walked) jsonWay {
-	return jsonWay{Backend: w.what, Packet: w.packet.String(), Fate: fateJSON(w.fate), Steps: stepsJSON(w)}
+func wayJSON(w *verify.Way) jsonWay {
+	return jsonWay{Backend: w.What, Packet: w.Packet.String(), Fate: fateJSON(w.Fate), Steps: stepsJSON(w)}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/iptables"
 	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -38,7 +39,7 @@ const natXML = `<network>
 </network>
 `
 
-func verifiedWith(t *testing.T, b backends.Backend) (*verification, string) {
+func verifiedWith(t *testing.T, b backends.Backend) (*verify.Verification, string) {
 	t.Helper()
 	src := &diag.Sources{}
 	src.Add("lab.xml", []byte(natXML))
@@ -46,12 +47,12 @@ func verifiedWith(t *testing.T, b backends.Backend) (*verification, string) {
 	if err := found.Err(); err != nil {
 		t.Fatal(err)
 	}
-	v := &verification{src: src, said: found, program: p}
-	if err := v.decide([]target{{b, backends.Chains}}, nil, false); err != nil {
+	v := &verify.Verification{Sources: src, Said: found, Program: p}
+	if err := v.Decide([]verify.Target{targetOf(b, backends.Chains)}, nil, false); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := v.print(&out, "text"); err != nil {
+	if err := printVerification(&out, v, "text"); err != nil {
 		t.Fatal(err)
 	}
 	return v, out.String()
@@ -92,7 +93,7 @@ func TestVerifyRefutes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v, text := verifiedWith(t, broken{c.backend, c.change})
-			if !v.failed() {
+			if !v.Failed() {
 				t.Fatalf("not found:\n%s", text)
 			}
 			for _, want := range c.want {
@@ -100,12 +101,12 @@ func TestVerifyRefutes(t *testing.T) {
 					t.Errorf("%q is not said:\n%s", want, text)
 				}
 			}
-			list := v.diagnostics()
+			list := v.Diagnostics()
 			if len(list) != 1 || list[0].Code != "verify-differs" || list[0].Severity != diag.Error {
 				t.Errorf("diagnostics: %v", list)
 			}
 			for _, format := range []string{"json", "sarif"} {
-				if err := v.print(&bytes.Buffer{}, format); err != nil {
+				if err := printVerification(&bytes.Buffer{}, v, format); err != nil {
 					t.Errorf("%s: %v", format, err)
 				}
 			}
@@ -124,11 +125,11 @@ func TestVerifyCodes(t *testing.T) {
 		if p == nil {
 			return found
 		}
-		v := &verification{src: src, said: found, program: p}
-		if err := v.decide(verified(), nil, false); err != nil {
+		v := &verify.Verification{Sources: src, Said: found, Program: p}
+		if err := v.Decide(verified(), nil, false); err != nil {
 			t.Fatal(err)
 		}
-		return v.diagnostics()
+		return v.Diagnostics()
 	}
 	for _, info := range diag.Codes() {
 		if !strings.HasPrefix(string(info.Code), "verify-") || info.Bad == "" {

@@ -1,4 +1,4 @@
-package main
+package verify
 
 import (
 	"bytes"
@@ -13,20 +13,17 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// print writes what was decided, in the form asked for.
-func (v *verification) print(out io.Writer, format string) error {
-	switch format {
-	case "json":
-		return v.json(out)
-	case "sarif":
-		return diag.SARIF(out, v.diagnostics(), v.src, version())
-	}
+// maxShown is how many findings are printed for people; the rest are counted.
+const maxShown = 20
+
+// Text writes what was decided for people.
+func (v *Verification) Text(out io.Writer) error {
 	var b bytes.Buffer
 	v.printProofs(&b)
-	printMatrix(&b, v.cells)
-	if len(v.leaks) > 0 {
-		fmt.Fprintf(&b, "\n%s:\n\n", plural(len(v.leaks), "finding"))
-		if err := diag.Text(&b, v.leaks, v.src, diag.TextOptions{Max: maxShown}); err != nil {
+	printMatrix(&b, v.Cells)
+	if len(v.Leaks) > 0 {
+		fmt.Fprintf(&b, "\n%s:\n\n", plural(len(v.Leaks), "finding"))
+		if err := diag.Text(&b, v.Leaks, v.Sources, diag.TextOptions{Max: maxShown}); err != nil {
 			return err
 		}
 	}
@@ -38,20 +35,20 @@ func (v *verification) print(out io.Writer, format string) error {
 	return err
 }
 
-func (v *verification) printProofs(b *bytes.Buffer) {
-	for _, p := range v.proofs {
-		switch p.result.Answer {
+func (v *Verification) printProofs(b *bytes.Buffer) {
+	for _, p := range v.Proofs {
+		switch p.Result.Answer {
 		case prove.Proved:
-			fmt.Fprintf(b, "proved       %s: the rules mean what the networks mean, for every packet\n", p.label)
+			fmt.Fprintf(b, "proved       %s: the rules mean what the networks mean, for every packet\n", p.Label)
 			continue
 		case prove.Refuted:
-			fmt.Fprintf(b, "refuted      %s: the rules do not mean what the networks mean\n", p.label)
+			fmt.Fprintf(b, "refuted      %s: the rules do not mean what the networks mean\n", p.Label)
 		case prove.Unknown:
-			fmt.Fprintf(b, "can't prove  %s: %s has a rule that is not modelled: %s\n", p.label, p.result.Because.Chain.Label(), diag.Visible(p.result.Because.Rule.String()))
+			fmt.Fprintf(b, "can't prove  %s: %s has a rule that is not modelled: %s\n", p.Label, p.Result.Because.Chain.Label(), diag.Visible(p.Result.Because.Rule.String()))
 		}
-		for i, title := range []string{"as the networks mean it", "as " + p.label + " has it"} {
-			if i < len(p.ways) {
-				fmt.Fprintf(b, "\n  %s:\n\n%s\n", title, indentText(traceText(p.ways[i]), "    "))
+		for i, title := range []string{"as the networks mean it", "as " + p.Label + " has it"} {
+			if i < len(p.Ways) {
+				fmt.Fprintf(b, "\n  %s:\n\n%s\n", title, indentText(p.Ways[i].Text(), "    "))
 			}
 		}
 	}
@@ -124,38 +121,38 @@ func shortPlace(p prove.Place) string {
 	return p.String()
 }
 
-func (v *verification) printClaims(b *bytes.Buffer) error {
-	if len(v.claims) > 0 {
-		fmt.Fprintf(b, "\n%s:\n\n", plural(len(v.claims), "assertion"))
+func (v *Verification) printClaims(b *bytes.Buffer) error {
+	if len(v.Claims) > 0 {
+		fmt.Fprintf(b, "\n%s:\n\n", plural(len(v.Claims), "assertion"))
 	}
-	for _, c := range v.claims {
-		if c.holds {
+	for _, c := range v.Claims {
+		if c.Holds {
 			fmt.Fprintf(b, "holds  %s\n", diag.Visible(c.String()))
 			continue
 		}
 		fmt.Fprintf(b, "fails  %s\n", diag.Visible(c.String()))
-		if err := diag.Text(b, diag.List{c.diagnostic()}, v.src, diag.TextOptions{}); err != nil {
+		if err := diag.Text(b, diag.List{c.diagnostic()}, v.Sources, diag.TextOptions{}); err != nil {
 			return err
 		}
-		if c.way != nil {
-			fmt.Fprintf(b, "\n%s\n", indentText(traceText(c.way), "    "))
+		if c.Way != nil {
+			fmt.Fprintf(b, "\n%s\n", indentText(c.Way.Text(), "    "))
 		}
 	}
 	return nil
 }
 
-func (v *verification) printChanges(b *bytes.Buffer) {
-	if v.old == nil {
+func (v *Verification) printChanges(b *bytes.Buffer) {
+	if v.Old == nil {
 		return
 	}
-	if len(v.changes) == 0 {
+	if len(v.Changes) == 0 {
 		fmt.Fprintf(b, "\nno packet's fate changes\n")
 		return
 	}
 	fmt.Fprintf(b, "\nwhat changes:\n")
 	var titles []string
 	about := make(map[string][]prove.Difference)
-	for _, d := range v.changes {
+	for _, d := range v.Changes {
 		title := changeTitle(d)
 		if about[title] == nil {
 			titles = append(titles, title)
@@ -192,4 +189,11 @@ func indentText(text, by string) string {
 		}
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

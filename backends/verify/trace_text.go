@@ -1,4 +1,4 @@
-package main
+package verify
 
 import (
 	"fmt"
@@ -8,20 +8,20 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// traceText returns the way for people: hooks, chains, rules with their lines and origins, and the fate.
-func traceText(w *walked) string {
+// Text returns the way for people: hooks, chains, rules with their lines and origins, and the fate.
+func (w *Way) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", w.packet)
+	fmt.Fprintf(&b, "%s\n", w.Packet)
 	var hook ir.Hook
 	var chain *ir.Chain
-	for i, v := range w.visits {
+	for i, v := range w.Visits {
 		if v.Hook != hook {
 			hook, chain = v.Hook, nil
 			fmt.Fprintf(&b, "\n%s\n", hook)
 		}
 		if v.Chain != chain {
 			chain = v.Chain
-			fmt.Fprintf(&b, "  %s%s\n", chainWords(chain), emptyWords(w.visits[i:]))
+			fmt.Fprintf(&b, "  %s%s\n", chainWords(chain), emptyWords(w.Visits[i:]))
 		}
 		switch v.Kind {
 		case ir.Passed:
@@ -30,24 +30,24 @@ func traceText(w *walked) string {
 			fmt.Fprintf(&b, "    + %s\n", diag.Visible(v.Rule.String()))
 			held(&b, w, v)
 		case ir.Policy:
-			fmt.Fprintf(&b, "    policy %s\n", policyWord(v.Chain))
+			fmt.Fprintf(&b, "    policy %s\n", PolicyWord(v.Chain))
 		}
 	}
-	fmt.Fprintf(&b, "\n%s\n", fateWords(w.fate, w.packet))
+	fmt.Fprintf(&b, "\n%s\n", fateWords(w.Fate, w.Packet))
 	return b.String()
 }
 
 // held writes what there is to say about a rule that matched.
-func held(b *strings.Builder, w *walked, v ir.Visit) {
-	for _, words := range w.elements(v) {
+func held(b *strings.Builder, w *Way, v ir.Visit) {
+	for _, words := range w.Elements(v) {
 		fmt.Fprintf(b, "      %-10s%s\n", "in set", diag.Visible(words))
 	}
-	r := w.source(v)
+	r := w.Source(v)
 	if r == nil {
 		return
 	}
-	for _, target := range w.targets {
-		all := w.lines.of(r, target, w.packet.Family)
+	for _, target := range w.Targets {
+		all := w.Lines(r, target)
 		for _, l := range all {
 			fmt.Fprintf(b, "      %-10s%s\n", target, diag.Visible(l.Text))
 		}
@@ -120,7 +120,8 @@ func failedWords(v ir.Visit) string {
 	return "does not match: " + diag.Visible(ir.MatchText(v.Failed))
 }
 
-func policyWord(c *ir.Chain) string {
+// PolicyWord returns what becomes of a packet that no rule of base chain c ends.
+func PolicyWord(c *ir.Chain) string {
 	if c.Base.Drop {
 		return "drop"
 	}

@@ -1,44 +1,40 @@
-package main
+package verify
 
 import (
-	"slices"
+	"fmt"
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// lowering is what a back end makes of a program.
-type lowering struct {
-	backend backends.Backend
-	options backends.Options
-	rules   backends.Ruleset
+// Target is a back end with one of its layouts.
+type Target struct {
+	Backend backends.Backend
+	Layout  backends.Layout
+	Label   string // its name for people, with the layout where the back end has several
 }
 
-// lowerFor lowers p with layout, where b has it.
-func lowerFor(p *ir.Program, b backends.Backend, layout backends.Layout, names backends.Names) (lowering, diag.List) {
-	if !slices.Contains(layoutsOf(b), layout) {
-		layout = backends.Chains
-	}
-	l := lowering{backend: b, options: backends.Options{Families: ir.Both, Names: names, Layout: layout}}
-	rules, said := b.Lower(p, l.options)
-	l.rules = rules
+// Lowering is what a target makes of a program.
+type Lowering struct {
+	Target
+	Options backends.Options
+	Rules   backends.Ruleset
+}
+
+// Lower lowers p for t. With an Error in the list there are no rules.
+func Lower(p *ir.Program, t Target, names backends.Names) (Lowering, diag.List) {
+	l := Lowering{Target: t, Options: backends.Options{Families: ir.Both, Names: names, Layout: t.Layout}}
+	rules, said := t.Backend.Lower(p, l.Options)
+	l.Rules = rules
 	return l, said
 }
 
-// label names the back end, with the layout where it has several.
-func (l lowering) label() string {
-	if len(layoutsOf(l.backend)) > 1 {
-		return l.backend.Name() + " " + string(l.options.Layout)
-	}
-	return l.backend.Name()
-}
-
-// read reads the emitted rules back.
-func (l lowering) read() (*ir.Program, error) {
-	p, err := l.backend.Read(l.rules.Images())
+// Read reads the emitted rules back.
+func (l Lowering) Read() (*ir.Program, error) {
+	p, err := l.Backend.Read(l.Rules.Images())
 	if err != nil {
-		return nil, hostf("read the rules of %s back: %v", l.label(), err)
+		return nil, fmt.Errorf("read the rules of %s back: %w", l.Label, err)
 	}
 	return p, nil
 }
@@ -64,9 +60,9 @@ func (l lines) of(r *ir.Rule, target string, family ir.Family) []backends.Line {
 }
 
 // add takes in what became of the rules.
-func (l lines) add(low lowering) {
-	for _, line := range low.rules.Lines() {
-		l[line.Rule] = append(l[line.Rule], targetLine{low.backend.Name(), line})
+func (l lines) add(low Lowering) {
+	for _, line := range low.Rules.Lines() {
+		l[line.Rule] = append(l[line.Rule], targetLine{low.Backend.Name(), line})
 	}
 }
 
@@ -76,20 +72,20 @@ type origins map[*ir.Rule][]*ir.Rule
 
 // originsOf finds the rules of the program behind those of read, which is what low says when it is read. What was read is
 // lowered once more: lines of equal text in one chain are the same rule.
-func originsOf(low lowering, read *ir.Program) origins {
+func originsOf(low Lowering, read *ir.Program) origins {
 	type place struct {
 		family             ir.Family
 		table, chain, text string
 	}
 	at := func(l backends.Line) place { return place{l.Family, l.Table, l.Chain, l.Text} }
 	behind := make(map[place][]*ir.Rule)
-	for _, l := range low.rules.Lines() {
+	for _, l := range low.Rules.Lines() {
 		behind[at(l)] = append(behind[at(l)], l.Rule)
 	}
 	found := make(origins)
-	o := low.options
+	o := low.Options
 	o.Layout = backends.Chains // rule for rule as it was read
-	again, said := low.backend.Lower(read, o)
+	again, said := low.Backend.Lower(read, o)
 	if said.HasErrors() {
 		return found
 	}

@@ -1,0 +1,4 @@
+// Package verify says what the rules of some networks mean. [Verification] decides it for all packets: whether what each back
+// end emits, read back, does what the program does, who reaches whom, what is asserted, what changes. [Tracer] shows it for one
+// packet, rule by rule with the XML behind each. It knows back ends by their contract only, and touches no host.
+package verify

@@ -1,0 +1,166 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// Verification is all that was decided about some networks.
+type Verification struct {
+	Sources *diag.Sources
+	Said    diag.List // about the input
+	Program *ir.Program
+	Old     *ir.Program // nil if nothing is compared
+
+	Proofs  []Proof
+	Cells   []prove.Cell // nil if the matrix is not wanted
+	Leaks   diag.List
+	Claims  []Claim
+	Changes []prove.Difference
+}
+
+// Proof is whether one target's rules mean what the networks mean.
+type Proof struct {
+	Label  string
+	Result prove.Result
+	Ways   []*Way // for a refutation: through the program, and through the rules
+}
+
+// Claim is an assertion with what came of it.
+type Claim struct {
+	prove.Assertion
+	Holds bool
+	Way   *Way // of a packet that shows that it does not hold; nil if there is none
+}
+
+// Decide fills in everything that follows from the fields above: for the targets, and the assertions. It fails if a target refuses
+// the program, or what it emits can't be read.
+func (v *Verification) Decide(targets []Target, assertions []prove.Assertion, matrix bool) error {
+	var all []Lowering
+	for _, t := range targets {
+		low, said := Lower(v.Program, t, backends.VnetcNames)
+		if said.HasErrors() {
+			return said
+		}
+		all = append(all, low)
+	}
+	tracer := NewTracer(v.Program, all)
+	for _, low := range all {
+		if err := v.prove(tracer, low); err != nil {
+			return err
+		}
+	}
+	reacher := prove.NewReacher(v.Program)
+	if matrix {
+		v.Cells = reacher.Matrix()
+	}
+	v.Leaks = leakFindings(v.Program, reacher.Leaks())
+	for _, a := range assertions {
+		c := Claim{Assertion: a}
+		var packet ir.Packet
+		if c.Holds, packet = reacher.Check(a); !c.Holds && packet != (ir.Packet{}) {
+			var err error
+			if c.Way, err = tracer.Walk(packet, false); err != nil {
+				return err
+			}
+		}
+		v.Claims = append(v.Claims, c)
+	}
+	if v.Old != nil {
+		v.Changes = prove.Change(v.Old, v.Program)
+	}
+	return nil
+}
+
+// prove decides whether what low emits means what the program means.
+func (v *Verification) prove(t *Tracer, low Lowering) error {
+	read, err := low.Read()
+	if err != nil {
+		return err
+	}
+	p := Proof{Label: low.Label, Result: prove.Equal(v.Program, read, ir.Both)}
+	if p.Result.Answer == prove.Refuted {
+		for _, side := range []*Tracer{t, t.Through(low, read)} {
+			way, err := side.Walk(p.Result.Packet, false)
+			if err != nil {
+				return err
+			}
+			p.Ways = append(p.Ways, way)
+		}
+	}
+	v.Proofs = append(v.Proofs, p)
+	return nil
+}
+
+// Failed is true if a proof or an assertion does not hold.
+func (v *Verification) Failed() bool {
+	return slices.ContainsFunc(v.Proofs, func(p Proof) bool { return p.Result.Answer != prove.Proved }) ||
+		slices.ContainsFunc(v.Claims, func(c Claim) bool { return !c.Holds })
+}
+
+// Diagnostics returns everything that is to be said as diagnostics: about the input, proofs that fail, findings, assertions
+// that fail.
+func (v *Verification) Diagnostics() diag.List {
+	list := slices.Clone(v.Said)
+	for _, p := range v.Proofs {
+		if p.Result.Answer != prove.Proved {
+			list = append(list, p.diagnostic())
+		}
+	}
+	list = append(list, v.Leaks...)
+	for _, c := range v.Claims {
+		if !c.Holds {
+			list = append(list, c.diagnostic())
+		}
+	}
+	return list
+}
+
+// diagnostic says that the proof failed.
+func (p Proof) diagnostic() diag.Diagnostic {
+	d := diag.Diagnostic{
+		Severity: diag.Error, Code: "verify-differs", What: fmt.Sprintf("the rules of %s do not mean what the networks mean", p.Label),
+		Why: "what was emitted, read back, is another program", Fix: "do not load these rules; this is a fault of vnetc, and the packet shows it",
+	}
+	if p.Result.Answer == prove.Unknown {
+		d.What = fmt.Sprintf("can't prove that the rules of %s mean what the networks mean", p.Label)
+		d.Why = fmt.Sprintf("%s has a rule that is not modelled: %s", p.Result.Because.Chain.Label(), p.Result.Because.Rule)
+		return d
+	}
+	d.Why = fmt.Sprintf("%s: is to be %s, and would be %s", p.Result.Packet, p.Result.A, p.Result.B)
+	for i, text := range []string{"this rule decides about it", "this rule decides about it in " + p.Label} {
+		r := p.Ways[i].Decider()
+		switch {
+		case r == nil:
+		case !d.Span.IsValid():
+			d.Span = r.Origin.Span
+		default:
+			d.Related = append(d.Related, diag.Related{Span: r.Origin.Span, Text: text})
+		}
+	}
+	return d
+}
+
+// diagnostic says that the assertion does not hold.
+func (c Claim) diagnostic() diag.Diagnostic {
+	d := diag.Diagnostic{
+		Severity: diag.Error, Code: "assert-failed", Span: c.Span, What: fmt.Sprintf("it does not hold: %s", c.Assertion),
+		Fix: "change the networks, or what is asserted about them",
+	}
+	if c.Way == nil {
+		d.Why = "there are no such connections: no network here has such addresses"
+		return d
+	}
+	d.Why = fmt.Sprintf("%s: %s", c.Way.Packet, c.Way.Fate)
+	if r := c.Way.Decider(); r != nil {
+		d.Related = []diag.Related{{Span: r.Origin.Span, Text: fmt.Sprintf("network %s decides so: %s", r.Origin.Network, r.Origin.Reason)}}
+	} else if len(c.Way.Visits) > 0 {
+		d.Why += ", as it meets no rule"
+	}
+	return d
+}
