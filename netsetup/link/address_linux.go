@@ -16,20 +16,10 @@ type addAddress struct {
 }
 
 func (s addAddress) String() string { return fmt.Sprintf("add address %s to %s", s.prefix, s.name) }
-
 func (s addAddress) Do() error {
-	if err := s.change(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL); err != nil {
-		return fmt.Errorf("add address %s to %s: %w", s.prefix, s.name, err)
-	}
-	return nil
+	return s.change(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 }
-
-func (s addAddress) Undo() error {
-	if err := s.change(unix.RTM_DELADDR, 0); err != nil && !gone(err) {
-		return fmt.Errorf("remove address %s from %s: %w", s.prefix, s.name, err)
-	}
-	return nil
-}
+func (s addAddress) Undo() error { return ignoreGone(s.change(unix.RTM_DELADDR, 0)) }
 
 func (s addAddress) change(kind, flags int) error {
 	index, err := s.index()
@@ -73,7 +63,7 @@ func (s removeAddress) String() string {
 	return fmt.Sprintf("remove address %s from %s", s.add.prefix, s.add.name)
 }
 func (s removeAddress) Do() error   { return s.add.Undo() }
-func (s removeAddress) Undo() error { return ignoreGone(s.add.Do()) }
+func (s removeAddress) Undo() error { return ignoreThere(s.add.Do()) }
 
 // addRoute adds a static route by way of a guest. The network works without it.
 type addRoute struct {
@@ -96,12 +86,7 @@ func (s addRoute) Do() error {
 	return nil
 }
 
-func (s addRoute) Undo() error {
-	if err := s.change(unix.RTM_DELROUTE, 0); err != nil && !gone(err) {
-		return fmt.Errorf("remove %s: %w", s.text(), err)
-	}
-	return nil
-}
+func (s addRoute) Undo() error { return ignoreGone(s.change(unix.RTM_DELROUTE, 0)) }
 
 func (s addRoute) change(kind, flags int) error {
 	index, err := s.index()
@@ -126,4 +111,4 @@ type removeRoute struct{ add addRoute }
 
 func (s removeRoute) String() string { return "remove " + s.add.text() }
 func (s removeRoute) Do() error      { return s.add.Undo() }
-func (s removeRoute) Undo() error    { return ignoreGone(s.add.Do()) }
+func (s removeRoute) Undo() error    { return ignoreThere(s.add.Do()) }

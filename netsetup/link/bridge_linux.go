@@ -79,13 +79,15 @@ func (s addBridge) Do() error {
 	attrs = append(attrs, bridgeInfo(delayAttr(s.delay), stpAttr(s.stp))) // the kernel takes the delay first
 	err := request(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, nl.NewIfInfomsg(unix.AF_UNSPEC), attrs...)
 	if err != nil {
-		return fmt.Errorf("add bridge %s: %w", s.name, err)
-	}
-	if err := (setMark{s.bridge}).Do(); err != nil {
 		return err
 	}
+	if err := (setMark{s.bridge}).Do(); err != nil {
+		return fmt.Errorf("mark it: %w", err)
+	}
 	if s.mtu != 0 { // not on creation: the kernel would forget that it was asked for when the first port comes
-		return setMTU{s.bridge, 0, s.mtu}.Do()
+		if err := (setMTU{s.bridge, 0, s.mtu}).Do(); err != nil {
+			return fmt.Errorf("set MTU: %w", err)
+		}
 	}
 	return nil
 }
@@ -106,10 +108,7 @@ func (s deleteBridge) Do() error {
 	if err == nil {
 		err = request(unix.RTM_DELLINK, 0, linkHeader(d.Index))
 	}
-	if err != nil && !gone(err) {
-		return fmt.Errorf("delete bridge %s: %w", s.name, err)
-	}
-	return nil
+	return ignoreGone(err)
 }
 
 // Undo does nothing: a deleted bridge's ports are not known any more.
@@ -122,12 +121,7 @@ func (s setMark) String() string {
 	return fmt.Sprintf("mark %s as the bridge of %s", s.name, s.network)
 }
 
-func (s setMark) Do() error {
-	if err := s.set(text(unix.IFLA_IFALIAS, Mark(s.network))); err != nil {
-		return fmt.Errorf("mark bridge %s: %w", s.name, err)
-	}
-	return nil
-}
+func (s setMark) Do() error { return s.set(text(unix.IFLA_IFALIAS, Mark(s.network))) }
 
 // Undo leaves the mark: a bridge without it is ours as well, and this says so better.
 func (s setMark) Undo() error { return nil }
@@ -143,10 +137,7 @@ func (s setMAC) Do() error      { return s.change(s.to) }
 func (s setMAC) Undo() error    { return ignoreGone(s.change(s.from)) }
 
 func (s setMAC) change(mac net.HardwareAddr) error {
-	if err := s.set(nl.NewRtAttr(unix.IFLA_ADDRESS, mac)); err != nil {
-		return fmt.Errorf("set MAC of %s to %s: %w", s.name, mac, err)
-	}
-	return nil
+	return s.set(nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
 }
 
 // setMTU changes the bridge's MTU.
@@ -160,10 +151,7 @@ func (s setMTU) Do() error      { return s.change(s.to) }
 func (s setMTU) Undo() error    { return ignoreGone(s.change(s.from)) }
 
 func (s setMTU) change(mtu int) error {
-	if err := s.set(u32(unix.IFLA_MTU, uint32(mtu))); err != nil {
-		return fmt.Errorf("set MTU of %s to %d: %w", s.name, mtu, err)
-	}
-	return nil
+	return s.set(u32(unix.IFLA_MTU, uint32(mtu)))
 }
 
 // setSTP changes the spanning tree protocol and the forward delay.
@@ -186,7 +174,7 @@ func (s setSTP) change(to BridgeInfo) error {
 	}
 	for _, a := range order {
 		if err := s.set(bridgeInfo(a)); err != nil {
-			return fmt.Errorf("set STP of %s %s, delay %v: %w", s.name, onOff(to.STP), to.Delay, err)
+			return err
 		}
 	}
 	return nil
@@ -196,15 +184,8 @@ func (s setSTP) change(to BridgeInfo) error {
 type setUp struct{ bridge }
 
 func (s setUp) String() string { return fmt.Sprintf("set %s up", s.name) }
-
-func (s setUp) Do() error {
-	if err := s.change(unix.IFF_UP); err != nil {
-		return fmt.Errorf("set %s up: %w", s.name, err)
-	}
-	return nil
-}
-
-func (s setUp) Undo() error { return ignoreGone(s.change(0)) }
+func (s setUp) Do() error      { return s.change(unix.IFF_UP) }
+func (s setUp) Undo() error    { return ignoreGone(s.change(0)) }
 
 func (s setUp) change(flags uint32) error {
 	index, err := s.index()

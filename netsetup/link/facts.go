@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -137,4 +138,20 @@ func RandomMAC() net.HardwareAddr {
 	mac := net.HardwareAddr{0x52, 0x54, 0, 0, 0, 0}
 	rand.Read(mac[3:]) // never fails (crypto/rand)
 	return mac
+}
+
+// protocolRA is the protocol of routes learnt by router advertisement (RTPROT_RA of linux/rtnetlink.h).
+const protocolRA = 9
+
+// LosesRoutes returns the devices whose IPv6 routes the kernel has learnt by router advertisement and will drop once the
+// host forwards IPv6. Those with accept_ra 2 keep them; those with 0 have a program of their own for them, such as
+// NetworkManager.
+func (f *Facts) LosesRoutes() (names []string) {
+	for _, d := range f.Devices {
+		taught := slices.ContainsFunc(f.Routes, func(r Route) bool { return r.Device == d.Index && r.Protocol == protocolRA })
+		if taught && d.IPv6 != nil && d.IPv6.AcceptRA == 1 {
+			names = append(names, d.Name)
+		}
+	}
+	return names
 }

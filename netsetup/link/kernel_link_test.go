@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -89,24 +92,41 @@ func (h host) wantNothing(l *ir.Link, o Options) {
 	}
 }
 
-// dump is everything of the host that a network could change.
+// dump is everything of the host that a network could change, sorted: the order of addresses and routes is the kernel's.
 func (h host) dump() string {
 	h.t.Helper()
 	all := h.Exec("ip", "-d", "-o", "link") + h.Exec("ip", "-o", "addr") + h.Exec("ip", "route", "show", "table", "all") +
 		h.Exec("ip", "-6", "route", "show", "table", "all") + h.Exec("bridge", "-d", "link") +
-		h.Exec("tc", "qdisc") + h.Exec("sysctl", "-a", "--pattern", `^net\.`)
+		h.Exec("tc", "qdisc") + h.sysctls()
 	var kept []string
 	for line := range strings.Lines(all) {
 		if !changing(line) {
 			kept = append(kept, withoutTimers(line))
 		}
 	}
+	slices.Sort(kept)
 	return strings.Join(kept, "")
 }
 
-// changing is true for lines that change by themselves.
+func (h host) sysctls() string {
+	h.t.Helper()
+	var all strings.Builder
+	h.Do(func() {
+		filepath.WalkDir("/proc/sys/net", func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() {
+				value, _ := os.ReadFile(path) // some can only be written
+				fmt.Fprintf(&all, "%s = %q\n", path, value)
+			}
+			return nil
+		})
+	})
+	return all.String()
+}
+
+// changing is true for lines that change by themselves. The route to all multicast groups of IPv6 comes with carrier, or with
+// an address that is added while the link is up.
 func changing(line string) bool {
-	for _, word := range []string{"fdb_", "nf_conntrack_count", "random", "netdev_rss_key", "neigh.default.gc"} {
+	for _, word := range []string{"multicast ff00::/8", "fdb_", "nf_conntrack_count", "random", "netdev_rss_key", "neigh.default.gc"} {
 		if strings.Contains(line, word) {
 			return true
 		}

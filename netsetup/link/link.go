@@ -18,7 +18,8 @@ import (
 type Step interface {
 	// String is the step's line in a dry run, such as "add address 192.168.122.1/24 to virbr0".
 	String() string
-	// Do makes the change. An error that is a *[Warning] says that the network works without it: report it and go on.
+	// Do makes the change. Its error doesn't repeat the step's line. One that is a *[Warning] says that the network works
+	// without the change: report it and go on.
 	Do() error
 	// Undo takes back what Do did, wholly or half-way. That there is nothing to take back is no error.
 	Undo() error
@@ -66,6 +67,9 @@ func (w *Warning) Error() string {
 	}
 	return fmt.Sprintf("%s: %v: this kernel lacks the module %s (try modprobe %s)", w.Step, w.Err, w.Module, w.Module)
 }
+
+// Warning is true: the network comes up all the same.
+func (w *Warning) Warning() bool { return true }
 
 // Unwrap returns what the kernel said.
 func (w *Warning) Unwrap() error { return w.Err }

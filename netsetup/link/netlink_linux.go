@@ -111,6 +111,14 @@ func gone(err error) bool {
 	return false
 }
 
+// ignoreThere returns nil if err says that what was to come back is there, or its device isn't; others as they are.
+func ignoreThere(err error) error {
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return ignoreGone(err)
+}
+
 // ignoreGone returns nil for such an error, others as they are.
 func ignoreGone(err error) error {
 	if gone(err) {

@@ -107,11 +107,9 @@ func (u *upgrade) remove() {
 			u.before(removeRoute{addRoute{u.bridge, r.Dest, r.Gateway, r.Metric, r.Protocol}})
 		}
 	}
-	for _, secondary := range []bool{true, false} {
-		for _, a := range u.now.Addresses {
-			if u.doomed[a.Prefix] && a.Secondary == secondary {
-				u.before(removeAddress{addAddress{u.bridge, a.Prefix, a.Protocol}})
-			}
+	for _, a := range slices.Backward(u.now.Addresses) { // secondary ones stand behind their primary one
+		if u.doomed[a.Prefix] {
+			u.before(removeAddress{addAddress{u.bridge, a.Prefix, a.Protocol}})
 		}
 	}
 }
@@ -195,9 +193,9 @@ func (u *upgrade) sysctl(name string, have, want int) {
 	if have == want {
 		return
 	}
-	s := SetSysctl{Path: fmt.Sprintf("ipv6/conf/%s/%s", u.name, name), To: fmt.Sprint(want)}
+	s := setSysctl{bridge: u.bridge, key: name, to: fmt.Sprint(want)}
 	if have >= 0 {
-		s.From = fmt.Sprint(have)
+		s.from = fmt.Sprint(have)
 	}
 	u.before(s)
 }

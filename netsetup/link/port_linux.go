@@ -24,19 +24,8 @@ func (s setPort) String() string {
 	return fmt.Sprintf("set port %s of %s: %s", s.port, s.name, strings.Join(changes, ", "))
 }
 
-func (s setPort) Do() error {
-	if err := s.change(func(o portOption) bool { return o.to }); err != nil && !gone(err) {
-		return fmt.Errorf("set port %s of %s: %w", s.port, s.name, err)
-	}
-	return nil
-}
-
-func (s setPort) Undo() error {
-	if err := s.change(func(o portOption) bool { return o.from }); err != nil && !gone(err) {
-		return fmt.Errorf("set port %s of %s back: %w", s.port, s.name, err)
-	}
-	return nil
-}
+func (s setPort) Do() error   { return s.change(func(o portOption) bool { return o.to }) }
+func (s setPort) Undo() error { return s.change(func(o portOption) bool { return o.from }) }
 
 // portOption is one option that differs, by the name that bridge(8) has for it.
 type portOption struct {
@@ -63,14 +52,11 @@ func (s setPort) options() []portOption {
 func (s setPort) change(value func(portOption) bool) error {
 	master, err := s.index()
 	if err != nil {
-		return err
+		return ignoreGone(err)
 	}
 	d, err := findDevice(s.port)
-	if err != nil {
-		return err
-	}
-	if d.Master != master {
-		return unix.ENODEV
+	if err != nil || d.Master != master {
+		return ignoreGone(err)
 	}
 	info := nest(unix.IFLA_PROTINFO)
 	for _, o := range s.options() {
@@ -82,7 +68,7 @@ func (s setPort) change(value func(portOption) bool) error {
 	}
 	header := linkHeader(d.Index)
 	header.Family = unix.AF_BRIDGE
-	return request(unix.RTM_SETLINK, 0, header, info)
+	return ignoreGone(request(unix.RTM_SETLINK, 0, header, info))
 }
 
 // filterVLANs has the bridge look at VLAN tags, which is what macTableManager='libvirt' asks of it. The network works
@@ -103,10 +89,11 @@ func (s filterVLANs) Do() error {
 }
 
 func (s filterVLANs) Undo() error {
-	if err := s.change(0); err != nil && !gone(err) && !errors.Is(err, unix.EOPNOTSUPP) {
-		return fmt.Errorf("set VLAN filtering of %s off: %w", s.name, err)
+	err := s.change(0)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
 	}
-	return nil
+	return ignoreGone(err)
 }
 
 func (s filterVLANs) change(on uint8) error {

@@ -176,8 +176,3 @@ func readRoute(m []byte) (Route, bool) {
 	}
 	return r, true
 }
-
-// ReadListeners returns the sockets at one of the ports, and the processes that have them open.
-func ReadListeners(ports ...uint16) ([]Listener, error) {
-	return nil, nil
-}

@@ -3,42 +3,39 @@ package link
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
-// SetSysctl sets a sysctl of the network namespace.
-type SetSysctl struct {
-	Path string // under /proc/sys/net, such as ipv4/ip_forward
-	From string // the value before; empty if it goes away with its device, and nothing need be undone
-	To   string
+// setSysctl sets an IPv6 sysctl of the bridge.
+type setSysctl struct {
+	bridge
+	key  string
+	from string // the value before; empty if the bridge is new, and its end is the way back
+	to   string
 }
 
-// String returns its line in a dry run, with the sysctl's name as sysctl(8) takes it.
-func (s SetSysctl) String() string { return fmt.Sprintf("set net/%s to %s", s.Path, s.To) }
+func (s setSysctl) String() string {
+	return fmt.Sprintf("set net.ipv6.conf.%s.%s to %s", s.name, s.key, s.to)
+}
 
-// Do sets the value.
-func (s SetSysctl) Do() error { return s.write(s.To) }
+func (s setSysctl) Do() error {
+	if _, err := s.index(); err != nil {
+		return err
+	}
+	return os.WriteFile(s.file(), []byte(s.to), 0)
+}
 
-// Undo sets the value that was there before, unless it is another one than Do has set.
-func (s SetSysctl) Undo() error {
-	if now, err := ReadSysctl(s.Path); s.From == "" || err != nil || now != s.To {
+// Undo sets the value that was there before, unless it is another one by now than Do has set.
+func (s setSysctl) Undo() error {
+	if _, err := s.index(); err != nil || s.from == "" {
+		return ignoreGone(err)
+	}
+	if now, err := os.ReadFile(s.file()); err != nil || strings.TrimSpace(string(now)) != s.to {
 		return nil
 	}
-	return s.write(s.From)
+	return os.WriteFile(s.file(), []byte(s.from), 0)
 }
 
-func (s SetSysctl) write(value string) error {
-	if err := os.WriteFile(sysctlFile(s.Path), []byte(value), 0); err != nil {
-		return fmt.Errorf("set sysctl: %w", err)
-	}
-	return nil
-}
-
-// ReadSysctl returns the value of a sysctl by its path under /proc/sys/net.
-func ReadSysctl(path string) (string, error) {
-	text, err := os.ReadFile(sysctlFile(path))
-	return strings.TrimSpace(string(text)), err
-}
-
-func sysctlFile(path string) string { return filepath.Join("/proc/sys/net", path) }
+// file is the sysctl in the network namespace of the calling thread. The bridge's name can't lead elsewhere: it is that of a
+// device of ours.
+func (s setSysctl) file() string { return "/proc/sys/net/ipv6/conf/" + s.name + "/" + s.key }

@@ -1,0 +1,106 @@
+package link
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ReadListeners returns the sockets at one of the ports, and the processes that have them open.
+func ReadListeners(ports ...uint16) ([]Listener, error) {
+	if len(ports) == 0 {
+		return nil, nil
+	}
+	var found []socket
+	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
+		text, err := os.ReadFile("/proc/thread-self/net/" + table)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without IPv6
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the sockets: %w", err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if s, ok := readSocket(line, table); ok && slices.Contains(ports, s.Addr.Port()) {
+				found = append(found, s)
+			}
+		}
+	}
+	return nameProcesses(found), nil
+}
+
+// socket is a listener whose process is not known yet.
+type socket struct {
+	Listener
+	inode string
+}
+
+// readSocket reads a line of /proc/net/tcp and its like (proc_pid_net(5)); false if the socket doesn't wait for anyone who
+// comes.
+func readSocket(line, table string) (socket, bool) {
+	const listen, unconnected = "0A", "07"
+	fields := strings.Fields(line)
+	if len(fields) < 10 {
+		return socket{}, false
+	}
+	tcp := strings.HasPrefix(table, "tcp")
+	if state := fields[3]; tcp && state != listen || !tcp && state != unconnected {
+		return socket{}, false
+	}
+	addr, ok := readSocketAddr(fields[1])
+	return socket{Listener{TCP: tcp, Addr: addr}, fields[9]}, ok
+}
+
+// readSocketAddr reads an address as four or sixteen bytes in hex, each four of them a number of this machine's byte order,
+// and a port in hex.
+func readSocketAddr(text string) (netip.AddrPort, bool) {
+	digits, portDigits, _ := strings.Cut(text, ":")
+	b, err := hex.DecodeString(digits)
+	port, portErr := strconv.ParseUint(portDigits, 16, 16)
+	if err != nil || portErr != nil || len(b)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < len(b); i += 4 {
+		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
+	}
+	ip, ok := netip.AddrFromSlice(b)
+	return netip.AddrPortFrom(ip.Unmap(), uint16(port)), ok
+}
+
+// nameProcesses looks through the files that processes have open. Those of other users can't be seen without privilege.
+func nameProcesses(found []socket) []Listener {
+	byLink := map[string][]int{} // by what the links in /proc/PID/fd say
+	listeners := make([]Listener, len(found))
+	for i, s := range found {
+		listeners[i] = s.Listener
+		name := "socket:[" + s.inode + "]"
+		byLink[name] = append(byLink[name], i)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	files, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, file := range files {
+		target, err := os.Readlink(file)
+		if err != nil {
+			continue
+		}
+		for _, i := range byLink[target] {
+			dir := filepath.Dir(filepath.Dir(file))
+			if s := &listeners[i]; s.PID == 0 {
+				name, _ := os.ReadFile(filepath.Join(dir, "comm"))
+				s.PID, _ = strconv.Atoi(filepath.Base(dir))
+				s.Process = strings.TrimSpace(string(name))
+			}
+		}
+	}
+	return listeners
+}
