@@ -1,5 +1,10 @@
 package prove
 
+import (
+	"cmp"
+	"slices"
+)
+
 // node is a Boolean function over numbered variables, in the one shape that a binary decision diagram gives it: equal
 // functions are equal numbers. It is an index into bdd.nodes.
 type node uint32
@@ -43,11 +48,9 @@ const (
 )
 
 func newBDD() *bdd {
-	return &bdd{
-		nodes:  []vertex{{level: leafLevel}, {level: leafLevel}},
-		unique: make([]node, 1<<12),
-		cache:  make([]cached, 1<<12),
-	}
+	b := &bdd{nodes: []vertex{{level: leafLevel}, {level: leafLevel}}}
+	b.grow(1 << 12)
+	return b
 }
 
 func hash(a, b, c uint32) uint32 {
@@ -73,16 +76,18 @@ func (b *bdd) vertex(level uint16, lo, hi node) node {
 	n := node(len(b.nodes))
 	b.nodes = append(b.nodes, vertex{lo, hi, level})
 	b.unique[slot] = n
-	if len(b.nodes)*2 > len(b.unique) {
-		b.grow()
+	if len(b.nodes) == cap(b.nodes) {
+		b.grow(4 * len(b.unique))
 	}
 	return n
 }
 
-// grow doubles the tables.
-func (b *bdd) grow() {
-	b.unique = make([]node, 2*len(b.unique))
-	mask := uint32(len(b.unique) - 1)
+// grow makes the table of functions have size places, a power of two, of which three quarters may be taken. The cache
+// begins anew.
+func (b *bdd) grow(size int) {
+	b.nodes = append(make([]vertex, 0, size/4*3), b.nodes...)
+	b.unique = make([]node, size)
+	mask := uint32(size - 1)
 	for i := 2; i < len(b.nodes); i++ {
 		v := b.nodes[i]
 		slot := hash(uint32(v.lo), uint32(v.hi), uint32(v.level)) & mask
@@ -92,13 +97,7 @@ func (b *bdd) grow() {
 		b.unique[slot] = node(i)
 	}
 	if len(b.cache) < maxCache {
-		old := b.cache
-		b.cache = make([]cached, 2*len(old))
-		for _, c := range old {
-			if c.op != opNone {
-				*b.entry(c.op, c.a, c.b) = c
-			}
-		}
+		b.cache = make([]cached, size/2)
 	}
 }
 
@@ -212,8 +211,15 @@ func (b *bdd) apply(o op, x, y node) node {
 	return result
 }
 
-// union returns the packets in any of sets, joined two and two so that no operand grows before it must.
+// union returns the packets in any of sets. They are joined two and two so that no operand grows before it must, and
+// neighbours first: what is alike up to some variable is joined behind it.
 func (b *bdd) union(sets []node) node {
+	sets = slices.Clone(sets)
+	slices.SortFunc(sets, b.order)
+	return b.join(sets)
+}
+
+func (b *bdd) join(sets []node) node {
 	switch len(sets) {
 	case 0:
 		return never
@@ -221,5 +227,26 @@ func (b *bdd) union(sets []node) node {
 		return sets[0]
 	}
 	half := len(sets) / 2
-	return b.or(b.union(sets[:half]), b.union(sets[half:]))
+	return b.or(b.join(sets[:half]), b.join(sets[half:]))
+}
+
+// order compares functions by the first packet in each, as far as their variables tell.
+func (b *bdd) order(x, y node) int {
+	for x != y {
+		vx, vy := b.nodes[x], b.nodes[y]
+		if vx.level != vy.level {
+			return cmp.Compare(vx.level, vy.level)
+		}
+		switch {
+		case vx.lo == never && vy.lo != never:
+			return 1
+		case vx.lo != never && vy.lo == never:
+			return -1
+		case vx.lo == never:
+			x, y = vx.hi, vy.hi
+		default:
+			x, y = vx.lo, vy.lo
+		}
+	}
+	return 0
 }

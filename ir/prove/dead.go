@@ -47,20 +47,20 @@ func Dead(p *ir.Program) []DeadRule {
 	return all
 }
 
-// run is a rule, or a run of rules, in the tree that [model.fold] would build, with what it does.
-type run struct {
+// branch is a rule, or a run of rules, in the tree that [model.fold] would build, with what it does.
+type branch struct {
 	part
 	step        ir.Step // of a leaf
-	left, right *run
+	left, right *branch
 }
 
-func (m *model) tree(leaves []*run) *run {
+func (m *model) tree(leaves []*branch) *branch {
 	if len(leaves) == 1 {
 		return leaves[0]
 	}
 	half := len(leaves) / 2
 	l, r := m.tree(leaves[:half]), m.tree(leaves[half:])
-	return &run{part: m.then(l.part, r.part), left: l, right: r}
+	return &branch{part: m.then(l.part, r.part), left: l, right: r}
 }
 
 // deadIn judges the rules of what hangs at a hook as one list: a return goes behind the end of its chain, so chains with
@@ -69,7 +69,7 @@ func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule
 	if !b.Meets(m.family) {
 		return
 	}
-	var leaves []*run
+	var leaves []*branch
 	for _, c := range b.Chains {
 		for i := range c.Rules {
 			r := &c.Rules[i]
@@ -81,7 +81,7 @@ func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule
 			if p.back != never && len(b.Chains) > 1 {
 				return // a return that goes on with the next group; see above
 			}
-			leaves = append(leaves, &run{part: p, step: step})
+			leaves = append(leaves, &branch{part: p, step: step})
 		}
 	}
 	if len(leaves) == 0 {
@@ -105,7 +105,7 @@ func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule
 
 // judge walks down to each rule with what stands before it (sets that a packet must pass) and behind it (runs it would
 // go on to).
-func (m *model) judge(r *run, before []node, behind []*run, policy end, hook ir.Hook, found map[*ir.Rule]*DeadRule, alive map[*ir.Rule]bool) {
+func (m *model) judge(r *branch, before []node, behind []*branch, policy end, hook ir.Hook, found map[*ir.Rule]*DeadRule, alive map[*ir.Rule]bool) {
 	if r.left != nil {
 		m.judge(r.left, before, append(behind[:len(behind):len(behind)], r.right), policy, hook, found, alive)
 		m.judge(r.right, append(before[:len(before):len(before)], r.left.on), behind, policy, hook, found, alive)
@@ -130,7 +130,7 @@ func (m *model) judge(r *run, before []node, behind []*run, policy end, hook ir.
 }
 
 // isDead is true if the leaf does nothing.
-func (m *model) isDead(r *run, before []node, behind []*run, policy end, hook ir.Hook) (DeadKind, bool) {
+func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, hook ir.Hook) (DeadKind, bool) {
 	set := m.meets(r.step, hook)
 	for i := len(before) - 1; i >= 0 && set != never; i-- {
 		set = m.and(set, before[i])

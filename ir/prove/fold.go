@@ -11,7 +11,7 @@ type model struct {
 	*space
 	program *ir.Program
 	opaque  map[opaqueAt]node
-	parts   map[chainAt]part
+	chains  map[chainAt]part
 }
 
 type opaqueAt struct {
@@ -20,13 +20,14 @@ type opaqueAt struct {
 }
 
 type chainAt struct {
-	chain *ir.Chain
-	hook  ir.Hook
+	chain    *ir.Chain
+	hook     ir.Hook
+	priority int // tells the halves of a group apart
 }
 
 // newModel numbers the opaque matches of p.
 func newModel(s *space, p *ir.Program) *model {
-	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), parts: make(map[chainAt]part)}
+	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), chains: make(map[chainAt]part)}
 	seen := make(map[string]int)
 	for _, c := range p.Chains {
 		for i := range c.Rules {
@@ -95,36 +96,58 @@ func (m *model) fold(parts []part) part {
 	return m.then(m.fold(parts[:half]), m.fold(parts[half:]))
 }
 
-// chain returns what the rules of c do at hook, those that of lets through (nil for all). The packets that return have
-// gone on.
-func (m *model) chain(c *ir.Chain, hook ir.Hook, of func(*ir.Rule) bool) part {
-	at := chainAt{c, hook}
-	if of == nil {
-		if p, ok := m.parts[at]; ok {
-			return p
+// chain returns what the rules of c do at hook. The packets that return have gone on.
+func (m *model) chain(c *ir.Chain, hook ir.Hook) part {
+	return m.half(c, hook, ir.BaseView{})
+}
+
+// half returns what those rules of c do that b has, all of them if it doesn't say which.
+func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
+	at := chainAt{c, hook, b.Priority}
+	if p, ok := m.chains[at]; ok {
+		return p
+	}
+	var steps []ir.Step
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		if r.Family&c.Family&m.family != 0 && (b.Of == nil || b.Of(r)) && !passes(r.Verdict) {
+			steps = append(steps, ir.Step{Chain: c, Index: i, Rule: r})
 		}
 	}
 	var parts []part
-	for i := range c.Rules {
-		if of == nil || of(&c.Rules[i]) {
-			parts = append(parts, m.rule(ir.Step{Chain: c, Index: i, Rule: &c.Rules[i]}, hook))
-		}
+	for _, s := range runs(steps) {
+		parts = append(parts, m.run(s, hook))
 	}
 	p := m.fold(parts)
 	p.on, p.back = m.or(p.on, p.back), never
-	if of == nil {
-		m.parts[at] = p
-	}
+	m.chains[at] = p
 	return p
+}
+
+// passes is true for a verdict that changes no packet's fate.
+func passes(v ir.Verdict) bool {
+	switch v.(type) {
+	case ir.Counter, ir.ChecksumFill:
+		return true
+	}
+	return false
 }
 
 // meets returns the packets that have the verdict of step's rule.
 func (m *model) meets(step ir.Step, hook ir.Hook) node {
+	return m.meetsBut(step, hook, -1)
+}
+
+// meetsBut is meets without the match that has number but.
+func (m *model) meetsBut(step ir.Step, hook ir.Hook, but int) node {
 	if step.Rule.Family&step.Chain.Family&m.family == 0 {
 		return never
 	}
 	set := always
 	for i, match := range step.Rule.Matches {
+		if i == but {
+			continue
+		}
 		if _, ok := match.(ir.Opaque); ok {
 			set = m.and(set, m.opaque[opaqueAt{step.Rule, i}])
 		} else {
@@ -136,7 +159,11 @@ func (m *model) meets(step ir.Step, hook ir.Hook) node {
 
 // rule returns what one rule does.
 func (m *model) rule(step ir.Step, hook ir.Hook) part {
-	set := m.meets(step, hook)
+	return m.does(step, hook, m.meets(step, hook))
+}
+
+// does returns what a rule does if the packets in set meet it.
+func (m *model) does(step ir.Step, hook ir.Hook, set node) part {
 	ending := func(e end) part { return part{ends: map[end]node{e: set}, on: m.not(set)} }
 	nat := func(n ir.NAT) part { return ending(end{kind: endNAT, nat: n}) }
 	switch v := step.Rule.Verdict.(type) {
@@ -160,7 +187,7 @@ func (m *model) rule(step ir.Step, hook ir.Hook) part {
 		return m.call(step, v.Chain, hook, set, false)
 	case ir.Goto:
 		return m.call(step, v.Chain, hook, set, true)
-	case ir.Counter, ir.ChecksumFill: // neither changes a packet's fate
+	case ir.Counter, ir.ChecksumFill:
 		return part{on: always}
 	case ir.Opaque:
 		return ending(end{kind: endUnknown, rule: step.Rule})
@@ -175,7 +202,7 @@ func (m *model) call(step ir.Step, name string, hook ir.Hook, set node, forGood 
 	if target == nil {
 		panic(fmt.Sprintf("prove: jump to %q, which is no chain; ir.Verify finds that", name))
 	}
-	inner := m.chain(target, hook, nil)
+	inner := m.chain(target, hook)
 	out := part{ends: make(map[end]node, len(inner.ends)), on: m.not(set)}
 	for e, ends := range inner.ends {
 		out.ends[e] = m.and(set, ends)

@@ -84,17 +84,33 @@ func (k *walk) endsNobody(b hooked) bool {
 	return !b.base.Drop
 }
 
-// newWalk returns the base chains on way w.
+// newWalk returns the base chains on way w that may change a packet's fate.
 func (m *model) newWalk(w way) *walk {
 	k := &walk{model: m, known: make(map[walkAt]fates)}
 	for _, h := range w.hooks {
 		for _, b := range m.program.Bases(h) {
-			if b.Meets(m.family) {
+			if b.Meets(m.family) && !letsAll(b) {
 				k.bases = append(k.bases, hooked{h, b})
 			}
 		}
 	}
 	return k
+}
+
+// letsAll is true if every packet that meets b is accepted, whichever rule it meets.
+func letsAll(b ir.BaseView) bool {
+	for _, c := range b.Chains {
+		for i := range c.Rules {
+			switch v := c.Rules[i].Verdict.(type) {
+			case ir.Accept, ir.Return:
+			default:
+				if !passes(v) {
+					return false
+				}
+			}
+		}
+	}
+	return !b.Drop
 }
 
 // from returns what becomes of packets that stand at the place. A fate is about the packet as it is there.
@@ -145,7 +161,7 @@ func (k *walk) meetsNAT(at walkAt, hook ir.Hook) node {
 func (k *walk) base(b hooked) part {
 	var parts []part
 	for _, c := range b.base.Chains {
-		parts = append(parts, k.chain(c, b.hook, b.base.Of))
+		parts = append(parts, k.half(c, b.hook, b.base))
 	}
 	return k.fold(parts)
 }
