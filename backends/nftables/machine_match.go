@@ -37,6 +37,8 @@ func (m *machine) meta(v *value, data []byte, not bool) bool {
 		return false
 	}
 	switch key {
+	case unix.NFT_META_IIF, unix.NFT_META_OIF:
+		return m.link(key, data, not)
 	case unix.NFT_META_IIFNAME:
 		name, wildcard, ok := ifnameOf(data)
 		if ok {
@@ -56,6 +58,23 @@ func (m *machine) meta(v *value, data []byte, not bool) bool {
 		return true
 	}
 	return false
+}
+
+// link adds the match of an interface by its index, if it is known which interface that is.
+func (m *machine) link(key uint32, data []byte, not bool) bool {
+	if m.reader == nil || len(data) != 4 {
+		return false
+	}
+	name := m.reader.links[binary.NativeEndian.Uint32(data)]
+	switch {
+	case name == "":
+		return false
+	case key == unix.NFT_META_IIF:
+		m.match(ir.IIfName{Name: name, Not: not})
+	default:
+		m.match(ir.OIfName{Name: name, Not: not})
+	}
+	return true
 }
 
 // ifnameOf reads what a name is compared with: its bytes and at least one NUL for a name, the beginning alone for a

@@ -18,8 +18,11 @@ import (
 // passed over. The chains of a table that is dormant hang at no hook. What a rule says beyond the IR is kept as [ir.Opaque] in the notation of [Debug].
 //
 // An error means that the bytes are damaged, or that a message changes what was there before the batch.
-func (Backend) Read(images []backends.Document) (*ir.Program, error) {
-	r := reader{chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, asleep: map[chainKey]bool{}, sets: map[chainKey]*readSet{}}
+func (Backend) Read(images []backends.Document) (*ir.Program, error) { return readOn(nil, images) }
+
+// readOn is Read on a host whose interfaces have the names of links, by index.
+func readOn(links map[uint32]string, images []backends.Document) (*ir.Program, error) {
+	r := reader{links: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, asleep: map[chainKey]bool{}, sets: map[chainKey]*readSet{}}
 	for _, image := range images {
 		r.file = image.File
 		if err := r.stream(image.Text); err != nil {
@@ -44,6 +47,7 @@ type reader struct {
 	used    []*ir.Set // those that rules look packets up in
 	rules   []ruleMessage
 	file    string // the image at hand
+	links   map[uint32]string
 
 	expressions []expression // of the rule at hand
 }

@@ -1,0 +1,172 @@
+package iptables
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+)
+
+var _ backends.Pruner = Loader{}
+
+// Prune implements [backends.Pruner] by one document a family, in which rules are deleted by what they say and not by their
+// number: others may write meanwhile. If a table is refused, those before it are put back.
+func (l Loader) Prune(names backends.Names, choose backends.Choose) (gone bool, err error) {
+	tools, err := l.tools(ir.Both, 0)
+	if err != nil {
+		return false, err
+	}
+	for try := 1; ; try++ {
+		gone, moved, err := pruneOnce(tools, names, choose)
+		if err == nil || !moved || try == tries {
+			return gone, err
+		}
+	}
+}
+
+// pruneOnce is one try. It returns whether others changed rules while it went on, if it failed.
+func pruneOnce(tools []tool, names backends.Names, choose backends.Choose) (gone, moved bool, err error) {
+	before, err := read(tools, prefixOf(names))
+	if err != nil {
+		return false, false, err
+	}
+	p, err := newPruning(names, before)
+	if err != nil {
+		return false, false, err
+	}
+	rules, frame := choose(p.program)
+	gone = true
+	scripts := make([]*script, len(before))
+	for i, s := range before {
+		kept := 0
+		if scripts[i], kept, err = p.cut(s, rules, frame); err != nil {
+			return false, false, err
+		}
+		gone = gone && kept == 0
+	}
+	for i := 0; err == nil && i < len(scripts); i++ {
+		err = tools[i].run(scripts[i])
+	}
+	if err != nil {
+		moved, undone := undo(tools, before, prefixOf(names))
+		return false, moved && undone == nil, errors.Join(err, undone)
+	}
+	return gone, false, nil
+}
+
+// pruning is one try of a Prune.
+type pruning struct {
+	program *ir.Program // what the states hold
+	frame   *Ruleset    // what stands when no network is in force
+}
+
+func newPruning(names backends.Names, states []*state) (*pruning, error) {
+	none, found := Backend{}.Lower(&ir.Program{}, backends.Options{Families: ir.Both, Names: names, Layout: backends.Chains})
+	if found.HasErrors() {
+		panic(found.Error()) // of a program without rules
+	}
+	var docs []backends.Document
+	for _, s := range states {
+		if !s.empty() {
+			docs = append(docs, s.document())
+		}
+	}
+	program, err := Backend{}.Read(docs)
+	return &pruning{program, none.(*Ruleset)}, err
+}
+
+// cut returns the script that takes the rules away from s, and with frame the chains in which nothing is left; and how many
+// of our chains stay.
+func (p *pruning) cut(s *state, rules []*ir.Rule, frame bool) (*script, int, error) {
+	goes := make(map[*ir.Rule]bool, len(rules))
+	for _, r := range rules {
+		goes[r] = true
+	}
+	out, kept := &script{}, 0
+	for _, t := range s.tables {
+		size, lines := out.text.Len(), len(out.at)
+		out.line(t.name, nil, "*"+t.name)
+		head := len(out.at)
+		var bare []string
+		for _, c := range t.chains {
+			if !c.own {
+				continue
+			}
+			left, err := p.delete(out, s.family, t, c, goes)
+			if err != nil {
+				return nil, 0, err
+			}
+			if frame && left == 0 && p.made(s.family, t, c.name) {
+				bare = append(bare, c.name)
+			} else {
+				kept++
+			}
+		}
+		out.unhook(t, bare)
+		if len(out.at) == head {
+			out.text.Truncate(size)
+			out.at = out.at[:lines]
+			continue
+		}
+		out.line(t.name, nil, "COMMIT")
+	}
+	return out, kept, nil
+}
+
+// delete appends what takes rules of one chain away, and returns how many stay.
+func (p *pruning) delete(out *script, f ir.Family, t *tableState, c *chainState, goes map[*ir.Rule]bool) (left int, err error) {
+	i := slices.IndexFunc(p.program.Chains, func(o *ir.Chain) bool { return o.Family == f && o.Table == t.name && o.Name == c.name })
+	if i < 0 || len(p.program.Chains[i].Rules) != len(c.rules) {
+		return 0, fmt.Errorf("not all rules of chain %s in %s table %s were read", c.name, wordsOf(f).family, t.name)
+	}
+	for j, r := range c.rules {
+		if !goes[&p.program.Chains[i].Rules[j]] {
+			left++
+			continue
+		}
+		out.line(t.name, nil, "-D "+strings.TrimPrefix(r.text, "-A "))
+		out.changed++
+	}
+	return left, nil
+}
+
+// made is true if name is a chain of the frame, and nothing leads to it but the frame's jump.
+func (p *pruning) made(f ir.Family, t *tableState, name string) bool {
+	if slices.ContainsFunc(t.foreign, func(r reference) bool { return r.chain == name }) {
+		return false
+	}
+	for _, c := range t.chains {
+		if c.own && slices.ContainsFunc(c.rules, func(r rule) bool { return r.leadsTo(name) }) {
+			return false
+		}
+	}
+	for _, family := range p.frame.families {
+		for _, table := range family.tables {
+			for _, c := range table.chains {
+				if family.family == f && table.name == t.name && c.name == name {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// unhook appends what takes empty chains away, and first the jumps to them.
+func (s *script) unhook(t *tableState, bare []string) {
+	for _, c := range t.chains {
+		for _, r := range c.rules {
+			if !c.own && r.jump != "" && slices.Contains(bare, r.jump) {
+				s.line(t.name, nil, "-D "+c.name+" -j "+r.jump)
+				s.changed++
+			}
+		}
+	}
+	for _, name := range bare {
+		s.line(t.name, nil, "-X "+name)
+		s.changed++
+	}
+}
