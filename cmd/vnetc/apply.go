@@ -16,8 +16,9 @@ import (
 type applyFlags struct {
 	*hostFlags
 	networkFlags
-	dryRun bool
-	format *choice
+	takeOver takeOverFlags
+	dryRun   bool
+	format   *choice
 }
 
 func newApply(s streams) *cobra.Command {
@@ -37,26 +38,35 @@ for those that vnetc up made. With
 another --backend than before the new rules stand before the old ones go. Rules of
 others are never touched.
 
+With --take-over the host moves from libvirt's own rules to vnetc's without a gap: once
+ours stand and are proved, those that libvirt made for the networks now in force go,
+from its nftables tables and its LIBVIRT_ chains, and with its last network these go
+too. Rules of its other networks, and what others put there, stay as they are. It is
+refused while a libvirt daemon runs one of the networks in another mode than open.
+
 apply sets the firewall only: bridges and DHCP are somebody else's.
 
-Exit codes: 0 applied; 1 errors in the input, or --dry-run finds something to do;
-2 wrong usage; 3 the host refused or failed.`,
+Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or --dry-run
+finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply lab.xml dmz.xml
   vnetc apply --prune /etc/vnetc/networks
-  vnetc apply --dry-run lab.xml            # the same as vnetc audit lab.xml`,
+  vnetc apply --dry-run lab.xml            # the same as vnetc audit lab.xml
+  vnetc apply --take-over --dry-run lab.xml  # which rules of libvirt's would go
+  vnetc apply --take-over lab.xml`,
 		ValidArgsFunction: xmlPaths,
 		RunE: func(_ *cobra.Command, paths []string) error {
 			if len(paths) == 0 {
 				return usagef("apply needs at least one PATH, for example: vnetc apply lab.xml")
 			}
 			if f.dryRun {
-				return audit(s, &auditFlags{f.hostFlags, f.networkFlags, f.format}, paths)
+				return audit(s, &auditFlags{f.hostFlags, f.networkFlags, f.takeOver, f.format}, paths)
 			}
 			return apply(s, &f, paths)
 		},
 	}
 	f.hostFlags = addHostFlags(cmd)
 	addNetworkFlags(cmd, &f.networkFlags, "take away networks that are not named here")
+	addTakeOverFlags(cmd, &f.takeOver)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would change, and change nothing")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
 	return cmd
@@ -80,6 +90,10 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := report(s, w.src, w.found, false); err != nil {
 		return err
 	}
+	taking, err := planTakeOver(&f.takeOver, target.Options.Names, w)
+	if err != nil {
+		return err
+	}
 	result, err := load(s, dir, known, w, target, others)
 	if err != nil {
 		return err
@@ -87,7 +101,11 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := report(s, w.src, result.Left, false); err != nil {
 		return err
 	}
-	return printApplied(s, f.format.value, w, target, result)
+	taken, err := taking.run(s, false)
+	if err != nil {
+		return err
+	}
+	return printApplied(s, f.format.value, w, target, result, taken)
 }
 
 // load writes the notes, then loads the rules; if that fails the old notes come back.
@@ -133,16 +151,20 @@ func rewrite(dir *state.Dir, from, to []state.Network) error {
 	return nil
 }
 
-func printApplied(s streams, format string, w wanted, target firewall.Target, r firewall.Result) error {
+func printApplied(s streams, format string, w wanted, target firewall.Target, r firewall.Result, taken []place) error {
 	names := make([]string, len(w.notes))
 	for i, n := range w.notes {
 		names[i] = n.Name
 	}
 	if format == "json" {
-		return orHost(diag.WriteJSON(s.out, map[string]any{
+		doc := map[string]any{
 			"networks": names, "backend": target.Loader.Name(), "layout": target.Options.Layout,
 			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt, "removed_from": r.Removed, "proved": true,
-		}))
+		}
+		if taken != nil {
+			doc["taken_over"] = jsonPlaces(taken)
+		}
+		return orHost(diag.WriteJSON(s.out, doc))
 	}
 	did := "nothing to change"
 	if r.Changed > 0 {
@@ -151,6 +173,9 @@ func printApplied(s streams, format string, w wanted, target firewall.Target, r 
 	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(names), "network"), target.Loader.Name(), did)
 	if err == nil && len(r.Removed) > 0 {
 		_, err = fmt.Fprintf(s.out, "our rules in %s are gone\n", strings.Join(r.Removed, " and "))
+	}
+	if err == nil {
+		err = printPlaces(s.out, taken, false)
 	}
 	return orHost(err)
 }

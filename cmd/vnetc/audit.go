@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +13,8 @@ import (
 type auditFlags struct {
 	*hostFlags
 	networkFlags
-	format *choice
+	takeOver takeOverFlags // of apply --dry-run
+	format   *choice
 }
 
 func newAudit(s streams) *cobra.Command {
@@ -68,10 +70,23 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err := report(s, w.src, found, false); err != nil {
 		return err
 	}
-	if err := printAudit(s, f.format.value, a); err != nil {
+	taking, err := planTakeOver(&f.takeOver, target.Options.Names, w)
+	if err != nil {
 		return err
 	}
-	if !a.InStep() {
+	taken, err := taking.run(s, true)
+	if err != nil {
+		return err
+	}
+	if err := printAudit(s, f.format.value, a, taken); err != nil {
+		return err
+	}
+	if f.format.value == "text" {
+		if err := printPlaces(s.out, taken, true); err != nil {
+			return orHost(err)
+		}
+	}
+	if !a.InStep() || slices.ContainsFunc(taken, place.goes) {
 		return exitError{code: exitNo}
 	}
 	return nil
@@ -83,6 +98,7 @@ type (
 		InStep  bool              `json:"in_step"`
 		Drift   []jsonDrift       `json:"drift"`
 		Packets []jsonDriftEffect `json:"packets"`
+		Taken   []jsonPlace       `json:"taken_over,omitempty"` // what would go
 	}
 	jsonDrift struct {
 		Kind   string      `json:"kind"`
@@ -101,9 +117,9 @@ type (
 	}
 )
 
-func printAudit(s streams, format string, a firewall.Audit) error {
+func printAudit(s streams, format string, a firewall.Audit, taken []place) error {
 	if format == "json" {
-		doc := jsonAudit{InStep: a.InStep(), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{}}
+		doc := jsonAudit{InStep: a.InStep(), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{}, Taken: jsonPlaces(taken)}
 		for _, d := range a.Drifts {
 			j := jsonDrift{Kind: string(d.Kind), Chain: d.Chain, Rule: d.Rule}
 			if d.Of != nil {
