@@ -10,6 +10,8 @@ package netsetup
 import (
 	"errors"
 	"fmt"
+
+	"github.com/vnetc/vnetc/netsetup/link"
 )
 
 // Step is one change of the host, and its way back.
@@ -27,16 +29,10 @@ type Waiter interface {
 	Wait() error
 }
 
-// Warning is an error that a network can live with, such as a limit that the kernel has no module for.
-type Warning interface {
-	error
-	Warning() bool
-}
-
-// isWarning is true if err is something to tell, and to go on after.
+// isWarning is true if err is something to tell, and to go on after: the network works without.
 func isWarning(err error) bool {
-	var w Warning
-	return errors.As(err, &w) && w.Warning()
+	var w *link.Warning
+	return errors.As(err, &w)
 }
 
 // run does the steps of one network, and remembers them.

@@ -9,6 +9,7 @@ import (
 type Plan struct {
 	Name          string
 	Before, After []Step
+	Notes         []string // what the network asks for and no step does, and why
 	// Forwarding lists the sysctls that the network needs to be 1 while it is up.
 	Forwarding []string
 }

@@ -110,14 +110,7 @@ func apply(s streams, f *applyFlags, paths []string) error {
 
 // load writes the notes, then loads the rules; if that fails the old notes come back.
 func load(s streams, dir *state.Dir, known []state.Network, w wanted, target firewall.Target, others []firewall.Target) (firewall.Result, error) {
-	now := time.Now().UTC().Truncate(time.Second)
-	for i := range w.notes {
-		n := &w.notes[i]
-		n.Backend, n.Layout, n.Names = target.Loader.Name(), string(target.Options.Layout), string(target.Options.Names)
-		if n.Applied.IsZero() {
-			n.Applied = now
-		}
-	}
+	stamp(w.notes, target)
 	if err := rewrite(dir, known, w.notes); err != nil {
 		return firewall.Result{}, hostf("%v; no rule was touched", errors.Join(err, rewrite(dir, w.notes, known)))
 	}
@@ -132,11 +125,30 @@ func load(s streams, dir *state.Dir, known []state.Network, w wanted, target fir
 	return result, report(s, w.src, found, false)
 }
 
-// rewrite makes the notes in dir be to, where they are from.
+// stamp notes where the networks' rules go; those that have no time yet are applied now.
+func stamp(notes []state.Network, target firewall.Target) {
+	now := time.Now().UTC().Truncate(time.Second)
+	for i := range notes {
+		n := &notes[i]
+		n.Backend, n.Layout, n.Names = target.Loader.Name(), string(target.Options.Layout), string(target.Options.Names)
+		if n.Applied.IsZero() {
+			n.Applied = now
+		}
+	}
+}
+
+// rewrite makes the notes in dir be to, where they are from; those that are the same are left alone.
 func rewrite(dir *state.Dir, from, to []state.Network) error {
+	before := make(map[string]state.Network)
+	for _, n := range from {
+		before[n.Name] = n
+	}
 	stays := make(map[string]bool)
 	for _, n := range to {
 		stays[n.Name] = true
+		if before[n.Name] == n {
+			continue
+		}
 		if err := dir.Save(n); err != nil {
 			return err
 		}

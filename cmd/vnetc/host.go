@@ -40,6 +40,11 @@ type networkFlags struct{ prune, strict, lax bool }
 
 func addNetworkFlags(cmd *cobra.Command, f *networkFlags, prune string) {
 	cmd.Flags().BoolVar(&f.prune, "prune", false, prune)
+	addStrictFlags(cmd, f)
+}
+
+// addStrictFlags is addNetworkFlags without --prune.
+func addStrictFlags(cmd *cobra.Command, f *networkFlags) {
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules, as into a routed network (see vnetc verify)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 }
@@ -157,7 +162,10 @@ func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune
 	var w wanted
 	for _, old := range known {
 		if n, replaced := fresh[old.Name]; replaced {
-			n.Up, n.MAC = old.Up, old.MAC
+			if n.File == old.File && n.XML == old.XML && n.Strict == old.Strict {
+				n = old // applied then, and not since
+			}
+			n.Up, n.MAC, n.Order = old.Up, old.MAC, old.Order
 			w.notes = append(w.notes, n)
 			delete(fresh, old.Name)
 		} else if !prune || old.Up {
@@ -172,7 +180,9 @@ func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune
 	}
 	w.src = &diag.Sources{}
 	for i := range w.notes {
-		w.notes[i].Order = i
+		if i > 0 && w.notes[i].Order <= w.notes[i-1].Order {
+			w.notes[i].Order = w.notes[i-1].Order + 1
+		}
 		name := w.notes[i].File
 		if w.src.Has(name) {
 			name = fmt.Sprintf("%s (%s, as applied)", name, w.notes[i].Name)

@@ -9,15 +9,27 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
+// isUp prints whether a network is up.
+var isUp = map[bool]string{true: "yes", false: "no"}
+
+// dash stands for nothing in a column.
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
 func newList(s streams) *cobra.Command {
 	var f *hostFlags
 	var format *choice
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "list the networks whose rules are in force",
-		Long: `list prints the networks that apply put in force, in their order, with the back end
-and the file they came from. It reads vnetc's notes; vnetc audit compares them with
-the kernel.
+		Short: "list the networks that are up or whose rules are in force",
+		Long: `list prints the networks that up made or apply put in force, in their order: whether
+vnetc made the whole network (UP) or only its rules, the bridge, the back end, when it
+was last changed, and the file it came from. It reads vnetc's notes; vnetc status and
+vnetc audit look at the kernel.
 
 Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 		Example: "  vnetc list\n  vnetc list --format json | jq -r '.[].name'",
@@ -35,9 +47,9 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 				return orHost(diag.WriteJSON(s.out, known))
 			}
 			tw := tabwriter.NewWriter(s.out, 2, 0, 2, ' ', 0)
-			fmt.Fprintln(tw, "NAME\tBACKEND\tAPPLIED\tFILE")
+			fmt.Fprintln(tw, "NAME\tUP\tBRIDGE\tBACKEND\tAPPLIED\tFILE")
 			for _, n := range known {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", n.Name, n.Backend, n.Applied.Format("2006-01-02 15:04:05Z"), n.File)
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, isUp[n.Up], dash(n.Bridge), n.Backend, n.Applied.Format("2006-01-02 15:04:05Z"), n.File)
 			}
 			return orHost(tw.Flush())
 		},

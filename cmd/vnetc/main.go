@@ -93,7 +93,7 @@ differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(newCompile(s), newCheck(s), newVerify(s), newTrace(s), newExplain(s), newGolden(s), newApply(s), newAudit(s), newRemove(s), newList(s), newVersion(s))
+	root.AddCommand(newCompile(s), newCheck(s), newVerify(s), newTrace(s), newExplain(s), newGolden(s), newApply(s), newAudit(s), newRemove(s), newUp(s), newDown(s), newList(s), newLeases(s), newVersion(s))
 	return root
 }
 

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+type downFlags struct {
+	*hostFlags
+	all, dryRun bool
+	format      *choice
+}
+
+func newDown(s streams) *cobra.Command {
+	var f downFlags
+	cmd := &cobra.Command{
+		Use:   "down NAME...",
+		Short: "take whole networks down, and leave no trace of them",
+		Long: `down takes networks away that vnetc up made: dnsmasq, link, rules and bridge, in this
+order, and their files. With the last network that needed it, forwarding is what it was
+before, unless somebody has changed it since. Guests that are attached lose their
+bridge; their own devices stay.
+
+It works by what is there: also after a crash, or when the state folder was lost, in
+which case the networks are known by the marks on their bridges.
+
+Exit codes: 0 down; 1 --dry-run finds something to do; 2 wrong usage, such as a network
+that is not up; 3 the host refused or failed.`,
+		Example: "  vnetc down lab\n  vnetc down --all\n  vnetc down --all --dry-run",
+		RunE: func(_ *cobra.Command, names []string) error {
+			if (len(names) == 0) != f.all {
+				return usagef("down takes the names of networks or --all, for example: vnetc down lab")
+			}
+			return down(s, &f, names)
+		},
+	}
+	f.hostFlags = addHostFlags(cmd)
+	cmd.Flags().BoolVar(&f.all, "all", false, "all networks that are up")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps, and do none")
+	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	return cmd
+}
+
+func down(s streams, f *downFlags, names []string) error {
+	dir, known, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	u, err := newHostRun(s, f.hostFlags, dir, known)
+	if err != nil {
+		return err
+	}
+	defer u.host.Close()
+	up := u.up()
+	if f.all {
+		names = up
+	}
+	var rest []state.Network
+	for _, n := range known {
+		if !slices.Contains(names, n.Name) {
+			rest = append(rest, n)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(up, name) {
+			return usagef("no network %q is up; vnetc status shows those that are", name)
+		}
+	}
+	u.wanted = want(&diag.Sources{}, rest, netxml.Options{}, false)
+	if u.wanted.found.HasErrors() {
+		return hostf("the notes about networks in force don't compile: %v", u.wanted.found)
+	}
+	if err := u.host.FindServers(names); err != nil {
+		return hostf("%v", err)
+	}
+	results, err := u.planDown(names)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return u.printDownPlans(f.format.value, results)
+	}
+	return u.takeDown(f.format.value, results)
+}
+
+// up returns the names of the networks that are up, by their notes or by the marks on their bridges.
+func (u *hostRun) up() []string {
+	names := u.host.Marked()
+	for _, n := range u.known {
+		if n.Up && !slices.Contains(names, n.Name) {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (u *hostRun) planDown(names []string) ([]*result, error) {
+	var results []*result
+	for _, name := range names {
+		bridge := ""
+		if i := slices.IndexFunc(u.known, func(n state.Network) bool { return n.Name == name }); i >= 0 {
+			bridge = u.known[i].Bridge
+		}
+		plan, err := u.host.PlanDown(name, bridge)
+		if err != nil {
+			return nil, hostf("%v", err)
+		}
+		r := &result{plan: plan}
+		r.Name = name
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// takeDown carries out the plans. The note about a network goes last, when nothing of it is left.
+func (u *hostRun) takeDown(format string, results []*result) error {
+	var plans []netsetup.Plan
+	for _, r := range results {
+		plans = append(plans, r.plan)
+	}
+	u.fill(results, netsetup.Down(plans, u, u.forwarding(nil)))
+	doc := jsonRun{Networks: []jsonNetworkRun{}}
+	left := slices.Clone(u.wanted.notes)
+	bad := 0
+	for _, r := range results {
+		doc.Networks = append(doc.Networks, r.json())
+		r.complain(u.err, "down")
+		if r.Err == nil {
+			if format == "text" {
+				fmt.Fprintf(u.out, "%s is down\n", r.Name)
+			}
+			continue
+		}
+		bad++
+		if i := slices.IndexFunc(u.known, func(n state.Network) bool { return n.Name == r.Name }); i >= 0 {
+			left = append(left, u.known[i])
+		}
+	}
+	if err := rewrite(u.dir, u.known, left); err != nil {
+		return hostf("%v", err)
+	}
+	if format == "json" {
+		if err := diag.WriteJSON(u.out, doc); err != nil {
+			return orHost(err)
+		}
+	}
+	return u.end(bad, len(results), "down")
+}
+
+// printDownPlans prints what would be done. The answer is no if there is anything.
+func (u *hostRun) printDownPlans(format string, results []*result) error {
+	doc := jsonRun{Networks: []jsonNetworkRun{}}
+	for _, r := range results {
+		for _, s := range r.plan.Before {
+			r.Steps = append(r.Steps, s.String())
+		}
+		r.Steps = append(r.Steps, fmt.Sprintf("take its rules away (%s)", u.target.Loader.Name()))
+		for _, s := range r.plan.After {
+			r.Steps = append(r.Steps, s.String())
+		}
+		j := r.json()
+		j.Done = false
+		doc.Networks = append(doc.Networks, j)
+		if format == "text" {
+			fmt.Fprintf(u.out, "%s:\n", r.Name)
+			for _, s := range r.Steps {
+				fmt.Fprintf(u.out, "  %s\n", s)
+			}
+		}
+	}
+	if format == "json" {
+		if err := diag.WriteJSON(u.out, doc); err != nil {
+			return orHost(err)
+		}
+	}
+	if len(results) > 0 {
+		return exitError{code: exitNo}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// hostRun is a host on which networks are brought up and taken down: netsetup's [netsetup.Firewall] over the notes, the
+// front end and the back ends.
+type hostRun struct {
+	streams
+	dir    *state.Dir
+	known  []state.Network // the notes before
+	noted  []state.Network // the notes as they stand in dir
+	host   *netsetup.Host
+	wanted wanted // all networks, as they are to be
+
+	target  firewall.Target
+	others  []firewall.Target
+	refused []string // networks that keep the rules they have, whatever becomes of the others
+	rules   firewall.Result
+}
+
+// newHostRun reads the host. Networks go where those are that are in force already, unless the user says otherwise.
+func newHostRun(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (*hostRun, error) {
+	if len(known) > 0 {
+		f.follow(known[0])
+	}
+	u := &hostRun{streams: s, dir: dir, known: known, noted: known}
+	var err error
+	if u.target, u.others, err = f.target(); err != nil {
+		return nil, err
+	}
+	if u.host, err = netsetup.ReadHost(f.stateDir); err != nil {
+		return nil, hostf("%v", err)
+	}
+	u.host.Checksum = u.target.Loader.Name() == (nftables.Backend{}).Name()
+	return u, nil
+}
+
+// all returns the names of the wanted networks.
+func (u *hostRun) all() []string {
+	var names []string
+	for _, n := range u.wanted.notes {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// noteOf returns the note about the wanted network called name.
+func (u *hostRun) noteOf(name string) *state.Network {
+	i := slices.IndexFunc(u.wanted.notes, func(n state.Network) bool { return n.Name == name })
+	return &u.wanted.notes[i]
+}
+
+// Load puts the rules of the wanted networks in force; those of without have the rules they had before, or none.
+func (u *hostRun) Load(without []string) error {
+	w, err := u.except(append(slices.Clone(u.refused), without...))
+	if err != nil {
+		return err
+	}
+	if len(w.notes) == 0 {
+		for _, t := range append([]firewall.Target{u.target}, u.others...) {
+			if t.Loader.Available() != nil {
+				continue
+			}
+			if err := firewall.Remove(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	result, found, err := firewall.Apply(w.program, u.target, u.others)
+	if err != nil {
+		return err
+	}
+	if found.HasErrors() {
+		return found
+	}
+	u.rules = result
+	return nil
+}
+
+// except returns what is wanted without the networks named, which are as they were before.
+func (u *hostRun) except(names []string) (wanted, error) {
+	if len(names) == 0 {
+		return u.wanted, nil
+	}
+	var notes []state.Network
+	for _, n := range u.wanted.notes {
+		if !slices.Contains(names, n.Name) {
+			notes = append(notes, n)
+			continue
+		}
+		if i := slices.IndexFunc(u.known, func(old state.Network) bool { return old.Name == n.Name }); i >= 0 {
+			notes = append(notes, u.known[i])
+		}
+	}
+	w := want(&diag.Sources{}, notes, netxml.Options{}, false)
+	if w.found.HasErrors() {
+		return w, w.found
+	}
+	return w, nil
+}
+
+// note writes the notes about all wanted networks but the failed ones, which have the notes they had.
+func (u *hostRun) note(failed []string) error {
+	w, err := u.except(failed)
+	if err != nil {
+		return hostf("%v", err)
+	}
+	stamp(w.notes, u.target)
+	if err := rewrite(u.dir, u.noted, w.notes); err != nil {
+		return hostf("%v", err)
+	}
+	u.noted = w.notes
+	return nil
+}
+
+// forwarding returns the sysctls that networks share, with what networks that are up and not among names need.
+func (u *hostRun) forwarding(names []string) *netsetup.Forwarding {
+	f := &netsetup.Forwarding{Dir: u.dir}
+	for i, n := range u.wanted.notes {
+		if n.Up && !slices.Contains(names, n.Name) {
+			f.Others = append(f.Others, netsetup.ForwardingOf(u.link(i))...)
+		}
+	}
+	return f
+}
+
+// link returns the link of the i-th wanted network.
+func (u *hostRun) link(i int) *ir.Link { return u.wanted.program.Links[i] }

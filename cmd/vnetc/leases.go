@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/dnsmasq"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+func newLeases(s streams) *cobra.Command {
+	var f *hostFlags
+	var format *choice
+	cmd := &cobra.Command{
+		Use:   "leases [NAME...]",
+		Short: "list the addresses that DHCP has given to guests",
+		Long: `leases prints what the dnsmasq of each network that is up has given out and what has not
+expired: address, MAC, the guest's name, when the lease ends, and the client identifier
+(IPv6: the DUID).
+
+Exit codes: 0 listed; 2 wrong usage, such as a network that is not up; 3 cannot read.`,
+		Example: "  vnetc leases lab\n  vnetc leases --format json | jq -r '.[] | select(.mac==\"52:54:00:00:00:07\").address'",
+		RunE: func(_ *cobra.Command, names []string) error {
+			return leases(s, f, format.value, names)
+		},
+	}
+	f = addHostFlags(cmd)
+	format = addChoice(cmd, "format", "how to print", "text", "json")
+	return cmd
+}
+
+// jsonLease is one lease in the JSON of leases.
+type jsonLease struct {
+	Network  string     `json:"network"`
+	Address  string     `json:"address"`
+	MAC      string     `json:"mac,omitempty"`
+	Host     string     `json:"host,omitempty"`
+	Expires  *time.Time `json:"expires"` // null if never
+	ClientID string     `json:"client_id,omitempty"`
+}
+
+func leases(s streams, f *hostFlags, format string, names []string) error {
+	dir, known, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for _, name := range names {
+		if !slices.ContainsFunc(known, func(n state.Network) bool { return n.Name == name && n.Up }) {
+			return usagef("no network %q is up; vnetc list shows those that are", name)
+		}
+	}
+	all := []jsonLease{}
+	var damaged error
+	for _, n := range known {
+		if !n.Up || len(names) > 0 && !slices.Contains(names, n.Name) {
+			continue
+		}
+		found, err := netsetup.Leases(f.stateDir, n.Name)
+		if err != nil {
+			damaged = hostf("%v", err)
+		}
+		for _, l := range found {
+			if j, valid := leaseOf(n.Name, l, time.Now()); valid {
+				all = append(all, j)
+			}
+		}
+	}
+	if err := printLeases(s, format, all); err != nil {
+		return err
+	}
+	return damaged
+}
+
+// leaseOf returns the lease as it is printed; valid is false if it has expired at now.
+func leaseOf(network string, l dnsmasq.Lease, now time.Time) (j jsonLease, valid bool) {
+	j = jsonLease{Network: network, Address: l.Addr.String(), MAC: l.MAC.String(), Host: l.Host, ClientID: l.ClientID}
+	if l.Expires.IsZero() {
+		return j, true
+	}
+	expires := l.Expires.UTC()
+	j.Expires = &expires
+	return j, expires.After(now)
+}
+
+func printLeases(s streams, format string, all []jsonLease) error {
+	if format == "json" {
+		return orHost(diag.WriteJSON(s.out, all))
+	}
+	tw := tabwriter.NewWriter(s.out, 2, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "NETWORK\tADDRESS\tMAC\tHOST\tEXPIRES\tCLIENT ID")
+	for _, l := range all {
+		expires := "never"
+		if l.Expires != nil {
+			expires = l.Expires.Format("2006-01-02 15:04:05Z")
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Network, l.Address, dash(l.MAC), dash(diag.Visible(l.Host)), expires, dash(l.ClientID))
+	}
+	return orHost(tw.Flush())
+}

@@ -1,0 +1,162 @@
+package netsetup
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/netsetup/bus"
+	"github.com/vnetc/vnetc/netsetup/link"
+)
+
+// Host is this host as it is, in the network namespace of the calling thread.
+type Host struct {
+	Facts     *link.Facts
+	Bus       *bus.Bus
+	Dir       string // the state folder
+	Checksum  bool   // Checksum is true if no rule of the firewall fills in the checksums of DHCP answers.
+	listeners []link.Listener
+	servers   servers
+	user      *userFound
+	stops     stopping
+}
+
+// ports are those that a network's dnsmasq takes: DNS and DHCP.
+const (
+	portDNS  = 53
+	portDHCP = 67
+)
+
+// ReadHost reads what there is to know of the host; state files are below dir.
+func ReadHost(dir string) (*Host, error) {
+	h := &Host{Dir: dir}
+	var err error
+	if h.Facts, err = link.ReadFacts(); err != nil {
+		return nil, err
+	}
+	if h.listeners, err = link.ReadListeners(portDNS, portDHCP); err != nil {
+		return nil, err
+	}
+	if h.Bus, err = bus.Open(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Close ends the connection to the host's services.
+func (h *Host) Close() error { return h.Bus.Close() }
+
+// Devices returns the names of the host's devices.
+func (h *Host) Devices() map[string]bool {
+	names := make(map[string]bool, len(h.Facts.Devices))
+	for _, d := range h.Facts.Devices {
+		names[d.Name] = true
+	}
+	return names
+}
+
+// PlanUp returns what is missing until the network is up, or why it can't be. mac is that of its bridge where the network
+// names none.
+func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
+	problems := link.CheckDevices(l, h.Facts, os.DirFS("/sys"))
+	if l.Mode.Managed() {
+		problems = append(problems, link.Collisions(l, h.Facts, h.listeners, h.servers.pids()...)...)
+	}
+	plan, more := link.PlanUp(l, h.Facts, link.Options{MAC: mac, Checksum: h.Checksum && l.Mode.Filtered()})
+	if problems = append(problems, more...); len(problems) > 0 {
+		return Plan{}, problems
+	}
+	p := Plan{Name: l.Name, Notes: plan.Notes, Forwarding: ForwardingOf(l)}
+	for _, s := range plan.Before {
+		p.Before = append(p.Before, s)
+	}
+	for _, s := range plan.After {
+		p.After = append(p.After, s)
+	}
+	if !l.Mode.Managed() {
+		return p, nil
+	}
+	for _, add := range []func(*Plan, *ir.Link) error{h.zone, h.serve, h.register} {
+		if err := add(&p, l); err != nil {
+			problems = append(problems, link.Problem{What: err.Error()})
+		}
+	}
+	return p, problems
+}
+
+// zone adds the step that puts the bridge into its zone of firewalld.
+func (h *Host) zone(p *Plan, l *ir.Link) error {
+	zone, err := h.Bus.ZoneFor(l)
+	if err != nil {
+		return err
+	}
+	now, err := h.Bus.ZoneOf(l.Bridge.Name)
+	if err == nil && zone != "" && zone != now {
+		p.Before = append(p.Before, bus.SetZone{Bus: h.Bus, Link: l.Bridge.Name, From: now, To: zone})
+	}
+	return err
+}
+
+// register adds the step that tells the host's resolver of the network's domain, unless the bridge is there: then it was
+// told when it was made.
+func (h *Host) register(p *Plan, l *ir.Link) error {
+	if _, there := h.Facts.Device(l.Bridge.Name); there || !l.Domain.Register || len(l.Addresses) == 0 {
+		return nil
+	}
+	if !h.Bus.Resolved {
+		return fmt.Errorf("domain %s is to be registered with systemd-resolved, which is not running; start it, or leave register='yes' out", l.Domain.Name)
+	}
+	p.After = append(p.After, bus.Register{
+		Bus: h.Bus, Link: l.Bridge.Name, Domain: l.Domain.Name, Server: l.Addresses[0].Prefix.Addr(),
+		Index: func() (int, error) { return indexOf(l.Bridge.Name) },
+	})
+	return nil
+}
+
+func indexOf(name string) (int, error) {
+	facts, err := link.ReadFacts()
+	if err != nil {
+		return 0, err
+	}
+	d, ok := facts.Device(name)
+	if !ok {
+		return 0, fmt.Errorf("there is no link %s", name)
+	}
+	return d.Index, nil
+}
+
+// PlanDown returns what takes the network called name away, whatever of it is there: its dnsmasq, its bridge (by its mark,
+// or called bridge if it was only half made), and its files.
+func (h *Host) PlanDown(name, bridge string) (Plan, error) {
+	p := Plan{Name: name}
+	stop, files, err := h.stop(name, &h.stops)
+	if err != nil {
+		return p, err
+	}
+	p.Before = append(p.Before, stop...)
+	if d, ok := h.Facts.BridgeOf(name); ok {
+		if zone, err := h.Bus.ZoneOf(d.Name); err == nil && zone != "" {
+			p.After = append(p.After, bus.SetZone{Bus: h.Bus, Link: d.Name, From: zone})
+		}
+	}
+	for _, s := range link.PlanDown(name, bridge, h.Facts) {
+		p.After = append(p.After, s)
+	}
+	p.After = append(p.After, files...)
+	return p, nil
+}
+
+// Marked returns the names of networks whose bridges stand on the host, by the marks on them.
+func (h *Host) Marked() []string {
+	var names []string
+	for _, d := range h.Facts.Devices {
+		if name, ok := strings.CutPrefix(d.Alias, link.Mark("")); ok && d.Kind == "bridge" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

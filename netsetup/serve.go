@@ -1,0 +1,231 @@
+package netsetup
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/netsetup/dnsmasq"
+	"github.com/vnetc/vnetc/netsetup/link"
+)
+
+// servers is the running dnsmasq of each network, by the path of its configuration.
+type servers map[string]dnsmasq.Process
+
+func (s servers) pids() []int {
+	var pids []int
+	for _, conf := range slices.Sorted(maps.Keys(s)) {
+		pids = append(pids, s[conf].PID)
+	}
+	return pids
+}
+
+// FindServers looks for the dnsmasq of each of the networks named. It comes before the plans.
+func (h *Host) FindServers(names []string) error {
+	var all []dnsmasq.Paths
+	for _, name := range names {
+		p, err := dnsmasq.At(h.Dir, name)
+		if err != nil {
+			return err
+		}
+		all = append(all, p)
+	}
+	found, err := dnsmasq.Find(all...)
+	h.servers = found
+	return err
+}
+
+// serve adds the step that makes the network's dnsmasq as wanted, if it isn't.
+func (h *Host) serve(p *Plan, l *ir.Link) error {
+	paths, err := dnsmasq.At(h.Dir, l.Name)
+	if err != nil {
+		return err
+	}
+	s := server{host: h, paths: paths}
+	_, s.running = h.servers[paths.Conf]
+	if s.old, err = dnsmasq.ReadFiles(paths); err != nil {
+		return err
+	}
+	if !dnsmasq.Needed(l) {
+		if s.running {
+			p.After = append(p.After, &stopServer{server: s, all: &stopping{}})
+		}
+		return nil
+	}
+	if s.files, err = dnsmasq.Emit(l, paths); err != nil {
+		return err
+	}
+	switch change := dnsmasq.Compare(s.old, s.files); {
+	case !s.running || change == dnsmasq.Restart:
+		p.After = append(p.After, &startServer{server: s})
+	case change == dnsmasq.Hosts:
+		p.After = append(p.After, reloadServer{s})
+	}
+	return nil
+}
+
+// stop returns the steps that end the network's dnsmasq and that delete its files.
+func (h *Host) stop(name string, all *stopping) (stop, files []Step, err error) {
+	paths, err := dnsmasq.At(h.Dir, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := server{host: h, paths: paths}
+	if _, s.running = h.servers[paths.Conf]; s.running {
+		stop = append(stop, &stopServer{server: s, all: all})
+	}
+	return stop, []Step{removeFiles{paths}}, nil
+}
+
+// server is one network's dnsmasq, as it is and as it is to be.
+type server struct {
+	host       *Host
+	paths      dnsmasq.Paths
+	running    bool
+	old, files dnsmasq.Files
+}
+
+// begin starts a dnsmasq, as an unprivileged user where there is one.
+func (s server) begin() (*dnsmasq.Starting, error) {
+	account, warning := s.host.account()
+	starting, err := dnsmasq.Server{Paths: s.paths, Account: account}.Begin()
+	if err == nil && warning != "" {
+		err = &link.Warning{Step: "start dnsmasq", Err: errors.New(warning)}
+	}
+	return starting, err
+}
+
+// account looks for the user once.
+func (h *Host) account() (dnsmasq.Account, string) {
+	if h.user == nil {
+		a, warning := dnsmasq.FindAccount(h.Dir)
+		h.user = &userFound{a, warning}
+	}
+	return h.user.account, h.user.warning
+}
+
+type userFound struct {
+	account dnsmasq.Account
+	warning string
+}
+
+// startServer starts a dnsmasq, in the place of one whose configuration is another.
+type startServer struct {
+	server
+	starting *dnsmasq.Starting
+}
+
+func (s *startServer) String() string {
+	if s.running {
+		return fmt.Sprintf("restart dnsmasq with %s", s.paths.Conf)
+	}
+	return fmt.Sprintf("start dnsmasq with %s", s.paths.Conf)
+}
+
+func (s *startServer) Do() error {
+	if s.running {
+		if err := dnsmasq.Stop(s.paths); err != nil {
+			return err
+		}
+	}
+	err := s.files.Write(s.paths)
+	if err == nil {
+		s.starting, err = s.begin()
+	}
+	return err
+}
+
+// Wait returns when dnsmasq serves.
+func (s *startServer) Wait() error {
+	if s.starting == nil {
+		return nil
+	}
+	starting := s.starting
+	s.starting = nil
+	return starting.Wait()
+}
+
+// Undo brings the old one back, if there was one.
+func (s *startServer) Undo() error {
+	_ = s.Wait() // how it ends doesn't matter any more, but it may not start after the Stop
+	if err := dnsmasq.Stop(s.paths); err != nil {
+		return err
+	}
+	if s.old.Conf == nil {
+		return dnsmasq.Remove(s.paths)
+	}
+	if err := s.old.Write(s.paths); err != nil || !s.running {
+		return err
+	}
+	starting, err := s.begin()
+	if starting == nil {
+		return err
+	}
+	return starting.Wait()
+}
+
+// reloadServer gives a dnsmasq other hosts; leases and what it remembers of DNS live on.
+type reloadServer struct{ server }
+
+func (s reloadServer) String() string {
+	return fmt.Sprintf("have dnsmasq read its hosts again (%s, %s)", s.paths.Hosts, s.paths.AddnHosts)
+}
+
+func (s reloadServer) Do() error   { return s.files.Reload(s.paths) }
+func (s reloadServer) Undo() error { return s.old.Reload(s.paths) }
+
+// stopping ends many at once: each that is stopped adds itself, and the first to wait waits for all.
+type stopping struct {
+	paths []dnsmasq.Paths
+	err   error
+}
+
+func (s *stopping) wait() error {
+	if len(s.paths) > 0 {
+		s.err = dnsmasq.Stop(s.paths...)
+		s.paths = nil
+	}
+	return s.err
+}
+
+// stopServer ends a dnsmasq.
+type stopServer struct {
+	server
+	all *stopping
+}
+
+func (s *stopServer) String() string { return fmt.Sprintf("stop dnsmasq with %s", s.paths.Conf) }
+
+func (s *stopServer) Do() error {
+	s.all.paths = append(s.all.paths, s.paths)
+	return nil
+}
+
+// Wait returns when it has ended.
+func (s *stopServer) Wait() error { return s.all.wait() }
+
+// Undo starts it again, with the files it had.
+func (s *stopServer) Undo() error {
+	if err := s.Wait(); err != nil {
+		return err
+	}
+	starting, err := s.begin()
+	if starting == nil {
+		return err
+	}
+	return starting.Wait()
+}
+
+// removeFiles deletes what a network's dnsmasq read and wrote, its leases among them.
+type removeFiles struct{ paths dnsmasq.Paths }
+
+func (r removeFiles) String() string {
+	return fmt.Sprintf("remove dnsmasq's files beside %s", r.paths.Conf)
+}
+
+func (r removeFiles) Do() error { return dnsmasq.Remove(r.paths) }
+
+// Undo does nothing: this is the last step of taking a network away.
+func (r removeFiles) Undo() error { return nil }

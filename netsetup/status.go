@@ -1,0 +1,99 @@
+package netsetup
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/netsetup/dnsmasq"
+)
+
+// Status is what the host has of a network that is up.
+type Status struct {
+	Bridge    string         `json:"bridge"`
+	Exists    bool           `json:"exists"` // true if the bridge is there and vnetc's
+	LinkUp    bool           `json:"link_up"`
+	Addresses []netip.Prefix `json:"addresses"` // of the bridge, link-local ones left out
+	Ports     []string       `json:"ports"`     // devices attached to the bridge
+	DHCP      []Pool         `json:"dhcp"`
+	DNSMasq   string         `json:"dnsmasq"` // running, stopped, or not needed
+	PID       int            `json:"dnsmasq_pid,omitempty"`
+	Missing   []string       `json:"missing"` // what vnetc up would do, in order; none if all is as it should be
+}
+
+// Pool is a range of addresses that DHCP gives out.
+type Pool struct {
+	From  netip.Addr `json:"from"`
+	To    netip.Addr `json:"to"`
+	InUse int        `json:"in_use"` // leases that have not expired
+}
+
+// Status returns what the host has of the network, at the time now.
+func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, error) {
+	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, DNSMasq: "not needed"}
+	if d, ok := h.Facts.BridgeOf(l.Name); ok {
+		s.Exists, s.LinkUp, s.Bridge = true, d.Up, d.Name
+		for _, a := range d.Addresses {
+			if !a.LinkLocal {
+				s.Addresses = append(s.Addresses, a.Prefix)
+			}
+		}
+		for _, p := range h.Facts.Devices {
+			if p.Master == d.Index {
+				s.Ports = append(s.Ports, p.Name)
+			}
+		}
+	}
+	if dnsmasq.Needed(l) {
+		s.DNSMasq = "stopped"
+		paths, err := dnsmasq.At(h.Dir, l.Name)
+		if err != nil {
+			return s, err
+		}
+		if p, ok := h.servers[paths.Conf]; ok {
+			s.DNSMasq, s.PID = "running", p.PID
+		}
+	}
+	leases, err := Leases(h.Dir, l.Name)
+	if err != nil {
+		return s, err
+	}
+	for _, a := range l.Addresses {
+		if a.DHCP == nil {
+			continue
+		}
+		for _, r := range a.DHCP.Ranges {
+			s.DHCP = append(s.DHCP, Pool{r.From, r.To, inUse(leases, r, now)})
+		}
+	}
+	plan, problems := h.PlanUp(l, mac)
+	for _, step := range append(plan.Before, plan.After...) {
+		s.Missing = append(s.Missing, step.String())
+	}
+	for _, p := range problems {
+		s.Missing = append(s.Missing, p.Error())
+	}
+	return s, nil
+}
+
+// Leases returns what the dnsmasq of the network called name has given out, those that have expired included; dir is the state
+// folder. Lines of its file that are no leases are left out and named in the error.
+func Leases(dir, name string) ([]dnsmasq.Lease, error) {
+	paths, err := dnsmasq.At(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	return dnsmasq.ReadLeases(paths.Leases)
+}
+
+func inUse(leases []dnsmasq.Lease, r ir.DHCPRange, now time.Time) int {
+	n := 0
+	for _, l := range leases {
+		gone := !l.Expires.IsZero() && !l.Expires.After(now)
+		if !gone && l.Addr.Compare(r.From) >= 0 && l.Addr.Compare(r.To) <= 0 {
+			n++
+		}
+	}
+	return n
+}
