@@ -55,7 +55,7 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if len(known) > 0 {
 		f.follow(known[0])
 	}
-	target, _, err := f.target()
+	target, others, err := f.target()
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,11 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err := report(s, w.src, found, false); err != nil {
 		return err
 	}
+	left, err := firewall.Leftovers(others)
+	if err != nil {
+		return hostf("%v", err)
+	}
+	a.Drifts = append(a.Drifts, left...)
 	taking, err := planTakeOver(&f.takeOver, target.Options.Names, w)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/vnetc/vnetc/backends"
@@ -77,6 +78,29 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 		a.Changes = prove.Change(meant, held)
 	}
 	return a, found, nil
+}
+
+// Leftovers says which of the others hold rules of ours, too, as they do when an Apply that went from there to another was
+// cut short. Packets meet both; the next Apply takes them away. A back end that can't be used here holds none.
+func Leftovers(others []Target) ([]Drift, error) {
+	var drifts []Drift
+	for _, o := range others {
+		held, err := o.Held()
+		if err != nil && o.Loader.Available() != nil {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the rules in %s: %w", o.Loader.Name(), err)
+		}
+		n := 0
+		for _, c := range held.Chains {
+			n += len(c.Rules)
+		}
+		if len(held.Chains) > 0 {
+			drifts = append(drifts, Drift{Kind: Extra, Chain: o.Loader.Name(), Rule: fmt.Sprintf("%d chains of ours with %d rules, which packets meet, too", len(held.Chains), n)})
+		}
+	}
+	return drifts, nil
 }
 
 // wantsNothing is true for the program of no network.
