@@ -89,30 +89,12 @@ type DHCP struct {
 	BootServer netip.Addr // zero for the host itself
 }
 
-// Lease is how long an address is given for: zero for the server's default, below zero for ever.
-type Lease time.Duration
+// Lease is how long an address is given for, a number and its unit as dnsmasq(8) writes them: 120s, 90m, 24h. Empty is the
+// server's default.
+type Lease string
 
 // Forever is the lease that does not end.
-const Forever Lease = -1
-
-// MarshalText returns "forever", or the time as Go writes it: 1h0m0s.
-func (l Lease) MarshalText() ([]byte, error) {
-	if l == Forever {
-		return []byte("forever"), nil
-	}
-	return []byte(time.Duration(l).String()), nil
-}
-
-// UnmarshalText reads what MarshalText writes.
-func (l *Lease) UnmarshalText(text []byte) error {
-	if string(text) == "forever" {
-		*l = Forever
-		return nil
-	}
-	d, err := time.ParseDuration(string(text))
-	*l = Lease(d)
-	return err
-}
+const Forever Lease = "infinite"
 
 // DHCPRange is a range of addresses to give out, both ends included.
 type DHCPRange struct {

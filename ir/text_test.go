@@ -184,7 +184,7 @@ func fill(r *rand.Rand, v reflect.Value) {
 	case netip.Prefix:
 		v.Set(reflect.ValueOf(netip.PrefixFrom(addr("fd00::1"), 1+r.Intn(128))))
 		return
-	case time.Duration, ir.Lease:
+	case time.Duration:
 		v.SetInt(r.Int63() - r.Int63())
 		return
 	}
@@ -240,7 +240,7 @@ func TestPrintLink(t *testing.T) {
     addresses {
         prefix 192.168.122.1/24
         dhcp {
-            ranges { from 192.168.122.2 to 192.168.122.254 lease forever }
+            ranges { from 192.168.122.2 to 192.168.122.254 lease infinite }
         }
     }
     dns {

@@ -160,6 +160,16 @@ func (c *checker) lease(n *node) {
 		"write expiry='2' or more, or 0 for ever")
 }
 
+func leaseUnit(unit string) time.Duration {
+	switch unit {
+	case "seconds":
+		return time.Second
+	case "hours":
+		return time.Hour
+	}
+	return time.Minute
+}
+
 // dhcpHosts: each reservation has a key and an address of the subnet, and none is made twice.
 func (c *checker) dhcpHosts(s subnet, hosts []*node) {
 	seen := map[string]*node{}

@@ -126,22 +126,19 @@ func (n *Network) address(s subnet, def *libvirtxml.NetworkIP) ir.Address {
 // lease: libvirt counts in minutes unless told otherwise, and takes 0 for ever.
 func lease(def *libvirtxml.NetworkDHCPLease) ir.Lease {
 	if def == nil {
-		return 0
+		return ""
 	}
 	if def.Expiry == 0 {
 		return ir.Forever
 	}
-	return ir.Lease(time.Duration(def.Expiry) * leaseUnit(def.Unit))
-}
-
-func leaseUnit(unit string) time.Duration {
-	switch unit {
+	unit := "m"
+	switch def.Unit {
 	case "seconds":
-		return time.Second
+		unit = "s"
 	case "hours":
-		return time.Hour
+		unit = "h"
 	}
-	return time.Minute
+	return ir.Lease(fmt.Sprintf("%d%s", def.Expiry, unit))
 }
 
 // hardwareAddr returns nil for no address.

@@ -46,7 +46,7 @@ func TestLink(t *testing.T) {
 		Uplink: ir.Uplink{Devices: []string{"eth0"}},
 		Addresses: []ir.Address{
 			{Prefix: p("10.20.30.1/24"), LocalPTR: true, TFTP: "/srv/tftp", DHCP: &ir.DHCP{
-				Ranges:   []ir.DHCPRange{{From: a("10.20.30.100"), To: a("10.20.30.200"), Lease: ir.Lease(time.Hour)}},
+				Ranges:   []ir.DHCPRange{{From: a("10.20.30.100"), To: a("10.20.30.200"), Lease: "1h"}},
 				Hosts:    []ir.DHCPHost{{MAC: net.HardwareAddr{0x52, 0x54, 0, 0xbb, 0, 1}, Name: "h1", Addr: a("10.20.30.201"), Lease: ir.Forever}},
 				BootFile: "pxelinux.0", BootServer: a("10.20.30.9"),
 			}},
@@ -95,7 +95,11 @@ func TestDefaults(t *testing.T) {
 		{"class C", "<ip address='192.168.2.3'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() }, "192.168.2.3/24"},
 		{"IPv6", "<ip family='ipv6' address='fd00::1'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() }, "fd00::1/64"},
 		{"lease in minutes", "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='5'/></range></dhcp></ip>",
-			func(l *ir.Link) any { return l.Addresses[0].DHCP.Ranges[0].Lease }, ir.Lease(5 * time.Minute)},
+			func(l *ir.Link) any { return l.Addresses[0].DHCP.Ranges[0].Lease }, ir.Lease("5m")},
+		{"lease in hours", "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='48' unit='hours'/></range></dhcp></ip>",
+			func(l *ir.Link) any { return l.Addresses[0].DHCP.Ranges[0].Lease }, ir.Lease("48h")},
+		{"lease in seconds", "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='3600' unit='seconds'/></range></dhcp></ip>",
+			func(l *ir.Link) any { return l.Addresses[0].DHCP.Ranges[0].Lease }, ir.Lease("3600s")},
 		{"default route", "<ip address='10.0.0.1' prefix='24'/><route address='0.0.0.0' gateway='10.0.0.2'/>",
 			func(l *ir.Link) any { return l.Routes[0].Dest.String() }, "0.0.0.0/0"},
 		{"several tags make a trunk", "<forward mode='bridge'/><bridge name='br0'/><vlan><tag id='1'/><tag id='2' nativeMode='untagged'/></vlan>",

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -199,7 +198,7 @@ func (c *conf) dhcp() {
 	if a := c.v4; a != nil {
 		mask := netip.AddrFrom4([4]byte(net.CIDRMask(a.Prefix.Bits(), 32)))
 		for _, r := range a.DHCP.Ranges {
-			c.line("dhcp-range=%s,%s,%s%s", r.From, r.To, mask, leaseSuffix(r.Lease))
+			c.line("dhcp-range=%s,%s,%s%s", r.From, r.To, mask, c.lease(r.Lease))
 		}
 		if len(a.DHCP.Ranges) == 0 {
 			c.line("dhcp-range=%s,static", a.Prefix.Addr())
@@ -210,7 +209,7 @@ func (c *conf) dhcp() {
 	}
 	if a := c.v6; a != nil {
 		for _, r := range a.DHCP.Ranges {
-			c.line("dhcp-range=%s,%s,%d%s", r.From, r.To, a.Prefix.Bits(), leaseSuffix(r.Lease))
+			c.line("dhcp-range=%s,%s,%d%s", r.From, r.To, a.Prefix.Bits(), c.lease(r.Lease))
 		}
 		if len(a.DHCP.Ranges) == 0 {
 			c.line("dhcp-range=%s,static,%d", a.Prefix.Addr(), a.Prefix.Bits())
@@ -254,20 +253,12 @@ func (c *conf) advertise() {
 	}
 }
 
-// leaseSuffix is the end of a line that says how long a lease is, in the largest unit that gives a whole number.
-func leaseSuffix(l ir.Lease) string {
-	d := time.Duration(l)
-	switch {
-	case l == 0:
+// lease returns the end of a line that says how long a lease is.
+func (c *conf) lease(l ir.Lease) string {
+	if l == "" {
 		return ""
-	case l == ir.Forever:
-		return ",infinite"
-	case d%time.Hour == 0:
-		return fmt.Sprintf(",%dh", d/time.Hour)
-	case d%time.Minute == 0:
-		return fmt.Sprintf(",%dm", d/time.Minute)
 	}
-	return fmt.Sprintf(",%ds", d/time.Second)
+	return "," + c.word(string(l))
 }
 
 // rangeSize counts the addresses to give out. Ranges differ in the last 16 bits only.

@@ -26,7 +26,7 @@ func lab() *ir.Link {
 				TFTP:     "/srv/tftp",
 				DHCP: &ir.DHCP{
 					Ranges: []ir.DHCPRange{{
-						From: netip.MustParseAddr("10.1.1.0"), To: netip.MustParseAddr("10.1.2.255"), Lease: ir.Lease(7200e9),
+						From: netip.MustParseAddr("10.1.1.0"), To: netip.MustParseAddr("10.1.2.255"), Lease: "120m",
 					}},
 					Hosts: []ir.DHCPHost{{
 						MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}, Name: "web", Addr: netip.MustParseAddr("10.1.0.5"), Lease: ir.Forever,
@@ -94,7 +94,7 @@ txt-record=note.lab.test,v=1 some text
 enable-tftp
 tftp-root=/srv/tftp
 tftp-root=/srv/more
-dhcp-range=10.1.1.0,10.1.2.255,255.255.0.0,2h
+dhcp-range=10.1.1.0,10.1.2.255,255.255.0.0,120m
 dhcp-no-override
 dhcp-authoritative
 dhcp-boot=pxe.0,,10.1.0.2
@@ -207,6 +207,8 @@ func TestRefused(t *testing.T) {
 		{"forwarder", func(l *ir.Link) { l.DNS.Forwarders[0].Domain = "a/b" }},
 		{"DHCP host", func(l *ir.Link) { l.Addresses[0].DHCP.Hosts[0].Name = "web,set:x" }},
 		{"DHCP host of no one", func(l *ir.Link) { l.Addresses[2].DHCP.Hosts[0].DUID = "" }},
+		{"lease", func(l *ir.Link) { l.Addresses[0].DHCP.Ranges[0].Lease = "1h,set:x" }},
+		{"lease of a host", func(l *ir.Link) { l.Addresses[0].DHCP.Hosts[0].Lease = "1h\nx" }},
 		{"DUID", func(l *ir.Link) { l.Addresses[2].DHCP.Hosts[0].DUID = "0:1\nx" }},
 		{"DNS host", func(l *ir.Link) { l.DNS.Hosts[0].Names[0] = "a\n10.1.0.1\tb" }},
 		{"second DHCP", func(l *ir.Link) { l.Addresses[1].DHCP = l.Addresses[0].DHCP }},

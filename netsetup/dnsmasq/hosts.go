@@ -25,7 +25,7 @@ func hostsFile(subnets ...*ir.Address) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			text = fmt.Appendf(text, "%s%s\n", strings.Join(words, ","), leaseSuffix(h.Lease))
+			text = fmt.Appendf(text, "%s\n", strings.Join(words, ","))
 		}
 	}
 	return text, nil
@@ -54,6 +54,9 @@ func hostWords(h ir.DHCPHost) ([]string, error) {
 		words = append(words, h.Name, addr)
 	} else if words = append(words, addr); h.Name != "" {
 		words = append(words, h.Name)
+	}
+	if h.Lease != "" {
+		words = append(words, string(h.Lease))
 	}
 	for _, w := range words {
 		if err := oneWord(w); err != nil {
