@@ -87,8 +87,10 @@ func (d *delta) rebuild(old, t *heldTable) {
 	for _, c := range t.chains {
 		d.copy(c.raw, c.seq, netlink.Create)
 	}
-	for _, s := range t.sets {
-		d.copy(s.raw, s.seq, netlink.Create)
+	for i, s := range t.sets {
+		at := d.copy(s.raw, s.seq, netlink.Create)
+		d.uint32(unix.NFTA_SET_ID, uint32(i+1)) // which the kernel wants and does not tell
+		d.end(at)
 		d.addElements(t, s, s.order)
 	}
 	for _, c := range t.chains {
@@ -245,7 +247,8 @@ func (d *delta) copy(raw []byte, seq uint32, flags netlink.HeaderFlags) int {
 // nftaSetHandle is NFTA_SET_HANDLE (include/uapi/linux/netfilter/nf_tables.h), which package unix has not.
 const nftaSetHandle = 16
 
-// numbered is true for attributes that only a dump has: handles, positions, counts.
+// numbered is true for attributes that hold in their own stream only, or that only a dump has, and the kernel refuses: handles,
+// positions, counts. Of a set newer kernels tell more behind NFTA_SET_EXPRESSIONS.
 func numbered(kind, attr uint16) bool {
 	switch kind {
 	case unix.NFT_MSG_NEWRULE:
@@ -253,7 +256,7 @@ func numbered(kind, attr uint16) bool {
 	case unix.NFT_MSG_NEWCHAIN:
 		return attr == unix.NFTA_CHAIN_HANDLE || attr == unix.NFTA_CHAIN_USE || attr == unix.NFTA_CHAIN_COUNTERS
 	case unix.NFT_MSG_NEWSET:
-		return attr == nftaSetHandle
+		return attr == unix.NFTA_SET_ID || attr == nftaSetHandle || attr > nftaSetExpressions
 	}
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -117,6 +118,33 @@ func TestKernelLoadAnyToAny(t *testing.T) {
 				t.Fatalf("round %d: restored (-image +listed):\n%s", round, diff)
 			}
 		}
+	}
+}
+
+// TestKernelRestoreSets: a dump brings back tables of layout sets that are gone, sets and elements included.
+func TestKernelRestoreSets(t *testing.T) {
+	netnstest.Require(t, "nft")
+	ns := netnstest.New(t)
+	rules, found := Backend{}.Lower(manyRules(20), backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Sets})
+	if found.HasErrors() {
+		t.Fatal(found)
+	}
+	var image []backends.Document
+	do := func(f func() error) {
+		t.Helper()
+		ns.Do(func() {
+			if err := f(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	do(func() error { _, err := Loader{}.Load(rules); return err })
+	loaded := ns.Exec("nft", "-s", "list", "ruleset")
+	do(func() (err error) { image, err = Loader{}.Dump(backends.VnetcNames); return err })
+	do(func() error { return Loader{}.Unload(backends.VnetcNames) })
+	do(func() error { return Loader{}.Restore(backends.VnetcNames, image) })
+	if diff := cmp.Diff(loaded, ns.Exec("nft", "-s", "list", "ruleset")); diff != "" || !strings.Contains(loaded, "elements") {
+		t.Errorf("restored (-loaded +restored):\n%s", diff)
 	}
 }
 

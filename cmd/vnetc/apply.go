@@ -18,6 +18,7 @@ type applyFlags struct {
 	networkFlags
 	takeOver takeOverFlags
 	dryRun   bool
+	confirm  time.Duration
 	format   *choice
 }
 
@@ -46,17 +47,25 @@ refused while a libvirt daemon runs one of the networks in another mode than ope
 
 apply sets the firewall only: bridges and DHCP are somebody else's.
 
+With --confirm DURATION the apply undoes itself after that time, unless vnetc confirm
+comes first: rules that lock you out of the host go away again, also when the
+terminal or vnetc itself is gone.
+
 Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or --dry-run
 finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply lab.xml dmz.xml
   vnetc apply --prune /etc/vnetc/networks
+  vnetc apply --confirm 60s lab.xml        # and if you can still type: vnetc confirm
   vnetc apply --dry-run lab.xml            # the same as vnetc audit lab.xml
   vnetc apply --take-over --dry-run lab.xml  # which rules of libvirt's would go
   vnetc apply --take-over lab.xml`,
 		ValidArgsFunction: xmlPaths,
-		RunE: func(_ *cobra.Command, paths []string) error {
+		RunE: func(cmd *cobra.Command, paths []string) error {
 			if len(paths) == 0 {
 				return usagef("apply needs at least one PATH, for example: vnetc apply lab.xml")
+			}
+			if cmd.Flags().Changed("confirm") && (f.confirm <= 0 || f.dryRun) {
+				return usagef("--confirm takes the time that a change waits, such as 60s; --dry-run changes nothing")
 			}
 			if f.dryRun {
 				return audit(s, &auditFlags{f.hostFlags, f.networkFlags, f.takeOver, f.format}, paths)
@@ -68,6 +77,7 @@ finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 	addNetworkFlags(cmd, &f.networkFlags, "take away networks that are not named here")
 	addTakeOverFlags(cmd, &f.takeOver)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would change, and change nothing")
+	cmd.Flags().DurationVar(&f.confirm, "confirm", 0, "go back after this time, such as 60s, unless vnetc confirm comes first")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
 	return cmd
 }
@@ -94,18 +104,29 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	result, err := load(s, dir, known, w, target, others)
+	var result firewall.Result
+	var taken []place
+	change := func(s streams) (err error) {
+		if result, err = load(s, dir, known, w, target, others); err == nil {
+			taken, err = taking.run(s, false)
+		}
+		return err
+	}
+	if f.confirm > 0 {
+		err = f.provisionally(s, dir, known, taking, change)
+	} else {
+		err = change(s)
+	}
 	if err != nil {
 		return err
 	}
 	if err := report(s, w.src, result.Left, false); err != nil {
 		return err
 	}
-	taken, err := taking.run(s, false)
-	if err != nil {
+	if err := printApplied(s, f.format.value, w, target, result, taken); err != nil || f.confirm == 0 {
 		return err
 	}
-	return printApplied(s, f.format.value, w, target, result, taken)
+	return f.sayConfirm(s)
 }
 
 // load writes the notes, then loads the rules; if that fails the old notes come back.

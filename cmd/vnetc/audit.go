@@ -47,7 +47,7 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	dir, known, err := f.open(s)
+	dir, known, err := f.look(s)
 	if err != nil {
 		return err
 	}

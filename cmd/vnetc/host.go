@@ -30,9 +30,14 @@ func addHostFlags(cmd *cobra.Command) *hostFlags {
 	f.backend = addChoice(cmd, "backend", "where rules go (auto: nftables if the kernel has it)", "auto", "nftables", "iptables")
 	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", string(backends.Sets), string(backends.Chains))
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
+	f.addStateFlags(cmd)
+	return f
+}
+
+// addStateFlags adds the flags that say where notes are.
+func (f *hostFlags) addStateFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.stateDir, "state-dir", state.DefaultDir, "folder for notes about what is in force, and for the lock")
 	cmd.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for another vnetc that holds the lock")
-	return f
 }
 
 // networkFlags say which networks are meant, and how they are compiled.
@@ -107,15 +112,52 @@ func (f *hostFlags) rules(l backends.Loader) backends.Options {
 	return backends.Options{Families: ir.Both, Names: backends.Names(f.names.value), Layout: layout}
 }
 
-// open takes the lock on the state folder.
+// open takes the lock on the state folder, for a verb that changes something: none does while a change waits for its
+// confirmation, so that there is one way back.
 func (f *hostFlags) open(s streams) (*state.Dir, []state.Network, error) {
+	dir, p, left, err := f.settled(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p != nil {
+		dir.Close()
+		return nil, nil, hostf("the last apply waits for its confirmation and is undone in %s: vnetc confirm keeps it, vnetc confirm --undo goes back now", seconds(left))
+	}
+	return notesIn(s, dir)
+}
+
+// look is open for a verb that changes nothing.
+func (f *hostFlags) look(s streams) (*state.Dir, []state.Network, error) {
+	dir, p, left, err := f.settled(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p != nil {
+		fmt.Fprintf(s.err, "vnetc: the last apply is undone in %s unless vnetc confirm comes\n", seconds(left))
+	}
+	return notesIn(s, dir)
+}
+
+// settled takes the lock on the state folder, undoes what was not confirmed in time, and returns the change that still
+// waits.
+func (f *hostFlags) settled(s streams) (*state.Dir, *state.Pending, time.Duration, error) {
 	dir, err := state.Open(f.stateDir, f.wait)
 	if errors.Is(err, os.ErrPermission) {
-		return nil, nil, hostf("%v; run as root, or choose a folder with --state-dir", err)
+		return nil, nil, 0, hostf("%v; run as root, or choose a folder with --state-dir", err)
 	}
 	if err != nil {
-		return nil, nil, hostf("%v", err)
+		return nil, nil, 0, hostf("%v", err)
 	}
+	p, left, err := settle(s, dir)
+	if err != nil {
+		dir.Close()
+		return nil, nil, 0, hostf("%v", err)
+	}
+	return dir, p, left, nil
+}
+
+// notesIn returns dir with the notes about what is in force.
+func notesIn(s streams, dir *state.Dir) (*state.Dir, []state.Network, error) {
 	known, damaged, err := dir.Networks()
 	if err != nil {
 		dir.Close()

@@ -46,7 +46,7 @@ type jsonLease struct {
 }
 
 func leases(s streams, f *hostFlags, format string, names []string) error {
-	dir, known, err := f.open(s)
+	dir, known, err := f.look(s)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 		Example: "  vnetc list\n  vnetc list --format json | jq -r '.[].name'",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			dir, known, err := f.open(s)
+			dir, known, err := f.look(s)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,95 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// Place is a loader, and a name by which other processes know it.
+type Place struct {
+	Name   string
+	Loader backends.Loader
+}
+
+// Before is what this host held under our names before a change: the exact way back. It can be kept as JSON.
+type Before []Image
+
+// Image is what one place held under names.
+type Image struct {
+	Place string              `json:"place"`
+	Names backends.Names      `json:"names"`
+	Dump  []backends.Document `json:"dump"` // as the loader returned it
+}
+
+// Keep returns what the places hold under each of names. Places that can't be used here hold nothing, and are left out.
+func Keep(places []Place, names []backends.Names) (Before, error) {
+	var b Before
+	for _, p := range places {
+		if p.Loader.Available() != nil {
+			continue
+		}
+		for _, n := range names {
+			dump, err := p.Loader.Dump(n)
+			if err != nil {
+				return nil, fmt.Errorf("keep the rules of %s: %w", p.Name, err)
+			}
+			b = append(b, Image{p.Name, n, dump})
+		}
+	}
+	return b, nil
+}
+
+// Restore makes the places hold what they held then, and proves it from what it reads back. What held rules then comes
+// first, so that packets which met rules never meet none.
+func (b Before) Restore(places []Place) error {
+	var failed error
+	for _, full := range []bool{true, false} {
+		for _, i := range b {
+			if (len(i.Dump) > 0) != full {
+				continue
+			}
+			if err := i.restore(places); err != nil {
+				failed = errors.Join(failed, fmt.Errorf("put back the rules of %s: %w", i.Place, err))
+			}
+		}
+		if failed != nil {
+			return failed // what stands now is better than nothing
+		}
+	}
+	return nil
+}
+
+func (i Image) restore(places []Place) error {
+	for _, p := range places {
+		if p.Name == i.Place {
+			if err := p.Loader.Restore(i.Names, i.Dump); err != nil {
+				return err
+			}
+			return i.prove(p.Loader)
+		}
+	}
+	return errors.New("this vnetc does not know that back end")
+}
+
+// prove returns nil if l does the same to every packet as when i was kept.
+func (i Image) prove(l backends.Loader) error {
+	then := &ir.Program{}
+	if len(i.Dump) > 0 {
+		var err error
+		if then, err = l.Read(i.Dump); err != nil {
+			return err
+		}
+	}
+	now, err := Target{l, backends.Options{Names: i.Names}}.Held()
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	if r := prove.Equal(then, now, ir.Both); r.Answer == prove.Refuted {
+		return fmt.Errorf("read back: %s is %s and was %s", r.Packet, r.B, r.A)
+	}
+	return nil
+}

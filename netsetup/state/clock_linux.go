@@ -1,0 +1,24 @@
+package state
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Since returns which boot this is, and how long ago it was. That clock (CLOCK_BOOTTIME) goes on while the host sleeps, and
+// nobody sets it.
+func Since() (boot string, ago time.Duration, err error) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", 0, fmt.Errorf("name of this boot: %w", err)
+	}
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return "", 0, fmt.Errorf("clock of this boot: %w", err)
+	}
+	return strings.TrimSpace(string(id)), time.Duration(ts.Nano()), nil
+}
