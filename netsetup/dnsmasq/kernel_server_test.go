@@ -198,6 +198,69 @@ func TestUnprivileged(t *testing.T) {
 	})
 }
 
+// TestHelper: a dnsmasq that runs a script has a child with the same command line. The parent is the one to signal, and none of
+// them is left after Stop.
+func TestHelper(t *testing.T) {
+	ns := host(t)
+	l := office()
+	l.Options = append(l.Options, "dhcp-script=/bin/true")
+	s := placed(t, ns, l)
+	ns.Do(func() {
+		start(t, s)
+		parent := pidIn(s.Paths.PID)
+		if err := os.Remove(s.Paths.PID); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := find(t, s); !ok || got.PID != parent {
+			t.Errorf("found %+v, want process %d", got, parent)
+		}
+		look, err := newSearch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all, err := look.walk(map[string]bool{s.Paths.Conf: true}); err != nil || len(all[s.Paths.Conf]) != 2 {
+			t.Errorf("found %+v, %v; want two processes", all, err)
+		}
+		if err := Stop(s.Paths); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := look.walk(map[string]bool{s.Paths.Conf: true}); err != nil || len(all) != 0 {
+			t.Errorf("left: %+v, %v", all, err)
+		}
+	})
+}
+
+// TestReloadCutOff: hosts that were written without a signal are not taken for those that dnsmasq has.
+func TestReloadCutOff(t *testing.T) {
+	p, err := At(openDir(t), "office")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := office()
+	emit(t, l, p, Files.Write)
+	l.DNS.Hosts[0].Names[0] = "scanner"
+	emit(t, l, p, func(f Files, p Paths) error {
+		if err := replace(p.Stale, []byte{}); err != nil { // what Reload does first
+			return err
+		}
+		if err := replace(p.AddnHosts, f.AddnHosts); err != nil {
+			return err
+		}
+		was, err := ReadFiles(p)
+		if got := Compare(was, f); err != nil || got != Hosts {
+			t.Errorf("after a reload that was cut off: %s (%v), want %s", got, err, Hosts)
+		}
+		return f.Write(p)
+	})
+	emit(t, l, p, func(f Files, p Paths) error {
+		was, err := ReadFiles(p)
+		if got := Compare(was, f); err != nil || got != Same {
+			t.Errorf("after a start: %s (%v), want %s", got, err, Same)
+		}
+		return nil
+	})
+}
+
 // TestFailsToStart: what keeps dnsmasq from starting is told in its own words.
 func TestFailsToStart(t *testing.T) {
 	ns := host(t)

@@ -2,6 +2,7 @@ package dnsmasq
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -28,15 +29,32 @@ type Lease struct {
 // ReadLeases returns the leases in a file that dnsmasq keeps; none if there is no file. Leases that have expired stay in it until
 // dnsmasq looks. Lines that are no leases are left out, and all of them named in the error.
 func ReadLeases(path string) ([]Lease, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	const tries, pause = 10, 5 * time.Millisecond // for as long as dnsmasq takes to write
+	for try := 1; ; try++ {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if try == tries || whole(text) || !young(path) {
+			return parseLeases(bytes.NewReader(text), path)
+		}
+		time.Sleep(pause)
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return parseLeases(f, path)
+}
+
+// whole is false if text may be a part of a file: dnsmasq empties its file, and writes it anew in blocks of stdio's size.
+func whole(text []byte) bool {
+	const block = 4096
+	return len(text)%block != 0 && text[len(text)-1] == '\n'
+}
+
+// young is true if the file was written a moment ago. One that has rested stays as it is: empty, or damaged.
+func young(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && time.Since(info.ModTime()) < 50*time.Millisecond
 }
 
 // parseLeases reads dnsmasq's format: a lease a line, "duid" and the server's own before those of IPv6.

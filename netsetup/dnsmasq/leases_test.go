@@ -3,6 +3,7 @@ package dnsmasq
 import (
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -74,6 +75,48 @@ func TestLeasesDamaged(t *testing.T) {
 func TestLeasesMissing(t *testing.T) {
 	if got, err := ReadLeases(filepath.Join(t.TempDir(), "none")); err != nil || got != nil {
 		t.Errorf("got %v, %v; want nothing", got, err)
+	}
+}
+
+// TestLeasesWhileWritten: a file that is just being written, emptied first as dnsmasq does, is never seen half.
+func TestLeasesWhileWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lab.leases")
+	if err := os.WriteFile(path, []byte(leaseFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stop, stopped := make(chan bool), make(chan error)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			f, err := os.Create(path)
+			if err != nil {
+				stopped <- err
+				return
+			}
+			for _, half := range []string{leaseFile[:150], leaseFile[150:]} {
+				time.Sleep(time.Millisecond)
+				if _, err := f.WriteString(half); err != nil {
+					stopped <- err
+					return
+				}
+			}
+			f.Close()
+		}
+	}()
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+		if got, err := ReadLeases(path); err != nil || len(got) != 6 {
+			t.Errorf("got %d leases, want 6; %v", len(got), err)
+			break
+		}
+	}
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -87,7 +87,7 @@ func newSearch() (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &search{netns: ns, users: append(accountIDs(), os.Geteuid())}, nil
+	return &search{netns: ns, users: append(accountIDs(), 0, os.Geteuid())}, nil
 }
 
 // netnsOf returns a number that processes have in common if they are in one network namespace: the inode of a file that each
