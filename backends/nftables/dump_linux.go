@@ -172,6 +172,15 @@ type tableAt struct {
 	name   string
 }
 
+// where returns the tables of inv.
+func (inv *inventory) where() []tableAt {
+	tables := make([]tableAt, len(inv.tables))
+	for i, t := range inv.tables {
+		tables[i] = tableAt{t.family, t.name}
+	}
+	return tables
+}
+
 // tablesOf returns the tables of names in both families.
 func tablesOf(names backends.Names) []tableAt {
 	table := namesOf(names).table

@@ -179,8 +179,17 @@ func chainKind(a *attrs) string {
 // setKind puts what can't be changed about a set into one text. Its size is not in it: a set that is too small for new
 // elements is refused by the kernel, and then made anew.
 func setKind(a *attrs) string {
+	each := "nothing"
+	if all, err := actions(a[nftaSetExpr], a[nftaSetExpressions]); err != nil {
+		each = "damaged"
+	} else if len(all) > 0 {
+		each = all[0].name
+		for _, e := range all[1:] {
+			each += " " + e.name
+		}
+	}
 	return fmt.Sprintf("flags %d key %d of %d each %s userdata %x", a.number(unix.NFTA_SET_FLAGS), a.number(unix.NFTA_SET_KEY_TYPE),
-		a.number(unix.NFTA_SET_KEY_LEN), actions(a[nftaSetExpr], a[nftaSetExpressions]), a[unix.NFTA_SET_USERDATA])
+		a.number(unix.NFTA_SET_KEY_LEN), each, a[unix.NFTA_SET_USERDATA])
 }
 
 func (t *heldTable) takeRule(m message, raw []byte) error {

@@ -52,11 +52,7 @@ func (Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	if err != nil {
 		return backends.Report{}, err
 	}
-	tables := make([]tableAt, len(want.tables))
-	for i, t := range want.tables {
-		tables[i] = tableAt{t.family, t.name}
-	}
-	report, err := turn(tables, want, batch)
+	report, err := turn(want.where(), want, batch)
 	if errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOSPC) { // a set has no room for new elements
 		if err = explain(batch.Send()); err == nil {
 			report = backends.Report{Changed: batch.Len(), Rebuilt: true}

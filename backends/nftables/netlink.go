@@ -146,14 +146,7 @@ type expression struct {
 // expressions reads the list of a rule's expressions, into list.
 func expressions(list []expression, b []byte) (_ []expression, err error) {
 	walk := eachAttr(b, func(_ uint16, data []byte) {
-		elem, bad := parseAttrs(data)
-		if bad == nil && elem[unix.NFTA_EXPR_NAME] == nil {
-			bad = fmt.Errorf("an expression without a name")
-		}
-		e := expression{name: elem.text(unix.NFTA_EXPR_NAME)}
-		if bad == nil {
-			e.attrs, bad = parseAttrs(elem[unix.NFTA_EXPR_DATA])
-		}
+		e, bad := parseExpression(data)
 		if bad != nil && err == nil {
 			err = bad
 		}
@@ -165,28 +158,28 @@ func expressions(list []expression, b []byte) (_ []expression, err error) {
 	return list, err
 }
 
-// actions returns the names of what the elements of a set do when they are found, with blanks between: "counter". It takes
-// the attributes for one such expression and for a list of them.
-func actions(one, list []byte) string {
-	if one != nil {
-		a, err := parseAttrs(one)
-		if err != nil {
-			return "damaged"
-		}
-		return a.text(unix.NFTA_EXPR_NAME)
-	}
-	if list == nil {
-		return ""
-	}
-	all, err := expressions(nil, list)
+// parseExpression reads one expression.
+func parseExpression(b []byte) (e expression, err error) {
+	elem, err := parseAttrs(b)
 	if err != nil {
-		return "damaged"
+		return e, err
 	}
-	var names []string
-	for i := range all {
-		names = append(names, all[i].name)
+	if elem[unix.NFTA_EXPR_NAME] == nil {
+		return e, fmt.Errorf("an expression without a name")
 	}
-	return strings.Join(names, " ")
+	e.name = elem.text(unix.NFTA_EXPR_NAME)
+	e.attrs, err = parseAttrs(elem[unix.NFTA_EXPR_DATA])
+	return e, err
+}
+
+// actions returns what the elements of a set do when they are found. It takes the attributes for one such expression and for a
+// list of them; both may be nil.
+func actions(one, list []byte) ([]expression, error) {
+	if one == nil {
+		return expressions(nil, list)
+	}
+	e, err := parseExpression(one)
+	return []expression{e}, err
 }
 
 // comment returns the comment in a rule's user data, which is a list of byte-sized types and lengths (libnftnl's udata.h);

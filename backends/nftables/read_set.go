@@ -38,7 +38,7 @@ func (r *reader) set(m *message) error {
 	}
 	s := &readSet{key: key, flags: m.attrs.number(unix.NFTA_SET_FLAGS), length: int(length), meanings: make(map[string]*ir.Set)}
 	s.closed = s.flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL|nftSetConcat) == 0 &&
-		onlyCounts(actions(m.attrs[nftaSetExpr], m.attrs[nftaSetExpressions]))
+		onlyCounts(m.attrs[nftaSetExpr], m.attrs[nftaSetExpressions])
 	r.sets[key] = s
 	return nil
 }
@@ -60,7 +60,7 @@ func (r *reader) elements(m *message) error {
 		flags := a.number(unix.NFTA_SET_ELEM_FLAGS)
 		e.end = flags&unix.NFT_SET_ELEM_INTERVAL_END != 0
 		if flags&nftSetElemCatchall != 0 || len(e.from) != s.length || e.to != nil && len(e.to) != s.length ||
-			!onlyCounts(actions(a[unix.NFTA_SET_ELEM_EXPR], a[nftaSetElemExpressions])) {
+			!onlyCounts(a[unix.NFTA_SET_ELEM_EXPR], a[nftaSetElemExpressions]) {
 			s.closed = false
 		}
 		s.elements = append(s.elements, e)
@@ -72,7 +72,10 @@ func (r *reader) elements(m *message) error {
 }
 
 // onlyCounts is true of actions that change nothing for the packet.
-func onlyCounts(actions string) bool { return actions == "" || actions == "counter" }
+func onlyCounts(one, list []byte) bool {
+	all, err := actions(one, list)
+	return err == nil && !slices.ContainsFunc(all, func(e expression) bool { return e.name != "counter" })
+}
 
 // ranges returns the elements in the order of their keys: the kernel's own is any. Those of an interval set become ranges. The kernel has the beginning of an interval as one element, and
 // what follows its end as another, marked one.

@@ -15,11 +15,7 @@ func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tables []tableAt
-	for _, t := range want.tables {
-		tables = append(tables, tableAt{t.family, t.name})
-	}
-	stream, _, err := dumpTables(tables)
+	stream, _, err := dumpTables(want.where())
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -233,6 +235,25 @@ func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune
 	}
 	w.compile(netxml.Options{Lax: true, Taken: opts.Taken, Bridges: opts.Bridges})
 	return w
+}
+
+// again compiles the networks of the notes as they are in force.
+func again(known []state.Network) (wanted, error) {
+	w := want(&diag.Sources{}, known, netxml.Options{}, false)
+	if w.found.HasErrors() {
+		return w, hostf("the notes about networks in force don't compile: %s", strings.TrimSpace(w.found.Error()))
+	}
+	return w, nil
+}
+
+// inForce returns an error for a name that no network of the notes has.
+func inForce(known []state.Network, names []string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(known, func(n state.Network) bool { return n.Name == name }) {
+			return usagef("no network %q is in force; vnetc list shows those that are", name)
+		}
+	}
+	return nil
 }
 
 // compile makes the program of all notes, each network as strict as it was applied. What is unknown in a network has been

@@ -20,6 +20,9 @@ func dash(s string) string {
 	return s
 }
 
+// timeFormat is how times, which are UTC, are printed.
+const timeFormat = "2006-01-02 15:04:05Z"
+
 func newList(s streams) *cobra.Command {
 	var f *hostFlags
 	var format *choice
@@ -49,7 +52,7 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 			tw := tabwriter.NewWriter(s.out, 2, 0, 2, ' ', 0)
 			fmt.Fprintln(tw, "NAME\tUP\tBRIDGE\tBACKEND\tAPPLIED\tFILE")
 			for _, n := range known {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, isUp[n.Up], dash(n.Bridge), n.Backend, n.Applied.Format("2006-01-02 15:04:05Z"), n.File)
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, isUp[n.Up], dash(n.Bridge), n.Backend, n.Applied.Format(timeFormat), n.File)
 			}
 			return orHost(tw.Flush())
 		},

@@ -94,7 +94,7 @@ differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.AddCommand(newCompile(s), newCheck(s), newVerify(s), newTrace(s), newExplain(s), newGolden(s))
-	root.AddCommand(newApply(s), newConfirm(s), newAudit(s), newRemove(s), newUp(s), newDown(s), newList(s), newLeases(s))
+	root.AddCommand(newApply(s), newConfirm(s), newAudit(s), newRemove(s), newUp(s), newDown(s), newList(s), newStatus(s), newLeases(s))
 	root.AddCommand(newVersion(s))
 	return root
 }

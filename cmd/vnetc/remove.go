@@ -3,12 +3,9 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vnetc/vnetc/frontend/netxml"
-	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
@@ -52,10 +49,8 @@ func remove(s streams, f *hostFlags, names []string) error {
 			rest = append(rest, n)
 		}
 	}
-	for _, name := range names {
-		if !slices.ContainsFunc(known, func(n state.Network) bool { return n.Name == name }) {
-			return usagef("no network %q is in force; vnetc list shows those that are", name)
-		}
+	if err := inForce(known, names); err != nil {
+		return err
 	}
 	for _, n := range known {
 		if n.Up && (len(names) == 0 || slices.Contains(names, n.Name)) {
@@ -104,10 +99,10 @@ func removeAll(dir *state.Dir, known []state.Network, targets []firewall.Target)
 
 // keep applies what is left.
 func keep(s streams, dir *state.Dir, known, rest []state.Network, target firewall.Target, others []firewall.Target) error {
-	w := want(&diag.Sources{}, rest, netxml.Options{}, false)
-	if w.found.HasErrors() {
-		return hostf("the notes about networks in force don't compile: %s", strings.TrimSpace(w.found.Error()))
+	w, err := again(rest)
+	if err != nil {
+		return err
 	}
-	_, err := load(s, dir, known, w, target, others)
+	_, err = load(s, dir, known, w, target, others)
 	return err
 }
