@@ -24,6 +24,7 @@ var arrows = []struct {
 	{"ir/prove", []string{"ir", "ir/diag"}, "the prover knows programs, and neither XML nor netfilter syntax nor the host"},
 	{"ir", []string{"ir/diag"}, "the IR knows neither its sources nor its targets"},
 	{"frontend/netxml", []string{"ir", "ir/diag"}, "a front end makes programs and knows no back end and no host"},
+	{"frontend/netconf", []string{"ir/diag"}, "a configuration file is read without knowing what it chooses from"},
 	{"backends/iptables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},
 	{"backends/nftables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},
 	{"backends/backendtest", []string{"ir", "ir/diag", "ir/prove", "backends"}, "the contract is checked without knowing who keeps it"},

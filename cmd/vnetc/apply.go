@@ -55,6 +55,7 @@ Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or --dry-r
 finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply lab.xml dmz.xml
   vnetc apply --prune /etc/vnetc/networks
+  vnetc apply --config /etc/libvirt/network.conf lab.xml
   vnetc apply --confirm 60s lab.xml        # and if you can still type: vnetc confirm
   vnetc apply --dry-run lab.xml            # the same as vnetc audit lab.xml
   vnetc apply --take-over --dry-run lab.xml  # which rules of libvirt's would go

@@ -13,6 +13,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/iptables"
 	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/frontend/netconf"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -23,6 +24,7 @@ import (
 // hostFlags are the flags of the verbs that look at or change this host.
 type hostFlags struct {
 	backend, layout, names *choice
+	config                 string
 	stateDir               string
 	wait                   time.Duration
 }
@@ -33,7 +35,35 @@ func addHostFlags(cmd *cobra.Command) *hostFlags {
 	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", string(backends.Sets), string(backends.Chains))
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
 	f.addStateFlags(cmd)
+	cmd.Flags().StringVar(&f.config, "config", "", "take --backend from this file, in the syntax of libvirt's network.conf")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		return f.readConfig(streams{err: cmd.ErrOrStderr(), color: cmd.ErrOrStderr() == os.Stderr && colorWanted(os.Stderr)})
+	}
 	return f
+}
+
+// readConfig takes the back end from --config, where one is named there and none by --backend.
+func (f *hostFlags) readConfig(s streams) error {
+	if f.config == "" {
+		return nil
+	}
+	if _, err := os.Stat(f.config); errors.Is(err, os.ErrNotExist) {
+		return usagef("%s: there is no such file", f.config)
+	}
+	text, err := readFile(f.config)
+	if err != nil {
+		return err
+	}
+	src := &diag.Sources{}
+	src.Add(f.config, text)
+	conf, found := netconf.Parse(f.config, text)
+	if backend, none := conf.Chosen(); !f.backend.set {
+		found = append(found, none...)
+		if backend != "" {
+			f.backend.value, f.backend.set = backend, true
+		}
+	}
+	return report(s, src, found, false)
 }
 
 // addStateFlags adds the flags that say where notes are.

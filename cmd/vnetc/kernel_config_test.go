@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestKernelConfig: --config chooses the back end as libvirt's network.conf does, --backend wins over it, and a file that
+// libvirt would refuse changes nothing.
+func TestKernelConfig(t *testing.T) {
+	h := newHost(t)
+	conf := func(text string) string {
+		path := filepath.Join(t.TempDir(), "network.conf")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	iptables := conf("# libvirt\nfirewall_backend = \"iptables\"\n")
+	xml := networks + "default.xml"
+	h.wants(h.vnetc(0, "apply", "--config", iptables, xml), `in force \(iptables`)
+	h.wants(h.vnetc(0, "audit", "--config", iptables), "in step")
+	h.wants(h.vnetc(0, "apply", "--config", iptables, "--backend", "nftables", xml), `in force \(nftables`, "our rules in iptables are gone")
+	h.wants(h.vnetc(0, "apply", "--config", conf(""), xml), "nothing to change")
+	h.wants(h.vnetc(0, "apply", "--config", conf(`firewall_backend = "none"`), "--backend", "nftables", xml), "nothing to change")
+	for text, want := range map[string]string{
+		"\nfirewall_backend = iptables\n": `network.conf:2:20: error: .*no quotes`,
+		`firewall_backend = "ntfables"`:   `network.conf:1:20: error: .*"ntfables".*(?s:.*)did you mean "nftables"`,
+		`firewall_backend = "none"`:       `network.conf:1:20: error: .*(?s:.*)fix: `,
+	} {
+		h.wants(h.vnetc(1, "apply", "--config", conf(text), "--prune", networks+"routed.xml"), want)
+	}
+	h.wants(h.vnetc(2, "apply", "--config", "nowhere.conf", xml), "no such file")
+	if listed := h.vnetc(0, "list"); !strings.Contains(listed, "default") || strings.Contains(listed, "dmz") {
+		t.Errorf("what is in force changed:\n%s", listed)
+	}
+}
