@@ -2,7 +2,6 @@ package link
 
 import (
 	"crypto/rand"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -72,9 +71,6 @@ type Route struct {
 	Protocol uint8 // who added it; see [Protocol]
 }
 
-// Traffic is the traffic control of a bridge of ours.
-type Traffic struct{}
-
 // Protocol marks addresses and routes of ours: the number in the kernel's protocol field, which ip(8) prints as proto.
 const Protocol = 118
 
@@ -114,23 +110,24 @@ func (d Device) Ours(name string) bool {
 	return d.Kind == "bridge" && (d.Alias == Mark(name) || d.Alias == "" && d.Group == Group)
 }
 
-// maxAuto is the highest number that libvirt tries for a bridge.
-const maxAuto = 256
-
-// FreeBridge returns the pattern's name with the lowest number that no device of the host has and that taken doesn't
-// claim for another network. An empty pattern is libvirt's virbr%d.
-func (f *Facts) FreeBridge(pattern string, taken func(name string) bool) (string, error) {
-	if pattern == "" {
-		pattern = "virbr%d"
+// Names returns the names of all devices, for the choice of a bridge's name that none has.
+func (f *Facts) Names() map[string]bool {
+	names := map[string]bool{}
+	for _, d := range f.Devices {
+		names[d.Name] = true
 	}
-	for i := 0; i <= maxAuto; i++ {
-		name := strings.Replace(pattern, "%d", fmt.Sprint(i), 1)
-		if _, found := f.Device(name); !found && !taken(name) {
-			return name, nil
+	return names
+}
+
+// Bridges returns the names of the bridges that carry the mark of a network, by the network's name.
+func (f *Facts) Bridges() map[string]string {
+	bridges := map[string]string{}
+	for _, d := range f.Devices {
+		if network, ok := strings.CutPrefix(d.Alias, Mark("")); ok && d.Kind == "bridge" {
+			bridges[network] = d.Name
 		}
 	}
-	return "", fmt.Errorf("bridge %s: this host has a device of that name for each number from 0 to %d; give the network a <bridge name> of its own",
-		pattern, maxAuto)
+	return bridges
 }
 
 // RandomMAC returns an address for a bridge, as libvirt chooses them: 52:54:00 and three random bytes.

@@ -12,6 +12,7 @@ package link
 import (
 	"fmt"
 	"net"
+	"strings"
 )
 
 // Step is one change of the host, and its way back.
@@ -55,17 +56,19 @@ func (p Problem) Error() string { return fmt.Sprintf("%s: %s; %s", p.What, p.Why
 
 // Warning is the error of a step that is done where the kernel can: the network works without it.
 type Warning struct {
-	Step   string // the step's line
-	Module string // the kernel module that is missing, as modprobe(8) names it; empty if it is another fault
-	Err    error  // what the kernel said
+	Step    string   // the step's line
+	Modules []string // the kernel modules that are missing, as modprobe(8) names them; none if it is another fault
+	Err     error    // what the kernel said
 }
 
 // Error says what is missing and how to get it.
 func (w *Warning) Error() string {
-	if w.Module == "" {
-		return fmt.Sprintf("%s: %v", w.Step, w.Err)
+	text := w.Step + ": " + strings.ReplaceAll(w.Err.Error(), "\n", "; ")
+	if len(w.Modules) == 0 {
+		return text
 	}
-	return fmt.Sprintf("%s: %v: this kernel lacks the module %s (try modprobe %s)", w.Step, w.Err, w.Module, w.Module)
+	names := strings.Join(w.Modules, " ")
+	return fmt.Sprintf("%s: missing in the kernel: %s (where they are installed, modprobe -a %s loads them)", text, names, names)
 }
 
 // Warning is true: the network comes up all the same.

@@ -32,6 +32,9 @@ func ReadFacts() (*Facts, error) {
 	if err := f.readRoutes(); err != nil {
 		return nil, fmt.Errorf("list the routes: %w", err)
 	}
+	if err := f.readTraffic(); err != nil {
+		return nil, err
+	}
 	return f, nil
 }
 
