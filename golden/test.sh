@@ -13,6 +13,7 @@ need iptables-restore iptables
 need iptables-legacy-restore iptables
 need ip iproute2
 need dnsmasq dnsmasq-base
+need busybox busybox
 need dbus-daemon dbus-daemon
 need systemd-analyze systemd
 if [ -n "$missing" ]; then

@@ -68,9 +68,6 @@ func (u *hostRun) Load(without []string) error {
 	}
 	if len(w.notes) == 0 {
 		for _, t := range append([]firewall.Target{u.target}, u.others...) {
-			if t.Loader.Available() != nil {
-				continue
-			}
 			if err := firewall.Remove(t); err != nil {
 				return err
 			}

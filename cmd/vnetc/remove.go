@@ -84,9 +84,6 @@ func (f *hostFlags) follow(n state.Network) {
 
 func removeAll(dir *state.Dir, known []state.Network, targets []firewall.Target) error {
 	for _, t := range targets {
-		if t.Loader.Available() != nil {
-			continue
-		}
 		if err := firewall.Remove(t); err != nil {
 			return hostf("%v", err)
 		}

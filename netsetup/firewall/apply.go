@@ -89,15 +89,20 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 	return result, found, nil
 }
 
-// Remove takes everything of ours away from the target.
-func Remove(t Target) error { return t.Loader.Unload(t.Options.Names) }
+// Remove takes everything of ours away from the target, and doesn't touch one that holds nothing of ours: the mere look of
+// a tool at a table can make it.
+func Remove(t Target) error {
+	_, err := t.clear()
+	return err
+}
 
-// clear takes the target's rules away; gone is true if there were any. A back end that can't be used here holds none.
+// clear takes the target's rules away; gone is true if there were any. A back end that can't be used here holds none. It is
+// asked only if it can't be read: the asking makes tables of iptables-legacy.
 func (t Target) clear() (gone bool, err error) {
-	if t.Loader.Available() != nil {
+	images, err := t.Loader.Dump(t.Options.Names)
+	if err != nil && t.Loader.Available() != nil {
 		return false, nil
 	}
-	images, err := t.Loader.Dump(t.Options.Names)
 	if err != nil || len(images) == 0 {
 		return false, err
 	}
