@@ -135,11 +135,15 @@ func strangers(rules []rule) []rule {
 
 // mend returns the rules of a built-in chain with each of jumps once and in that order. Those that stand in order stay
 // where they are, behind what an administrator put before them; of doubled ones the first, behind which the others did
-// nothing. Missing ones go beside the rest, or to the head of the chain if there is none.
+// nothing. Missing ones go beside the rest, or to the head of the chain if there is none. Libvirt's own chains have an
+// effect on their places: see between.
 func mend(chain string, rules []rule, jumps []string) []rule {
 	at := make([]int, len(jumps)) // where a jump stands first, -1 if nowhere
 	for i, name := range jumps {
 		at[i] = slices.IndexFunc(rules, func(r rule) bool { return r.jump == name })
+		if low, high := between(rules, name); at[i] < low || at[i] > high {
+			at[i] = -1
+		}
 	}
 	stay := inOrder(at)
 	var out []rule
@@ -155,7 +159,8 @@ func mend(chain string, rules []rule, jumps []string) []rule {
 	for _, name := range jumps {
 		i := slices.IndexFunc(out, func(r rule) bool { return r.jump == name })
 		if i < 0 {
-			i = next
+			low, high := between(out, name)
+			i = max(low, min(next, high))
 			moved := rule{text: "-A " + chain + " -j " + name, jump: name}
 			if old := slices.IndexFunc(rules, func(r rule) bool { return r.jump == name }); old >= 0 {
 				moved.counters = rules[old].counters
@@ -165,6 +170,29 @@ func mend(chain string, rules []rule, jumps []string) []rule {
 		next = i + 1
 	}
 	return out
+}
+
+// between returns the places at which the jump to a chain of ours may be put among rules. Where libvirt's own chains stand
+// in the same table, the groups keep their order over both: the first accept ends a packet's walk, and if what leaves a network
+// were accepted before all rules about what enters one, guests of ours would get into libvirt's, or those into ours.
+func between(rules []rule, name string) (low, high int) {
+	libvirt := func(group string) int {
+		jump := " -j " + prefixOf(backends.LibvirtNames) + group
+		return slices.IndexFunc(rules, func(r rule) bool { return r.jump == "" && r.text == "-A FORWARD"+jump })
+	}
+	high = -1
+	switch name {
+	case prefixOf(backends.VnetcNames) + "FWX":
+		high = libvirt("FWI")
+	case prefixOf(backends.VnetcNames) + "FWI":
+		high = libvirt("FWO")
+	case prefixOf(backends.VnetcNames) + "FWO":
+		low = libvirt("FWI") + 1
+	}
+	if high < 0 {
+		high = len(rules)
+	}
+	return low, high
 }
 
 // inOrder returns the largest part of at that ascends, without -1; of several as large the one that stands first.

@@ -107,7 +107,7 @@ func (h *host) load(r record, tool string) {
 		made := map[string]bool{}
 		for _, m := range bridgeIndex.FindAllStringSubmatch(r.nftText(), -1) {
 			if !made[m[1]] {
-				h.ns.Exec("ip", "link", "add", m[1], "type", "bridge")
+				h.ns.Exec("sh", "-c", "ip link show "+m[1]+" >/dev/null 2>&1 || ip link add "+m[1]+" type bridge")
 			}
 			made[m[1]] = true
 		}
