@@ -117,7 +117,7 @@ var dnsElement = &element{
 			{name: "addr", check: address}, {name: "domain", check: domainName}, {name: "port", check: port},
 		}},
 		{name: "txt", many: true, modes: inManaged, attrs: []attr{
-			{name: "name", check: txtName, need: true}, {name: "value", check: oneLine, need: true},
+			{name: "name", check: txtName, need: true}, {name: "value", check: txtValue, need: true},
 		}},
 		{name: "host", many: true, modes: inManaged, attrs: []attr{{name: "ip", check: address, need: true}},
 			kids: []*element{

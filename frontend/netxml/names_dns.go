@@ -65,6 +65,40 @@ func srvTarget(v string) problem {
 	return domainName(v)
 }
 
+// txtValue is the text of a TXT record, as dnsmasq reads it: commas part it into strings, and quotes, which are dropped, keep
+// them together.
+func txtValue(v string) problem {
+	if p := oneLine(v); p.code != "" {
+		return p
+	}
+	const why = "dnsmasq's configuration has the value in a line, where quotes come in pairs and # behind a blank begins a comment"
+	switch quoted, comment := quotes(v); {
+	case quoted:
+		return problem{"dns-txt-value", "with a quote that is not closed", why, `write \" inside of quotes, or close it`}
+	case comment:
+		return problem{"dns-txt-value", "with a blank before #", why, "put the value in double quotes"}
+	}
+	return problem{}
+}
+
+// quotes tells whether dnsmasq, when it has read a value, is still in a quotation, and whether it drops a comment. Within
+// quotes a backslash takes the meaning from the character behind it.
+func quotes(v string) (quoted, comment bool) {
+	blank := false // before the character
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && blank && c == '#':
+			return false, true
+		}
+		blank = i < len(v) && (v[i] == ' ' || v[i] == '\t')
+	}
+	return quoted, comment
+}
+
 // serviceName is the name of a service without its underscore (RFC 6335 section 5.1, and underscores as libvirt has it).
 func serviceName(v string) problem {
 	if v == "" {
@@ -152,6 +186,10 @@ func dnsmasqOption(v string) problem {
 		return problem{"dnsmasq-option", fmt.Sprintf("with the character %U in it", r),
 			"each value becomes one line of dnsmasq's configuration",
 			"write one <dnsmasq:option> for each line"}
+	}
+	if quoted, _ := quotes(v); quoted {
+		return problem{"dnsmasq-option", "with a quote that is not closed", "dnsmasq would not start, and so not the network",
+			"close it, or remove it"}
 	}
 	return problem{}
 }

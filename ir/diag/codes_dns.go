@@ -37,6 +37,10 @@ func dnsCodes() []Info {
 		{"dns-txt-name", "no name for a TXT record",
 			"dnsmasq ends the name at a comma, and libvirt refuses blanks in it.",
 			records("<txt name='a,b' value='x'/>"), records("<txt name='a.example' value='x'/>")},
+		{"dns-txt-value", "text that a TXT record would not have",
+			"The text becomes a part of a line of dnsmasq's configuration. Double quotes keep what is between them together " +
+				"and are dropped; dnsmasq doesn't start with one that is not closed, and drops what follows a blank and #.",
+			records("<txt name='a.example' value='key # 1'/>"), records("<txt name='a.example' value='\"key # 1\"'/>")},
 		{"dns-srv-service", "no name of a service",
 			"The name of a service is letters, digits and dashes (RFC 6335), without the underscore that it gets in DNS.",
 			records("<srv service='ld ap' protocol='tcp'/>"), records("<srv service='ldap' protocol='tcp'/>")},
