@@ -49,6 +49,21 @@ type Backend interface {
 	Read(images []Document) (*ir.Program, error)
 }
 
+// Merger is a [Backend] with a layout that merges rules.
+type Merger interface {
+	// Linear returns the rules that Lower, with the same options, leaves by themselves though others ask for the same things of
+	// a packet and do the same kind of thing: in the order of the chains, family by family.
+	Linear(p *ir.Program, o Options) []Linear
+}
+
+// Linear is a rule that stays one of its own, so that each packet that comes there pays for it.
+type Linear struct {
+	Family ir.Family
+	Rule   *ir.Rule
+	Why    string   // in words
+	Over   *ir.Rule // the rule that must keep its place; nil where order is not the reason
+}
+
 // Ruleset is a lowered program.
 type Ruleset interface {
 	// Emit returns the documents for people and for the target's own tool.

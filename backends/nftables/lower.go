@@ -30,23 +30,29 @@ func (Backend) Name() string { return "nftables" }
 // Lower turns p into tables, chains and rules of nf_tables; see [backends.Backend]. The Ruleset is a *[Ruleset]. Both tables
 // of the groups are there whenever p has a group or has no chain at all, with every chain, so that loading the rules of no
 // network takes the last network's away. Chains that are no groups go into the table of their family and name.
-func (Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
-	l := &lowerer{options: o, names: namesOf(o.Names),
+func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
+	l := b.lower(p, o, false)
+	if l.diags.HasErrors() {
+		return nil, l.diags
+	}
+	return &Ruleset{families: o.Families, groups: l.hasGroups, tables: l.tables}, l.diags
+}
+
+// lower lowers p; linear asks for what stays linear, too.
+func (Backend) lower(p *ir.Program, o backends.Options, linear bool) *lowerer {
+	l := &lowerer{options: o, names: namesOf(o.Names), asksLinear: linear,
 		byName: map[chainID]*chain{}, refused: map[*ir.Rule]bool{}, noted: map[note]bool{}}
 	if o.Layout != backends.Chains && o.Layout != backends.Sets {
 		l.refuse(ir.Origin{}, fmt.Sprintf("the nftables back end has no layout %q", o.Layout),
 			"it knows chains, a line per rule, and sets, a line for all rules of one shape", "choose --layout sets")
-		return nil, l.diags
+		return l
 	}
 	for _, s := range p.Sets {
 		l.reserved = append(l.reserved, s.Name)
 	}
 	l.groups(p)
 	l.chains(p)
-	if l.diags.HasErrors() {
-		return nil, l.diags
-	}
-	return &Ruleset{families: o.Families, groups: l.hasGroups, tables: l.tables}, l.diags
+	return l
 }
 
 // lowerer is the state of one Lower.
@@ -60,6 +66,9 @@ type lowerer struct {
 	refused   map[*ir.Rule]bool
 	noted     map[note]bool
 	diags     diag.List
+
+	asksLinear bool // asksLinear is true if linear is wanted
+	linear     []backends.Linear
 }
 
 // groupNames are the names of the tables and chains of the groups.

@@ -21,8 +21,12 @@ func (l *lowerer) pass(to *chain, rules []*ir.Rule, jump *rule) {
 		items = append(items, shapes.item(r, family, i))
 	}
 	levels(items)
-	for _, g := range groupsOf(items) {
+	groups := groupsOf(items)
+	for _, g := range groups {
 		l.merge(to, g)
+	}
+	if l.asksLinear {
+		l.noteLinear(to, items, groups)
 	}
 	l.guard(to, items, jump)
 }

@@ -20,6 +20,7 @@ const maxShown = 20
 func (v *Verification) Text(out io.Writer) error {
 	var b bytes.Buffer
 	v.printProofs(&b)
+	v.printRules(&b)
 	printMatrix(&b, v.Cells)
 	if len(v.Leaks) > 0 {
 		fmt.Fprintf(&b, "\n%s:\n\n", plural(len(v.Leaks), "finding"))

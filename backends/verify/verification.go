@@ -19,6 +19,8 @@ type Verification struct {
 
 	Proofs  []Proof
 	Cells   []prove.Cell // nil if the matrix is not wanted
+	Dead    []prove.DeadRule
+	Linear  []Linear
 	Leaks   diag.List
 	Claims  []Claim
 	Changes []prove.Difference
@@ -54,7 +56,9 @@ func (v *Verification) Decide(targets []Target, assertions []prove.Assertion, ma
 		if err := v.prove(tracer, low); err != nil {
 			return err
 		}
+		v.linear(low)
 	}
+	v.Dead = prove.Dead(v.Program)
 	reacher := prove.NewReacher(v.Program)
 	if matrix {
 		v.Cells = reacher.Matrix()

@@ -29,8 +29,9 @@ func newVerify(s streams) *cobra.Command {
 		Short: "prove that the rules mean what the networks mean, and say who reaches whom",
 		Long: `verify proves, for every packet and not for some, that the rules of each back end
 and layout do what the program between XML and rules does: what is emitted is read
-back and compared. It prints who can open connections to whom, and findings:
-connections that get through though a network's own rules refuse them.
+back and compared. It prints which rules do nothing, which stay linear in layout
+sets, who can open connections to whom, and findings: connections that get
+through though a network's own rules refuse them.
 
 --assert FILE     also decides assertions, one a line (# begins a comment):
                     deny from network lab to network dmz
@@ -120,7 +121,7 @@ func printVerification(out io.Writer, v *verify.Verification, format string) err
 	case "json":
 		return verifyJSON(out, v)
 	case "sarif":
-		return diag.SARIF(out, v.Diagnostics(), v.Sources, version())
+		return diag.SARIF(out, append(v.Diagnostics(), v.Remarks()...), v.Sources, version())
 	}
 	return v.Text(out)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/vnetc/vnetc/backends/verify"
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/prove"
 )
@@ -14,6 +15,8 @@ type (
 	jsonVerify struct {
 		Version     int             `json:"version"`
 		Proofs      []jsonProof     `json:"proofs"`
+		Dead        []jsonDead      `json:"dead"`   // rules that do nothing
+		Linear      []jsonLinear    `json:"linear"` // rules that a layout could not merge with others like them
 		Matrix      []jsonCell      `json:"matrix,omitempty"`
 		Findings    json.RawMessage `json:"findings"`
 		Assertions  []jsonClaim     `json:"assertions"`
@@ -32,6 +35,25 @@ type (
 		Packet  string     `json:"packet"`
 		Fate    jsonFate   `json:"fate"`
 		Steps   []jsonStep `json:"steps"`
+	}
+	jsonRuleAt struct {
+		Chain  string      `json:"chain,omitempty"`
+		Number int         `json:"rule,omitempty"` // place in the chain, from 1
+		IR     string      `json:"ir"`
+		Origin *jsonOrigin `json:"origin"`
+	}
+	jsonDead struct {
+		Kind   string      `json:"kind"` // unreached: no packet comes to it; idle: without it the same would become of what it matches
+		Family string      `json:"family"`
+		Rule   jsonRuleAt  `json:"rule"`
+		Cover  *jsonRuleAt `json:"cover,omitempty"` // of an unreached rule: one that takes such packets before it
+	}
+	jsonLinear struct {
+		Target string      `json:"target"`
+		Family string      `json:"family"`
+		Rule   jsonRuleAt  `json:"rule"`
+		Why    string      `json:"why"`
+		Over   *jsonRuleAt `json:"over,omitempty"` // the rule that must keep its place
 	}
 	jsonCell struct {
 		From   string   `json:"from"`
@@ -60,7 +82,7 @@ type (
 
 // verifyJSON writes what was decided for machines.
 func verifyJSON(out io.Writer, v *verify.Verification) error {
-	doc := jsonVerify{Version: 1, Proofs: []jsonProof{}, Assertions: []jsonClaim{}}
+	doc := jsonVerify{Version: 1, Proofs: []jsonProof{}, Assertions: []jsonClaim{}, Dead: []jsonDead{}, Linear: []jsonLinear{}}
 	var err error
 	if doc.Findings, err = diag.MarshalJSON(v.Leaks); err != nil {
 		return err
@@ -70,6 +92,12 @@ func verifyJSON(out io.Writer, v *verify.Verification) error {
 	}
 	for _, p := range v.Proofs {
 		doc.Proofs = append(doc.Proofs, proofJSON(p))
+	}
+	for _, d := range v.Dead {
+		doc.Dead = append(doc.Dead, deadJSON(d))
+	}
+	for _, l := range v.Linear {
+		doc.Linear = append(doc.Linear, jsonLinear{Target: l.Label, Family: l.Family.String(), Rule: ruleAtJSON(l.Rule), Why: l.Why, Over: overJSON(l.Over)})
 	}
 	for _, c := range v.Cells {
 		doc.Matrix = append(doc.Matrix, jsonCell{c.From.String(), c.To.String(), c.Family.String(), string(c.Access), c.Some})
@@ -86,6 +114,37 @@ func verifyJSON(out io.Writer, v *verify.Verification) error {
 		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.Now, d.Packets, d.Example.String()})
 	}
 	return diag.WriteJSON(out, doc)
+}
+
+func deadJSON(d prove.DeadRule) jsonDead {
+	j := jsonDead{Kind: "idle", Family: d.Families.String(), Rule: stepJSON(d.Step)}
+	if d.Kind == prove.Unreached {
+		j.Kind = "unreached"
+	}
+	if d.Cover.Rule != nil {
+		cover := stepJSON(d.Cover)
+		j.Cover = &cover
+	}
+	return j
+}
+
+func stepJSON(s ir.Step) jsonRuleAt {
+	p := ruleAtJSON(s.Rule)
+	p.Chain, p.Number = s.Chain.Label(), s.Index+1
+	return p
+}
+
+func ruleAtJSON(r *ir.Rule) jsonRuleAt {
+	o := originJSON(r.Origin)
+	return jsonRuleAt{IR: r.String(), Origin: &o}
+}
+
+func overJSON(r *ir.Rule) *jsonRuleAt {
+	if r == nil {
+		return nil
+	}
+	p := ruleAtJSON(r)
+	return &p
 }
 
 func proofJSON(p verify.Proof) jsonProof {

@@ -124,6 +124,20 @@ func verifyCodes() []Info {
 			Good: pair(inside, []string{anyNAT, anyBridge("virbr2"), otherIP}),
 		},
 		{
+			Code:  "verify-dead",
+			Title: "a rule does nothing",
+			Text: "No packet reaches the rule, because rules before it decide about all that it matches; or the same would become of those packets " +
+				"without it. It is judged by itself, and as if these rules were the host's only ones. Networks that share a bridge or " +
+				"overlap make such rules.",
+		},
+		{
+			Code:  "verify-linear",
+			Title: "a rule stays one of its own in a layout that merges rules",
+			Text: "Layout sets merges rules that differ only in values, where moving them together changes nothing. A rule that some packet " +
+				"matches together with a rule in between, or whose verdict has values of its own such as an address of NAT, stays by itself: " +
+				"each packet that comes there pays for it.",
+		},
+		{
 			Code:  "verify-differs",
 			Title: "the rules of a back end do not mean what the networks mean",
 			Text: "What a back end emits is read back and compared with the program that it was made of, for every packet. A difference is a " +

@@ -211,6 +211,29 @@ func (b *bdd) apply(o op, x, y node) node {
 	return result
 }
 
+// firstOf returns one packet of x, which must not be empty, by its variables that are 1.
+func (b *bdd) firstOf(x node) map[uint16]bool {
+	ones := make(map[uint16]bool)
+	for x > always {
+		n := b.nodes[x]
+		if x = n.lo; x == never {
+			ones[n.level], x = true, n.hi
+		}
+	}
+	return ones
+}
+
+// holds is true if the packet whose variables in ones are 1 is in x.
+func (b *bdd) holds(x node, ones map[uint16]bool) bool {
+	for x > always {
+		n := b.nodes[x]
+		if x = n.lo; ones[n.level] {
+			x = n.hi
+		}
+	}
+	return x == always
+}
+
 // union returns the packets in any of sets. They are joined two and two so that no operand grows before it must, and
 // neighbours first: what is alike up to some variable is joined behind it.
 func (b *bdd) union(sets []node) node {

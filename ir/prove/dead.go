@@ -132,23 +132,17 @@ func (m *model) judge(r *branch, before []node, behind []*branch, policy end, ho
 // isDead is true if the leaf does nothing.
 func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, hook ir.Hook) (DeadKind, bool) {
 	set := m.meets(r.step, hook)
+	what, one := r.does(policy)
+	if one && m.shownAlive(m.and(set, before[0]), what, before, behind, policy) {
+		return 0, false
+	}
 	for i := len(before) - 1; i >= 0 && set != never; i-- {
 		set = m.and(set, before[i])
 	}
 	if set == never {
 		return Unreached, true
 	}
-	what := policy // what the rule does with these packets
-	switch len(r.ends) {
-	case 0:
-		if r.back == never {
-			return 0, false // it lets packets go on, as a counter does
-		}
-	case 1:
-		for e := range r.ends {
-			what = e
-		}
-	default:
+	if !one {
 		return 0, false
 	}
 	for i := len(behind) - 1; i >= 0; i-- {
@@ -164,6 +158,43 @@ func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, h
 		set = m.and(set, next.on)
 	}
 	return Idle, set == never || what == policy
+}
+
+// does returns what a leaf does with all packets that match; ok is false if it lets them go on, as a counter does, or does more
+// than one thing.
+func (r *branch) does(policy end) (what end, ok bool) {
+	if len(r.ends) == 0 {
+		return policy, r.back != never
+	}
+	for e := range r.ends {
+		what = e
+	}
+	return what, len(r.ends) == 1
+}
+
+// shownAlive is true if one packet of set, the first at hand, comes to the rule and has another fate without it. For most rules
+// that are alive this spares the sets: a packet is looked up in a set in no time.
+func (m *model) shownAlive(set node, what end, before []node, behind []*branch, policy end) bool {
+	if set == never {
+		return false
+	}
+	packet := m.firstOf(set)
+	for _, b := range before {
+		if !m.holds(b, packet) {
+			return false
+		}
+	}
+	for i := len(behind) - 1; i >= 0; i-- {
+		next := behind[i]
+		if m.holds(next.on, packet) {
+			continue
+		}
+		if m.holds(next.back, packet) {
+			return what != policy
+		}
+		return !m.holds(next.ends[what], packet)
+	}
+	return what != policy
 }
 
 // coverOf returns the rule that decides about packet at hook.

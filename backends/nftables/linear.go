@@ -1,0 +1,92 @@
+package nftables
+
+import (
+	"encoding/binary"
+	"fmt"
+	"reflect"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+)
+
+var _ backends.Merger = Backend{}
+
+// Linear implements [backends.Merger]. Layout chains merges nothing, and has nothing to say.
+func (b Backend) Linear(p *ir.Program, o backends.Options) []backends.Linear {
+	if o.Layout != backends.Sets {
+		return nil
+	}
+	l := b.lower(p, o, true)
+	if l.diags.HasErrors() {
+		return nil
+	}
+	return l.linear
+}
+
+// noteLinear keeps what stays linear of a chain's groups: among those that ask for the same things of the same fields and do the
+// same kind of thing, all but the largest.
+func (l *lowerer) noteLinear(to *chain, items []item, groups []*group) {
+	largest := make(map[string]*group)
+	for _, g := range groups {
+		if now := largest[g.kind()]; now == nil || len(g.members) > len(now.members) {
+			largest[g.kind()] = g
+		}
+	}
+	for _, g := range groups {
+		main := largest[g.kind()]
+		if g == main {
+			continue
+		}
+		for _, it := range g.members {
+			n := backends.Linear{Family: to.table.family, Rule: it.rule}
+			n.Why, n.Over = stays(items, it, main.members[0])
+			l.linear = append(l.linear, n)
+		}
+	}
+}
+
+// kind is what two groups have in common that might be one rule but for order, or for the values of their verdict.
+func (g *group) kind() string {
+	it := g.members[0]
+	b := fmt.Appendf(nil, "%d %v", it.family, reflect.TypeOf(it.rule.Verdict))
+	for _, fields := range [...]*[slots]ir.Match{&it.same, &it.except} {
+		for _, m := range fields {
+			bits := 0xff
+			if m != nil {
+				f, _, _ := fieldOf(m)
+				bits = f.bits
+			}
+			b = append(b, byte(bits))
+		}
+	}
+	for _, n := range it.rest {
+		b = binary.NativeEndian.AppendUint32(b, n)
+	}
+	return string(b)
+}
+
+// stays says why it is not in one rule with other, and which rule is in the way.
+func stays(items []item, it, other *item) (why string, over *ir.Rule) {
+	switch {
+	case !mergeable(it.rule.Verdict):
+		return "its verdict lets packets go on, and each rule counts or leads on by itself", nil
+	case it.rule.Verdict != other.rule.Verdict:
+		return "its verdict has values of its own, and one rule has one verdict", nil
+	case it.level > other.level:
+		return "it must stay before a rule that some packet of its own matches too", barrier(items, it)
+	case it.level < other.level:
+		return "the others like it must stay before a rule that some packet of theirs matches too", barrier(items, other)
+	}
+	return "another rule excepts other addresses for the same interface and address", nil
+}
+
+// barrier returns the first rule behind it that it may not move over, on the level below its own.
+func barrier(items []item, it *item) *ir.Rule {
+	for i := range items {
+		next := &items[i]
+		if next.place > it.place && next.level == it.level-1 && !agree(next.rule.Verdict, it.rule.Verdict) && !disjoint(next, it) {
+			return next.rule
+		}
+	}
+	return nil
+}
