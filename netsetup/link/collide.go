@@ -30,8 +30,9 @@ func Collisions(l *ir.Link, f *Facts, listeners []Listener, own ...int) (found [
 		if slices.Contains(own, s.PID) {
 			continue
 		}
-		if service := blocks(l, s); service != "" {
-			found = append(found, busy(l, s, service))
+		service := blocks(l, s)
+		if p := busy(l, s, service); service != "" && !slices.Contains(found, p) { // a server may have a socket per processor
+			found = append(found, p)
 		}
 	}
 	return found

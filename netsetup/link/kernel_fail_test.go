@@ -197,7 +197,7 @@ func TestKernelForeign(t *testing.T) {
 	}{
 		{"bridge", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"}}, "virbr7 is there already: a bridge that vnetc didn't make"},
 		{"NIC", [][]string{{"ip", "link", "add", "virbr7", "type", "veth", "peer", "name", "far"}, {"ip", "addr", "add", "10.1.1.1/24", "dev", "virbr7"}},
-			"virbr7 is there already: a veth device with address 10.1.1.1/24"},
+			"virbr7 is there already: a device of kind veth with address 10.1.1.1/24"},
 		{"bridge of another network", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"}, {"ip", "link", "set", "virbr7", "alias", "vnetc other"}},
 			"virbr7 is there already: the bridge of vnetc's network other"},
 	} {

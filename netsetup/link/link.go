@@ -71,8 +71,5 @@ func (w *Warning) Error() string {
 	return fmt.Sprintf("%s: missing in the kernel: %s (where they are installed, modprobe -a %s loads them)", text, names, names)
 }
 
-// Warning is true: the network comes up all the same.
-func (w *Warning) Warning() bool { return true }
-
 // Unwrap returns what the kernel said.
 func (w *Warning) Unwrap() error { return w.Err }

@@ -55,7 +55,7 @@ func (f *Facts) describe(d Device) string {
 			what = "the bridge of vnetc's network " + name
 		}
 	default:
-		what = "a " + d.Kind + " device"
+		what = "a device of kind " + d.Kind
 	}
 	for i, a := range d.Addresses {
 		if i == 0 {
