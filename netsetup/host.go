@@ -10,14 +10,16 @@ import (
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/netsetup/bus"
 	"github.com/vnetc/vnetc/netsetup/link"
+	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 // Host is this host as it is, in the network namespace of the calling thread.
 type Host struct {
 	Facts     *link.Facts
 	Bus       *bus.Bus
-	Dir       string // the state folder
-	Checksum  bool   // Checksum is true if no rule of the firewall fills in the checksums of DHCP answers.
+	Dir       string                  // the state folder
+	Lacks     map[string][]state.Lack // what the kernel lacked before, by network
+	Checksum  bool                    // Checksum is true if no rule of the firewall fills in the checksums of DHCP answers.
 	listeners []link.Listener
 	servers   servers
 	user      *userFound
@@ -84,6 +86,7 @@ func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 			problems = append(problems, link.Problem{What: err.Error()})
 		}
 	}
+	h.leave(&p)
 	return p, problems
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/netsetup/dnsmasq"
+	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 // Status is what the host has of a network that is up.
@@ -19,6 +20,7 @@ type Status struct {
 	DHCP      []Pool         `json:"dhcp"`
 	DNSMasq   string         `json:"dnsmasq"` // running, stopped, or not needed
 	PID       int            `json:"dnsmasq_pid,omitempty"`
+	Lacks     []state.Lack   `json:"lacks"`   // what the kernel can't do, and the network works without
 	Missing   []string       `json:"missing"` // what vnetc up would do, in order; none if all is as it should be
 }
 
@@ -31,7 +33,7 @@ type Pool struct {
 
 // Status returns what the host has of the network, at the time now.
 func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, error) {
-	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, DNSMasq: "not needed"}
+	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, Lacks: []state.Lack{}, DNSMasq: "not needed"}
 	if d, ok := h.Facts.BridgeOf(l.Name); ok {
 		s.Exists, s.LinkUp, s.Bridge = true, d.Up, d.Name
 		for _, a := range d.Addresses {
@@ -68,6 +70,7 @@ func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, 
 		}
 	}
 	plan, problems := h.PlanUp(l, mac)
+	s.Lacks = append(s.Lacks, plan.Lacks...)
 	for _, step := range append(plan.Before, plan.After...) {
 		s.Missing = append(s.Missing, step.String())
 	}

@@ -3,13 +3,16 @@ package netsetup
 import (
 	"fmt"
 	"slices"
+
+	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 // Plan is what brings one network up, or takes it down: steps before and after the rules of its Firewall change.
 type Plan struct {
 	Name          string
 	Before, After []Step
-	Notes         []string // what the network asks for and no step does, and why
+	Notes         []string     // what the network asks for and no step does, and why
+	Lacks         []state.Lack // steps left out because the kernel couldn't do them before
 	// Forwarding lists the sysctls that the network needs to be 1 while it is up.
 	Forwarding []string
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -145,7 +146,11 @@ func (u *hostRun) takeDown(format string, results []*result) error {
 			left = append(left, u.known[i])
 		}
 	}
-	if err := rewrite(u.dir, u.known, left); err != nil {
+	lacks := u.dir.Lacks()
+	for _, r := range results {
+		delete(lacks, r.Name)
+	}
+	if err := errors.Join(rewrite(u.dir, u.known, left), u.dir.SaveLacks(lacks)); err != nil {
 		return hostf("%v", err)
 	}
 	if format == "json" {

@@ -41,6 +41,7 @@ func newHostRun(s streams, f *hostFlags, dir *state.Dir, known []state.Network) 
 	if u.host, err = netsetup.ReadHost(f.stateDir); err != nil {
 		return nil, hostf("%v", err)
 	}
+	u.host.Lacks = dir.Lacks()
 	u.host.Checksum = u.target.Loader.Name() == (nftables.Backend{}).Name()
 	return u, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +14,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/prove"
+	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
@@ -25,8 +27,9 @@ func newStatus(s streams) *cobra.Command {
 		Short: "how networks in force are doing: rules, packets and bytes",
 		Long: `status prints, for each network in force, whether the kernel holds its rules as they
 are meant, and what they have counted: packets and bytes (with IP headers) that were
-forwarded to its guests (in) and from them (out). With NAMEs it says more about these,
-such as what was refused. Two guests of one network usually talk over the bridge,
+forwarded to its guests (in) and from them (out). With NAMEs it says more about these:
+what was refused, and of a network that is up its link, addresses, attached devices,
+dnsmasq, DHCP addresses in use, and what vnetc up would mend ("in part" in the table). Two guests of one network usually talk over the bridge,
 where no rule counts; "between guests" is what they sent through the host.
 
 A figure counts from when its rule, or its element of a set, came into the kernel:
@@ -60,13 +63,14 @@ type (
 	}
 	// networkStatus is what there is to say of one network, a part for each thing that vnetc does for it.
 	networkStatus struct {
-		Name     string          `json:"name"`
-		Mode     string          `json:"mode"`
-		Bridge   string          `json:"bridge,omitempty"`
-		File     string          `json:"file"`
-		Applied  time.Time       `json:"applied"`
-		Up       bool            `json:"up"`
-		Firewall *firewallStatus `json:"firewall"` // nil for a mode that has no rules
+		Name     string           `json:"name"`
+		Mode     string           `json:"mode"`
+		Bridge   string           `json:"bridge,omitempty"`
+		File     string           `json:"file"`
+		Applied  time.Time        `json:"applied"`
+		Up       bool             `json:"up"`
+		Firewall *firewallStatus  `json:"firewall"` // nil for a mode that has no rules
+		Host     *netsetup.Status `json:"host"`     // nil unless it is up
 	}
 	firewallStatus struct {
 		Backend string           `json:"backend"`
@@ -87,7 +91,7 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 	if err := inForce(known, names); err != nil {
 		return err
 	}
-	all, err := gather(s, f, known)
+	all, err := gather(s, f, dir, known)
 	if err != nil {
 		return err
 	}
@@ -103,13 +107,13 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 		err = all.writeTable(s.out)
 	}
 	if err == nil && !all.InStep {
-		_, err = fmt.Fprintf(s.err, "%s between the kernel and what is meant; vnetc audit tells them, vnetc apply mends them\n", plural(all.differences, "difference"))
+		_, err = fmt.Fprintf(s.err, "%s between the host and what is meant; vnetc audit tells those of rules; vnetc apply mends them, vnetc up all\n", plural(all.differences, "difference"))
 	}
 	return orHost(err)
 }
 
 // gather asks the kernel about the networks of the notes.
-func gather(s streams, f *hostFlags, known []state.Network) (jsonStatus, error) {
+func gather(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (jsonStatus, error) {
 	if len(known) == 0 {
 		return jsonStatus{InStep: true, Networks: []networkStatus{}}, nil
 	}
@@ -150,7 +154,42 @@ func gather(s streams, f *hostFlags, known []state.Network) (jsonStatus, error) 
 		}
 		all.Networks = append(all.Networks, one)
 	}
-	return all, nil
+	return all, all.lookAtHost(s, f, dir, w)
+}
+
+// lookAtHost adds what the host has of the networks that are up.
+func (all *jsonStatus) lookAtHost(s streams, f *hostFlags, dir *state.Dir, w wanted) error {
+	var up []string
+	for _, n := range w.notes {
+		if n.Up {
+			up = append(up, n.Name)
+		}
+	}
+	if len(up) == 0 {
+		return nil
+	}
+	u, err := newHostRun(s, f, dir, w.notes)
+	if err != nil {
+		return err
+	}
+	defer u.host.Close()
+	if err := u.host.FindServers(up); err != nil {
+		return hostf("%v", err)
+	}
+	for i, n := range w.notes {
+		if !n.Up {
+			continue
+		}
+		mac, _ := net.ParseMAC(n.MAC)
+		found, err := u.host.Status(w.program.Links[i], mac, time.Now())
+		if err != nil {
+			return hostf("%v", err)
+		}
+		all.Networks[i].Host = &found
+		all.InStep = all.InStep && len(found.Missing) == 0
+		all.differences += len(found.Missing)
+	}
+	return nil
 }
 
 // touches is true if one of the network's own rules is missing or out of its place, or if what drift there is changes what
@@ -172,6 +211,14 @@ func (n networkStatus) rules() string {
 	return "drifted"
 }
 
+// upWord says in a word whether the network is up.
+func (n networkStatus) upWord() string {
+	if n.Host != nil && len(n.Host.Missing) > 0 {
+		return "in part"
+	}
+	return isUp[n.Up]
+}
+
 func (all jsonStatus) writeTable(out io.Writer) error {
 	if len(all.Networks) == 0 {
 		_, err := fmt.Fprintln(out, "no network is in force")
@@ -184,7 +231,7 @@ func (all jsonStatus) writeTable(out io.Writer) error {
 		if n.Firewall != nil {
 			backend, traffic = n.Firewall.Backend, n.Firewall.Traffic
 		}
-		cells := []string{n.Name, isUp[n.Up], n.Mode, backend, n.rules()}
+		cells := []string{n.Name, n.upWord(), n.Mode, backend, n.rules()}
 		for _, c := range []*backends.Count{traffic.In, traffic.Out} {
 			if c == nil {
 				cells = append(cells, "-", "-")
@@ -209,6 +256,9 @@ func (all jsonStatus) writeDetails(out io.Writer) error {
 			fmt.Fprintf(tw, "bridge\t%s\n", n.Bridge)
 		}
 		fmt.Fprintf(tw, "applied\t%s from %s\n", n.Applied.Format(timeFormat), n.File)
+		if n.Host != nil {
+			writeHost(tw, n.Host)
+		}
 		if n.Firewall == nil {
 			fmt.Fprintf(tw, "rules\tnone in mode %s\n", n.Mode)
 			continue
@@ -222,6 +272,29 @@ func (all jsonStatus) writeDetails(out io.Writer) error {
 		fmt.Fprintf(tw, "refused\t%s\n", countText(t.Refused, all.Together.Refused))
 	}
 	return tw.Flush()
+}
+
+// writeHost says what the host has of a network that is up.
+func writeHost(out io.Writer, h *netsetup.Status) {
+	link := map[bool]string{true: "up", false: "down"}[h.LinkUp]
+	if !h.Exists {
+		link = "no bridge " + h.Bridge
+	}
+	fmt.Fprintf(out, "link\t%s\n", link)
+	for _, a := range h.Addresses {
+		fmt.Fprintf(out, "address\t%s\n", a)
+	}
+	fmt.Fprintf(out, "ports\t%s\n", dash(strings.Join(h.Ports, " ")))
+	fmt.Fprintf(out, "dnsmasq\t%s\n", h.DNSMasq)
+	for _, p := range h.DHCP {
+		fmt.Fprintf(out, "DHCP\t%s to %s, %d in use\n", p.From, p.To, p.InUse)
+	}
+	for _, l := range h.Lacks {
+		fmt.Fprintf(out, "without\t%s (the kernel lacks %s)\n", l.Step, strings.Join(l.Modules, " "))
+	}
+	for _, m := range h.Missing {
+		fmt.Fprintf(out, "missing\t%s\n", m)
+	}
 }
 
 // words returns how the rules are laid out.

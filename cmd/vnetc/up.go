@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -176,7 +177,28 @@ func (u *hostRun) bringUp(results []*result) error {
 			failed = append(failed, o.Name)
 		}
 	}
+	if err := u.noteLacks(results); err != nil {
+		return err
+	}
 	return u.note(failed)
+}
+
+// noteLacks notes what the kernel lacks for the networks that are up now.
+func (u *hostRun) noteLacks(results []*result) error {
+	lacks := u.dir.Lacks()
+	for _, r := range results {
+		if len(r.problems) > 0 || r.Err != nil {
+			continue
+		}
+		delete(lacks, r.Name)
+		if found := netsetup.LacksOf(r.plan, r.Outcome); len(found) > 0 {
+			lacks[r.Name] = found
+		}
+	}
+	if reflect.DeepEqual(lacks, u.host.Lacks) {
+		return nil
+	}
+	return orHost(u.dir.SaveLacks(lacks))
 }
 
 func names(results []*result) []string {
