@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,6 +102,9 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := report(s, w.src, w.found, false); err != nil {
 		return err
 	}
+	if err := sayLost(s, known, w, append(others, target)); err != nil {
+		return err
+	}
 	taking, err := planTakeOver(&f.takeOver, target.Options.Names, w)
 	if err != nil {
 		return err
@@ -130,17 +134,28 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	return f.sayConfirm(s)
 }
 
-// load writes the notes, then loads the rules; if that fails the old notes come back.
+// load writes notes about what comes, loads the rules, and removes the notes of networks that go: so whenever it is cut
+// short, each network that the kernel may hold has its note, and the same command can be given again. If loading fails the
+// old notes come back.
 func load(s streams, dir *state.Dir, known []state.Network, w wanted, target firewall.Target, others []firewall.Target) (firewall.Result, error) {
 	stamp(w.notes, target)
-	if err := rewrite(dir, known, w.notes); err != nil {
-		return firewall.Result{}, hostf("%v; no rule was touched", errors.Join(err, rewrite(dir, w.notes, known)))
+	all := slices.Clone(w.notes)
+	for _, old := range known {
+		if !slices.ContainsFunc(w.notes, func(n state.Network) bool { return n.Name == old.Name }) {
+			all = append(all, old)
+		}
+	}
+	if err := rewrite(dir, known, all); err != nil {
+		return firewall.Result{}, hostf("%v; no rule was touched", errors.Join(err, rewrite(dir, all, known)))
 	}
 	result, found, err := firewall.Apply(w.program, target, others)
 	if err == nil && !found.HasErrors() {
+		if err := rewrite(dir, all, w.notes); err != nil {
+			return result, hostf("the rules are in force, and %v", err)
+		}
 		return result, nil
 	}
-	undo := rewrite(dir, w.notes, known)
+	undo := rewrite(dir, all, known)
 	if err != nil {
 		return result, hostf("%v", errors.Join(err, undo))
 	}

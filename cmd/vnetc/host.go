@@ -190,13 +190,13 @@ func (f *hostFlags) settled(s streams) (*state.Dir, *state.Pending, time.Duratio
 
 // notesIn returns dir with the notes about what is in force.
 func notesIn(s streams, dir *state.Dir) (*state.Dir, []state.Network, error) {
-	known, damaged, err := dir.Networks()
+	known, unused, err := dir.Networks()
 	if err != nil {
 		dir.Close()
 		return nil, nil, hostf("%v", err)
 	}
-	for _, path := range damaged {
-		fmt.Fprintf(s.err, "vnetc: %s is damaged and not trusted; apply the network again\n", path)
+	for _, u := range unused {
+		fmt.Fprintf(s.err, "vnetc: %s %s and not trusted; apply the network again\n", u.Path, u.Why)
 	}
 	return dir, known, nil
 }

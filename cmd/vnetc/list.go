@@ -32,7 +32,9 @@ func newList(s streams) *cobra.Command {
 		Long: `list prints the networks that up made or apply put in force, in their order: whether
 vnetc made the whole network (UP) or only its rules, the bridge, the back end, when it
 was last changed, and the file it came from. It reads vnetc's notes; vnetc status and
-vnetc audit look at the kernel.
+vnetc audit look at the kernel. Notes don't outlive a boot, as rules don't. If they are
+lost (the state folder was emptied), rules stay in force and list says so; rules don't
+tell their XML, so apply all networks again, or take the rules away: remove --all.
 
 Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 		Example: "  vnetc list\n  vnetc list --format json | jq -r '.[].name'",
@@ -43,6 +45,9 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 				return err
 			}
 			defer dir.Close()
+			if len(known) == 0 {
+				f.sayUnlisted(s)
+			}
 			if format.value == "json" {
 				if known == nil {
 					return orHost(diag.WriteJSON(s.out, []string{}))

@@ -36,9 +36,13 @@ type Network struct {
 
 // Dir is the state folder, locked by this process. Close gives it back.
 type Dir struct {
-	path string
-	lock *os.File
+	path  string
+	lock  *os.File
+	place place
 }
+
+// Unused is a note that Networks leaves out, and why it is not trusted.
+type Unused struct{ Path, Why string }
 
 // Open makes the folder if it is missing and takes its lock, for which it waits as long as wait. Another process that holds
 // it longer is named by a *[LockedError].
@@ -50,7 +54,7 @@ func Open(path string, wait time.Duration) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{path: path, lock: lock}
+	d := &Dir{path: path, lock: lock, place: here()}
 	if err := d.sweep(); err != nil {
 		d.Close()
 		return nil, err
@@ -100,7 +104,7 @@ func (d *Dir) Save(n Network) error {
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(n, "", "  ")
+	text, err := json.MarshalIndent(note{n, d.place}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -148,9 +152,10 @@ func (d *Dir) Remove(name string) error {
 	return nil
 }
 
-// Networks returns all notes in the order of their networks. A note that can't be read is left out and returned among the
-// damaged file names, for the caller to say so and to make it anew.
-func (d *Dir) Networks() (networks []Network, damaged []string, err error) {
+// Networks returns the notes about this boot and network namespace, in the order of their networks. The others are returned
+// as unused, for the caller to say so; they are replaced when their network is applied again. A note of another boot is
+// removed as well: what it tells of has gone with that boot.
+func (d *Dir) Networks() (networks []Network, unused []Unused, err error) {
 	paths, err := filepath.Glob(filepath.Join(escape(d.path), "networks", "*.json"))
 	if err != nil {
 		return nil, nil, err
@@ -160,13 +165,21 @@ func (d *Dir) Networks() (networks []Network, damaged []string, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		var n Network
-		if json.Unmarshal(text, &n) != nil || n.Name+".json" != filepath.Base(path) {
-			damaged = append(damaged, path)
-			continue
+		var n note
+		switch {
+		case json.Unmarshal(text, &n) != nil || n.Name+".json" != filepath.Base(path):
+			unused = append(unused, Unused{path, "is damaged"})
+		case n.Boot != d.place.Boot:
+			unused = append(unused, Unused{path, "is from before the host was booted"})
+			if err := os.Remove(path); err != nil {
+				return nil, nil, err
+			}
+		case n.NetNS != d.place.NetNS:
+			unused = append(unused, Unused{path, "is about another network namespace, which should have a --state-dir of its own,"})
+		default:
+			networks = append(networks, n.Network)
 		}
-		networks = append(networks, n)
 	}
 	sort.SliceStable(networks, func(i, j int) bool { return networks[i].Order < networks[j].Order })
-	return networks, damaged, nil
+	return networks, unused, nil
 }

@@ -138,3 +138,23 @@ func TestLockIsExclusive(t *testing.T) {
 		t.Errorf("%d at once and %d in all, want 1 and 32", most, done)
 	}
 }
+
+// Notes from before a boot and about another namespace are not trusted.
+func TestNotesOfOtherPlaces(t *testing.T) {
+	path := t.TempDir()
+	d := open(t, path)
+	mine := d.place
+	for name, at := range map[string]place{"here": mine, "before": {"another boot", mine.NetNS}, "beside": {mine.Boot, mine.NetNS + 1}} {
+		d.place = at
+		if err := d.Save(Network{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.place = mine
+	for _, want := range []int{2, 1} { // that of another boot is removed when it is met
+		got, unused, err := d.Networks()
+		if err != nil || len(got) != 1 || got[0].Name != "here" || len(unused) != want {
+			t.Errorf("got %v, unused %v, %v; want the note about this place and %d unused", got, unused, err, want)
+		}
+	}
+}

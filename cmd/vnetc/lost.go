@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// sayLost says, where there is not a single note, which interfaces the kernel's rules of ours are about that no network of w
+// has: the state folder was lost, or another was named. Their networks can't be made anew from rules, which don't tell XML.
+func sayLost(s streams, known []state.Network, w wanted, targets []firewall.Target) error {
+	if len(known) > 0 {
+		return nil
+	}
+	lost, err := lostInterfaces(targets)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(lost, func(name string, _ bool) bool { return interfacesOf(w.program)[name] })
+	if names := slices.Sorted(maps.Keys(lost)); len(names) > 0 {
+		fmt.Fprintf(s.err, "vnetc: the kernel holds rules of ours about %s, and no note says of which networks; they go. To have them in force, apply their XML\n",
+			strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// sayUnlisted says that rules are in force though there is no note. What can't be read, as without privilege, is not told.
+func (f *hostFlags) sayUnlisted(s streams) {
+	chosen, others, err := f.target()
+	if err != nil {
+		return
+	}
+	if lost, err := lostInterfaces(append(others, chosen)); err == nil && len(lost) > 0 {
+		fmt.Fprintf(s.err, "vnetc: there is no note, and the kernel holds rules of ours about %s; vnetc audit shows them\n",
+			strings.Join(slices.Sorted(maps.Keys(lost)), ", "))
+	}
+}
+
+// lostInterfaces returns the interfaces that rules of ours name, wherever they stand.
+func lostInterfaces(targets []firewall.Target) (map[string]bool, error) {
+	all := make(map[string]bool)
+	for _, t := range targets {
+		held, err := t.Held()
+		if err != nil && t.Loader.Available() != nil {
+			continue // a back end that can't be used here holds none
+		}
+		if err != nil {
+			return nil, hostf("%v", err)
+		}
+		maps.Copy(all, interfacesOf(held))
+	}
+	return all, nil
+}
+
+// interfacesOf returns the interfaces that p names.
+func interfacesOf(p *ir.Program) map[string]bool {
+	all := make(map[string]bool)
+	add := func(matches []ir.Match) {
+		for _, m := range matches {
+			switch m := m.(type) {
+			case ir.IIfName:
+				all[m.Name] = true
+			case ir.OIfName:
+				all[m.Name] = true
+			}
+		}
+	}
+	for _, c := range p.Chains {
+		for i := range c.Rules {
+			add(c.Rules[i].Matches)
+		}
+	}
+	for _, set := range p.Sets {
+		for _, e := range set.Elements {
+			add(e)
+		}
+	}
+	return all
+}
