@@ -146,6 +146,14 @@ func TestServer(t *testing.T) {
 		if got := (guest{"guest0", fixed.MAC}).lease(t); got != fixed.Addr {
 			t.Errorf("the host has %s, want %s", got, fixed.Addr)
 		}
+		if err := (Files{}).Reload(s.Paths); err != nil { // what ReadFiles returns after a Reload that was cut off
+			t.Error(err)
+		}
+		if _, err := os.Stat(s.Paths.Stale); err != nil {
+			t.Errorf("nobody can tell that hosts are not known: %v", err)
+		}
+		emit(t, l, s.Paths, Files.Reload)
+		resolves(t, "printer.office.test", "10.1.0.10")
 		if again, _ := find(t, s); again != first {
 			t.Errorf("process %+v is %+v after a reload", first, again)
 		}

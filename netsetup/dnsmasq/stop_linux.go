@@ -16,7 +16,7 @@ func (e *NotRunningError) Error() string { return "no dnsmasq runs with " + e.Co
 
 // Reload replaces the hosts of a running dnsmasq and has it read them: leases and open queries go on. The configuration has
 // to be the same, see [Compare]. Without a dnsmasq the error is a *[NotRunningError]. What is cut off in the middle,
-// [ReadFiles] tells.
+// [ReadFiles] tells: hosts that are nil by it stay as they are, and untold.
 func (f Files) Reload(p Paths) error {
 	running, err := Find(p)
 	if err != nil {
@@ -30,7 +30,7 @@ func (f Files) Reload(p Paths) error {
 		return err
 	}
 	for path, text := range f.All(p) {
-		if path == p.Conf {
+		if path == p.Conf || text == nil {
 			continue
 		}
 		if err := replace(path, text); err != nil {
@@ -47,6 +47,9 @@ func (f Files) Reload(p Paths) error {
 	defer h.close()
 	if err := h.signal(unix.SIGHUP); err != nil {
 		return err
+	}
+	if f.Hosts == nil && f.AddnHosts == nil {
+		return nil
 	}
 	return remove(p.Stale)
 }
