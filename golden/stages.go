@@ -22,10 +22,10 @@ type Section struct {
 	Text []byte
 }
 
-// Stage makes one section out of a program; Make returns nil where there is nothing to say, not even that it is empty.
+// Stage makes one section out of a program and the sources it was compiled from; Make returns nil where there is nothing to say, not even that it is empty.
 type Stage struct {
 	Name string
-	Make func(*ir.Program) ([]byte, error)
+	Make func(*diag.Sources, *ir.Program) ([]byte, error)
 }
 
 // Rules lists the stages whose output a host would load: iptables, ip6tables, and nftables in its two layouts.
@@ -38,10 +38,10 @@ func Rules() []Stage {
 	}
 }
 
-// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink, who reaches
-// whom, and the files of dnsmasq.
+// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink, what verify
+// and trace print, and the files of dnsmasq.
 func AllStages() []Stage {
-	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink}, Stage{"reach", reach},
+	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink}, Stage{"verify", verified}, Stage{"trace", traced},
 		Stage{"dnsmasq", dnsmasqFiles})
 }
 
@@ -49,8 +49,8 @@ func options(families ir.Family, layout backends.Layout) backends.Options {
 	return backends.Options{Families: families, Names: backends.VnetcNames, Layout: layout}
 }
 
-func rules(b backends.Backend, families ir.Family, layout backends.Layout) func(*ir.Program) ([]byte, error) {
-	return func(p *ir.Program) ([]byte, error) {
+func rules(b backends.Backend, families ir.Family, layout backends.Layout) func(*diag.Sources, *ir.Program) ([]byte, error) {
+	return func(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 		lowered, found := b.Lower(p, options(families, layout))
 		if found.HasErrors() {
 			return nil, found
@@ -63,13 +63,13 @@ func rules(b backends.Backend, families ir.Family, layout backends.Layout) func(
 	}
 }
 
-func program(p *ir.Program) ([]byte, error) {
+func program(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 	var text bytes.Buffer
 	err := ir.Print(&text, p)
 	return text.Bytes(), err
 }
 
-func netlink(p *ir.Program) ([]byte, error) {
+func netlink(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 	lowered, found := nftables.Backend{}.Lower(p, options(ir.Both, backends.Chains))
 	if found.HasErrors() {
 		return nil, found
@@ -78,7 +78,7 @@ func netlink(p *ir.Program) ([]byte, error) {
 }
 
 // dnsmasqFiles shows the files of each network that needs a dnsmasq, under headings.
-func dnsmasqFiles(p *ir.Program) ([]byte, error) {
+func dnsmasqFiles(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 	var text []byte
 	for _, l := range p.Links {
 		if !dnsmasq.Needed(l) {
@@ -118,7 +118,7 @@ func Outputs(src *diag.Sources, stages []Stage) ([]Section, error) {
 	var out []Section
 	if p != nil {
 		for _, s := range stages {
-			text, err := s.Make(p)
+			text, err := s.Make(src, p)
 			if err != nil {
 				return nil, fmt.Errorf("stage %s: %w", s.Name, err)
 			}

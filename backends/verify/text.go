@@ -63,6 +63,8 @@ func printMatrix(b *bytes.Buffer, cells []prove.Cell) {
 	v4, v6 := matrixTable(cells, ir.IPv4), matrixTable(cells, ir.IPv6)
 	const title = "\nwho (left) can open connections to whom (top)"
 	switch {
+	case v4 == v6 && v4 == "":
+		return // networks without addresses, which no rule is about
 	case v4 == v6:
 		fmt.Fprintf(b, "%s:\n\n%s", title, v4)
 		return
