@@ -18,7 +18,8 @@ import (
 type ground struct {
 	*host
 	*netnstest.Host
-	dir string // with network XML
+	dir    string // with network XML
+	serial uint16 // of connections
 }
 
 func newGround(t *testing.T) *ground {
