@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,10 +52,72 @@ func pruneOnce(tools []tool, names backends.Names, choose backends.Choose) (gone
 		err = tools[i].run(scripts[i])
 	}
 	if err != nil {
-		moved, undone := undo(tools, before, prefixOf(names))
+		moved, undone := putBack(tools, before, prefixOf(names))
 		return false, moved && undone == nil, errors.Join(err, undone)
 	}
 	return gone, false, nil
+}
+
+// putBack puts in again what is missing of before, and returns whether others have written since.
+func putBack(tools []tool, before []*state, prefix string) (moved bool, err error) {
+	now, err := read(tools, prefix)
+	if err != nil {
+		return false, fmt.Errorf("the rules from before could not be put back: %w", err)
+	}
+	for i, t := range tools {
+		whole := before[i].restored(now[i])
+		moved = moved || !sameStrangers(before[i], now[i]) || !before[i].sameOwn(whole)
+		if err := t.run(edit(now[i], whole)); err != nil {
+			return moved, fmt.Errorf("the rules from before could not be put back: %w", err)
+		}
+	}
+	return moved, nil
+}
+
+// sameOwn is true if both have the same of ours.
+func (s *state) sameOwn(o *state) bool {
+	for _, name := range tableNames {
+		var a, b bytes.Buffer
+		s.table(name).write(&a, s.prefix)
+		o.table(name).write(&b, o.prefix)
+		if a.String() != b.String() {
+			return false
+		}
+	}
+	return true
+}
+
+// restored returns what now becomes when it has the chains, rules and jumps of s again, each rule at its place. If others
+// have written since, that stays too: a libvirt daemon writes into the same chains.
+func (s *state) restored(now *state) *state {
+	out := &state{family: now.family, prefix: now.prefix}
+	for _, name := range tableNames {
+		t := &tableState{name: name}
+		for _, c := range now.table(name).chains {
+			t.chains = append(t.chains, &chainState{name: c.name, own: c.own, rules: slices.Clone(c.rules)})
+		}
+		for _, c := range s.table(name).chains {
+			if t.chain(c.name) == nil {
+				t.chains = append(t.chains, &chainState{name: c.name, own: c.own})
+			}
+			t.chain(c.name).complete(c)
+		}
+		out.tables = append(out.tables, t)
+	}
+	return out
+}
+
+// complete adds the rules of then that c has not, behind as many as they stood behind; in a built-in chain, jumps of ours.
+func (c *chainState) complete(then *chainState) {
+	have := make(map[string]int)
+	for _, r := range c.rules {
+		have[r.text]++
+	}
+	for i, r := range then.rules {
+		if have[r.text]--; have[r.text] < 0 && (c.own || r.jump != "") {
+			c.rules = slices.Insert(c.rules, min(i, len(c.rules)), r)
+		}
+	}
 }
 
 // pruning is one try of a Prune.
