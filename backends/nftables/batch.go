@@ -36,7 +36,7 @@ func (b *Batch) Rule(seq uint32) *ir.Rule {
 
 // Batch returns the same as [Ruleset.Emit], as netlink messages in the same order.
 func (r *Ruleset) Batch() *Batch {
-	b := new(Batch)
+	b := &Batch{Bytes: make([]byte, 0, r.batchSize())}
 	b.edge(unix.NFNL_MSG_BATCH_BEGIN)
 	for _, t := range r.tables {
 		b.table(unix.NFT_MSG_NEWTABLE, netlink.Create, t)
@@ -59,6 +59,21 @@ func (r *Ruleset) Batch() *Batch {
 	}
 	b.edge(unix.NFNL_MSG_BATCH_END)
 	return b
+}
+
+// batchSize returns about how many bytes the batch has.
+func (r *Ruleset) batchSize() int {
+	const perSet, perElement, perRule = 1 << 9, 4 * unix.NLA_HDRLEN, 1 << 9
+	n := 1 << 12
+	for _, t := range r.tables {
+		for _, s := range t.sets {
+			n += perSet + s.len()*(s.stride+perElement)
+		}
+		for _, c := range t.chains {
+			n += len(c.rules) * perRule
+		}
+	}
+	return n
 }
 
 // edge adds the message that opens or closes the transaction; its resource id names the subsystem.

@@ -32,7 +32,19 @@ func excludes(a, b ir.Match) bool {
 	case ir.OIfName:
 		b, ok := b.(ir.OIfName)
 		return ok && namesExclude(a.Name, a.Wildcard, a.Not, b.Name, b.Wildcard, b.Not)
-	case ir.SAddr, ir.SAddrRange, ir.DAddr, ir.DAddrRange:
+	case ir.SAddr:
+		if b, ok := b.(ir.SAddr); ok {
+			return prefixesExclude(a.Prefix, a.Not, b.Prefix, b.Not)
+		}
+		b, ok := b.(ir.SAddrRange)
+		return ok && addrsExclude(a, b)
+	case ir.DAddr:
+		if b, ok := b.(ir.DAddr); ok {
+			return prefixesExclude(a.Prefix, a.Not, b.Prefix, b.Not)
+		}
+		b, ok := b.(ir.DAddrRange)
+		return ok && addrsExclude(a, b)
+	case ir.SAddrRange, ir.DAddrRange:
 		return addrsExclude(a, b)
 	case ir.L4Proto:
 		b, ok := b.(ir.L4Proto)
@@ -70,6 +82,21 @@ func namesExclude(a string, wildA, notA bool, b string, wildB, notB bool) bool {
 		return within(a, wildA, b, wildB)
 	}
 	return !within(a, wildA, b, wildB) && !within(b, wildB, a, wildA)
+}
+
+// prefixesExclude is excludes for prefixes of addresses of one side.
+func prefixesExclude(a netip.Prefix, notA bool, b netip.Prefix, notB bool) bool {
+	switch {
+	case notA && notB:
+		return false
+	case a.Addr().Is4() != b.Addr().Is4():
+		return true
+	case notA:
+		return a.Bits() <= b.Bits() && a.Overlaps(b)
+	case notB:
+		return b.Bits() <= a.Bits() && a.Overlaps(b)
+	}
+	return !a.Overlaps(b)
 }
 
 // addrsExclude is excludes for addresses, of which those of the same side are compared.

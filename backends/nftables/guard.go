@@ -19,7 +19,14 @@ func (l *lowerer) guard(to *chain, items []item, jump *rule) {
 	}
 	b := newSetBuilder([]field{f}, len(items)/2)
 	for i := range items {
-		b.add(f.appendKey(b.key[:0], items[i].same[f.slot]), items[i].rule, "")
+		m := items[i].match(items[i].same[f.slot])
+		id := keyID{items[i].same[f.slot].value}
+		if f.isAddr() && prefixOfMatch(m).Bits() != f.bits {
+			id[0] = l.shorter(m, f.bits)
+		}
+		if b.begin(id, items[i].rule, "") {
+			b.value(f, m)
+		}
 	}
 	if b.set.len() < 2 {
 		return
@@ -47,12 +54,11 @@ func commonField(items []item) (field, bool) {
 	for _, slot := range [...]slot{slotOut, slotIn, slotSrc, slotDst} {
 		var common field
 		for i := range items {
-			m := items[i].same[slot]
-			if m == nil {
+			if items[i].same[slot].value == 0 {
 				common.bits = -1
 				break
 			}
-			f, _, _ := fieldOf(m)
+			f, _, _ := fieldOf(items[i].match(items[i].same[slot]))
 			switch {
 			case i == 0:
 				common = f

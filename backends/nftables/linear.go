@@ -1,9 +1,10 @@
 package nftables
 
 import (
-	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
@@ -49,20 +50,26 @@ func (l *lowerer) noteLinear(to *chain, items []item, groups []*group) {
 func (g *group) kind() string {
 	it := g.members[0]
 	b := fmt.Appendf(nil, "%d %v", it.family, reflect.TypeOf(it.rule.Verdict))
-	for _, fields := range [...]*[slots]ir.Match{&it.same, &it.except} {
-		for _, m := range fields {
+	asks := make(map[int32]bool)
+	for _, fields := range [...]*[slots]asked{&it.same, &it.except} {
+		for _, a := range fields {
 			bits := 0xff
-			if m != nil {
-				f, _, _ := fieldOf(m)
+			if a.value != 0 {
+				asks[a.match] = true
+				f, _, _ := fieldOf(it.match(a))
 				bits = f.bits
 			}
 			b = append(b, byte(bits))
 		}
 	}
-	for _, n := range it.rest {
-		b = binary.NativeEndian.AppendUint32(b, n)
+	var rest []string
+	for i, m := range it.rule.Matches {
+		if !asks[int32(i)] {
+			rest = append(rest, fmt.Sprintf("%T %v", m, m))
+		}
 	}
-	return string(b)
+	slices.Sort(rest)
+	return string(b) + strings.Join(slices.Compact(rest), ",")
 }
 
 // stays says why it is not in one rule with other, and which rule is in the way.
@@ -82,9 +89,12 @@ func stays(items []item, it, other *item) (why string, over *ir.Rule) {
 
 // barrier returns the first rule behind it that it may not move over, on the level below its own.
 func barrier(items []item, it *item) *ir.Rule {
+	behind := false
 	for i := range items {
 		next := &items[i]
-		if next.place > it.place && next.level == it.level-1 && !agree(next.rule.Verdict, it.rule.Verdict) && !disjoint(next, it) {
+		if next == it {
+			behind = true
+		} else if behind && next.level == it.level-1 && !agree(next.rule.Verdict, it.rule.Verdict) && !disjoint(next, it) {
 			return next.rule
 		}
 	}

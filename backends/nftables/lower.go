@@ -41,7 +41,8 @@ func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, dia
 // lower lowers p; linear asks for what stays linear, too.
 func (Backend) lower(p *ir.Program, o backends.Options, linear bool) *lowerer {
 	l := &lowerer{options: o, names: namesOf(o.Names), asksLinear: linear,
-		byName: map[chainID]*chain{}, refused: map[*ir.Rule]bool{}, noted: map[note]bool{}}
+		byName: map[chainID]*chain{}, refused: map[*ir.Rule]bool{},
+		notes: notes{last: make(map[string]int32, len(p.Links))}, diags: make(diag.List, 0, 2*len(p.Links))}
 	if o.Layout != backends.Chains && o.Layout != backends.Sets {
 		l.refuse(ir.Origin{}, fmt.Sprintf("the nftables back end has no layout %q", o.Layout),
 			"it knows chains, a line per rule, and sets, a line for all rules of one shape", "choose --layout sets")
@@ -64,8 +65,9 @@ type lowerer struct {
 	byName    map[chainID]*chain
 	reserved  []string // names of the program's own sets
 	refused   map[*ir.Rule]bool
-	noted     map[note]bool
-	diags     diag.List
+	notes     notes
+	values
+	diags diag.List
 
 	asksLinear bool // asksLinear is true if linear is wanted
 	linear     []backends.Linear

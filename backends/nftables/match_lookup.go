@@ -71,15 +71,17 @@ func (l *lowerer) programSet(t *table, s *ir.Set, fields []field, from *ir.Rule)
 	if t.fromProgram[s] == nil {
 		b := newSetBuilder(fields, len(s.Elements))
 		for _, e := range s.Elements {
-			key := b.key[:0]
-			for _, f := range fields {
-				for _, m := range e {
-					if g, _, _ := fieldOf(m); g == f {
-						key = f.appendKey(key, m)
-					}
-				}
+			var id keyID
+			for _, m := range e {
+				f, _, _ := fieldOf(m)
+				id[f.slot] = l.values.number(m)
 			}
-			b.add(key, from, "")
+			if !b.begin(id, from, "") {
+				continue
+			}
+			for _, f := range fields {
+				b.value(f, e[slices.IndexFunc(e, func(m ir.Match) bool { g, _, _ := fieldOf(m); return g == f })])
+			}
 		}
 		b.set.name = s.Name
 		if t.fromProgram == nil {

@@ -10,14 +10,15 @@ import (
 // group is items of one shape and level that become one rule: a packet that matches one of them has the verdict that all of
 // them have. What all have in common stays in the rule; the values that differ become the keys of a set.
 type group struct {
-	level, first int // first is the place of the first member
-	members      []*item
-	excepts      map[string]string // by the values of the fields: those of the negated ones
+	level   int32
+	members []*item
+	same    keyTable // the values of the fields of members that have negated ones
+	excepts []keyID  // those of the negated ones, by the number of these values
 }
 
 // groupsOf puts the items into groups, in the order in which these are to stand.
 func groupsOf(items []item) []*group {
-	type at struct{ level, shape int }
+	type at struct{ level, shape int32 }
 	open := make(map[at][]*group)
 	var all []*group
 	for i := range items {
@@ -31,7 +32,7 @@ func groupsOf(items []item) []*group {
 			}
 		}
 		if to == nil {
-			to = &group{level: it.level, first: it.place, excepts: make(map[string]string)}
+			to = &group{level: it.level}
 			all = append(all, to)
 			open[key] = append(open[key], to)
 			to.takes(it)
@@ -49,34 +50,31 @@ func (g *group) takes(it *item) bool {
 	if !mergeable(it.rule.Verdict) {
 		return len(g.members) == 0
 	}
-	except := it.key(&it.except)
-	if except == "" {
+	except := idOf(&it.except)
+	if except == (keyID{}) {
 		return true
 	}
-	same := it.key(&it.same)
-	if old, ok := g.excepts[same]; ok {
-		return old == except
+	if g.same.slots == nil {
+		g.same = newKeyTable(0)
 	}
-	g.excepts[same] = except
-	return true
+	at, there := g.same.place(idOf(&it.same))
+	if !there {
+		g.excepts = append(g.excepts, except)
+	}
+	return g.excepts[at] == except
 }
 
-// key returns the values that ms compare with.
-func (it *item) key(ms *[slots]ir.Match) string {
-	var room [2 * maxKey]byte
-	b := room[:0]
-	for _, m := range ms {
-		if m != nil {
-			f, _, _ := fieldOf(m)
-			b = f.appendKey(b, m)
-		}
+// idOf returns the numbers of the values that are asked for.
+func idOf(all *[slots]asked) (id keyID) {
+	for k, a := range all {
+		id[k] = a.value
 	}
-	return string(b)
+	return id
 }
 
 // merge returns the rules of the chain, in groups, for the table of to.
 func (l *lowerer) merge(to *chain, g *group) {
-	keys, excepts := g.fields(func(it *item) *[slots]ir.Match { return &it.same }), g.fields(func(it *item) *[slots]ir.Match { return &it.except })
+	keys, excepts := g.fields(func(it *item) *[slots]asked { return &it.same }), g.fields(func(it *item) *[slots]asked { return &it.except })
 	if len(keys) == 0 || keyLength(keys, excepts) > maxKey {
 		for i, it := range g.members {
 			if i > 0 && len(keys) == 0 && l.repeats(to, it.rule) {
@@ -108,6 +106,7 @@ func (l *lowerer) merge(to *chain, g *group) {
 		return
 	}
 	r := rule{statements: s.statements, origin: first.rule}
+	r.merged = make([]*ir.Rule, 0, len(g.members)-1)
 	for _, it := range g.members[1:] {
 		r.merged = append(r.merged, it.rule)
 	}
@@ -132,16 +131,16 @@ func (l *lowerer) repeats(to *chain, r *ir.Rule) bool {
 }
 
 // fields returns the fields in which members of the group differ.
-func (g *group) fields(of func(*item) *[slots]ir.Match) []field {
+func (g *group) fields(of func(*item) *[slots]asked) []field {
 	var all []field
 	first := of(g.members[0])
-	for k, m := range first {
-		if m == nil {
+	for k, a := range first {
+		if a.value == 0 {
 			continue
 		}
 		for _, it := range g.members[1:] {
-			if of(it)[k] != m {
-				f, _, _ := fieldOf(m)
+			if of(it)[k].value != a.value {
+				f, _, _ := fieldOf(g.members[0].match(a))
 				all = append(all, f)
 				break
 			}
@@ -165,11 +164,11 @@ func keyLength(keys, excepts []field) int {
 // others returns the matches of it that do not become keys.
 func (it *item) others(keys, excepts []field) []ir.Match {
 	var all []ir.Match
-	for _, m := range it.rule.Matches {
+	for i, m := range it.rule.Matches {
 		f, not, ok := fieldOf(m)
 		switch {
-		case ok && !not && m == it.same[f.slot] && slices.Contains(keys, f):
-		case ok && not && m == it.except[f.slot] && slices.Contains(excepts, f):
+		case ok && !not && int32(i) == it.same[f.slot].match && slices.Contains(keys, f):
+		case ok && not && int32(i) == it.except[f.slot].match && slices.Contains(excepts, f):
 		default:
 			all = append(all, m)
 		}
@@ -185,14 +184,22 @@ func (l *lowerer) keySet(to *chain, g *group, keys []field, except *field) *set 
 	}
 	b := newSetBuilder(fields, len(g.members))
 	for _, it := range g.members {
-		key := b.key[:0]
+		var id keyID
 		for _, f := range keys {
-			key = f.appendKey(key, it.same[f.slot])
+			id[f.slot] = it.same[f.slot].value
 		}
 		if except != nil {
-			key = except.appendKey(key, it.except[except.slot])
+			id[slots] = it.except[except.slot].value
 		}
-		b.add(key, it.rule, l.comment(it.rule))
+		if !b.begin(id, it.rule, l.comment(it.rule)) {
+			continue
+		}
+		for _, f := range keys {
+			b.value(f, it.match(it.same[f.slot]))
+		}
+		if except != nil {
+			b.value(*except, it.match(it.except[except.slot]))
+		}
 	}
 	verdict := g.members[0].rule.Verdict
 	b.set.counted = except == nil && counts(verdict)

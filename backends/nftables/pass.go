@@ -8,8 +8,8 @@ import "github.com/vnetc/vnetc/ir"
 // went in is proved in the tests, for every program that they have, from what is emitted.
 func (l *lowerer) pass(to *chain, rules []*ir.Rule, jump *rule) {
 	items := make([]item, 0, len(rules))
-	shapes := newShaper()
-	for i, r := range rules {
+	shapes := newShaper(&l.values)
+	for _, r := range rules {
 		family := to.table.family & r.Family & familyOfVerdict(r.Verdict)
 		for _, m := range r.Matches {
 			family &= familyOfMatch(m)
@@ -18,9 +18,9 @@ func (l *lowerer) pass(to *chain, rules []*ir.Rule, jump *rule) {
 			l.rule(to, r) // for no packet, if it can be said at all
 			continue
 		}
-		items = append(items, shapes.item(r, family, i))
+		items = append(items, shapes.item(r, family))
 	}
-	levels(items)
+	levels(&l.values, items)
 	groups := groupsOf(items)
 	for _, g := range groups {
 		l.merge(to, g)

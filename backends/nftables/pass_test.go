@@ -24,13 +24,13 @@ func rulesOf(t *testing.T, text string) []ir.Rule {
 }
 
 // itemsOf takes rules of IPv4 apart.
-func itemsOf(t *testing.T, text string) []item {
+func itemsOf(t *testing.T, v *values, text string) []item {
 	t.Helper()
-	shapes := newShaper()
+	shapes := newShaper(v)
 	var items []item
 	rules := rulesOf(t, text)
 	for i := range rules {
-		items = append(items, shapes.item(&rules[i], ir.IPv4, i))
+		items = append(items, shapes.item(&rules[i], ir.IPv4))
 	}
 	return items
 }
@@ -56,7 +56,7 @@ func TestShape(t *testing.T) {
 		{"code of a reject", `ip iifname "a" reject with port-unreachable`, `ip iifname "b" reject with admin-prohibited`, false},
 	}
 	for _, tt := range tests {
-		items := itemsOf(t, tt.a+"\n"+tt.b)
+		items := itemsOf(t, new(values), tt.a+"\n"+tt.b)
 		if got := items[0].shape == items[1].shape; got != tt.same {
 			t.Errorf("%s: one shape is %v, want %v", tt.name, got, tt.same)
 		}
@@ -99,11 +99,12 @@ func TestLevels(t *testing.T) {
 			ip iifname "b" accept`, []int{2, 1, 0}},
 	}
 	for _, tt := range tests {
-		items := itemsOf(t, tt.rules)
-		levels(items)
+		var v values
+		items := itemsOf(t, &v, tt.rules)
+		levels(&v, items)
 		var got []int
 		for _, it := range items {
-			got = append(got, it.level)
+			got = append(got, int(it.level))
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)

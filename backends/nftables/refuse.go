@@ -32,20 +32,43 @@ const (
 	checksum
 )
 
-// note is what is said once: many rules of one network come from one place.
+// notes are what was left out, network by network: many rules of one network come from one place, of which it is said once.
+type notes struct {
+	all     []note
+	last    map[string]int32 // by network: one more than the place of its last note
+	network string           // whose rules came last
+	at      int32            // its last
+}
+
+// note is one of the notes: the diagnostic with this number. Before is one more than the place of the network's note before it.
 type note struct {
-	network string
-	span    diag.Span
-	why     omission
+	number, before int32
+	why            omission
+}
+
+// known is true if it is said already that rules of the network from this place are left out.
+func (l *lowerer) known(network string, span diag.Span, why omission) bool {
+	n := &l.notes
+	if network != n.network || n.at == 0 {
+		n.network, n.at = network, n.last[network]
+	}
+	for at := n.at; at != 0; at = n.all[at-1].before {
+		if old := n.all[at-1]; old.why == why && l.diags[old.number].Span == span {
+			return true
+		}
+	}
+	return false
 }
 
 // leaveOut notes that r is not emitted.
 func (l *lowerer) leaveOut(r *ir.Rule, why omission) {
-	n := note{r.Origin.Network, r.Origin.Span, why}
-	if l.noted[n] || r.Family&l.options.Families == 0 {
+	if r.Family&l.options.Families == 0 || l.known(r.Origin.Network, r.Origin.Span, why) {
 		return
 	}
-	l.noted[n] = true
+	n := &l.notes
+	n.all = append(n.all, note{int32(len(l.diags)), n.at, why})
+	n.at = int32(len(n.all))
+	n.last[n.network] = n.at
 	d := diag.Diagnostic{Severity: diag.Note, Code: LeftOut, Span: r.Origin.Span}
 	of := ""
 	if r.Origin.Network != "" {

@@ -12,31 +12,26 @@ import (
 // setBuilder gathers the elements of a set, each once.
 type setBuilder struct {
 	set  *set
-	seen map[string]bool
-	key  []byte // room for a key
+	seen keyTable
 }
 
 // newSetBuilder makes room for about n elements.
 func newSetBuilder(fields []field, n int) *setBuilder {
-	b := &setBuilder{set: &set{origins: make([]*ir.Rule, 0, n)}, seen: make(map[string]bool, n)}
+	b := &setBuilder{set: &set{origins: make([]*ir.Rule, 0, n)}, seen: newKeyTable(n)}
 	for _, f := range fields {
 		b.set.types = append(b.set.types, f.dataType())
 		b.set.stride += f.dataType().size()
 	}
-	b.key = make([]byte, 0, b.set.stride)
 	b.set.keys = make([]byte, 0, n*b.set.stride)
 	return b
 }
 
-// add adds an element unless it is there.
-func (b *setBuilder) add(key []byte, from *ir.Rule, note string) {
-	b.key = key
-	if b.seen[string(key)] {
-		return
+// begin begins an element, whose values come next; it returns false if the element is there.
+func (b *setBuilder) begin(id keyID, from *ir.Rule, note string) bool {
+	if _, there := b.seen.place(id); there {
+		return false
 	}
-	b.seen[string(key)] = true
 	s := b.set
-	s.keys = append(s.keys, key...)
 	s.origins = append(s.origins, from)
 	if note != "" && s.notes == nil {
 		s.notes = make([]string, len(s.origins)-1)
@@ -44,7 +39,11 @@ func (b *setBuilder) add(key []byte, from *ir.Rule, note string) {
 	if s.notes != nil {
 		s.notes = append(s.notes, note)
 	}
+	return true
 }
+
+// value adds the next value of the element, the one that m, a match of f, compares with.
+func (b *setBuilder) value(f field, m ir.Match) { b.set.keys = f.appendKey(b.set.keys, m) }
 
 // share returns the set of the table that has the types and elements of s, or adds s under the name, or under the name with a
 // number behind it. A counted set is one rule's alone: its figures are.

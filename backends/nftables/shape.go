@@ -12,31 +12,45 @@ import (
 type item struct {
 	rule   *ir.Rule
 	family ir.Family // of the packets that it can match in the table
-	place  int       // in the chain
-	same   [slots]ir.Match
-	except [slots]ir.Match // negated ones
-	rest   []uint32        // numbers of the others, in ascending order
-	shape  int             // number of its shape
-	level  int             // see order.go
+	same   [slots]asked
+	except [slots]asked // negated ones
+	shape  int32        // number of its shape
+	level  int32        // see order.go
+}
+
+// asked is a match that compares a field with one value. The zero value is none.
+type asked struct {
+	value uint32 // see values
+	match int32  // its number among the rule's matches
+}
+
+// match returns the match that a stands for, nil if for none.
+func (it *item) match(a asked) ir.Match {
+	if a.value == 0 {
+		return nil
+	}
+	return it.rule.Matches[a.match]
 }
 
 // shaper numbers shapes, and the matches and verdicts that rules of one shape have in common.
 type shaper struct {
-	values map[any]uint32
-	shapes map[string]int
-	key    []byte
+	*values
+	others map[any]uint32
+	shapes map[string]int32
+	rest   []uint32 // room for numbers of others
+	key    []byte   // room for the key of a shape
 }
 
-func newShaper() *shaper {
-	return &shaper{values: make(map[any]uint32), shapes: make(map[string]int)}
+func newShaper(v *values) *shaper {
+	return &shaper{values: v, others: make(map[any]uint32), shapes: make(map[string]int32)}
 }
 
-// number returns the number of a match or verdict, the same for equal ones.
-func (s *shaper) number(value any) uint32 {
-	n, ok := s.values[value]
+// other returns the number of a match or verdict, the same for equal ones.
+func (s *shaper) other(value any) uint32 {
+	n, ok := s.others[value]
 	if !ok {
-		n = uint32(len(s.values))
-		s.values[value] = n
+		n = uint32(len(s.others))
+		s.others[value] = n
 	}
 	return n
 }
@@ -44,46 +58,38 @@ func (s *shaper) number(value any) uint32 {
 // item takes r apart, a rule for packets of family. Two rules have one shape if they compare the same fields in the same
 // sense, for addresses with prefixes of the same length, have all other matches in common, and the same verdict: only
 // values differ.
-func (s *shaper) item(r *ir.Rule, family ir.Family, place int) item {
-	it := item{rule: r, family: family, place: place}
-	for _, m := range r.Matches {
+func (s *shaper) item(r *ir.Rule, family ir.Family) item {
+	it := item{rule: r, family: family}
+	var bits [2][slots]byte // of prefixes, one more; 0 where nothing is asked
+	s.rest = s.rest[:0]
+	for i, m := range r.Matches {
 		f, not, ok := fieldOf(m)
 		switch {
-		case ok && not && f.isAddr() && it.except[f.slot] == nil:
-			it.except[f.slot] = m
-		case ok && !not && it.same[f.slot] == nil:
-			it.same[f.slot] = m
+		case ok && not && f.isAddr() && it.except[f.slot].value == 0:
+			it.except[f.slot], bits[1][f.slot] = asked{s.number(m), int32(i)}, byte(f.bits+1)
+		case ok && !not && it.same[f.slot].value == 0:
+			it.same[f.slot], bits[0][f.slot] = asked{s.number(m), int32(i)}, byte(f.bits+1)
 		default:
-			if n := s.number(m); !slices.Contains(it.rest, n) {
-				it.rest = append(it.rest, n)
+			if n := s.other(m); !slices.Contains(s.rest, n) {
+				s.rest = append(s.rest, n)
 			}
 		}
 	}
-	slices.Sort(it.rest)
-	it.shape = s.shape(&it)
-	return it
-}
-
-func (s *shaper) shape(it *item) int {
-	key := append(s.key[:0], byte(it.family))
-	for _, fields := range [...]*[slots]ir.Match{&it.same, &it.except} {
-		for _, m := range fields {
-			bits := 0xff
-			if m != nil {
-				f, _, _ := fieldOf(m)
-				bits = f.bits
-			}
-			key = append(key, byte(bits))
-		}
-	}
-	key = binary.NativeEndian.AppendUint32(key, s.number(it.rule.Verdict))
-	for _, n := range it.rest {
+	slices.Sort(s.rest)
+	key := append(append(append(s.key[:0], byte(family)), bits[0][:]...), bits[1][:]...)
+	key = binary.NativeEndian.AppendUint32(key, s.other(r.Verdict))
+	for _, n := range s.rest {
 		key = binary.NativeEndian.AppendUint32(key, n)
 	}
 	s.key = key
+	it.shape = s.shape(key)
+	return it
+}
+
+func (s *shaper) shape(key []byte) int32 {
 	n, ok := s.shapes[string(key)]
 	if !ok {
-		n = len(s.shapes)
+		n = int32(len(s.shapes))
 		s.shapes[string(key)] = n
 	}
 	return n
