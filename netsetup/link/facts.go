@@ -78,6 +78,9 @@ const Protocol = 118
 // creates a bridge, so that not even one whose maker was killed right then is without a mark.
 const Group = 0x766e6574
 
+// doomedGroup is the group of bridges of ours that are about to be deleted.
+const doomedGroup = Group + 1
+
 // Mark is the alias of the bridge of the network called name.
 func Mark(name string) string {
 	mark := "vnetc " + name
@@ -107,7 +110,7 @@ func (f *Facts) BridgeOf(name string) (Device, bool) {
 // Ours is true if d is a bridge made for the network called name, or one whose maker was killed before it could write the
 // network's name on it.
 func (d Device) Ours(name string) bool {
-	return d.Kind == "bridge" && (d.Alias == Mark(name) || d.Alias == "" && d.Group == Group)
+	return d.Kind == "bridge" && (d.Alias == Mark(name) || d.Alias == "" && (d.Group == Group || d.Group == doomedGroup))
 }
 
 // Names returns the names of all devices, for the choice of a bridge's name that none has.

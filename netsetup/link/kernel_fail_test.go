@@ -247,3 +247,40 @@ func TestKernelOwnChoice(t *testing.T) {
 		}
 	}
 }
+
+// TestKernelKilledDown is killed when the bridge is out of service and not yet deleted: up takes it into service again, and
+// down of another network doesn't take it along then; down ends its work.
+func TestKernelKilledDown(t *testing.T) {
+	h := newHost(t)
+	before := h.dump()
+	l := network(ir.ModeNAT)
+	h.up(l, Options{MAC: testMAC})
+	want := h.shown("virbr7")
+	kill := func() {
+		f := h.facts()
+		h.Do(func() {
+			for _, s := range PlanDown(l.Name, l.Bridge.Name, f) {
+				if err := s.Do(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		if h.shown("virbr7").Link.Up {
+			t.Error("the bridge is still up")
+		}
+	}
+	kill()
+	h.up(l, Options{MAC: testMAC})
+	if diff := cmp.Diff(want, h.shown("virbr7")); diff != "" {
+		t.Errorf("up again (-want +got):\n%s", diff)
+	}
+	other := &ir.Link{Name: "other", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr8"}}
+	h.up(other, Options{})
+	h.down(other)
+	h.wantNothing(l, Options{MAC: testMAC})
+	kill()
+	h.down(l)
+	if diff := cmp.Diff(before, h.dump()); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}

@@ -76,7 +76,7 @@ func (h host) down(l *ir.Link) {
 			h.t.Fatal(err)
 		}
 		for _, s := range PlanDown(l.Name, l.Bridge.Name, f) {
-			if err := s.Do(); err != nil {
+			if err := errors.Join(s.Do(), s.Wait()); err != nil {
 				h.t.Fatalf("%s: %v", s, err)
 			}
 		}

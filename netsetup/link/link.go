@@ -26,6 +26,13 @@ type Step interface {
 	Undo() error
 }
 
+// WaitStep is a Step whose Do only begins the work, for the sake of others of its kind: their Do comes first, then Wait ends
+// the work of all.
+type WaitStep interface {
+	Step
+	Wait() error
+}
+
 // Plan is what is missing until a network's devices are as wanted. The firewall comes between its two parts, so that rules
 // stand before a packet can pass. Both parts are empty if nothing is missing.
 type Plan struct {

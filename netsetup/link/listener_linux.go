@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,20 +86,33 @@ func nameProcesses(found []socket) []Listener {
 	if len(found) == 0 {
 		return nil
 	}
-	files, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	for _, file := range files {
-		target, err := os.Readlink(file)
-		if err != nil {
+	for _, dir := range list("/proc") {
+		pid, err := strconv.Atoi(dir)
+		if err != nil || len(byLink) == 0 {
 			continue
 		}
-		for _, i := range byLink[target] {
-			dir := filepath.Dir(filepath.Dir(file))
-			if s := &listeners[i]; s.PID == 0 {
-				name, _ := os.ReadFile(filepath.Join(dir, "comm"))
-				s.PID, _ = strconv.Atoi(filepath.Base(dir))
-				s.Process = strings.TrimSpace(string(name))
+		dir = "/proc/" + dir
+		for _, fd := range list(dir + "/fd") {
+			target, err := os.Readlink(dir + "/fd/" + fd)
+			if found, ok := byLink[target]; ok && err == nil {
+				name, _ := os.ReadFile(dir + "/comm")
+				for _, i := range found {
+					listeners[i].PID, listeners[i].Process = pid, strings.TrimSpace(string(name))
+				}
+				delete(byLink, target)
 			}
 		}
 	}
 	return listeners
+}
+
+// list returns the names in a folder in no order; none if it can't be read.
+func list(dir string) []string {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	return names
 }

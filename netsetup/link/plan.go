@@ -39,10 +39,11 @@ func PlanUp(l *ir.Link, f *Facts, o Options) (Plan, []Problem) {
 }
 
 // PlanDown returns the steps that take away the bridge of the network called name: the one with its mark, and one called
-// bridge whose maker was killed before it could write the mark. Addresses, routes and traffic control go with it. These
-// steps have no way back.
-func PlanDown(name, bridgeName string, f *Facts) []Step {
-	var steps []Step
+// bridge whose maker was killed before it could write the mark. Addresses, routes and traffic control go with it. Do of
+// these steps takes the bridge out of service; their Wait, for a caller who takes several networks away to call when all is
+// done, has the kernel delete them at once. They have no way back.
+func PlanDown(name, bridgeName string, f *Facts) []WaitStep {
+	var steps []WaitStep
 	for _, d := range f.Devices {
 		if d.Ours(name) && (d.Alias != "" || d.Name == bridgeName) {
 			steps = append(steps, deleteBridge{bridge{d.Name, name}})
@@ -144,7 +145,7 @@ func (u *upgrade) device(chosen []byte) {
 		u.before(addBridge{u.bridge, mac, u.link.MTU, want.STP, want.Delay})
 		return
 	}
-	if u.now.Alias == "" {
+	if u.now.Alias == "" || u.now.Group == doomedGroup {
 		u.before(setMark{u.bridge})
 	}
 	if mac != nil && !bytes.Equal(mac, u.now.MAC) {

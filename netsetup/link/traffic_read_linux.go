@@ -15,7 +15,7 @@ import (
 func (f *Facts) readTraffic() error {
 	ours := map[int32]*Device{}
 	for i, d := range f.Devices {
-		if d.Kind == "bridge" && (d.Group == Group || strings.HasPrefix(d.Alias, Mark(""))) {
+		if d.Kind == "bridge" && (d.Group == Group || d.Group == doomedGroup || strings.HasPrefix(d.Alias, Mark(""))) {
 			ours[int32(d.Index)] = &f.Devices[i]
 		}
 	}
