@@ -2,6 +2,7 @@ package golden
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -159,12 +160,26 @@ func TestChangeInWords(t *testing.T) {
 	before := compiled(t, false, "<network><name>dmz</name><forward mode='nat'/><bridge name='br-dmz'/><ip address='10.1.0.1' prefix='24'/></network>")
 	after := compiled(t, false, "<network><name>dmz</name><forward mode='route'/><bridge name='br-dmz'/><ip address='10.1.0.1' prefix='24'/></network>")
 	var got strings.Builder
+	foreign := 0
 	for _, d := range prove.Change(before, after) {
 		got.WriteString(d.String())
+		own := d.From.Kind != prove.Network || netip.MustParsePrefix("10.1.0.0/24").Contains(d.Example.Src)
+		switch {
+		case d.Foreign:
+			foreign++
+		case foreign > 0:
+			t.Errorf("ordinary packets stand behind those with foreign addresses: %s", d)
+		case !own:
+			t.Errorf("%s has an address that is not the network's, and is not called foreign", d.Example)
+		}
+	}
+	if foreign == 0 {
+		t.Error("no guest lies about its address")
 	}
 	for _, want := range []string{
 		"from outside to network dmz (ip): was rejected with port-unreachable, now accepted",
-		"from network dmz to outside (ip): was accepted, masquerade port 1024-65535, now accepted",
+		"tcp, udp state new from network dmz to outside (ip): was accepted, masquerade port 1024-65535, now accepted",
+		"any protocol but tcp, udp state new from network dmz to outside (ip): was accepted, masquerade, now accepted",
 	} {
 		if !strings.Contains(got.String(), want) {
 			t.Errorf("%q is not said:\n%s", want, got.String())

@@ -153,11 +153,15 @@ func (v *Verification) printChanges(b *bytes.Buffer) {
 		return
 	}
 	fmt.Fprintf(b, "\nwhat changes:\n")
-	var titles []string
+	var titles, foreign []string
 	about := make(map[string][]prove.Difference)
 	for _, d := range v.Changes {
 		title := changeTitle(d)
-		if about[title] == nil {
+		switch {
+		case about[title] != nil:
+		case d.Foreign:
+			foreign = append(foreign, title)
+		default:
 			titles = append(titles, title)
 		}
 		about[title] = append(about[title], d)
@@ -168,10 +172,23 @@ func (v *Verification) printChanges(b *bytes.Buffer) {
 			printChange(b, d)
 		}
 	}
+	if len(foreign) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nonly for packets with an address that is not of where they come from or go to (--format json has them all):\n\n")
+	for _, title := range foreign {
+		d := about[title][0]
+		fmt.Fprintf(b, "%s: %s\n  such as %s: was %s, now %s\n", title, plural(len(about[title]), "kind"), d.Example, diag.Visible(d.Was), diag.Visible(d.Now))
+	}
 }
 
+// printChange prints what changes for some packets between two places.
 func printChange(b *bytes.Buffer, d prove.Difference) {
-	fmt.Fprintf(b, "  %s\n    was  %s\n    now  %s\n    such as %s\n", diag.Visible(strings.Join(d.Packets, "; ")), diag.Visible(d.Was), diag.Visible(d.Now), d.Example)
+	words := strings.Join(d.Packets, "; ")
+	if d.Foreign {
+		words += ", with an address of elsewhere"
+	}
+	fmt.Fprintf(b, "  %s\n    was  %s\n    now  %s\n    such as %s\n", diag.Visible(words), diag.Visible(d.Was), diag.Visible(d.Now), d.Example)
 }
 
 // changeTitle says between whom the packets go.

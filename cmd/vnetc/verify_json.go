@@ -77,6 +77,7 @@ type (
 		Now     string   `json:"now"`
 		Packets []string `json:"packets"`
 		Example string   `json:"example"`
+		Foreign bool     `json:"foreign,omitempty"` // true if all of them have an address that is not of From or To
 	}
 )
 
@@ -111,7 +112,7 @@ func verifyJSON(out io.Writer, v *verify.Verification) error {
 		doc.Assertions = append(doc.Assertions, j)
 	}
 	for _, d := range v.Changes {
-		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.Now, d.Packets, d.Example.String()})
+		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.Now, d.Packets, d.Example.String(), d.Foreign})
 	}
 	return diag.WriteJSON(out, doc)
 }

@@ -1,7 +1,9 @@
 package prove
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/vnetc/vnetc/ir"
@@ -14,6 +16,10 @@ type Difference struct {
 	Was, Now string    // what becomes of them, in words
 	Packets  []string  // which packets, in words
 	Example  ir.Packet // one of them
+
+	// Foreign is true if all of them have an address that is not of the place where they come from or go to, as those of guests
+	// who lie about theirs; reverse path filtering may drop such packets.
+	Foreign bool
 }
 
 // String returns the difference in one line for each kind of packet: tcp port 22 from network lab to network dmz: was
@@ -27,7 +33,7 @@ func (d Difference) String() string {
 }
 
 // Change returns the packets whose fate differs between a, the old program, and b, the new one, by where they come from
-// and where they go; places are those of both programs. Nothing is returned for packets that have the same fate. Fates that
+// and where they go; places are those of both programs. Those with foreign addresses come last. Nothing is returned for packets that have the same fate. Fates that
 // hang on rules which are not modelled are told as unknown.
 func Change(a, b *ir.Program) []Difference {
 	links := append([]*ir.Link(nil), b.Links...)
@@ -49,7 +55,16 @@ func Change(a, b *ir.Program) []Difference {
 			all = append(all, c.in(w, ma.fates(w), mb.fates(w))...)
 		}
 	}
+	slices.SortStableFunc(all, func(a, b Difference) int { return cmp.Compare(rank(a), rank(b)) })
 	return all
+}
+
+// rank puts differences of packets with foreign addresses behind the others.
+func rank(d Difference) int {
+	if d.Foreign {
+		return 1
+	}
+	return 0
 }
 
 // changes compares in one family.
@@ -83,10 +98,14 @@ func (c *changes) byPlace(set node, was, now string) []Difference {
 			if packets == never {
 				continue
 			}
-			if usual := c.and(packets, c.and(c.places.from(from), c.places.to(to))); usual != never {
+			usual := c.and(packets, c.and(c.places.from(from), c.places.to(to)))
+			if usual != never {
 				packets = usual // those with the addresses of their places are the plainer case
 			}
-			all = append(all, Difference{From: from, To: to, Family: c.family, Was: was, Now: now, Packets: c.words(packets, from, to), Example: c.pick(packets)})
+			all = append(all, Difference{
+				From: from, To: to, Family: c.family, Was: was, Now: now, Packets: c.words(packets, from, to), Example: c.pick(packets),
+				Foreign: usual == never,
+			})
 		}
 	}
 	return all

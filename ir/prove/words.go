@@ -2,6 +2,7 @@ package prove
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
@@ -10,33 +11,69 @@ import (
 // maxWords is how many values of a field are named before they are counted.
 const maxWords = 6
 
-// words describes a set of packets between two places: a line for each protocol that matters, with its ports and states,
-// and the interfaces of the outside, where not all of them are meant. It says what occurs, field by field; it does not say
-// which values occur together.
+// wordy are the protocols that are told apart in words.
+var wordy = [...]uint8{ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6}
+
+// alike is protocols of which a set has the same packets, but for the protocol.
+type alike struct {
+	names  []string
+	others bool // others is true if the protocols that have no name here are among them, all of them
+	set    node // their packets
+	shape  node // the same without the protocol
+}
+
+// words describes a set of packets between two places: a line for each kind of protocol, with its ports and states, and the
+// interfaces of the outside, where not all of them are meant. It says what occurs, field by field; it does not say which values
+// occur together.
 func (s *space) words(set node, from, to Place) []string {
-	var lines []string
-	rest := set
-	for _, proto := range []uint8{ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6} {
-		of := s.value(s.proto, uint64(proto))
-		part := s.and(set, of)
-		rest = s.diff(rest, of)
-		if part != never && !s.sameForAll(set, of) {
-			lines = append(lines, s.line(ir.ProtoName(proto), part, from, to))
+	var kinds []alike
+	cube := s.cube(s.proto)
+	add := func(name string, part node, others bool) {
+		if part == never {
+			return
 		}
+		shape := s.without(part, cube)
+		for i := range kinds {
+			if k := &kinds[i]; k.shape == shape {
+				k.names, k.set, k.others = append(k.names, name), s.or(k.set, part), others
+				return
+			}
+		}
+		kinds = append(kinds, alike{[]string{name}, others, part, shape})
 	}
-	if len(lines) == 0 {
-		return []string{s.line("any protocol", set, from, to)}
+	rest, unnamed := set, always
+	for _, proto := range wordy {
+		of := s.value(s.proto, uint64(proto))
+		add(ir.ProtoName(proto), s.and(set, of), false)
+		rest, unnamed = s.diff(rest, of), s.diff(unnamed, of)
 	}
-	if rest != never {
-		lines = append(lines, s.line("other protocols", rest, from, to))
+	if protos := s.project(rest, s.proto); protos == unnamed {
+		add("other protocols", rest, true)
+	} else {
+		add("protocol "+s.ranges(protos, s.proto), rest, false)
+	}
+	var lines []string
+	for _, k := range kinds {
+		lines = append(lines, s.line(k.title(), k.set, from, to))
 	}
 	return lines
 }
 
-// sameForAll is true if set holds the same packets of the protocol as of all others, but for the protocol itself.
-func (s *space) sameForAll(set, of node) bool {
-	cube := s.cube(s.proto)
-	return s.without(s.and(set, of), cube) == s.without(set, cube) && s.without(s.diff(set, of), cube) == s.without(set, cube)
+// title names the protocols.
+func (k *alike) title() string {
+	if !k.others || len(k.names) == 1 {
+		return strings.Join(k.names, ", ")
+	}
+	var but []string
+	for _, proto := range wordy {
+		if name := ir.ProtoName(proto); !slices.Contains(k.names, name) {
+			but = append(but, name)
+		}
+	}
+	if len(but) == 0 {
+		return "any protocol"
+	}
+	return "any protocol but " + strings.Join(but, ", ")
 }
 
 func (s *space) line(what string, set node, from, to Place) string {
