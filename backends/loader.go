@@ -47,7 +47,7 @@ type Stray struct {
 	Table  string
 	Chain  string // where a rule of others stands; empty for other things
 	Text   string // in the target's own words
-	// Foreign is true for a rule of others that packets meet before one of ours: Load leaves it where it is. All else Load
-	// takes away.
+	// Foreign is true for a rule of others that packets meet before one of ours, and for a chain of others that may drop what
+	// ours accept: Load leaves them as they are. All else Load takes away.
 	Foreign bool
 }

@@ -25,9 +25,11 @@ func newAudit(s streams) *cobra.Command {
 		Long: `audit says how the rules in the kernel differ from what apply would make of these
 networks (without PATH: of those in force): each rule and each element of a set that
 is missing, extra or moved, with the line of XML that asks for it, and what the
-difference does to packets. Rules of others that packets meet before ours are told as
-"ahead" (iptables); they are no drift, and apply leaves them there. audit changes
-nothing.
+difference does to packets; and rules left in another back end by an apply that was
+cut short. Rules of others that packets meet before ours (iptables), and chains of
+others that drop by policy what ours accept (nftables), are told as "ahead"; they are
+no drift, and apply leaves them there. Without PATH "in force" is what vnetc's notes
+say; where they are lost, every rule of ours is extra. audit changes nothing.
 
 Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot read.`,
 		Example: `  vnetc audit

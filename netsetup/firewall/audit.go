@@ -17,7 +17,7 @@ const (
 	Missing DriftKind = "missing" // it should be there
 	Extra   DriftKind = "extra"   // it should not
 	Moved   DriftKind = "moved"   // it is there, in another place among the others
-	Ahead   DriftKind = "ahead"   // it is a rule of others, which packets meet before ours; Apply leaves it there
+	Ahead   DriftKind = "ahead"   // it is of others, and packets meet it before ours or have to pass it too; Apply leaves it there
 )
 
 // Drift is one difference between what a target holds and what is meant.

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/vnetc/vnetc/backends/netnstest"
+)
+
+// TestKernelForeignDrop: tables of others that drop by policy are left as they are, with their counters, and audit tells of
+// those that forwarded packets meet.
+func TestKernelForeignDrop(t *testing.T) {
+	h := newHost(t)
+	h.ns.Feed([]byte(`
+		table inet admin {
+			chain forward { type filter hook forward priority -5; policy drop; iifname "eth7" counter packets 3 bytes 4 accept; }
+			chain input { type filter hook input priority 0; policy drop; }
+		}
+		table ip6 strict { chain late { type filter hook postrouting priority 300; policy drop; }; }
+		table bridge b { chain forward { type filter hook forward priority 0; policy drop; }; }
+		table ip open { chain forward { type filter hook forward priority 0; policy accept; }; }
+	`), "nft", "-f", "-")
+	foreign := h.ns.Exec("nft", "-a", "list", "ruleset")
+	h.vnetc(0, "apply", networks+"default.xml")
+	out := h.vnetc(0, "audit")
+	h.wants(out, `! ahead    inet admin forward: policy drop`, `! ahead    ip6 strict late: policy drop`, `(?m)^in step`)
+	if n := strings.Count(out, "ahead"); n != 2 {
+		t.Errorf("%d chains are told of, want 2:\n%s", n, out)
+	}
+	if code := strings.Count(h.vnetc(0, "apply", networks+"default.xml"), "nothing to change"); code != 1 {
+		t.Error("apply changes something again")
+	}
+	h.vnetc(0, "remove", "--all")
+	if got := h.ns.Exec("nft", "-a", "list", "ruleset"); got != foreign {
+		t.Errorf("rules of others were\n%s\nand are\n%s", foreign, got)
+	}
+}
+
+// TestKernelCapability: a process without CAP_NET_ADMIN is told that it lacks it, by each verb and back end, and has changed
+// nothing.
+func TestKernelCapability(t *testing.T) {
+	netnstest.Require(t, "setpriv")
+	h := newHost(t)
+	h.vnetc(0, "apply", networks+"default.xml")
+	before := h.ns.Exec("nft", "-a", "list", "ruleset")
+	for _, args := range [][]string{
+		{"apply", networks + "isolated.xml"}, {"apply", "--backend", "nftables", networks + "isolated.xml"},
+		{"apply", "--backend", "iptables", networks + "isolated.xml"}, {"audit"}, {"remove", "default"}, {"remove", "--all"},
+		{"apply", "--dry-run", networks + "isolated.xml"},
+	} {
+		var said strings.Builder
+		cmd := h.ns.Command("setpriv", append([]string{"--bounding-set=-net_admin", "--inh-caps=-net_admin", "vnetc", "--state-dir", h.state}, args...)...)
+		cmd.Stderr = &said
+		cmd.Run()
+		if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(said.String(), "CAP_NET_ADMIN") {
+			t.Errorf("%v: exit code %d, want 3, and CAP_NET_ADMIN named:\n%s", args, code, &said)
+		}
+	}
+	if got := h.ns.Exec("nft", "-a", "list", "ruleset"); got != before {
+		t.Errorf("rules were\n%s\nand are\n%s", before, got)
+	}
+	h.vnetc(0, "audit")
+}
