@@ -146,7 +146,7 @@ func (h *Host) PlanDown(name, bridge string) (Plan, error) {
 		}
 	}
 	for _, s := range link.PlanDown(name, bridge, h.Facts) {
-		p.After = append(p.After, s)
+		p.Before = append(p.Before, s) // no packet meets a bridge whose rules are gone
 	}
 	p.After = append(p.After, files...)
 	return p, nil
