@@ -24,23 +24,25 @@ func newAudit(s streams) *cobra.Command {
 		Short: "compare the kernel's rules with what these networks say",
 		Long: `audit says how the rules in the kernel differ from what apply would make of these
 networks (without PATH: of those in force): each rule and each element of a set that
-is missing, extra or moved, with the line of XML that asks for it, and what the
-difference does to packets; and rules left in another back end by an apply that was
-cut short. Rules of others that packets meet before ours (iptables), and chains of
-others that drop by policy what ours accept (nftables), are told as "ahead"; they are
-no drift, and apply leaves them there. Without PATH "in force" is what vnetc's notes
-say; where they are lost, every rule of ours is extra. audit changes nothing.
+is missing, extra or moved, with the line of XML that asks for it; a diff in the words
+of nft(8) or iptables(8), which shows where that is; and what it does to packets; and
+rules left in another back end by an apply that was cut short. Rules of others that
+packets meet before ours (iptables), and chains of others that drop by policy what ours
+accept (nftables), are told as "ahead"; they are no drift, and apply leaves them there.
+Without PATH "in force" is what vnetc's notes say; where they are lost, every rule of
+ours is extra. audit changes nothing.
 
 Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot read.`,
 		Example: `  vnetc audit
   vnetc audit /etc/vnetc/networks --prune
-  vnetc audit --format json | jq -r '.drift[].rule'`,
+  vnetc audit --format json | jq -r '.drift[].rule'
+  vnetc audit --format sarif > drift.sarif`,
 		ValidArgsFunction: xmlPaths,
 		RunE:              func(_ *cobra.Command, paths []string) error { return audit(s, &f, paths) },
 	}
 	f.hostFlags = addHostFlags(cmd)
 	addNetworkFlags(cmd, &f.networkFlags, "networks that are in force and not named here are drift")
-	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
 	return cmd
 }
 
@@ -85,7 +87,12 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	if err := printAudit(s, f.format.value, a, taken); err != nil {
+	if f.format.value == "sarif" {
+		err = orHost(diag.SARIF(s.out, driftList(a), w.src, version()))
+	} else {
+		err = printAudit(s, f.format.value, a, taken)
+	}
+	if err != nil {
 		return err
 	}
 	if f.format.value == "text" {
@@ -105,6 +112,7 @@ type (
 		InStep  bool              `json:"in_step"`
 		Drift   []jsonDrift       `json:"drift"`
 		Packets []jsonDriftEffect `json:"packets"`
+		Diff    string            `json:"diff,omitempty"`
 		Taken   []jsonPlace       `json:"taken_over,omitempty"` // what would go
 	}
 	jsonDrift struct {
@@ -126,7 +134,7 @@ type (
 
 func printAudit(s streams, format string, a firewall.Audit, taken []place) error {
 	if format == "json" {
-		doc := jsonAudit{InStep: a.InStep(), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{}, Taken: jsonPlaces(taken)}
+		doc := jsonAudit{InStep: a.InStep(), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{}, Diff: a.Diff(), Taken: jsonPlaces(taken)}
 		for _, d := range a.Drifts {
 			j := jsonDrift{Kind: string(d.Kind), Chain: d.Chain, Rule: d.Rule}
 			if d.Of != nil {
@@ -154,6 +162,9 @@ func printAudit(s streams, format string, a firewall.Audit, taken []place) error
 	if mend == 0 {
 		_, err := fmt.Fprintln(s.out, "in step")
 		return orHost(err)
+	}
+	if text := a.Diff(); text != "" {
+		fmt.Fprintf(s.out, "\nwhere that is (- as it should be, + as it is):\n%s", text)
 	}
 	for i, c := range a.Changes {
 		if i == 0 {

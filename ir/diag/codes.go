@@ -20,7 +20,7 @@ func Codes() []Info {
 	var all []Info
 	for _, part := range [][]Info{
 		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(), dhcpCodes(), dhcpHostCodes(),
-		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), assertCodes(), verifyCodes(), confCodes(),
+		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), assertCodes(), verifyCodes(), confCodes(), auditCodes(),
 	} {
 		all = append(all, part...)
 	}
@@ -29,11 +29,11 @@ func Codes() []Info {
 
 // AboutXML is true if the code's examples are network XML. Else they are what its first word says: programs in the IR's text
 // form for ir and backend, packet expressions for packet, assertions for assert, files of that name for conf (network.conf).
-// Those of verify are network XML that only vnetc verify has something to say about.
+// Those of verify are network XML that only vnetc verify has something to say about; audit has none.
 func (i Info) AboutXML() bool {
 	subject, _, _ := strings.Cut(string(i.Code), "-")
 	switch subject {
-	case "ir", "backend", "packet", "assert", "verify", "conf":
+	case "ir", "backend", "packet", "assert", "verify", "conf", "audit":
 		return false
 	}
 	return true

@@ -33,6 +33,9 @@ type Drift struct {
 type Audit struct {
 	Drifts  []Drift
 	Changes []prove.Difference // what the drift does to packets, Was being as meant and Now as held
+
+	target      Target
+	meant, held *ir.Program
 }
 
 // InStep is true if there is nothing to mend. Rules of others that stand ahead of ours are not ours to mend.
@@ -58,7 +61,7 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 		return Audit{}, found, nil // the frame of tables and chains goes with the last network
 	}
 	origins := originsOf(meant, rules.Lines())
-	var a Audit
+	a := Audit{target: t, meant: meant, held: held}
 	for _, c := range meant.Chains {
 		there := find(held, c)
 		a.Drifts = append(append(a.Drifts, baseDrift(c, there)...), chainDrift(c, there, origins)...)
