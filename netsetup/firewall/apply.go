@@ -64,15 +64,11 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 	if err != nil {
 		return Result{}, found, err
 	}
-	report, err := t.Loader.Load(rules)
+	report, err := t.load(rules, p)
 	if err != nil {
-		return Result{}, found, err
-	}
-	if err := t.prove(p); err != nil {
 		var unproven *UnprovenError
-		undo := t.Loader.Restore(t.Options.Names, before)
 		if errors.As(err, &unproven) {
-			unproven.Undo = undo
+			unproven.Undo = t.Loader.Restore(t.Options.Names, before)
 		}
 		return Result{}, found, err
 	}
@@ -87,6 +83,26 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 		}
 	}
 	return result, found, nil
+}
+
+// load loads rules and proves that the target holds p. What can't be proved is loaded once more: somebody else may have
+// written while the back end did, and moved the place that a jump was meant for.
+func (t Target) load(rules backends.Ruleset, p *ir.Program) (backends.Report, error) {
+	report, err := t.Loader.Load(rules)
+	if err != nil {
+		return report, err
+	}
+	var unproven *UnprovenError
+	if err = t.prove(p); !errors.As(err, &unproven) {
+		return report, err
+	}
+	again, err := t.Loader.Load(rules)
+	if err != nil {
+		return report, errors.Join(unproven, err)
+	}
+	report.Changed += again.Changed
+	report.Rebuilt = report.Rebuilt || again.Rebuilt
+	return report, t.prove(p)
 }
 
 // Remove takes everything of ours away from the target, and doesn't touch one that holds nothing of ours: the mere look of
