@@ -48,7 +48,7 @@ func benchCompile(n, rounds int) error {
 		return fmt.Errorf("build vnetc: %w: %s", err, out)
 	}
 	xml := filepath.Join(dir, "xml")
-	if err := generate(xml, n); err != nil {
+	if err := generate(xml, n, allNAT); err != nil {
 		return err
 	}
 	rules := filepath.Join(dir, "rules") + "/"

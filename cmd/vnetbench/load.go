@@ -131,7 +131,7 @@ func lower(p *ir.Program, layout backends.Layout) (*nftables.Ruleset, error) {
 
 // prepare generates n networks in dir/xml and writes their rules into dir.
 func prepare(dir string, n int) error {
-	if err := generate(filepath.Join(dir, "xml"), n); err != nil {
+	if err := generate(filepath.Join(dir, "xml"), n, allNAT); err != nil {
 		return err
 	}
 	p, err := compiled(filepath.Join(dir, "xml"))

@@ -15,11 +15,12 @@ import (
 
 // contender is one tool on one piece of work, run as a process of its own.
 type contender struct {
-	name  string
-	args  []string
-	input string     // file for stdin; empty for none
-	netns bool       // netns is true if the tool asks the kernel and so gets a network namespace of its own
-	ns    *namespace // where it runs, one round after the other; nil for where we are
+	name   string
+	args   []string
+	input  string     // file for stdin; empty for none
+	netns  bool       // netns is true if the tool asks the kernel and so gets a network namespace of its own
+	ns     *namespace // where it runs, one round after the other; nil for where we are
+	before string     // a script of sh(1) that runs in ns before each round and is not measured; empty for none
 
 	times []time.Duration
 	peak  int64 // KiB of memory, the largest of all rounds
@@ -27,6 +28,11 @@ type contender struct {
 
 // run runs c once, the output thrown away, and keeps how long it took from start to end of the process.
 func (c *contender) run() (err error) {
+	if c.before != "" {
+		if err := c.ns.sh(c.before); err != nil {
+			return err
+		}
+	}
 	if c.ns != nil {
 		c.ns.do(func() { err = c.once() })
 		return err
