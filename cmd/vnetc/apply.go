@@ -102,7 +102,7 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := report(s, w.src, w.found, false); err != nil {
 		return err
 	}
-	if err := sayLost(s, known, w, append(others, target)); err != nil {
+	if err := sayLost(s, known, w, target); err != nil {
 		return err
 	}
 	taking, err := planTakeOver(&f.takeOver, target.Options.Names, w)

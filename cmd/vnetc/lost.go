@@ -13,11 +13,12 @@ import (
 
 // sayLost says, where there is not a single note, which interfaces the kernel's rules of ours are about that no network of w
 // has: the state folder was lost, or another was named. Their networks can't be made anew from rules, which don't tell XML.
-func sayLost(s streams, known []state.Network, w wanted, targets []firewall.Target) error {
+// What stands in other back ends isn't read for that: apply says when it takes rules away there.
+func sayLost(s streams, known []state.Network, w wanted, target firewall.Target) error {
 	if len(known) > 0 {
 		return nil
 	}
-	lost, err := lostInterfaces(targets)
+	lost, err := lostInterfaces([]firewall.Target{target})
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,11 @@
 package state
 
-import (
-	"os"
-	"strings"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // place is where rules live and die: a network namespace of one boot. Notes that a folder brings along from another, since it
 // outlived a boot or is shared, tell nothing about the kernel's rules here.
 type place struct {
-	Boot  string `json:"boot"`  // random(4): /proc/sys/kernel/random/boot_id; empty if there is none
+	Boot  string `json:"boot"`  // as [Since] names it; empty if it has no name
 	NetNS uint64 `json:"netns"` // number of the namespace's file, as in ls -i (namespaces(7)); 0 if it can't be had
 }
 
@@ -23,9 +18,7 @@ type note struct {
 // here returns the place of the calling thread.
 func here() place {
 	var p place
-	if text, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
-		p.Boot = strings.TrimSpace(string(text))
-	}
+	p.Boot, _, _ = Since()
 	var file unix.Stat_t
 	if unix.Stat("/proc/thread-self/ns/net", &file) == nil {
 		p.NetNS = file.Ino
