@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 )
@@ -67,18 +68,10 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err := report(s, w.src, w.found, false); err != nil {
 		return err
 	}
-	a, found, err := firewall.Compare(w.program, target)
+	a, err := drift(s, w, target, others, firewall.Compare)
 	if err != nil {
-		return hostf("%v", err)
-	}
-	if err := report(s, w.src, found, false); err != nil {
 		return err
 	}
-	left, err := firewall.Leftovers(others)
-	if err != nil {
-		return hostf("%v", err)
-	}
-	a.Drifts = append(a.Drifts, left...)
 	taking, err := planTakeOver(&f.takeOver, target.Options.Names, w)
 	if err != nil {
 		return err
@@ -104,6 +97,26 @@ func audit(s streams, f *auditFlags, paths []string) error {
 		return exitError{code: exitNo}
 	}
 	return nil
+}
+
+// comparing is [firewall.Compare] or [firewall.Drifts].
+type comparing func(*ir.Program, firewall.Target) (firewall.Audit, diag.List, error)
+
+// drift says how target differs from what is wanted, and what of ours the others hold.
+func drift(s streams, w wanted, target firewall.Target, others []firewall.Target, compare comparing) (firewall.Audit, error) {
+	a, found, err := compare(w.program, target)
+	if err != nil {
+		return a, hostf("%v", err)
+	}
+	if err := report(s, w.src, found, false); err != nil {
+		return a, err
+	}
+	left, err := firewall.Leftovers(others)
+	if err != nil {
+		return a, hostf("%v", err)
+	}
+	a.Drifts = append(a.Drifts, left...)
+	return a, nil
 }
 
 // The JSON of audit.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,6 +22,7 @@ type statusSite struct {
 	*host
 	site                  *netnstest.Host
 	a, neighbour, b, c, w *netnstest.Peer
+	files                 []string // of the networks
 }
 
 // A datagram's bytes: its IP header, eight of UDP, eight of netnstest.
@@ -42,8 +44,8 @@ func newStatusSite(t *testing.T, args ...string) *statusSite {
 	s.b = s.site.Guest("b", "vbr1", p("10.0.1.2/24"))
 	s.c = s.site.Guest("c", "vbr2", p("10.0.2.2/24"))
 	s.w = s.site.Uplink("eth9", p("198.51.100.2/24"), p("2001:db8:9::2/64"))
-	s.vnetc(0, append([]string{"apply",
-		s.network("a", "nat", 0, "<ip family='ipv6' address='fd00:0:0:a::1' prefix='64'/>"), s.network("b", "nat", 1, ""), s.network("c", "route", 2, "")}, args...)...)
+	s.files = []string{s.network("a", "nat", 0, "<ip family='ipv6' address='fd00:0:0:a::1' prefix='64'/>"), s.network("b", "nat", 1, ""), s.network("c", "route", 2, "")}
+	s.vnetc(0, append(append([]string{"apply"}, s.files...), args...)...)
 	return s
 }
 
@@ -184,4 +186,36 @@ func TestKernelStatus(t *testing.T) {
 	s.wants(s.vnetc(0, "status", "--format", "json"), `"in_step": false`)
 	s.ns.Exec("nft", "flush", "ruleset")
 	s.wants(s.vnetc(0, "status"), `(?m)^a .* drifted +0 +0 +0 +0 `)
+}
+
+// TestKernelStatusDrift is which networks drift concerns.
+func TestKernelStatusDrift(t *testing.T) {
+	tests := []struct{ name, tampering, want string }{
+		{"an element of one", "nft delete element ip vnetc fwo_accept_iif_saddr24 '{ vbr1 . 10.0.1.0 }'", "b"},
+		{"an element that names a network and another's bridge", "nft add element ip vnetc fwo_accept_iif_saddr24 '{ vbr2 . 10.0.1.0 }'", "b c"},
+		{"rules that networks share", "nft flush chain ip vnetc prt", "a b c"},
+		{"a rule about another's subnet", "nft insert rule ip vnetc fwi ip daddr 10.0.2.0/24 drop", "c"},
+		{"a rule about nobody", "nft insert rule ip vnetc fwi accept", "a b c"},
+		{"a table", "nft delete table ip6 vnetc", "a b c"},
+	}
+	s := newStatusSite(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s.ns.Exec("sh", "-ec", tt.tampering)
+			var doc jsonStatus
+			if err := json.Unmarshal([]byte(s.vnetc(0, "status", "--format", "json")), &doc); err != nil {
+				t.Fatal(err)
+			}
+			var off []string
+			for _, n := range doc.Networks {
+				if !n.Firewall.InStep {
+					off = append(off, n.Name)
+				}
+			}
+			if got := strings.Join(off, " "); got != tt.want || doc.InStep {
+				t.Errorf("drifted: %q, want %q; in step altogether: %t", got, tt.want, doc.InStep)
+			}
+			s.vnetc(0, append([]string{"apply"}, s.files...)...)
+		})
+	}
 }

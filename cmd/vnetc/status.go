@@ -2,18 +2,16 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/ir/prove"
 	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/state"
@@ -29,8 +27,9 @@ func newStatus(s streams) *cobra.Command {
 are meant, and what they have counted: packets and bytes (with IP headers) that were
 forwarded to its guests (in) and from them (out). With NAMEs it says more about these:
 what was refused, and of a network that is up its link, addresses, attached devices,
-dnsmasq, DHCP addresses in use, and what vnetc up would mend ("in part" in the table). Two guests of one network usually talk over the bridge,
-where no rule counts; "between guests" is what they sent through the host.
+dnsmasq, DHCP addresses in use, and what vnetc up would mend ("in part" in the table).
+Two guests of one network usually talk over the bridge, where no rule counts;
+"between guests" is what they sent through the host.
 
 A figure counts from when its rule, or its element of a set, came into the kernel:
 an apply leaves those alone that are right. In layout sets what is refused is counted
@@ -83,7 +82,7 @@ type (
 )
 
 func status(s streams, f *hostFlags, format string, names []string) error {
-	dir, known, err := f.open(s)
+	dir, known, err := f.look(s)
 	if err != nil {
 		return err
 	}
@@ -118,7 +117,7 @@ func gather(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (jso
 		return jsonStatus{InStep: true, Networks: []networkStatus{}}, nil
 	}
 	f.follow(known[0])
-	target, _, err := f.target()
+	target, others, err := f.target()
 	if err != nil {
 		return jsonStatus{}, err
 	}
@@ -126,11 +125,8 @@ func gather(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (jso
 	if err != nil {
 		return jsonStatus{}, err
 	}
-	audit, found, err := firewall.Compare(w.program, target)
+	audit, err := drift(s, w, target, others, firewall.Drifts)
 	if err != nil {
-		return jsonStatus{}, hostf("%v", err)
-	}
-	if err := report(s, w.src, found, false); err != nil {
 		return jsonStatus{}, err
 	}
 	figures, _, err := firewall.Count(w.program, target)
@@ -143,13 +139,14 @@ func gather(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (jso
 			all.differences++
 		}
 	}
+	off := drifted(audit, w.program.Links)
 	for i, link := range w.program.Links {
 		n := w.notes[i]
 		one := networkStatus{Name: n.Name, Mode: string(link.Mode), Bridge: link.Bridge.Name, File: n.File, Applied: n.Applied, Up: n.Up}
 		if link.Mode.Filtered() {
 			one.Firewall = &firewallStatus{
 				Backend: n.Backend, Layout: n.Layout, Names: n.Names, Strict: n.Strict,
-				InStep: !touches(audit, n.Name), Traffic: figures.Networks[n.Name],
+				InStep: !off[n.Name], Traffic: figures.Networks[n.Name],
 			}
 		}
 		all.Networks = append(all.Networks, one)
@@ -192,127 +189,33 @@ func (all *jsonStatus) lookAtHost(s streams, f *hostFlags, dir *state.Dir, w wan
 	return nil
 }
 
-// touches is true if one of the network's own rules is missing or out of its place, or if what drift there is changes what
-// becomes of packets from it or to it.
-func touches(a firewall.Audit, network string) bool {
-	place := prove.Place{Kind: prove.Network, Name: network}
-	return slices.ContainsFunc(a.Drifts, func(d firewall.Drift) bool { return d.Of != nil && d.Of.Origin.Network == network }) ||
-		slices.ContainsFunc(a.Changes, func(c prove.Difference) bool { return c.From == place || c.To == place })
-}
-
-// rules says in a word how the network's rules are.
-func (n networkStatus) rules() string {
-	switch {
-	case n.Firewall == nil:
-		return "none"
-	case n.Firewall.InStep:
-		return "in step"
+// drifted returns the networks that the drift concerns: those whose rule it is, or whose bridge or subnet the rule names; what
+// names none concerns them all.
+func drifted(a firewall.Audit, links []*ir.Link) map[string]bool {
+	owners := make(map[string]string) // by words of rules
+	for _, l := range links {
+		owners[strconv.Quote(l.Bridge.Name)] = l.Name
+		for _, addr := range l.Addresses {
+			owners[addr.Prefix.Masked().String()] = l.Name
+		}
 	}
-	return "drifted"
-}
-
-// upWord says in a word whether the network is up.
-func (n networkStatus) upWord() string {
-	if n.Host != nil && len(n.Host.Missing) > 0 {
-		return "in part"
-	}
-	return isUp[n.Up]
-}
-
-func (all jsonStatus) writeTable(out io.Writer) error {
-	if len(all.Networks) == 0 {
-		_, err := fmt.Fprintln(out, "no network is in force")
-		return err
-	}
-	tw := tabwriter.NewWriter(out, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "NAME\tUP\tMODE\tBACKEND\tRULES\tPACKETS IN\tBYTES IN\tPACKETS OUT\tBYTES OUT\tAPPLIED\tFILE")
-	for _, n := range all.Networks {
-		backend, traffic := "-", firewall.Traffic{}
-		if n.Firewall != nil {
-			backend, traffic = n.Firewall.Backend, n.Firewall.Traffic
-		}
-		cells := []string{n.Name, n.upWord(), n.Mode, backend, n.rules()}
-		for _, c := range []*backends.Count{traffic.In, traffic.Out} {
-			if c == nil {
-				cells = append(cells, "-", "-")
-				continue
-			}
-			cells = append(cells, fmt.Sprint(c.Packets), fmt.Sprint(c.Bytes))
-		}
-		fmt.Fprintln(tw, strings.Join(append(cells, n.Applied.Format(timeFormat), n.File), "\t"))
-	}
-	return tw.Flush()
-}
-
-func (all jsonStatus) writeDetails(out io.Writer) error {
-	tw := tabwriter.NewWriter(out, 2, 0, 2, ' ', 0)
-	for i, n := range all.Networks {
-		if i > 0 {
-			fmt.Fprintln(tw)
-		}
-		fmt.Fprintf(tw, "network\t%s\n", n.Name)
-		fmt.Fprintf(tw, "mode\t%s\n", n.Mode)
-		if n.Bridge != "" {
-			fmt.Fprintf(tw, "bridge\t%s\n", n.Bridge)
-		}
-		fmt.Fprintf(tw, "applied\t%s from %s\n", n.Applied.Format(timeFormat), n.File)
-		if n.Host != nil {
-			writeHost(tw, n.Host)
-		}
-		if n.Firewall == nil {
-			fmt.Fprintf(tw, "rules\tnone in mode %s\n", n.Mode)
+	names := make(map[string]bool)
+	for _, d := range a.Drifts {
+		if d.Kind == firewall.Ahead {
 			continue
 		}
-		fmt.Fprintf(tw, "rules\t%s\n", n.rules())
-		fmt.Fprintf(tw, "back end\t%s\n", n.Firewall.words())
-		t := n.Firewall.Traffic
-		fmt.Fprintf(tw, "in\t%s\n", countText(t.In, all.Together.In))
-		fmt.Fprintf(tw, "out\t%s\n", countText(t.Out, all.Together.Out))
-		fmt.Fprintf(tw, "between guests\t%s\n", countText(t.Between, all.Together.Between))
-		fmt.Fprintf(tw, "refused\t%s\n", countText(t.Refused, all.Together.Refused))
+		all := true
+		if d.Of != nil {
+			names[d.Of.Origin.Network], all = true, false
+		}
+		for _, word := range strings.Fields(d.Rule) {
+			if owner, ok := owners[word]; ok {
+				names[owner], all = true, false
+			}
+		}
+		for i := 0; all && i < len(links); i++ {
+			names[links[i].Name] = true
+		}
 	}
-	return tw.Flush()
-}
-
-// writeHost says what the host has of a network that is up.
-func writeHost(out io.Writer, h *netsetup.Status) {
-	link := map[bool]string{true: "up", false: "down"}[h.LinkUp]
-	if !h.Exists {
-		link = "no bridge " + h.Bridge
-	}
-	fmt.Fprintf(out, "link\t%s\n", link)
-	for _, a := range h.Addresses {
-		fmt.Fprintf(out, "address\t%s\n", a)
-	}
-	fmt.Fprintf(out, "ports\t%s\n", dash(strings.Join(h.Ports, " ")))
-	fmt.Fprintf(out, "dnsmasq\t%s\n", h.DNSMasq)
-	for _, p := range h.DHCP {
-		fmt.Fprintf(out, "DHCP\t%s to %s, %d in use\n", p.From, p.To, p.InUse)
-	}
-	for _, l := range h.Lacks {
-		fmt.Fprintf(out, "without\t%s (the kernel lacks %s)\n", l.Step, strings.Join(l.Modules, " "))
-	}
-	for _, m := range h.Missing {
-		fmt.Fprintf(out, "missing\t%s\n", m)
-	}
-}
-
-// words returns how the rules are laid out.
-func (f firewallStatus) words() string {
-	words := f.Backend + ", layout " + f.Layout
-	if f.Names != string(backends.VnetcNames) {
-		words += ", names of " + f.Names
-	}
-	if f.Strict {
-		words += ", strict isolation"
-	}
-	return words
-}
-
-// countText returns a figure in words; where the network has none of its own, that of all together.
-func countText(c, together *backends.Count) string {
-	if c == nil {
-		return "counted for all networks together: " + countText(together, nil)
-	}
-	return plural(int(c.Packets), "packet") + ", " + plural(int(c.Bytes), "byte")
+	return names
 }

@@ -118,7 +118,7 @@ func (u *hostRun) end(bad, all int, is string) error {
 
 // printPlans prints what would be done. The answer is no if there is anything.
 func (u *hostRun) printPlans(format string, results []*result) error {
-	rules, found, err := firewall.Compare(u.wanted.program, u.target)
+	rules, found, err := firewall.Drifts(u.wanted.program, u.target)
 	if err != nil {
 		return hostf("%v", err)
 	}

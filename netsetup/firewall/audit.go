@@ -43,8 +43,18 @@ func (a Audit) InStep() bool {
 	return !slices.ContainsFunc(a.Drifts, func(d Drift) bool { return d.Kind != Ahead })
 }
 
-// Compare says how what the target holds differs from p. It changes nothing.
+// Compare says how what the target holds differs from p, and what that does to packets. It changes nothing.
 func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
+	a, found, err := Drifts(p, t)
+	if err == nil && !a.InStep() {
+		a.meant.Links = p.Links
+		a.Changes = prove.Change(a.meant, a.held)
+	}
+	return a, found, err
+}
+
+// Drifts is Compare without Changes: of a thousand networks whose rules are gone these are a million.
+func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 	rules, found := t.Loader.Lower(p, t.Options)
 	if found.HasErrors() {
 		return Audit{}, found, nil
@@ -76,10 +86,7 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 	if err != nil {
 		return Audit{}, found, err
 	}
-	if a.Drifts = append(a.Drifts, strays...); !a.InStep() {
-		meant.Links = p.Links
-		a.Changes = prove.Change(meant, held)
-	}
+	a.Drifts = append(a.Drifts, strays...)
 	return a, found, nil
 }
 

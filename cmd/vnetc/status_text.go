@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+)
+
+// rules says in a word how the network's rules are.
+func (n networkStatus) rules() string {
+	switch {
+	case n.Firewall == nil:
+		return "none"
+	case n.Firewall.InStep:
+		return "in step"
+	}
+	return "drifted"
+}
+
+// upWord says in a word whether the network is up.
+func (n networkStatus) upWord() string {
+	if n.Host != nil && len(n.Host.Missing) > 0 {
+		return "in part"
+	}
+	return isUp[n.Up]
+}
+
+func (all jsonStatus) writeTable(out io.Writer) error {
+	if len(all.Networks) == 0 {
+		_, err := fmt.Fprintln(out, "no network is in force")
+		return err
+	}
+	tw := tabwriter.NewWriter(out, 2, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "NAME\tUP\tMODE\tBACKEND\tRULES\tPACKETS IN\tBYTES IN\tPACKETS OUT\tBYTES OUT\tAPPLIED\tFILE")
+	for _, n := range all.Networks {
+		backend, traffic := "-", firewall.Traffic{}
+		if n.Firewall != nil {
+			backend, traffic = n.Firewall.Backend, n.Firewall.Traffic
+		}
+		cells := []string{n.Name, n.upWord(), n.Mode, backend, n.rules()}
+		for _, c := range []*backends.Count{traffic.In, traffic.Out} {
+			if c == nil {
+				cells = append(cells, "-", "-")
+				continue
+			}
+			cells = append(cells, fmt.Sprint(c.Packets), fmt.Sprint(c.Bytes))
+		}
+		fmt.Fprintln(tw, strings.Join(append(cells, n.Applied.Format(timeFormat), n.File), "\t"))
+	}
+	return tw.Flush()
+}
+
+func (all jsonStatus) writeDetails(out io.Writer) error {
+	tw := tabwriter.NewWriter(out, 2, 0, 2, ' ', 0)
+	for i, n := range all.Networks {
+		if i > 0 {
+			fmt.Fprintln(tw)
+		}
+		fmt.Fprintf(tw, "network\t%s\n", n.Name)
+		fmt.Fprintf(tw, "mode\t%s\n", n.Mode)
+		if n.Bridge != "" {
+			fmt.Fprintf(tw, "bridge\t%s\n", n.Bridge)
+		}
+		fmt.Fprintf(tw, "applied\t%s from %s\n", n.Applied.Format(timeFormat), n.File)
+		if n.Host != nil {
+			writeHost(tw, n.Host)
+		}
+		if n.Firewall == nil {
+			fmt.Fprintf(tw, "rules\tnone in mode %s\n", n.Mode)
+			continue
+		}
+		fmt.Fprintf(tw, "rules\t%s\n", n.rules())
+		fmt.Fprintf(tw, "back end\t%s\n", n.Firewall.words())
+		t := n.Firewall.Traffic
+		fmt.Fprintf(tw, "in\t%s\n", countText(t.In, all.Together.In))
+		fmt.Fprintf(tw, "out\t%s\n", countText(t.Out, all.Together.Out))
+		fmt.Fprintf(tw, "between guests\t%s\n", countText(t.Between, all.Together.Between))
+		fmt.Fprintf(tw, "refused\t%s\n", countText(t.Refused, all.Together.Refused))
+	}
+	return tw.Flush()
+}
+
+// writeHost says what the host has of a network that is up.
+func writeHost(out io.Writer, h *netsetup.Status) {
+	link := map[bool]string{true: "up", false: "down"}[h.LinkUp]
+	if !h.Exists {
+		link = "no bridge " + h.Bridge
+	}
+	fmt.Fprintf(out, "link\t%s\n", link)
+	for _, a := range h.Addresses {
+		fmt.Fprintf(out, "address\t%s\n", a)
+	}
+	fmt.Fprintf(out, "ports\t%s\n", dash(strings.Join(h.Ports, " ")))
+	fmt.Fprintf(out, "dnsmasq\t%s\n", h.DNSMasq)
+	for _, p := range h.DHCP {
+		fmt.Fprintf(out, "DHCP\t%s to %s, %d in use\n", p.From, p.To, p.InUse)
+	}
+	for _, l := range h.Lacks {
+		fmt.Fprintf(out, "without\t%s (the kernel lacks %s)\n", l.Step, strings.Join(l.Modules, " "))
+	}
+	for _, m := range h.Missing {
+		fmt.Fprintf(out, "missing\t%s\n", m)
+	}
+}
+
+// words returns how the rules are laid out.
+func (f firewallStatus) words() string {
+	words := f.Backend + ", layout " + f.Layout
+	if f.Names != string(backends.VnetcNames) {
+		words += ", names of " + f.Names
+	}
+	if f.Strict {
+		words += ", strict isolation"
+	}
+	return words
+}
+
+// countText returns a figure in words; where the network has none of its own, that of all together.
+func countText(c, together *backends.Count) string {
+	if c == nil {
+		return "counted for all networks together: " + countText(together, nil)
+	}
+	return plural(int(c.Packets), "packet") + ", " + plural(int(c.Bytes), "byte")
+}
