@@ -169,3 +169,25 @@ func TestKernelForeignWriter(t *testing.T) {
 	}
 	t.Logf("%d writes of another beside 60 loads", n)
 }
+
+// TestExplain: what is missing is named only where something is.
+func TestExplain(t *testing.T) {
+	for _, tt := range []struct {
+		err   error
+		wants string // empty if nothing is to be added
+	}{
+		{nil, ""},
+		{unix.ENOENT, ""},
+		{&RefusedError{Seq: 3, Errno: unix.EINVAL}, ""},
+		{&RefusedError{Seq: 3, Errno: unix.EOPNOTSUPP}, ""},
+		{&RefusedError{Seq: 1, Errno: unix.EPERM}, "CAP_NET_ADMIN"},
+		{fmt.Errorf("ask nf_tables: %w", unix.EPERM), "CAP_NET_ADMIN"},
+		{unix.EPROTONOSUPPORT, "CONFIG_NF_TABLES"},
+		{unix.EINVAL, "CONFIG_NF_TABLES"}, // nfnetlink's answer to a subsystem that it doesn't have
+	} {
+		got := explain(tt.err)
+		if tt.wants == "" && got != tt.err || tt.wants != "" && !strings.Contains(got.Error(), tt.wants) {
+			t.Errorf("explain(%v) = %v, want %q in it", tt.err, got, tt.wants)
+		}
+	}
+}

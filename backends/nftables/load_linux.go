@@ -24,11 +24,15 @@ func (Loader) Available() error {
 	return explain(err)
 }
 
-// explain says what is missing where an errno alone would not.
+// explain says what is missing where an errno alone would not. A message that nf_tables refuses is one that it has understood
+// to be its own.
 func explain(err error) error {
+	var refused *RefusedError
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("nf_tables: %w: CAP_NET_ADMIN over this network namespace is needed", err)
+	case errors.As(err, &refused):
+		return err
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("nf_tables: %w: this kernel has none (CONFIG_NF_TABLES)", err)
 	}
