@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Collisions returns what of the host stands in the network's way: addresses and routes that overlap with its subnets, and
-// services at the ports that its DHCP and DNS need. It is pure. What the network's own bridge has doesn't count. Listeners
+// Collisions returns what of the host stands in the network's way: addresses and routes that overlap with its subnets,
+// routes that the host would lose by forwarding IPv6, and services at the ports that its DHCP and DNS need. It is pure. What the network's own bridge has doesn't count. Listeners
 // come from [ReadListeners] and may be left out; those of the processes in own don't count either. That the bridge's name
 // is free is for [PlanUp] to say.
 func Collisions(l *ir.Link, f *Facts, listeners []Listener, own ...int) (found []Problem) {
@@ -26,6 +26,7 @@ func Collisions(l *ir.Link, f *Facts, listeners []Listener, own ...int) (found [
 	for _, r := range l.Routes {
 		found = append(found, c.sameRoute(r.Dest.Masked())...)
 	}
+	found = append(found, c.lostRoutes()...)
 	for _, s := range listeners {
 		if slices.Contains(own, s.PID) {
 			continue
@@ -80,6 +81,21 @@ func (c collider) sameRoute(dest netip.Prefix) (found []Problem) {
 				Fix:  "remove the <route> from the network, or the route from the host",
 			})
 		}
+	}
+	return found
+}
+
+// lostRoutes returns the devices that would lose their way out, which libvirt refuses as well.
+func (c collider) lostRoutes() (found []Problem) {
+	if c.link.Mode == ir.ModeNone || !has6(c.link) {
+		return nil
+	}
+	for _, name := range c.facts.LosesRoutes() {
+		found = append(found, Problem{
+			What: fmt.Sprintf("network %s has the host forward IPv6, and %s has its IPv6 routes by router advertisement", c.link.Name, name),
+			Why:  "a host that forwards drops such routes, and would be cut off",
+			Fix:  fmt.Sprintf("sysctl -w net.ipv6.conf.%s.accept_ra=2 keeps them", name),
+		})
 	}
 	return found
 }

@@ -56,6 +56,7 @@ func changes() map[string][2]*ir.Link {
 func TestKernelChange(t *testing.T) {
 	for name, way := range changes() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // the kernel makes each wait for itself
 			straight := newHost(t)
 			straight.up(way[1], Options{MAC: testMAC})
 			h := newHost(t)
@@ -86,6 +87,7 @@ var errInjected = errors.New("injected")
 func TestKernelFailure(t *testing.T) {
 	for name, way := range changes() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // the kernel makes each wait for itself
 			h := newHost(t)
 			if way[0] != nil {
 				h.up(way[0], Options{MAC: testMAC})
@@ -128,6 +130,7 @@ func undo(t *testing.T, steps []Step) {
 func TestKernelKill(t *testing.T) {
 	for name, way := range changes() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // the kernel makes each wait for itself
 			straight := newHost(t)
 			straight.up(way[1], Options{MAC: testMAC})
 			want := straight.shown("virbr7")

@@ -20,6 +20,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
+// Kernel tests look at the host with ip(8), bridge(8) and tc(8), never with what they test.
 func TestMain(m *testing.M) { netnstest.Main(m) }
 
 // host is a namespace where networks come up, looked at with ip(8).
@@ -95,9 +96,8 @@ func (h host) wantNothing(l *ir.Link, o Options) {
 // dump is everything of the host that a network could change, sorted: the order of addresses and routes is the kernel's.
 func (h host) dump() string {
 	h.t.Helper()
-	all := h.Exec("ip", "-d", "-o", "link") + h.Exec("ip", "-o", "addr") + h.Exec("ip", "route", "show", "table", "all") +
-		h.Exec("ip", "-6", "route", "show", "table", "all") + h.Exec("bridge", "-d", "link") +
-		h.Exec("tc", "qdisc") + h.sysctls()
+	const show = "ip -d -o link && ip -o addr && ip route show table all && ip -6 route show table all && bridge -d link && tc qdisc"
+	all := h.Exec("sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; "+show) + h.sysctls()
 	var kept []string
 	for line := range strings.Lines(all) {
 		if !changing(line) {

@@ -59,7 +59,16 @@ type Problem struct {
 }
 
 // Error says it in one line.
-func (p Problem) Error() string { return fmt.Sprintf("%s: %s; %s", p.What, p.Why, p.Fix) }
+func (p Problem) Error() string {
+	text := p.What
+	if p.Why != "" {
+		text += ": " + p.Why
+	}
+	if p.Fix != "" {
+		text += "; " + p.Fix
+	}
+	return text
+}
 
 // Warning is the error of a step that is done where the kernel can: the network works without it.
 type Warning struct {

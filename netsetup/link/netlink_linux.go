@@ -68,17 +68,23 @@ const nlaTypeMask = 0x3fff
 // attributes are the attributes of a message by their kind.
 type attributes map[int][]byte
 
-// parse reads attributes. What the kernel sends is well-formed; should it not be, what can be read counts.
+// parse reads attributes: length and kind in 16 bits each, then the value, then what is missing to a multiple of four. What
+// the kernel sends is well-formed; should it not be, what stands before the fault counts.
 func parse(b []byte) attributes {
-	list, _ := nl.ParseRouteAttr(b)
 	found := attributes{}
-	for _, a := range list {
-		found[int(a.Attr.Type&nlaTypeMask)] = a.Value
+	for len(b) >= unix.SizeofRtAttr {
+		length := int(binary.NativeEndian.Uint16(b))
+		if length < unix.SizeofRtAttr || length > len(b) {
+			break
+		}
+		kind := binary.NativeEndian.Uint16(b[2:])
+		found[int(kind&nlaTypeMask)] = b[unix.SizeofRtAttr:length:length]
+		b = b[min((length+3)&^3, len(b)):]
 	}
 	return found
 }
 
-func (a attributes) has(kind int) bool { return a[kind] != nil }
+func (a attributes) has(kind int) bool { _, ok := a[kind]; return ok }
 
 func (a attributes) nest(kind int) attributes { return parse(a[kind]) }
 

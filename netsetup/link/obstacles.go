@@ -70,7 +70,7 @@ func (f *Facts) describe(d Device) string {
 		}
 	}
 	if ports > 0 {
-		what += fmt.Sprintf(", %d ports", ports)
+		what += fmt.Sprintf(", ports: %d", ports)
 	}
 	return what
 }
