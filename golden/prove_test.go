@@ -203,3 +203,35 @@ func TestDeadByTheBook(t *testing.T) {
 		t.Errorf("dead rules by group (-want +got):\n%s", diff)
 	}
 }
+
+// TestChangeUpTo: a change between every two networks is told by a few, each of them one of all.
+func TestChangeUpTo(t *testing.T) {
+	var documents []string
+	for i := range 5 {
+		documents = append(documents, fmt.Sprintf("<network><name>n%d</name><bridge name='br%d'/><ip address='10.1.%d.1' prefix='24'/></network>", i, i, i))
+	}
+	before, after := compiled(t, false, documents...), compiled(t, false, documents...)
+	open := after.Group(ir.FWI)
+	open.Rules = append([]ir.Rule{{Family: ir.IPv4, Verdict: ir.Accept{}}}, open.Rules...)
+	all := prove.Change(before, after)
+	if same, more := prove.ChangeUpTo(before, after, len(all)); more || len(same) != len(all) {
+		t.Errorf("%d of %d, more %v", len(same), len(all), more)
+	}
+	known := make(map[string]bool)
+	for _, d := range all {
+		known[d.String()] = true
+	}
+	few, more := prove.ChangeUpTo(before, after, 2)
+	if !more || len(few) == 0 || len(few) >= len(all) {
+		t.Errorf("%d of %d, more %v", len(few), len(all), more)
+	}
+	kinds := make(map[string]int)
+	for _, d := range few {
+		if kinds[d.Was+d.Now]++; kinds[d.Was+d.Now] > 4 { // 2 for each way through the host
+			t.Errorf("one too many: %v", d)
+		}
+		if !known[d.String()] {
+			t.Errorf("not one of all: %v", d)
+		}
+	}
+}

@@ -125,6 +125,7 @@ type (
 		InStep  bool              `json:"in_step"`
 		Drift   []jsonDrift       `json:"drift"`
 		Packets []jsonDriftEffect `json:"packets"`
+		More    bool              `json:"more_packets"` // true if others of the same kinds are left out
 		Diff    string            `json:"diff,omitempty"`
 		Taken   []jsonPlace       `json:"taken_over,omitempty"` // what would go
 	}
@@ -147,7 +148,7 @@ type (
 
 func printAudit(s streams, format string, a firewall.Audit, taken []place) error {
 	if format == "json" {
-		doc := jsonAudit{InStep: a.InStep(), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{}, Diff: a.Diff(), Taken: jsonPlaces(taken)}
+		doc := jsonAudit{InStep: a.InStep(), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{}, More: a.More, Diff: a.Diff(), Taken: jsonPlaces(taken)}
 		for _, d := range a.Drifts {
 			j := jsonDrift{Kind: string(d.Kind), Chain: d.Chain, Rule: d.Rule}
 			if d.Of != nil {
@@ -187,6 +188,9 @@ func printAudit(s streams, format string, a firewall.Audit, taken []place) error
 			fmt.Fprintf(s.out, "  %s from %s to %s (%s): is %s, should be %s\n", p, c.From, c.To, c.Family, c.Now, c.Was)
 		}
 		fmt.Fprintf(s.out, "    for example %s\n", c.Example)
+	}
+	if a.More {
+		fmt.Fprintln(s.out, "  and the same between other networks")
 	}
 	_, err := fmt.Fprintf(s.err, "%s; vnetc apply mends it\n", plural(mend, "difference"))
 	return orHost(err)

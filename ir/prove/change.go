@@ -3,6 +3,7 @@ package prove
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 
@@ -36,6 +37,14 @@ func (d Difference) String() string {
 // and where they go; places are those of both programs. Those with foreign addresses come last. Nothing is returned for packets that have the same fate. Fates that
 // hang on rules which are not modelled are told as unknown.
 func Change(a, b *ir.Program) []Difference {
+	all, _ := ChangeUpTo(a, b, math.MaxInt)
+	return all
+}
+
+// ChangeUpTo is Change that tells no more than most differences of each kind: of one family and one way through the host,
+// from one fate to another. One rule can make a difference between every two of a thousand networks. More is true if there
+// are others.
+func ChangeUpTo(a, b *ir.Program, most int) (all []Difference, more bool) {
 	links := append([]*ir.Link(nil), b.Links...)
 	known := make(map[string]bool)
 	for _, l := range links {
@@ -46,17 +55,17 @@ func Change(a, b *ir.Program) []Difference {
 			links = append(links, l)
 		}
 	}
-	var all []Difference
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		s := newSpace(family, a, b)
-		c := &changes{space: s, places: newAtlas(s, links)}
+		c := &changes{space: s, places: newAtlas(s, links), most: most}
 		ma, mb := newModel(s, a), newModel(s, b)
 		for _, w := range ways {
 			all = append(all, c.in(w, ma.fates(w), mb.fates(w))...)
 		}
+		more = more || c.more
 	}
 	slices.SortStableFunc(all, func(a, b Difference) int { return cmp.Compare(rank(a), rank(b)) })
-	return all
+	return all, more
 }
 
 // rank puts differences of packets with foreign addresses behind the others.
@@ -71,6 +80,8 @@ func rank(d Difference) int {
 type changes struct {
 	*space
 	places *atlas
+	most   int  // of one kind
+	more   bool // true if there were more of a kind
 }
 
 // in returns the differences of packets that go way w.
@@ -97,6 +108,10 @@ func (c *changes) byPlace(set node, was, now string) []Difference {
 			packets := c.and(part, c.places.by(to, dest))
 			if packets == never {
 				continue
+			}
+			if len(all) == c.most {
+				c.more = true
+				return all
 			}
 			usual := c.and(packets, c.and(c.places.from(from), c.places.to(to)))
 			if usual != never {

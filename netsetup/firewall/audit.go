@@ -33,10 +33,14 @@ type Drift struct {
 type Audit struct {
 	Drifts  []Drift
 	Changes []prove.Difference // what the drift does to packets, Was being as meant and Now as held
+	More    bool               // More is true if there are other changes of the same kinds, between other networks.
 
 	target      Target
 	meant, held *ir.Program
 }
+
+// maxChanges is how many changes of each kind are told: one rule may change what happens between every two networks.
+const maxChanges = 10
 
 // InStep is true if there is nothing to mend. Rules of others that stand ahead of ours are not ours to mend.
 func (a Audit) InStep() bool {
@@ -48,12 +52,12 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 	a, found, err := Drifts(p, t)
 	if err == nil && !a.InStep() {
 		a.meant.Links = p.Links
-		a.Changes = prove.Change(a.meant, a.held)
+		a.Changes, a.More = prove.ChangeUpTo(a.meant, a.held, maxChanges)
 	}
 	return a, found, err
 }
 
-// Drifts is Compare without Changes: of a thousand networks whose rules are gone these are a million.
+// Drifts is Compare without Changes, which take longest.
 func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 	rules, found := t.Loader.Lower(p, t.Options)
 	if found.HasErrors() {
