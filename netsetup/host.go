@@ -9,6 +9,7 @@ import (
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/netsetup/bus"
+	"github.com/vnetc/vnetc/netsetup/dnsmasq"
 	"github.com/vnetc/vnetc/netsetup/link"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
@@ -20,7 +21,8 @@ type Host struct {
 	Dir       string                  // the state folder
 	Lacks     map[string][]state.Lack // what the kernel lacked before, by network
 	Checksum  bool                    // Checksum is true if no rule of the firewall fills in the checksums of DHCP answers.
-	listeners []link.Listener
+	listeners []link.Listener         // read when they are needed first
+	listened  bool
 	servers   servers
 	user      *userFound
 	stops     stopping
@@ -37,9 +39,6 @@ func ReadHost(dir string) (*Host, error) {
 	h := &Host{Dir: dir}
 	var err error
 	if h.Facts, err = link.ReadFacts(); err != nil {
-		return nil, err
-	}
-	if h.listeners, err = link.ReadListeners(portDNS, portDHCP); err != nil {
 		return nil, err
 	}
 	if h.Bus, err = bus.Open(); err != nil {
@@ -65,7 +64,11 @@ func (h *Host) Devices() map[string]bool {
 func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 	problems := link.CheckDevices(l, h.Facts, os.DirFS("/sys"))
 	if l.Mode.Managed() {
-		problems = append(problems, link.Collisions(l, h.Facts, h.listeners, h.servers.pids()...)...)
+		listeners, err := h.others(l)
+		if err != nil {
+			problems = append(problems, link.Problem{What: err.Error()})
+		}
+		problems = append(problems, link.Collisions(l, h.Facts, listeners, h.servers.pids()...)...)
 	}
 	plan, more := link.PlanUp(l, h.Facts, link.Options{MAC: mac, Checksum: h.Checksum && l.Mode.Filtered()})
 	if problems = append(problems, more...); len(problems) > 0 {
@@ -88,6 +91,28 @@ func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 	}
 	h.leave(&p)
 	return p, problems
+}
+
+// others returns who listens at the ports that the network's dnsmasq needs; nobody if it runs, and so has them. Looking for the
+// processes behind sockets takes longer than all else that is read of the host.
+func (h *Host) others(l *ir.Link) ([]link.Listener, error) {
+	if !dnsmasq.Needed(l) || h.serves(l.Name) {
+		return nil, nil
+	}
+	if h.listened {
+		return h.listeners, nil
+	}
+	var err error
+	h.listeners, err = link.ReadListeners(portDNS, portDHCP)
+	h.listened = err == nil
+	return h.listeners, err
+}
+
+// serves is true if the dnsmasq of the network called name runs.
+func (h *Host) serves(name string) bool {
+	paths, err := dnsmasq.At(h.Dir, name)
+	_, runs := h.servers[paths.Conf]
+	return err == nil && runs
 }
 
 // zone adds the step that puts the bridge into its zone of firewalld.
