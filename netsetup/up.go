@@ -13,8 +13,9 @@ type Plan struct {
 	Before, After []Step
 	Notes         []string     // what the network asks for and no step does, and why
 	Lacks         []state.Lack // steps left out because the kernel couldn't do them before
-	// Forwarding lists the sysctls that the network needs to be 1 while it is up.
-	Forwarding []string
+	// Forwarding lists the sysctls that the network needs to be 1 while it is up; Held those that it needs as it is before,
+	// and so goes on needing if its change fails. Held is empty for a network that is not up.
+	Forwarding, Held []string
 }
 
 // Firewall is the rules of the networks at hand, beside those of others that are in force.
@@ -59,7 +60,7 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 			blame(runs, fmt.Errorf("take the rules back: %w", err))
 		}
 	}
-	if err := forwarding.release(needs(plans, runs)); err != nil {
+	if err := forwarding.release(append(needs(plans, runs), held(plans, runs)...)); err != nil {
 		blame(runs, err)
 	}
 	return outcomes(runs)
@@ -116,6 +117,16 @@ func needs(plans []Plan, runs []run) []string {
 			if runs[i].Err == nil && !slices.Contains(paths, path) {
 				paths = append(paths, path)
 			}
+		}
+	}
+	return paths
+}
+
+// held returns the sysctls that networks whose change has failed need as before.
+func held(plans []Plan, runs []run) (paths []string) {
+	for i, p := range plans {
+		if runs[i].Err != nil {
+			paths = append(paths, p.Held...)
 		}
 	}
 	return paths

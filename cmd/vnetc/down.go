@@ -50,22 +50,17 @@ that is not up; 3 the host refused or failed.`,
 }
 
 func down(s streams, f *downFlags, names []string) error {
-	dir, known, err := f.open(s)
+	u, err := openHostRun(s, f.hostFlags)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	u, err := newHostRun(s, f.hostFlags, dir, known)
-	if err != nil {
-		return err
-	}
-	defer u.host.Close()
+	defer u.close()
 	up := u.up()
 	if f.all {
 		names = up
 	}
 	var rest []state.Network
-	for _, n := range known {
+	for _, n := range u.known {
 		if !slices.Contains(names, n.Name) {
 			rest = append(rest, n)
 		}

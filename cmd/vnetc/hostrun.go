@@ -38,12 +38,31 @@ func newHostRun(s streams, f *hostFlags, dir *state.Dir, known []state.Network) 
 	if u.target, u.others, err = f.target(); err != nil {
 		return nil, err
 	}
-	if u.host, err = netsetup.ReadHost(f.stateDir); err != nil {
+	if u.host, err = netsetup.ReadHost(dir.Path()); err != nil {
 		return nil, hostf("%v", err)
 	}
 	u.host.Lacks = dir.Lacks()
 	u.host.Checksum = u.target.Loader.Name() == (nftables.Backend{}).Name()
 	return u, nil
+}
+
+// openHostRun takes the lock on the state folder and reads the host. The caller has to close the run.
+func openHostRun(s streams, f *hostFlags) (*hostRun, error) {
+	dir, known, err := f.open(s)
+	if err != nil {
+		return nil, err
+	}
+	u, err := newHostRun(s, f, dir, known)
+	if err != nil {
+		dir.Close()
+	}
+	return u, err
+}
+
+// close gives the lock back.
+func (u *hostRun) close() {
+	u.host.Close()
+	u.dir.Close()
 }
 
 // all returns the names of the wanted networks.
@@ -122,15 +141,33 @@ func (u *hostRun) note(failed []string) error {
 	return nil
 }
 
-// forwarding returns the sysctls that networks share, with what networks that are up and not among names need.
+// forwarding returns the sysctls that networks share, with what networks that are up and not among names need. Those that
+// were refused need what they needed before.
 func (u *hostRun) forwarding(names []string) *netsetup.Forwarding {
 	f := &netsetup.Forwarding{Dir: u.dir}
 	for i, n := range u.wanted.notes {
-		if n.Up && !slices.Contains(names, n.Name) {
+		switch {
+		case slices.Contains(names, n.Name):
+		case slices.Contains(u.refused, n.Name):
+			f.Others = append(f.Others, u.held(n.Name)...)
+		case n.Up:
 			f.Others = append(f.Others, netsetup.ForwardingOf(u.link(i))...)
 		}
 	}
 	return f
+}
+
+// held returns the sysctls that the network called name needs as it was before this run; none if it was not up.
+func (u *hostRun) held(name string) []string {
+	i := slices.IndexFunc(u.known, func(n state.Network) bool { return n.Name == name })
+	if i < 0 || !u.known[i].Up {
+		return nil
+	}
+	before := want(&diag.Sources{}, u.known[i:i+1], netxml.Options{}, false)
+	if before.found.HasErrors() {
+		return nil
+	}
+	return netsetup.ForwardingOf(before.program.Links[0])
 }
 
 // link returns the link of the i-th wanted network.

@@ -246,20 +246,18 @@ func open(t *testing.T, dir string) {
 func (g *ground) snapshot() string {
 	g.host.t.Helper()
 	var all strings.Builder
-	for _, cmd := range []string{
-		"ip -d link", "ip addr", "ip route show table all", "ip -6 route show table all", "ip rule", "nft list ruleset", "iptables-save", "ip6tables-save", "iptables-legacy-save",
-		"sysctl -ae --pattern ^net\\.ipv[46]\\.(ip_forward|conf)",
-	} {
-		words := strings.Fields(cmd)
-		out := g.ns.Exec(words[0], words[1:]...)
-		for line := range strings.Lines(out) {
-			if !strings.HasPrefix(line, "#") { // iptables-save's clock
-				all.WriteString(line)
-			}
+	out := g.ns.Exec("sh", "-ec", `ip -d link; ip addr; ip route show table all; ip -6 route show table all; ip rule; nft list ruleset
+		iptables-save; ip6tables-save; iptables-legacy-save
+		grep -r . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf 2>/dev/null || true`)
+	for line := range strings.Lines(out) {
+		if !strings.HasPrefix(line, "#") { // iptables-save's clock
+			all.WriteString(line)
 		}
 	}
-	ps := g.ns.Exec("sh", "-c", `for p in /proc/[0-9]*; do tr '\0' ' ' <$p/cmdline 2>/dev/null | grep -F `+g.state+` | grep ^dnsmasq; done; true`)
-	all.WriteString(ps)
+	for _, pid := range g.servers() {
+		line, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+		fmt.Fprintf(&all, "%q\n", line)
+	}
 	err := filepath.WalkDir(g.state, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && d.Name() != "lock" {
 			fmt.Fprintln(&all, path)
@@ -271,6 +269,20 @@ func (g *ground) snapshot() string {
 	}
 	expiry := regexp.MustCompile(`expires \d+sec|valid_lft \d+sec|preferred_lft \d+sec`)
 	return expiry.ReplaceAllString(all.String(), "")
+}
+
+// servers lists the processes of dnsmasq that read files of the state folder.
+func (g *ground) servers() (pids []string) {
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		g.host.t.Fatal(err)
+	}
+	for _, path := range lines {
+		if line, _ := os.ReadFile(path); bytes.HasPrefix(line, []byte("dnsmasq\x00")) && bytes.Contains(line, []byte(g.state+"/")) {
+			pids = append(pids, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return pids
 }
 
 // TestKernelDownLeavesNothing: after down the host is what it was, links, sysctls, rules, processes and files.

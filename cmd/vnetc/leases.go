@@ -62,7 +62,7 @@ func leases(s streams, f *hostFlags, format string, names []string) error {
 		if !n.Up || len(names) > 0 && !slices.Contains(names, n.Name) {
 			continue
 		}
-		found, err := netsetup.Leases(f.stateDir, n.Name)
+		found, err := netsetup.Leases(dir.Path(), n.Name)
 		if err != nil {
 			damaged = hostf("%v", err)
 		}

@@ -65,31 +65,11 @@ usage; 3 the host refused or failed.`,
 }
 
 func up(s streams, f *upFlags, paths []string) error {
-	given, err := readSources(s.in, paths)
+	u, results, err := planUp(s, f, paths)
 	if err != nil {
 		return err
 	}
-	dir, known, err := f.open(s)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	u, err := newHostRun(s, f.hostFlags, dir, known)
-	if err != nil {
-		return err
-	}
-	defer u.host.Close()
-	opts := f.networkFlags.options()
-	opts.Taken = u.host.Devices()
-	u.wanted = want(given, known, opts, false)
-	if err := report(s, u.wanted.src, u.wanted.found, false); err != nil {
-		return err
-	}
-	fresh := u.given(given)
-	if err := u.host.FindServers(u.all()); err != nil {
-		return hostf("%v", err)
-	}
-	results := u.plan(fresh)
+	defer u.close()
 	if f.dryRun {
 		return u.printPlans(f.format.value, results)
 	}
@@ -97,6 +77,31 @@ func up(s streams, f *upFlags, paths []string) error {
 		return err
 	}
 	return u.printUp(f.format.value, results)
+}
+
+// planUp reads the networks and the host, and plans what is missing. Without an error the caller has to close the run.
+func planUp(s streams, f *upFlags, paths []string) (*hostRun, []*result, error) {
+	given, err := readSources(s.in, paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := openHostRun(s, f.hostFlags)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := f.networkFlags.options()
+	opts.Taken = u.host.Devices()
+	u.wanted = want(given, u.known, opts, false)
+	if err := report(s, u.wanted.src, u.wanted.found, false); err != nil {
+		u.close()
+		return nil, nil, err
+	}
+	fresh := u.given(given)
+	if err := u.host.FindServers(u.all()); err != nil {
+		u.close()
+		return nil, nil, hostf("%v", err)
+	}
+	return u, u.plan(fresh), nil
 }
 
 // result is one network that is brought up or taken down, and what became of it.
@@ -154,12 +159,14 @@ func (u *hostRun) macOf(l *ir.Link, n state.Network) net.HardwareAddr {
 // down and the next up know what may be there.
 func (u *hostRun) bringUp(results []*result) error {
 	var plans []netsetup.Plan
-	var refused []string
+	var planned, refused []string
 	for _, r := range results {
 		if len(r.problems) > 0 {
 			refused = append(refused, r.Name)
 		} else {
+			r.plan.Held = u.held(r.Name)
 			plans = append(plans, r.plan)
+			planned = append(planned, r.Name)
 		}
 	}
 	if len(plans) == 0 {
@@ -169,7 +176,7 @@ func (u *hostRun) bringUp(results []*result) error {
 	if err := u.note(refused); err != nil {
 		return err
 	}
-	outcomes := netsetup.Up(plans, u, u.forwarding(names(results)))
+	outcomes := netsetup.Up(plans, u, u.forwarding(planned))
 	u.fill(results, outcomes)
 	failed := refused
 	for _, o := range outcomes {

@@ -50,6 +50,10 @@ func Open(path string, wait time.Duration) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
+	path, err := resolve(path)
+	if err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
 	lock, err := takeLock(filepath.Join(path, "lock"), wait)
 	if err != nil {
 		return nil, err
@@ -61,6 +65,19 @@ func Open(path string, wait time.Duration) (*Dir, error) {
 	}
 	return d, nil
 }
+
+// resolve returns the one full path of a folder, without symbolic links: what is known by its path, such as a process in whose
+// command line it stands, is known however the folder was spelled.
+func resolve(path string) (string, error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(full)
+}
+
+// Path returns the folder's one full path, without symbolic links.
+func (d *Dir) Path() string { return d.path }
 
 // Close gives the lock back.
 func (d *Dir) Close() error { return d.lock.Close() }
