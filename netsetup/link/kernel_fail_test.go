@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -80,10 +81,8 @@ func TestKernelChange(t *testing.T) {
 	}
 }
 
-var errInjected = errors.New("injected")
-
-// TestKernelFailure has each way fail at each step, before the step did anything and after all that it did, and undoes the
-// steps, last first: the host is as before.
+// TestKernelFailure has each way fail behind each step, and undoes the steps, last first: the host is as before. The steps
+// behind are undone as well, of which nothing was done.
 func TestKernelFailure(t *testing.T) {
 	for name, way := range changes() {
 		t.Run(name, func(t *testing.T) {
@@ -122,6 +121,27 @@ func undo(t *testing.T, steps []Step) {
 		if err := s.Undo(); err != nil {
 			t.Errorf("undo %s: %v", s, err)
 		}
+	}
+}
+
+// TestKernelHalfStep fails in the middle of a step: no device has an MTU of 70000.
+func TestKernelHalfStep(t *testing.T) {
+	h := newHost(t)
+	before := h.dump()
+	l := network(ir.ModeNAT)
+	l.MTU = 70000
+	p, _ := h.plan(l, Options{MAC: testMAC})
+	h.Do(func() {
+		if err := p.Before[0].Do(); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("%s: %v, want EINVAL", p.Before[0], err)
+		}
+		if d, err := findDevice("virbr7"); err != nil || d.Alias != "vnetc lab" {
+			t.Errorf("half-way the bridge is %+v, %v", d, err)
+		}
+		undo(t, p.Before[:1])
+	})
+	if diff := cmp.Diff(before, h.dump()); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
 	}
 }
 
