@@ -60,7 +60,9 @@ func ChangeUpTo(a, b *ir.Program, most int) (all []Difference, more bool) {
 		c := &changes{space: s, places: newAtlas(s, links), most: most}
 		ma, mb := newModel(s, a), newModel(s, b)
 		for _, w := range ways {
-			all = append(all, c.in(w, ma.fates(w), mb.fates(w))...)
+			if looked, _ := unlike(ma, mb, w); looked != never {
+				all = append(all, c.in(w, ma.fates(w, looked), mb.fates(w, looked))...)
+			}
 		}
 		more = more || c.more
 	}

@@ -66,11 +66,16 @@ func equal(a, b *ir.Program, families ir.Family, names *ir.Program, among func(*
 
 // compare is equal for one family and one way.
 func (s *space) compare(a, b *model, w way, among node) Result {
-	if sameStages(a, b, w) {
+	within := s.and(s.packets(w), among)
+	looked, ok := unlike(a, b, w)
+	if ok {
+		within = s.and(within, looked)
+		looked = within
+	}
+	if within == never {
 		return Result{Answer: Proved}
 	}
-	fa, fb := a.fates(w), b.fates(w)
-	within := s.and(s.packets(w), among)
+	fa, fb := a.fates(w, looked), b.fates(w, looked)
 	unmodelled := s.or(unknowns(s, fa), unknowns(s, fb))
 	differ := s.and(s.diff(within, unmodelled), s.differing(fa, fb))
 	certain := differ

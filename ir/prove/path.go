@@ -41,6 +41,7 @@ func (s *space) packets(w way) node {
 type walk struct {
 	*model
 	bases []hooked
+	among node // the packets that are looked at
 	known map[walkAt]fates
 }
 
@@ -55,8 +56,13 @@ type walkAt struct {
 	dnat, snat bool
 }
 
-// fates returns what becomes of the packets that go way w.
-func (m *model) fates(w way) fates { return m.newWalk(w).from(walkAt{}) }
+// fates returns what becomes of the packets of among that go way w. Among may be less than all packets only if none is
+// rewritten before the last base chain.
+func (m *model) fates(w way, among node) fates {
+	k := m.newWalk(w)
+	k.among = among
+	return k.from(walkAt{})
+}
 
 // through returns the packets that get through on way w. Base chains at the end of the way which end nobody, as those of NAT do,
 // are not asked: what they do to the packets does not matter here, and telling it apart can take far more.
@@ -86,7 +92,7 @@ func (k *walk) endsNobody(b hooked) bool {
 
 // newWalk returns the base chains on way w that may change a packet's fate.
 func (m *model) newWalk(w way) *walk {
-	k := &walk{model: m, known: make(map[walkAt]fates)}
+	k := &walk{model: m, among: always, known: make(map[walkAt]fates)}
 	for _, h := range w.hooks {
 		for _, b := range m.program.Bases(h) {
 			if b.Meets(m.family) && !letsAll(b) {
@@ -122,9 +128,9 @@ func (k *walk) from(at walkAt) fates {
 		return f
 	}
 	b := k.bases[at.next]
-	entering := always
+	entering := k.among
 	if b.base.Type == ir.NATType {
-		entering = k.meetsNAT(at, b.hook)
+		entering = k.and(entering, k.meetsNAT(at, b.hook))
 	}
 	if entering == never {
 		at.next++
@@ -140,7 +146,7 @@ func (k *walk) from(at walkAt) fates {
 		rest.kind = endDrop
 	}
 	k.finish(out, at, b, rest, k.and(entering, part.on))
-	k.finish(out, at, b, end{kind: endAccept}, k.not(entering))
+	k.finish(out, at, b, end{kind: endAccept}, k.diff(k.among, entering))
 	k.known[at] = out
 	return out
 }

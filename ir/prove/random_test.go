@@ -268,7 +268,7 @@ func TestFatesAgreeWithEval(t *testing.T) {
 		m := newModel(s, p)
 		all := make(map[string]fates)
 		for _, w := range ways {
-			all[w.name] = m.fates(w)
+			all[w.name] = m.fates(w, always)
 		}
 		for _, pkt := range randomPackets(r, f, 200) {
 			got, err := ir.Eval(p, pkt)

@@ -1,10 +1,6 @@
 package prove
 
-import (
-	"maps"
-
-	"github.com/vnetc/vnetc/ir"
-)
+import "github.com/vnetc/vnetc/ir"
 
 // stage is what one base chain does with the packets that come to it: a partition by how their walk through it ends, its policy
 // included.
@@ -41,25 +37,63 @@ func (m *model) stages(w way) []stage {
 	return all
 }
 
-// sameStages is true if a and b do the same, stage by stage; then they do the same on the whole way. It is a short cut: what
-// all stages do together can be far larger than what each does, the more so the more networks there are. Programs that
-// do the same in other stages are compared as a whole.
-func sameStages(a, b *model, w way) bool {
+// unlike returns the packets that some stage of a and b does not do the same to. It is a short cut: what all stages do together
+// can be far larger than what each does, the more so the more networks there are, and most packets, or all of them, meet
+// stages that do the same. Ok is false if the stages don't tell: where the programs do things in other stages, rewrite packets
+// before the last one, or have a verdict that is not modelled.
+func unlike(a, b *model, w way) (set node, ok bool) {
 	as, bs := a.stages(w), b.stages(w)
 	if len(as) != len(bs) {
-		return false
+		return always, false
 	}
+	var sets []node
+	same := true
 	for i, s := range as {
 		o := bs[i]
 		nat := s.typ == ir.NATType
-		if s.hook != o.hook || nat != (o.typ == ir.NATType) || !maps.Equal(s.ends, o.ends) {
-			return false
+		if s.hook != o.hook || nat != (o.typ == ir.NATType) {
+			return always, false
 		}
-		for e := range s.ends {
+		for e := range ends(s, o) {
 			if e.kind == endUnknown {
-				return false
+				return always, false
 			}
+			if s.ends[e] == o.ends[e] {
+				continue
+			}
+			same = false
+			sets = append(sets, a.diff(s.ends[e], o.ends[e]), a.diff(o.ends[e], s.ends[e]))
 		}
 	}
-	return true
+	if same {
+		return never, true
+	}
+	for i := range max(0, len(as)-1) {
+		if as[i].rewrites() || bs[i].rewrites() {
+			return always, false
+		}
+	}
+	return a.union(sets), true
+}
+
+// ends returns the ends of walks through either.
+func ends(a, b stage) map[end]bool {
+	all := make(map[end]bool)
+	for e := range a.ends {
+		all[e] = true
+	}
+	for e := range b.ends {
+		all[e] = true
+	}
+	return all
+}
+
+// rewrites is true if packets that go on are others than those that came.
+func (s stage) rewrites() bool {
+	for e := range s.ends {
+		if e.kind == endNAT {
+			return true
+		}
+	}
+	return false
 }
