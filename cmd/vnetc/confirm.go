@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -90,11 +92,12 @@ func watch(s streams, path string) error {
 	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	fmt.Fprintln(s.out, "watching") // to startWatcher
+	w := watched{path: path}
 	for pause := glance; ; {
-		left, err := lookAt(path)
+		left, err := w.left()
 		ending := told.Err() != nil
-		if ending || left <= 0 && err == nil {
-			left, err = undoWaiting(s, path, ending)
+		if err == nil && (ending || left <= 0) {
+			left, err = w.undo(s, ending)
 		}
 		switch {
 		case errors.Is(err, errNothingWaits):
@@ -102,7 +105,7 @@ func watch(s streams, path string) error {
 		case ending:
 			return err
 		case err != nil:
-			pause = min(2*pause, patience)
+			pause = min(max(2*pause, glance), patience)
 		default:
 			pause = min(left, glance)
 		}
@@ -116,22 +119,39 @@ func watch(s streams, path string) error {
 // errNothingWaits says that no change waits for its confirmation.
 var errNothingWaits = errors.New("nothing waits for a confirmation")
 
-// lookAt returns how long the change in the state folder still waits.
-func lookAt(path string) (time.Duration, error) {
-	p, err := state.ReadPending(path)
+// watched is the change that a process waits for.
+type watched struct {
+	path string // of the state folder
+	file os.FileInfo
+	*state.Pending
+}
+
+// left returns how long the change still waits. The note is read anew only if it is another file: it may be large.
+func (w *watched) left() (time.Duration, error) {
+	file, err := os.Stat(state.PendingPath(w.path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, errNothingWaits
+	}
 	if err != nil {
 		return 0, err
 	}
-	if p == nil {
-		return 0, errNothingWaits
+	if w.file == nil || !os.SameFile(file, w.file) || !file.ModTime().Equal(w.file.ModTime()) {
+		p, err := state.ReadPending(w.path)
+		if err != nil {
+			return 0, err
+		}
+		if p == nil || w.file != nil && p.ID != w.ID {
+			return 0, errNothingWaits // this one was confirmed or undone
+		}
+		w.file, w.Pending = file, p
 	}
-	return p.Left()
+	return w.Left()
 }
 
-// undoWaiting takes the lock and undoes the change in the state folder if it is overdue, or at once. It returns how long the
-// change still waits: its time may have begun anew since it was looked at.
-func undoWaiting(s streams, path string, atOnce bool) (time.Duration, error) {
-	dir, err := state.Open(path, patience)
+// undo takes the lock and undoes the change if it is overdue, or at once. It returns how long the change still waits: its
+// time may have begun anew since it was looked at.
+func (w *watched) undo(s streams, atOnce bool) (time.Duration, error) {
+	dir, err := state.Open(w.path, patience)
 	if err != nil {
 		return 0, err
 	}
@@ -140,7 +160,7 @@ func undoWaiting(s streams, path string, atOnce bool) (time.Duration, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case p == nil:
+	case p == nil || p.ID != w.ID:
 		return 0, errNothingWaits
 	case atOnce:
 		return 0, undo(dir, p)

@@ -97,6 +97,16 @@ func (h *host) watchers() (pids []int) {
 	return pids
 }
 
+// unwatched waits until no more than n processes would undo a change.
+func (h *host) unwatched(n int) {
+	h.t.Helper()
+	for begin := time.Now(); len(h.watchers()) > n; time.Sleep(20 * time.Millisecond) {
+		if time.Since(begin) > 30*time.Second {
+			h.t.Fatalf("still running: %v", h.watchers())
+		}
+	}
+}
+
 // signal sends a signal to the one process that would undo the change.
 func (h *host) signal(sig syscall.Signal) {
 	h.t.Helper()
@@ -201,11 +211,7 @@ func TestKernelConfirmed(t *testing.T) {
 		h.wants(h.apply("60s"), "read back and proved", "undone in 1m0s unless you type: vnetc confirm --state-dir "+h.state)
 		held := h.all()
 		h.wants(h.run(0, "confirm"), "^kept; 1 network in force")
-		for begin := time.Now(); len(h.watchers()) > 0; time.Sleep(20 * time.Millisecond) {
-			if time.Since(begin) > 30*time.Second {
-				h.t.Fatalf("still running: %v", h.watchers())
-			}
-		}
+		h.unwatched(0)
 		if diff := cmp.Diff(held, h.all()); diff != "" {
 			h.t.Errorf("rules (-confirmed +later):\n%s", diff)
 		}
@@ -326,10 +332,28 @@ func TestKernelConfirmAtOnce(t *testing.T) {
 	h.undone(rules, notes)
 
 	h.apply("60s")
+	h.unwatched(1) // that of the first apply has gone
 	h.signal(syscall.SIGTERM)
 	h.undone(rules, notes)
 	h.run(1, "confirm", "--undo")
 	h.run(0, "apply", networks+"isolated.xml")
+}
+
+// TestKernelUnconfirmedElsewhere: what is overdue in one network namespace is not undone in another that shares the notes.
+func TestKernelUnconfirmedElsewhere(t *testing.T) {
+	here, there := provisional{host: newHost(t), backend: "nftables"}, newHost(t)
+	there.vnetc(0, "apply", networks+"default.xml")
+	rules, before := there.all(), here.all()
+	there.state = here.state
+	here.apply("500ms")
+	here.signal(syscall.SIGKILL)
+	time.Sleep(600 * time.Millisecond)
+	here.wants(there.vnetc(3, "apply", networks+"routed.xml"), "another network namespace", "remove "+here.state)
+	if diff := cmp.Diff(rules, there.all()); diff != "" {
+		t.Errorf("rules of the other namespace (-before +after):\n%s", diff)
+	}
+	here.run(0, "list")
+	here.undone(before, "")
 }
 
 // TestKernelUnconfirmedTakeOver: libvirt's rules that were taken over come back; with a daemon that may change them meanwhile

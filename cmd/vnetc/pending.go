@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,7 +68,10 @@ func (f *applyFlags) prepare(dir *state.Dir, known []state.Network, names []back
 	if err != nil {
 		return nil, err
 	}
-	p := &state.Pending{Networks: known}
+	p := &state.Pending{ID: rand.Text(), Networks: known}
+	if p.Namespace, err = state.Namespace(); err != nil {
+		return nil, err
+	}
 	if p.Rules, err = json.Marshal(before); err != nil {
 		return nil, err
 	}
@@ -128,6 +132,13 @@ func (f *hostFlags) startWatcher() error {
 
 // undo puts back the rules and the notes from before the change. It can be done again if it is interrupted.
 func undo(dir *state.Dir, p *state.Pending) error {
+	here, err := state.Namespace()
+	if err != nil {
+		return err
+	}
+	if here != p.Namespace {
+		return fmt.Errorf("it was made in another network namespace, %s, and this is %s: run vnetc there, or give each its own --state-dir", p.Namespace, here)
+	}
 	var before firewall.Before
 	if err := json.Unmarshal(p.Rules, &before); err != nil {
 		return fmt.Errorf("rules from before the change: %w", err)
@@ -157,7 +168,7 @@ func settle(s streams, dir *state.Dir) (*state.Pending, time.Duration, error) {
 		return p, left, err
 	}
 	if err := undo(dir, p); err != nil {
-		return nil, 0, fmt.Errorf("the last apply was not confirmed in time and can't be undone: %w", err)
+		return nil, 0, fmt.Errorf("the last apply was not confirmed in time and can't be undone: %w; to keep what is in force remove %s", err, dir.PendingPath())
 	}
 	fmt.Fprintln(s.err, "vnetc: the last apply was not confirmed in time; what was in force before is in force again")
 	return nil, 0, nil

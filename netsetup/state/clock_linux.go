@@ -22,3 +22,12 @@ func Since() (boot string, ago time.Duration, err error) {
 	}
 	return strings.TrimSpace(string(id)), time.Duration(ts.Nano()), nil
 }
+
+// Namespace returns the name that the kernel has for the network namespace of the calling thread, such as "net:[4026531840]".
+func Namespace() (string, error) {
+	name, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		return "", fmt.Errorf("name of this network namespace: %w", err)
+	}
+	return name, nil
+}

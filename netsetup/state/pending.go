@@ -12,10 +12,12 @@ import (
 
 // Pending is the note about a change that waits for its confirmation, with the way back.
 type Pending struct {
-	Boot     string          `json:"boot"`     // the boot that Deadline counts from
-	Deadline time.Duration   `json:"deadline"` // when it is undone, by the clock of [Since]
-	Networks []Network       `json:"networks"` // the notes from before the change
-	Rules    json.RawMessage `json:"rules"`    // the rules from before, as the caller wrote them
+	ID        string          `json:"id"`        // its own, which no other change has
+	Namespace string          `json:"namespace"` // the network namespace that was changed, as [Namespace] has it
+	Boot      string          `json:"boot"`      // the boot that Deadline counts from
+	Deadline  time.Duration   `json:"deadline"`  // when it is undone, by the clock of [Since]
+	Networks  []Network       `json:"networks"`  // the notes from before the change
+	Rules     json.RawMessage `json:"rules"`     // the rules from before, as the caller wrote them
 }
 
 // Give lets the change wait for as long as wait, from now.
@@ -58,6 +60,9 @@ func ReadPending(path string) (*Pending, error) {
 	}
 	return p, nil
 }
+
+// PendingPath returns where the folder keeps its note about a change that waits.
+func (d *Dir) PendingPath() string { return PendingPath(d.path) }
 
 // Pending returns the note about a change that waits, nil if none does.
 func (d *Dir) Pending() (*Pending, error) { return ReadPending(d.path) }
