@@ -28,12 +28,6 @@ type Host struct {
 	stops     stopping
 }
 
-// ports are those that a network's dnsmasq takes: DNS and DHCP.
-const (
-	portDNS  = 53
-	portDHCP = 67
-)
-
 // ReadHost reads what there is to know of the host; state files are below dir.
 func ReadHost(dir string) (*Host, error) {
 	h := &Host{Dir: dir}
@@ -103,7 +97,7 @@ func (h *Host) others(l *ir.Link) ([]link.Listener, error) {
 		return h.listeners, nil
 	}
 	var err error
-	h.listeners, err = link.ReadListeners(portDNS, portDHCP)
+	h.listeners, err = link.ReadListeners(link.PortDNS, link.PortDHCP, link.PortDHCPv6)
 	h.listened = err == nil
 	return h.listeners, err
 }

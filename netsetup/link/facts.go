@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -111,26 +110,6 @@ func (f *Facts) BridgeOf(name string) (Device, bool) {
 // network's name on it.
 func (d Device) Ours(name string) bool {
 	return d.Kind == "bridge" && (d.Alias == Mark(name) || d.Alias == "" && (d.Group == Group || d.Group == doomedGroup))
-}
-
-// Names returns the names of all devices, for the choice of a bridge's name that none has.
-func (f *Facts) Names() map[string]bool {
-	names := map[string]bool{}
-	for _, d := range f.Devices {
-		names[d.Name] = true
-	}
-	return names
-}
-
-// Bridges returns the names of the bridges that carry the mark of a network, by the network's name.
-func (f *Facts) Bridges() map[string]string {
-	bridges := map[string]string{}
-	for _, d := range f.Devices {
-		if network, ok := strings.CutPrefix(d.Alias, Mark("")); ok && d.Kind == "bridge" {
-			bridges[network] = d.Name
-		}
-	}
-	return bridges
 }
 
 // RandomMAC returns an address for a bridge, as libvirt chooses them: 52:54:00 and three random bytes.

@@ -151,3 +151,29 @@ func isWarning(err error) bool {
 	_, ok := err.(*Warning)
 	return ok
 }
+
+// TestKernelChecksum has the filter as tc(8) would have it, or a warning and nothing else.
+func TestKernelChecksum(t *testing.T) {
+	h, other := newHost(t), newHost(t)
+	l := limited(nil, nil)
+	h.up(l, Options{})
+	other.up(l, Options{})
+	warnings := h.up(l, Options{Checksum: true})
+	other.Exec("tc", "qdisc", "add", "dev", "virbr7", "root", "handle", "1:", "htb", "default", "2")
+	filter := strings.Fields("filter add dev virbr7 prio 2 protocol ip parent 1: u32 match ip dport 68 ffff action csum ip and udp")
+	if out, err := other.Command("tc", filter...).CombinedOutput(); err != nil {
+		t.Logf("tc: %s", out)
+		other.Exec("tc", "qdisc", "del", "dev", "virbr7", "root")
+		if len(warnings) != 1 || !slices.Equal(warnings[0].Modules, []string{"act_csum"}) {
+			t.Errorf("warnings %v, want one about act_csum", warnings)
+		}
+	} else {
+		if len(warnings) > 0 {
+			t.Errorf("warnings: %v", warnings)
+		}
+		h.wantNothing(l, Options{Checksum: true})
+	}
+	if diff := cmp.Diff(other.tree("virbr7"), h.tree("virbr7")); diff != "" {
+		t.Errorf("(-tc +ours):\n%s", diff)
+	}
+}

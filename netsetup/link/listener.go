@@ -29,26 +29,26 @@ func (s Listener) String() string {
 	return fmt.Sprintf("%s listens at %s port %s", who, protocol, s.Addr)
 }
 
-// Ports of the services that a network's dnsmasq gives.
+// Ports of the services that a network's dnsmasq gives, for [ReadListeners].
 const (
-	portDNS    = 53
-	portDHCP   = 67
-	portDHCPv6 = 547
+	PortDNS    = 53
+	PortDHCP   = 67
+	PortDHCPv6 = 547
 )
 
-// ServicePorts returns the ports that the network's dnsmasq listens at, none if it has no dnsmasq: for [ReadListeners].
-func ServicePorts(l *ir.Link) (ports []uint16) {
+// servicePorts returns the ports that the network's dnsmasq listens at, none if it has no dnsmasq.
+func servicePorts(l *ir.Link) (ports []uint16) {
 	if !l.Mode.Managed() || len(l.Addresses) == 0 {
 		return nil
 	}
 	if !l.DNS.Off {
-		ports = append(ports, portDNS)
+		ports = append(ports, PortDNS)
 	}
 	if leases(l, netip.Addr.Is4) {
-		ports = append(ports, portDHCP)
+		ports = append(ports, PortDHCP)
 	}
 	if leases(l, netip.Addr.Is6) {
-		ports = append(ports, portDHCPv6)
+		ports = append(ports, PortDHCPv6)
 	}
 	return ports
 }
@@ -63,9 +63,9 @@ func leases(l *ir.Link, family func(netip.Addr) bool) bool {
 // blocks returns the service of the network, "DNS" or "DHCP", that can't start while s listens; empty if all can.
 func blocks(l *ir.Link, s Listener) string {
 	switch port := s.Addr.Port(); {
-	case !slices.Contains(ServicePorts(l), port) || !reaches(l, s.Addr.Addr()):
+	case !slices.Contains(servicePorts(l), port) || !reaches(l, s.Addr.Addr()):
 		return ""
-	case port == portDNS:
+	case port == PortDNS:
 		return "DNS"
 	case s.TCP || sharesDHCP(s.Process):
 		return ""

@@ -11,8 +11,7 @@ import (
 )
 
 // PlanUp returns what is missing until the network's devices are as l says, or why they can't be. It is pure. l.Bridge.Name
-// is the name to use; where the network leaves it open, it is chosen before, with the help of [Facts.Bridges] and
-// [Facts.Names]. For modes whose devices others make, the plan is empty: [CheckDevices] looks whether they are there.
+// is the name to use; where the network leaves it open, it is chosen before. For modes whose devices others make, the plan is empty: [CheckDevices] looks whether they are there.
 func PlanUp(l *ir.Link, f *Facts, o Options) (Plan, []Problem) {
 	if !l.Mode.Managed() {
 		return Plan{Notes: notOurs(l)}, nil
