@@ -89,8 +89,14 @@ func TestKernelTraffic(t *testing.T) {
 			if diff := cmp.Diff(other.tree("virbr7"), h.tree("virbr7")); diff != "" {
 				t.Errorf("(-tc +ours):\n%s", diff)
 			}
-			if refused == 0 {
-				h.wantNothing(l, Options{})
+			in := c.in != nil
+			p, _ := h.plan(l, Options{})
+			for _, s := range p.After {
+				for _, c := range s.(*setTraffic).changes {
+					if refused == 0 || in && !embellishment(c.to) {
+						t.Errorf("a second plan changes %#v to %#v", c.from, c.to)
+					}
+				}
 			}
 		})
 	}
