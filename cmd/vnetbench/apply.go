@@ -168,8 +168,8 @@ func closeAll(contenders []*contender) {
 // prepare builds vnetc and writes the networks' XML and rules.
 func (b *applyBench) prepare() error {
 	b.vnetc = filepath.Join(b.dir, "vnetc")
-	if out, err := exec.Command("go", "build", "-o", b.vnetc, "github.com/vnetc/vnetc/cmd/vnetc").CombinedOutput(); err != nil {
-		return fmt.Errorf("build vnetc: %w: %s", err, out)
+	if err := buildVnetc(b.vnetc); err != nil {
+		return err
 	}
 	if out, err := exec.Command(b.self, "prepare", b.dir, strconv.Itoa(b.n)).CombinedOutput(); err != nil {
 		return fmt.Errorf("prepare: %w: %s", err, out)

@@ -44,8 +44,8 @@ func benchCompile(n, rounds int) error {
 	}
 	defer os.RemoveAll(dir)
 	vnetc := filepath.Join(dir, "vnetc")
-	if out, err := exec.Command("go", "build", "-o", vnetc, "github.com/vnetc/vnetc/cmd/vnetc").CombinedOutput(); err != nil {
-		return fmt.Errorf("build vnetc: %w: %s", err, out)
+	if err := buildVnetc(vnetc); err != nil {
+		return err
 	}
 	xml := filepath.Join(dir, "xml")
 	if err := generate(xml, n, allNAT); err != nil {

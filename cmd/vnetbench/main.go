@@ -17,7 +17,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newCompile(), newLoad(), newDatapath(), newPrepare(), newSend(), newReplace(),
+	root.AddCommand(newCompile(), newLoad(), newDatapath(), newUp(), newPrepare(), newSend(), newReplace(),
 		newProve(), newProveOnce(), newApply(), newLoadXML())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "vnetbench:", err)

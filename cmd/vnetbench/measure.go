@@ -21,6 +21,7 @@ type contender struct {
 	netns  bool       // netns is true if the tool asks the kernel and so gets a network namespace of its own
 	ns     *namespace // where it runs, one round after the other; nil for where we are
 	before string     // a script of sh(1) that runs in ns before each round and is not measured; empty for none
+	after  string     // the same after each round
 
 	times []time.Duration
 	peak  int64 // KiB of memory, the largest of all rounds
@@ -33,11 +34,14 @@ func (c *contender) run() (err error) {
 			return err
 		}
 	}
-	if c.ns != nil {
-		c.ns.do(func() { err = c.once() })
-		return err
+	if c.ns == nil {
+		return c.once()
 	}
-	return c.once()
+	c.ns.do(func() { err = c.once() })
+	if err == nil && c.after != "" {
+		err = c.ns.sh(c.after)
+	}
+	return err
 }
 
 func (c *contender) once() error {
@@ -85,6 +89,14 @@ func race(contenders []*contender, rounds int) error {
 				c.times = nil
 			}
 		}
+	}
+	return nil
+}
+
+// buildVnetc builds the command that is measured.
+func buildVnetc(path string) error {
+	if out, err := exec.Command("go", "build", "-o", path, "github.com/vnetc/vnetc/cmd/vnetc").CombinedOutput(); err != nil {
+		return fmt.Errorf("build vnetc: %w: %s", err, out)
 	}
 	return nil
 }
