@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/link"
 )
 
 // The JSON of up and down.
@@ -58,7 +60,7 @@ func (r *result) json() jsonNetworkRun {
 	return j
 }
 
-// complain writes what went wrong with a network, and what it works without.
+// complain writes what went wrong with a network, and what of it is not done.
 func (r *result) complain(w io.Writer, is string) {
 	for _, p := range r.problems {
 		if p.Why == "" {
@@ -70,12 +72,42 @@ func (r *result) complain(w io.Writer, is string) {
 	if r.Err != nil {
 		fmt.Fprintf(w, "vnetc: network %s is not %s: %s\n", r.Name, is, strings.ReplaceAll(r.Err.Error(), "\n", "\n  "))
 	}
-	for _, warning := range r.Warnings {
-		fmt.Fprintf(w, "vnetc: network %s: warning: %v\n", r.Name, warning)
-	}
 	for _, note := range r.plan.Notes {
 		fmt.Fprintf(w, "vnetc: network %s: note: %s\n", r.Name, note)
 	}
+}
+
+// warn writes what networks that are up work without. What the kernel lacks for many is said once.
+func warn(w io.Writer, results []*result) {
+	lacking := map[string]int{} // how many networks, by what the kernel lacks
+	for _, r := range results {
+		for _, err := range r.Warnings {
+			lacking[lack(err)]++
+		}
+	}
+	for _, r := range results {
+		for _, err := range r.Warnings {
+			what := lack(err)
+			n := lacking[what]
+			if r.Err != nil || n == 0 {
+				continue
+			}
+			fmt.Fprintf(w, "vnetc: network %s: warning: %v\n", r.Name, err)
+			if what != "" && n > 1 {
+				fmt.Fprintf(w, "vnetc: warning: and so for %s more\n", plural(n-1, "network"))
+				lacking[what] = 0
+			}
+		}
+	}
+}
+
+// lack returns the kernel modules whose lack a warning is about; empty for another warning.
+func lack(err error) string {
+	var w *link.Warning
+	if !errors.As(err, &w) {
+		return ""
+	}
+	return strings.Join(w.Modules, " ")
 }
 
 // printUp says what became of the networks, and returns the error that ends the verb.
@@ -95,6 +127,7 @@ func (u *hostRun) printUp(format string, results []*result) error {
 			fmt.Fprintf(u.out, "%s is up: %s; %s\n", r.Name, summary(r.link), did)
 		}
 	}
+	warn(u.err, results)
 	if format == "json" {
 		if err := diag.WriteJSON(u.out, doc); err != nil {
 			return orHost(err)

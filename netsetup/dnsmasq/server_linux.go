@@ -96,6 +96,9 @@ func (s *Starting) Wait() error {
 	if said == "" {
 		said = failed.Error()
 	}
+	if strings.Contains(said, "inotify: Too many open files") { // 128 for each user, unless set otherwise (inotify(7))
+		said += "; each dnsmasq takes one of fs.inotify.max_user_instances: raise it by sysctl"
+	}
 	return fmt.Errorf("dnsmasq does not start: %s", said)
 }
 
