@@ -14,6 +14,7 @@ need iptables-legacy-restore iptables
 need ip iproute2
 need dnsmasq dnsmasq-base
 need busybox busybox
+need dhclient isc-dhcp-client
 need dbus-daemon dbus-daemon
 need systemd-analyze systemd
 if [ -n "$missing" ]; then
