@@ -70,22 +70,21 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 // a second Down finds what is left.
 func Down(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	runs := make([]run, len(plans))
-	var names []string
 	for i, p := range plans {
 		runs[i].Name = p.Name
-		names = append(names, p.Name)
 		runs[i].clear(p.Before)
 	}
 	for i := range runs {
 		runs[i].settle()
 	}
-	err := rules.Load(names)
+	err := rules.Load(succeeded(runs)) // one whose bridge is still there keeps its rules, else it would be open
 	for i, p := range plans {
 		if err != nil {
 			runs[i].note(fmt.Errorf("take the rules away: %w", err))
-			continue // a bridge without its rules would be open
 		}
-		runs[i].clear(p.After)
+		if runs[i].Err == nil {
+			runs[i].clear(p.After)
+		}
 	}
 	for i := range runs {
 		runs[i].settle()
@@ -103,6 +102,17 @@ func failed(runs []run) []string {
 	var names []string
 	for _, r := range runs {
 		if r.Err != nil {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// succeeded returns the names of the networks of which nothing has failed.
+func succeeded(runs []run) []string {
+	var names []string
+	for _, r := range runs {
+		if r.Err == nil {
 			names = append(names, r.Name)
 		}
 	}

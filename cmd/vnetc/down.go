@@ -123,7 +123,7 @@ func (u *hostRun) takeDown(format string, results []*result) error {
 	for _, r := range results {
 		plans = append(plans, r.plan)
 	}
-	u.fill(results, netsetup.Down(plans, u, u.forwarding(nil)))
+	u.fill(results, netsetup.Down(plans, downRules{u}, u.forwarding(nil)))
 	doc := jsonRun{Networks: []jsonNetworkRun{}}
 	left := slices.Clone(u.wanted.notes)
 	bad := 0
@@ -154,6 +154,21 @@ func (u *hostRun) takeDown(format string, results []*result) error {
 		}
 	}
 	return u.end(bad, len(results), "down")
+}
+
+// downRules is the rules of the networks that stay, and of those that can't be taken away.
+type downRules struct{ *hostRun }
+
+// Load takes the rules of the networks named away.
+func (d downRules) Load(gone []string) error {
+	stay := slices.DeleteFunc(slices.Clone(d.known), func(n state.Network) bool { return slices.Contains(gone, n.Name) })
+	if len(stay) > len(d.wanted.notes) {
+		d.wanted = want(&diag.Sources{}, stay, netxml.Options{}, false)
+		if d.wanted.found.HasErrors() {
+			return d.wanted.found
+		}
+	}
+	return d.hostRun.Load(nil)
 }
 
 // printDownPlans prints what would be done. The answer is no if there is anything.
