@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -148,6 +149,7 @@ func load(s streams, dir *state.Dir, known []state.Network, w wanted, target fir
 	if err := rewrite(dir, known, all); err != nil {
 		return firewall.Result{}, hostf("%v; no rule was touched", errors.Join(err, rewrite(dir, all, known)))
 	}
+	debug.SetGCPercent(100) // the proof would take far more memory than the rest
 	result, found, err := firewall.Apply(w.program, target, others)
 	if err == nil && !found.HasErrors() {
 		if err := rewrite(dir, all, w.notes); err != nil {

@@ -252,11 +252,18 @@ func want(given *diag.Sources, known []state.Network, opts netxml.Options, prune
 			delete(fresh, name)
 		}
 	}
-	w.src = &diag.Sources{}
 	for i := range w.notes {
 		if i > 0 && w.notes[i].Order <= w.notes[i-1].Order {
 			w.notes[i].Order = w.notes[i-1].Order + 1
 		}
+	}
+	if slices.EqualFunc(w.notes, order, func(n state.Network, name string) bool { return n.Name == name }) {
+		w.src, w.found = given, found // nothing but these, in this order: they are compiled already
+		w.lower(nets)
+		return w
+	}
+	w.src = &diag.Sources{}
+	for i := range w.notes {
 		name := w.notes[i].File
 		if w.src.Has(name) {
 			name = fmt.Sprintf("%s (%s, as applied)", name, w.notes[i].Name)
@@ -290,10 +297,13 @@ func inForce(known []state.Network, names []string) error {
 // judged when it was given, so here it is no error.
 func (w *wanted) compile(opts netxml.Options) {
 	nets, found := netxml.Parse(w.src, opts)
-	w.found = found
-	if found.HasErrors() {
-		return
+	if w.found = found; !found.HasErrors() {
+		w.lower(nets)
 	}
+}
+
+// lower makes the program of the notes' networks.
+func (w *wanted) lower(nets []*netxml.Network) {
 	for i, n := range nets {
 		n.Strict = w.notes[i].Strict
 		w.notes[i].Bridge = n.Bridge

@@ -77,9 +77,17 @@ func (b *bdd) vertex(level uint16, lo, hi node) node {
 	b.nodes = append(b.nodes, vertex{lo, hi, level})
 	b.unique[slot] = n
 	if len(b.nodes) == cap(b.nodes) {
-		b.grow(4 * len(b.unique))
+		b.grow(b.next())
 	}
 	return n
+}
+
+// next returns the size to grow to. Small tables grow fast, large ones so that memory is used.
+func (b *bdd) next() int {
+	if len(b.unique) < 1<<16 {
+		return 4 * len(b.unique)
+	}
+	return 2 * len(b.unique)
 }
 
 // grow makes the table of functions have size places, a power of two, of which three quarters may be taken. The cache
@@ -97,7 +105,7 @@ func (b *bdd) grow(size int) {
 		b.unique[slot] = node(i)
 	}
 	if len(b.cache) < maxCache {
-		b.cache = make([]cached, size/2)
+		b.cache = make([]cached, size/4)
 	}
 }
 
