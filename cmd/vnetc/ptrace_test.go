@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -54,19 +55,21 @@ func (r *stepper) run(n int) (killed bool, code int, err error) {
 	}
 	r.main = r.cmd.Process.Pid
 	seen := map[int]bool{}
+	held := 0 // the child, or thread, that was at the step
 	for {
-		var status unix.WaitStatus
-		pid, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
+		pid, status, err := next(seen)
 		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
 		case errors.Is(err, unix.ECHILD):
 			return killed, code, nil
 		case err != nil:
 			return killed, code, err
 		case !status.Stopped():
+			delete(seen, pid)
 			if pid == r.main {
 				code = status.ExitStatus()
+			}
+			if pid == r.main && held != 0 {
+				unix.PtraceSyscall(held, int(unix.SIGKILL)) // if it was not to die with its parent, and only reads
 			}
 			continue
 		}
@@ -87,6 +90,9 @@ func (r *stepper) run(n int) (killed bool, code int, err error) {
 			if signal = 0; !killed && r.isStep(pid) && len(r.steps) == n {
 				killed = true
 				unix.Kill(r.main, unix.SIGKILL)
+				if pid != r.main {
+					held = pid
+				}
 				continue // a child stays where it is until the death of its parent kills it
 			}
 		case status.StopSignal() == unix.SIGTRAP:
@@ -97,11 +103,46 @@ func (r *stepper) run(n int) (killed bool, code int, err error) {
 				r.execs++
 			} else if !r.every && r.reads(pid) {
 				unix.PtraceDetach(pid) // which runs faster so
+				delete(seen, pid)
 				continue
 			}
 		}
 		unix.PtraceSyscall(pid, signal) // the error is that of a process that is being killed
 	}
+}
+
+// next waits until something happens to a traced process or thread. When a thread of the tests ends, its children may become
+// those of this thread; they are left to whoever waits for them. Those in known are traced for sure.
+func next(known map[int]bool) (pid int, status unix.WaitStatus, err error) {
+	for {
+		var info struct {
+			_   [4]int32 // signal, error, code
+			pid int32    // of a SIGCHLD (sigaction(2))
+			_   [108]byte
+		}
+		err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL|unix.WNOTHREAD, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		pid = int(info.pid)
+		if !known[pid] && !tracedHere(pid) {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		_, err = unix.Wait4(pid, &status, unix.WALL, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return pid, status, err
+		}
+	}
+}
+
+// tracedHere is true if the calling thread traces the process.
+func tracedHere(pid int) bool {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return strings.Contains(string(text), fmt.Sprintf("\nTracerPid:\t%d\n", unix.Gettid()))
 }
 
 // reads is true if the process runs a tool that writes nothing.
