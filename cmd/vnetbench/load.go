@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,7 @@ func newReplace() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			debug.SetGCPercent(400) // as in vnetc
 			p, err := compiled(filepath.Join(args[0], "xml"))
 			for ; err == nil && rounds > 0; rounds-- {
 				begin := time.Now()
