@@ -84,8 +84,12 @@ func replaceFiles(dir string, docs []backends.Document) error {
 	return nil
 }
 
-// writeFile puts text into path, whole or not at all. It makes no directory: a path that is mistyped is an error.
+// writeFile puts text into path, whole or not at all. It makes no directory: a path that is mistyped is an error. What is no
+// file, such as /dev/null or a pipe, is written to and stays what it is.
 func writeFile(path string, text []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return orHost(os.WriteFile(path, text, 0))
+	}
 	return replaceFiles(filepath.Dir(path), []backends.Document{{File: filepath.Base(path), Text: text}})
 }
 
