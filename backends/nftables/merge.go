@@ -182,16 +182,15 @@ func (l *lowerer) keySet(to *chain, g *group, keys []field, except *field) *set 
 	if except != nil {
 		fields = append(keys[:len(keys):len(keys)], *except)
 	}
+	verdict := g.members[0].rule.Verdict
+	counted := except == nil && counts(verdict)
+	if old := to.table.madeOf(g, keys, except); old != nil && !counted {
+		old.use(g.use(to))
+		return old
+	}
 	b := newSetBuilder(fields, len(g.members))
 	for _, it := range g.members {
-		var id keyID
-		for _, f := range keys {
-			id[f.slot] = it.same[f.slot].value
-		}
-		if except != nil {
-			id[slots] = it.except[except.slot].value
-		}
-		if !b.begin(id, it.rule, l.comment(it.rule)) {
+		if !b.begin(it.id(keys, except), it.rule, l.comment(it.rule)) {
 			continue
 		}
 		for _, f := range keys {
@@ -201,11 +200,36 @@ func (l *lowerer) keySet(to *chain, g *group, keys []field, except *field) *set 
 			b.value(*except, it.match(it.except[except.slot]))
 		}
 	}
-	verdict := g.members[0].rule.Verdict
-	b.set.counted = except == nil && counts(verdict)
+	b.set.counted, b.set.ids = counted, b.seen.ids
 	name := valuesName(fields[0])
 	if len(fields) > 1 || b.set.counted {
 		name = keysName(to.name, verdictName(verdict), fields, except != nil)
 	}
 	return l.share(to.table, b.set, name, g.use(to))
+}
+
+// id returns the numbers of the key's values.
+func (it *item) id(keys []field, except *field) (id keyID) {
+	for _, f := range keys {
+		id[f.slot] = it.same[f.slot].value
+	}
+	if except != nil {
+		id[slots] = it.except[except.slot].value
+	}
+	return id
+}
+
+// madeOf returns the set of the table that was made of just the keys that the group's members have, and that others may look
+// up, too; nil if there is none. Rules of one network ask for the same values again and again.
+func (t *table) madeOf(g *group, keys []field, except *field) *set {
+	for _, s := range t.sets {
+		same := !s.counted && len(s.ids) == len(g.members)
+		for i := 0; same && i < len(s.ids); i++ {
+			same = s.ids[i] == g.members[i].id(keys, except)
+		}
+		if same {
+			return s
+		}
+	}
+	return nil
 }

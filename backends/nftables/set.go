@@ -21,6 +21,7 @@ type set struct {
 	stride  int    // bytes of a key
 	keys    []byte // one after the other
 	origins []*ir.Rule
+	ids     []keyID  // of the keys, if they are those of a group
 	notes   []string // a comment for each element; nil if none has one
 	uses    []string // what rules look up in it, in words
 }
