@@ -9,13 +9,19 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// leave takes those steps out of the plan that the kernel couldn't do before, unless it has got a module since that was
-// missing then: without that, a network on such a kernel would never be as it should be.
+// leave takes those steps out of the plan that the kernel couldn't do before and of which it can do nothing now, unless it has
+// got a module since that was missing then: without that, a network on such a kernel would never be as it should be.
 func (h *Host) leave(p *Plan) {
 	known := h.Lacks[p.Name]
 	lacking := func(s Step) bool {
 		i := slices.IndexFunc(known, func(l state.Lack) bool { return l.Step == s.String() })
 		if i < 0 || slices.ContainsFunc(known[i].Modules, loaded) {
+			return false
+		}
+		f, ok := s.(interface {
+			Futile(func(module string) bool) bool
+		})
+		if ok && !f.Futile(func(m string) bool { return slices.Contains(known[i].Modules, m) }) {
 			return false
 		}
 		p.Lacks = append(p.Lacks, known[i])

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -141,11 +142,7 @@ func (u *hostRun) takeDown(format string, results []*result) error {
 			left = append(left, u.known[i])
 		}
 	}
-	lacks := u.dir.Lacks()
-	for _, r := range results {
-		delete(lacks, r.Name)
-	}
-	if err := errors.Join(rewrite(u.dir, u.known, left), u.dir.SaveLacks(lacks)); err != nil {
+	if err := errors.Join(u.forgetLacks(left), rewrite(u.dir, u.known, left)); err != nil {
 		return hostf("%v", err)
 	}
 	if format == "json" {
@@ -169,6 +166,15 @@ func (d downRules) Load(gone []string) error {
 		}
 	}
 	return d.hostRun.Load(nil)
+}
+
+// forgetLacks removes the notes about what the kernel lacks for networks that are not of those left.
+func (u *hostRun) forgetLacks(left []state.Network) error {
+	lacks := u.dir.Lacks()
+	maps.DeleteFunc(lacks, func(name string, _ []state.Lack) bool {
+		return !slices.ContainsFunc(left, func(n state.Network) bool { return n.Name == name })
+	})
+	return u.dir.SaveLacks(lacks)
 }
 
 // printDownPlans prints what would be done. The answer is no if there is anything.

@@ -65,7 +65,7 @@ func victim(other bool) string {
 		<route address='%[6]s' prefix='16' gateway='10.66.1.77'/></network>`, v...)
 }
 
-const bystander = `<network><name>bystander</name><forward mode='route'/><bridge name='by0' stp='off'/><mac address='52:54:00:66:00:02'/>
+const bystander = `<network><name>bystander</name><forward mode='open'/><bridge name='by0' stp='off'/><mac address='52:54:00:66:00:02'/>
 	<dns enable='no'/><ip address='10.66.2.1' prefix='24'/></network>`
 
 // up plans networks, has spoil meddle with the run, and brings them up; it returns the outcomes by name.
@@ -111,14 +111,15 @@ func spoiled(k int, done bool, name *string) func(*hostRun, []*result) {
 	}
 }
 
-// moving is what changes on a host that is left alone: numbers of links, and timers. The kernel adds a link's multicast route
+// moving is what changes on a host that is left alone: numbers of links, timers and
+// counters. The kernel adds a link's multicast route
 // with the first address that comes while the link is up, and keeps it.
-var moving = regexp.MustCompile(`(?m)^\d+: |\w+_timer +[\d.]+|\b(tentative|dadfailed) |^multicast ff00::/8 .*\n`)
+var moving = regexp.MustCompile(`(?m)^\d+: |\w+_timer +[\d.]+|\b(tentative|dadfailed) |^multicast ff00::/8 .*\n|packets \d+ bytes \d+`)
 
-// still is the snapshot with what the files say, without what moves.
+// still is the snapshot with what the files say, without what moves, and without the order in which networks came.
 func (g *ground) still() string {
 	g.host.t.Helper()
-	files := g.ns.Exec("sh", "-c", `cd `+g.state+` && find . -name '*.json' -o -path './dnsmasq/*' | grep -v '\.\(pid\|leases\)$' | sort | xargs -r grep -H -v '"applied"'; true`)
+	files := g.ns.Exec("sh", "-c", `cd `+g.state+` && find . -name '*.json' -o -path './dnsmasq/*' | grep -v '\.\(pid\|leases\)$' | sort | xargs -r grep -H -v '"\(applied\|order\)"'; true`)
 	return moving.ReplaceAllString(g.snapshot(), "") + files
 }
 

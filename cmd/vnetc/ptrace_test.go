@@ -195,11 +195,16 @@ func (r *stepper) step(pid int, c *call) string {
 	case unix.SYS_UNLINKAT:
 		return "unlink " + text(c.args[1])
 	case unix.SYS_EXECVE:
-		if path := text(c.args[0]); r.every || strings.HasSuffix(path, "-restore") {
+		if path := text(c.args[0]); r.every || strings.HasSuffix(path, "-restore") || path == "dnsmasq" {
 			return "start " + path
 		}
-	case unix.SYS_SENDTO: // how vnetc speaks to nf_tables
-		if typ := r.word(pid, c.args[1]+4) & 0xffff; typ == unix.NFNL_MSG_BATCH_BEGIN || r.every {
+	case unix.SYS_PIDFD_OPEN: // dnsmasq was begun, or is about to be ended
+		return "look at process"
+	case unix.SYS_PIDFD_SEND_SIGNAL:
+		return "signal"
+	case unix.SYS_SENDTO: // how vnetc speaks to nf_tables, whose batch begins with 0x10, and to rtnetlink, where x2 is a question
+		typ := r.word(pid, c.args[1]+4) & 0xffff
+		if typ >= unix.NFNL_MSG_BATCH_BEGIN && typ < 0x100 && typ&3 != 2 || r.every {
 			return fmt.Sprintf("send message %#x", typ)
 		}
 	case unix.SYS_SENDMSG: // how iptables-nft writes

@@ -168,7 +168,7 @@ func (u *upgrade) limit(want Traffic, what func() string) {
 	for _, o := range want {
 		have := u.now.Traffic.at(o.id())
 		switch {
-		case have == o:
+		case alike(have, o):
 		case have != nil && foreign(have):
 			u.plan.Notes = append(u.plan.Notes, fmt.Sprintf("%s: left out, because the bridge has a qdisc %s of somebody else in that place",
 				s.what, have.(qdisc).kind))
@@ -180,6 +180,18 @@ func (u *upgrade) limit(want Traffic, what func() string) {
 	if len(s.changes) > 0 {
 		u.after(s)
 	}
+}
+
+// alike is true if a and b do the same. The quantum of a class that has classes below it does nothing, and the kernel keeps
+// the one that the class began with.
+func alike(a, b trafficObject) bool {
+	x, ok := a.(class)
+	y, also := b.(class)
+	if ok && also && x.handle == wholeID {
+		x.quantum = y.quantum
+		return x == y
+	}
+	return a == b
 }
 
 // foreign is true for a qdisc that vnetc would not have put in its place.

@@ -57,6 +57,37 @@ func (s *setTraffic) Do() error {
 	return nil
 }
 
+// Futile is true if Do would change nothing for want of the kernel modules that lacks tells of.
+func (s *setTraffic) Futile(lacks func(module string) bool) bool {
+	useful := false
+	for _, c := range s.changes {
+		missing := slices.ContainsFunc(modules(c.to), lacks)
+		if missing && !embellishment(c.to) {
+			return true
+		}
+		useful = useful || !missing
+	}
+	return !useful
+}
+
+// modules returns the kernel modules without which an object can't be made.
+func modules(o trafficObject) []string {
+	switch o := o.(type) {
+	case nil, class: // a class is of its qdisc's module
+		return nil
+	case qdisc:
+		return []string{"sch_" + o.kind}
+	case markFilter:
+		return []string{"cls_fw"}
+	case policeFilter:
+		return []string{"cls_u32", "act_police"}
+	case checksumFilter:
+		return []string{"cls_u32", "act_csum"}
+	default:
+		panic(fmt.Sprintf("link: unknown traffic object %T", o))
+	}
+}
+
 // add adds an object's error.
 func (w *Warning) add(o trafficObject, err error) {
 	w.Err = errors.Join(w.Err, err)
@@ -230,24 +261,12 @@ func lackingModule(o trafficObject, err error) string {
 	if !errors.Is(err, unix.ENOENT) {
 		return ""
 	}
-	noClassifier := strings.Contains(err.Error(), "classifier")
-	switch o := o.(type) {
-	case nil, class:
+	all := modules(o)
+	switch {
+	case len(all) == 0:
 		return ""
-	case qdisc:
-		return "sch_" + o.kind
-	case markFilter:
-		return "cls_fw"
-	case policeFilter:
-		if !noClassifier {
-			return "act_police"
-		}
-	case checksumFilter:
-		if !noClassifier {
-			return "act_csum"
-		}
-	default:
-		panic(fmt.Sprintf("link: unknown traffic object %T", o))
+	case len(all) > 1 && !strings.Contains(err.Error(), "classifier"):
+		return all[1]
 	}
-	return "cls_u32"
+	return all[0]
 }

@@ -138,3 +138,33 @@ func TestPlanTraffic(t *testing.T) {
 		}
 	}
 }
+
+// Futile: of a limit whose fairness alone is missing, there is something to do until the rest stands.
+func TestFutile(t *testing.T) {
+	rate := &ir.Rate{Average: 100}
+	step := func(objects ...trafficObject) *setTraffic {
+		s := &setTraffic{}
+		for _, o := range objects {
+			s.changes = append(s.changes, trafficChange{to: o})
+		}
+		return s
+	}
+	sfq, mark := qdisc{"sfq", restID, sfqHandle}, markFilter{}
+	for _, c := range []struct {
+		name  string
+		step  *setTraffic
+		lacks []string
+		want  bool
+	}{
+		{"all of it, without fairness", step(shaping(rate)...), []string{"sch_sfq", "cls_fw"}, false},
+		{"nothing but fairness", step(sfq, mark), []string{"sch_sfq", "cls_fw"}, true},
+		{"half of fairness", step(sfq, mark), []string{"sch_sfq"}, false},
+		{"no HTB", step(shaping(rate)...), []string{"sch_htb"}, true},
+		{"no police", step(policing(rate)...), []string{"act_police"}, true},
+		{"taken away", &setTraffic{changes: []trafficChange{{from: sfq}}}, []string{"sch_sfq"}, false},
+	} {
+		if got := c.step.Futile(func(m string) bool { return slices.Contains(c.lacks, m) }); got != c.want {
+			t.Errorf("%s: %t, want %t", c.name, got, c.want)
+		}
+	}
+}
