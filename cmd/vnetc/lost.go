@@ -83,3 +83,21 @@ func interfacesOf(p *ir.Program) map[string]bool {
 	}
 	return all
 }
+
+// sayUnused says which notes aren't trusted, once for each reason: after a boot it is all of them.
+func sayUnused(s streams, unused []state.Unused) {
+	count := make(map[string]int)
+	for _, u := range unused {
+		count[u.Why]++
+	}
+	for _, u := range unused {
+		switch n := count[u.Why]; n {
+		case 0: // told
+		case 1:
+			fmt.Fprintf(s.err, "vnetc: %s %s and not trusted; apply the network again\n", u.Path, u.Why)
+		default:
+			fmt.Fprintf(s.err, "vnetc: %s %s and not trusted, and so are the notes about %s; apply these networks again\n", u.Path, u.Why, plural(n-1, "other network"))
+		}
+		count[u.Why] = 0
+	}
+}
