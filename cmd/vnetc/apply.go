@@ -37,9 +37,12 @@ holds is read back and proved equal to what was meant; if it is not, the old rul
 come back and the exit code is 3.
 
 Networks that are in force and not named here stay; --prune takes them away, but
-for those that vnetc up made. With
-another --backend than before the new rules stand before the old ones go. Rules of
-others are never touched.
+for those that vnetc up made. Rules of others are never touched.
+
+All networks are in one back end, layout and set of names: those of the networks in
+force, unless --backend (or --config), --layout or --names says otherwise; the others
+then move along, and the new rules stand before the old ones go. Where none is in
+force the kernel's nftables is taken, else iptables.
 
 With --take-over the host moves from libvirt's own rules to vnetc's without a gap: once
 ours stand and are proved, those that libvirt made for the networks now in force go,
@@ -90,15 +93,16 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	target, others, err := f.target()
-	if err != nil {
-		return err
-	}
 	dir, known, err := f.open(s)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
+	f.follow(known)
+	target, others, err := f.target()
+	if err != nil {
+		return err
+	}
 	w := want(given, known, f.networkFlags.options(), f.prune)
 	if err := report(s, w.src, w.found, false); err != nil {
 		return err
@@ -146,6 +150,9 @@ func load(s streams, dir *state.Dir, known []state.Network, w wanted, target fir
 			all = append(all, old)
 		}
 	}
+	for i := range all {
+		all[i].Leaving = leaving(known, string(target.Options.Names))
+	}
 	if err := rewrite(dir, known, all); err != nil {
 		return firewall.Result{}, hostf("%v; no rule was touched", errors.Join(err, rewrite(dir, all, known)))
 	}
@@ -164,12 +171,25 @@ func load(s streams, dir *state.Dir, known []state.Network, w wanted, target fir
 	return result, report(s, w.src, found, false)
 }
 
+// leaving returns the other names, if any, that rules of known may have when they move to names.
+func leaving(known []state.Network, names string) string {
+	for _, n := range known {
+		for _, old := range []string{n.Names, n.Leaving} {
+			if old != "" && old != names {
+				return old
+			}
+		}
+	}
+	return ""
+}
+
 // stamp notes where the networks' rules go; those that have no time yet are applied now.
 func stamp(notes []state.Network, target firewall.Target) {
 	now := time.Now().UTC().Truncate(time.Second)
 	for i := range notes {
 		n := &notes[i]
 		n.Backend, n.Layout, n.Names = target.Loader.Name(), string(target.Options.Layout), string(target.Options.Names)
+		n.Leaving = ""
 		if n.Applied.IsZero() {
 			n.Applied = now
 		}

@@ -57,9 +57,7 @@ func audit(s streams, f *auditFlags, paths []string) error {
 		return err
 	}
 	defer dir.Close()
-	if len(known) > 0 {
-		f.follow(known[0])
-	}
+	f.follow(known)
 	target, others, err := f.target()
 	if err != nil {
 		return err

@@ -27,11 +27,13 @@ type hostFlags struct {
 	config                 string
 	stateDir               string
 	wait                   time.Duration
+
+	noted state.Network // one of those in force, which are all in one place; zero if none is
 }
 
 func addHostFlags(cmd *cobra.Command) *hostFlags {
 	f := &hostFlags{}
-	f.backend = addChoice(cmd, "backend", "where rules go (auto: nftables if the kernel has it)", "auto", "nftables", "iptables")
+	f.backend = addChoice(cmd, "backend", "where rules go (auto: where they are; at first nftables if the kernel has it)", "auto", "nftables", "iptables")
 	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", string(backends.Sets), string(backends.Chains))
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
 	f.addStateFlags(cmd)
@@ -96,6 +98,25 @@ func loaders() []backends.Loader {
 	return []backends.Loader{nftables.Loader{}, iptables.Loader{}}
 }
 
+// follow says which networks are in force: rules go where theirs are, and are laid out as theirs are, unless the user says
+// otherwise.
+func (f *hostFlags) follow(known []state.Network) {
+	if len(known) == 0 {
+		return
+	}
+	f.noted = known[0]
+	keep := func(flag *choice, noted string) {
+		if !flag.set && noted != "" {
+			flag.value = noted
+		}
+	}
+	keep(f.backend, f.noted.Backend)
+	keep(f.names, f.noted.Names)
+	if f.backend.value == f.noted.Backend {
+		keep(f.layout, f.noted.Layout)
+	}
+}
+
 // target chooses where rules go, and returns the other places where rules of ours may stand.
 func (f *hostFlags) target() (chosen firewall.Target, others []firewall.Target, err error) {
 	all := loaders()
@@ -112,6 +133,9 @@ func (f *hostFlags) target() (chosen firewall.Target, others []firewall.Target, 
 		choice = i
 		break
 	}
+	if choice < 0 && !f.backend.set && f.noted.Backend != "" {
+		return chosen, nil, hostf("the networks in force are in %s, which can't be used here any more: %v; --backend moves them", f.noted.Backend, why)
+	}
 	if choice < 0 {
 		return chosen, nil, hostf("no back end can be used here: %v", why)
 	}
@@ -119,7 +143,22 @@ func (f *hostFlags) target() (chosen firewall.Target, others []firewall.Target, 
 	for _, l := range elsewhere(all[choice], chosen.Options.Names) {
 		others = append(others, firewall.Target{Loader: l, Options: f.rules(l)})
 	}
+	for _, old := range f.oldNames() {
+		for _, l := range append(elsewhere(all[choice], old), all[choice]) {
+			options := f.rules(l)
+			options.Names = old
+			others = append(others, firewall.Target{Loader: l, Options: options})
+		}
+	}
 	return chosen, others, nil
+}
+
+// oldNames returns the names, other than the wanted ones, that rules of the networks in force may have.
+func (f *hostFlags) oldNames() []backends.Names {
+	if old := leaving([]state.Network{f.noted}, f.names.value); old != "" {
+		return []backends.Names{backends.Names(old)}
+	}
+	return nil
 }
 
 // elsewhere lists the places beside l where rules of ours may stand: the other back end, and for iptables the other of its
@@ -195,9 +234,7 @@ func notesIn(s streams, dir *state.Dir) (*state.Dir, []state.Network, error) {
 		dir.Close()
 		return nil, nil, hostf("%v", err)
 	}
-	for _, u := range unused {
-		fmt.Fprintf(s.err, "vnetc: %s %s and not trusted; apply the network again\n", u.Path, u.Why)
-	}
+	sayUnused(s, unused)
 	return dir, known, nil
 }
 

@@ -30,9 +30,7 @@ type hostRun struct {
 
 // newHostRun reads the host. Networks go where those are that are in force already, unless the user says otherwise.
 func newHostRun(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (*hostRun, error) {
-	if len(known) > 0 {
-		f.follow(known[0])
-	}
+	f.follow(known)
 	u := &hostRun{streams: s, dir: dir, known: known, noted: known}
 	var err error
 	if u.target, u.others, err = f.target(); err != nil {

@@ -122,6 +122,27 @@ func TestKernelSwitchBackend(t *testing.T) {
 	h.vnetc(0, "remove", "--all")
 }
 
+// Without a flag that says otherwise an apply goes where the networks in force are, laid out as they are and under their
+// names; with one all networks move along, and nothing of theirs is left behind.
+func TestKernelApplyFollows(t *testing.T) {
+	h := newHost(t)
+	h.vnetc(0, "apply", "--backend", "iptables", networks+"default.xml")
+	h.wants(h.vnetc(0, "apply", networks+"routed.xml"), `^2 networks in force \(iptables`)
+	h.wants(h.vnetc(0, "apply", "--dry-run", networks+"routed.xml"), `in step`)
+	h.wants(h.vnetc(0, "apply", "--backend", "auto", networks+"routed.xml"), `^2 networks in force \(nftables`, `our rules in iptables are gone`)
+	h.wants(h.ns.Exec("nft", "list", "table", "ip", "vnetc"), `elements = `) // the layout of a list of rules stayed behind
+
+	h.vnetc(0, "apply", "--layout", "chains", networks+"routed.xml")
+	h.wants(h.vnetc(0, "apply", networks+"routed.xml"), `nothing to change`)
+	h.wants(h.vnetc(0, "apply", "--names", "libvirt", networks+"isolated.xml"), `^3 networks in force`, `our rules in nftables are gone`)
+	h.wants(h.vnetc(0, "apply", networks+"isolated.xml"), `nothing to change`)
+	h.wants(h.vnetc(1, "apply", "--dry-run", "--names", "vnetc", networks+"isolated.xml"), `extra +nftables \(names of libvirt\)`)
+	h.wants(h.vnetc(0, "apply", "--names", "vnetc", networks+"isolated.xml"), `our rules in nftables \(names of libvirt\) are gone`)
+	if tables := h.ns.Exec("nft", "list", "tables"); strings.Contains(tables, "libvirt") {
+		t.Errorf("rules under the old names are still there:\n%s", tables)
+	}
+}
+
 // TestKernelApplyRefused: errors in the input, collisions with what is in force, and notes that can't be written leave
 // everything as it was.
 func TestKernelApplyRefused(t *testing.T) {

@@ -383,7 +383,7 @@ func TestKernelTakeOverChanged(t *testing.T) {
 			Gone          bool
 		} `json:"taken_over"`
 	}
-	h.wants(h.vnetc(2, "apply", "--take-over", "--names", "libvirt", path), `leave --names out`)
+	h.wants(h.vnetc(2, "apply", "--take-over", "--names", "libvirt", path), `use --names vnetc`)
 	h.wants(h.vnetc(1, "apply", "--dry-run", "--format", "json", "--take-over", path), `"taken_over": \[`)
 	out := h.vnetc(0, "apply", "--format", "json", "--take-over", "--libvirt-root", fakeLibvirt(t, "", nil), path)
 	if err := json.Unmarshal([]byte(out), &got); err != nil {

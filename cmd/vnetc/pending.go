@@ -34,7 +34,7 @@ func places() []firewall.Place {
 // lock is given back, and the time begins, when the change is made; what change has to say is printed then: a terminal that
 // hangs must not keep the lock from whoever undoes it.
 func (f *applyFlags) provisionally(s streams, dir *state.Dir, known []state.Network, taking *takeOver, change func(streams) error) error {
-	names := []backends.Names{backends.Names(f.names.value)}
+	names := append([]backends.Names{backends.Names(f.names.value)}, f.oldNames()...)
 	if taking != nil {
 		if !taking.claim.Frame {
 			return exitError{exitNo, "--take-over with --confirm is refused while a libvirt daemon runs: it may change its rules meanwhile, and going back would undo that too; no rule was touched"}

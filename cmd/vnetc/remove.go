@@ -40,9 +40,7 @@ func remove(s streams, f *hostFlags, names []string) error {
 		return err
 	}
 	defer dir.Close()
-	if len(known) > 0 {
-		f.follow(known[0])
-	}
+	f.follow(known)
 	var rest []state.Network
 	for _, n := range known {
 		if len(names) > 0 && !slices.Contains(names, n.Name) {
@@ -71,15 +69,6 @@ func remove(s streams, f *hostFlags, names []string) error {
 	}
 	_, err = fmt.Fprintf(s.out, "removed; %s in force\n", plural(len(rest), "network"))
 	return orHost(err)
-}
-
-// follow takes back end, layout and names from a note where the user gave none.
-func (f *hostFlags) follow(n state.Network) {
-	for flag, value := range map[*choice]string{f.backend: n.Backend, f.layout: n.Layout, f.names: n.Names} {
-		if !flag.set && value != "" {
-			flag.value = value
-		}
-	}
 }
 
 func removeAll(dir *state.Dir, known []state.Network, targets []firewall.Target) error {

@@ -116,7 +116,7 @@ func gather(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (jso
 	if len(known) == 0 {
 		return jsonStatus{InStep: true, Networks: []networkStatus{}}, nil
 	}
-	f.follow(known[0])
+	f.follow(known)
 	target, others, err := f.target()
 	if err != nil {
 		return jsonStatus{}, err

@@ -64,7 +64,7 @@ func planTakeOver(f *takeOverFlags, names backends.Names, w wanted) (*takeOver, 
 		return nil, nil
 	}
 	if names != backends.VnetcNames {
-		return nil, usagef("--take-over with --names libvirt would take away what it has just loaded; leave --names out")
+		return nil, usagef("--take-over with --names libvirt would take away what it has just loaded; use --names vnetc")
 	}
 	host := libvirt.Host{Proc: filepath.Join(f.root, "proc"), Run: filepath.Join(f.root, "run/libvirt")}
 	daemon, err := host.Daemon()

@@ -19,10 +19,18 @@ type Target struct {
 	Options backends.Options
 }
 
+// String returns the name of the target's back end, and under which names rules stand there if they aren't vnetc's.
+func (t Target) String() string {
+	if t.Options.Names != backends.LibvirtNames {
+		return t.Loader.Name()
+	}
+	return fmt.Sprintf("%s (names of %s)", t.Loader.Name(), t.Options.Names)
+}
+
 // Result is what an Apply did.
 type Result struct {
 	backends.Report
-	Removed []string // names of other back ends whose rules of ours were taken away afterwards
+	Removed []string // other targets whose rules of ours were taken away afterwards
 }
 
 // UnprovenError says that what the kernel held after a load was not what was meant. The old rules are in force again, unless
@@ -76,10 +84,10 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 	for _, o := range others {
 		gone, err := o.clear()
 		if err != nil {
-			return result, found, fmt.Errorf("remove the rules in %s: %w", o.Loader.Name(), err)
+			return result, found, fmt.Errorf("remove the rules in %s: %w", o, err)
 		}
 		if gone {
-			result.Removed = append(result.Removed, o.Loader.Name())
+			result.Removed = append(result.Removed, o.String())
 		}
 	}
 	return result, found, nil

@@ -104,14 +104,14 @@ func Leftovers(others []Target) ([]Drift, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the rules in %s: %w", o.Loader.Name(), err)
+			return nil, fmt.Errorf("read the rules in %s: %w", o, err)
 		}
 		n := 0
 		for _, c := range held.Chains {
 			n += len(c.Rules)
 		}
 		if len(held.Chains) > 0 {
-			drifts = append(drifts, Drift{Kind: Extra, Chain: o.Loader.Name(), Rule: fmt.Sprintf("%d chains of ours with %d rules, which packets meet, too", len(held.Chains), n)})
+			drifts = append(drifts, Drift{Kind: Extra, Chain: o.String(), Rule: fmt.Sprintf("%d chains of ours with %d rules, which packets meet, too", len(held.Chains), n)})
 		}
 	}
 	return drifts, nil

@@ -26,6 +26,7 @@ type Network struct {
 	Backend string    `json:"backend"` // nftables or iptables
 	Layout  string    `json:"layout"`
 	Names   string    `json:"names"`
+	Leaving string    `json:"leaving,omitempty"` // names that its rules may have, too, while they are moved from there
 	Strict  bool      `json:"strict_isolation"`
 	Bridge  string    `json:"bridge,omitempty"` // as it was given or chosen; it stays
 	MAC     string    `json:"mac,omitempty"`    // of the bridge, if it was brought up
