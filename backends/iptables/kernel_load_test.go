@@ -36,10 +36,7 @@ func newWorld(t *testing.T, kernel string) *world {
 		for _, tail := range []string{"-restore", "-save", ""} {
 			tool := command + "-" + kernel + tail
 			netnstest.Require(t, tool)
-			script := "#!/bin/sh\nexec " + tool + " \"$@\"\n"
-			if err := os.WriteFile(filepath.Join(w.path, command+tail), []byte(script), 0o755); err != nil {
-				t.Fatal(err)
-			}
+			netnstest.Program(t, filepath.Join(w.path, command+tail), "#!/bin/sh\nexec "+tool+" \"$@\"\n")
 		}
 	}
 	w.NS = netnstest.New(t)

@@ -234,9 +234,7 @@ func (h *loading) wrap(stem, tail, script string) {
 	flag := filepath.Join(h.path, "."+name)
 	os.Remove(flag)
 	text := "#!/bin/sh\ntool=/usr/sbin/" + name + "\nflag=" + flag + "\n" + script + "\n"
-	if err := os.WriteFile(filepath.Join(h.path, name), []byte(text), 0o755); err != nil {
-		h.t.Fatal(err)
-	}
+	netnstest.Program(h.t, filepath.Join(h.path, name), text)
 }
 
 func (h *loading) unwrap() {

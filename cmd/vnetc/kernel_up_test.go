@@ -82,9 +82,7 @@ func (g *ground) ask(guests []*guest, options ...string) (left []*guest) {
 	t := g.host.t
 	t.Helper()
 	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte(udhcpcScript), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	netnstest.Program(t, script, udhcpcScript)
 	said := make([]bytes.Buffer, len(guests))
 	var running []*exec.Cmd
 	for i, v := range guests {

@@ -69,19 +69,17 @@ func (v *guest) dhclient() {
 	t.Helper()
 	dir := t.TempDir()
 	program := strings.TrimSpace(v.Exec("sh", "-c", "command -v dhclient"))
-	text, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, content := range map[string]string{
-		"client": string(text), "script": dhclientScript, "leases": "",
-		"conf": fmt.Sprintf("send fqdn.fqdn %q; send fqdn.server-update on; also request dhcp6.fqdn;\n", v.Name+"."),
+		"leases": "",
+		"conf":   fmt.Sprintf("send fqdn.fqdn %q; send fqdn.server-update on; also request dhcp6.fqdn;\n", v.Name+"."),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
+	v.Exec("install", "-m", "755", program, in("client")) // by another process, as netnstest.Program says
+	netnstest.Program(t, in("script"), dhclientScript)
 	cmd := v.Command(in("client"), "-6", "-d", "-q", "-D", "LL", "-cf", in("conf"), "-lf", in("leases"), "-pf", in("pid"), "-sf", in("script"), "eth0")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said

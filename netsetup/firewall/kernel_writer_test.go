@@ -81,9 +81,7 @@ func TestWriterBetween(t *testing.T) {
 					fi
 					exec %[3]s "$@"
 				`, dir, tool, path)
-				if err := os.WriteFile(filepath.Join(dir, tool+"-restore"), []byte(script), 0o755); err != nil {
-					t.Fatal(err)
-				}
+				netnstest.Program(t, filepath.Join(dir, tool+"-restore"), script)
 			}
 			if _, err := apply(ns, filters(3), target); err != nil {
 				t.Fatal(err)
