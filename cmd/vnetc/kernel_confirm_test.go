@@ -427,3 +427,38 @@ func TestKernelConfirmRefused(t *testing.T) {
 	}
 	h.ns.Exec("umount", h.state)
 }
+
+// TestKernelUnconfirmedBoot: a change that waited when the host went down brings no rules back into a kernel that has none;
+// its notes are those from before.
+func TestKernelUnconfirmedBoot(t *testing.T) {
+	h := newHost(t)
+	h.vnetc(0, "apply", networks+"default.xml")
+	h.ns.Do(func() { // notes belong to a namespace
+		dir, err := state.Open(h.state, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		before, _, err := dir.Networks()
+		if err != nil || len(before) != 1 {
+			t.Fatalf("notes %v, %v", before, err)
+		}
+		here, err := state.Namespace()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &state.Pending{ID: "x", Namespace: here, Boot: "another", Networks: before, Rules: json.RawMessage(`{"no": "use"}`)}
+		if err := dir.SavePending(p); err != nil {
+			t.Fatal(err)
+		}
+	})
+	h.ns.Exec("nft", "flush", "ruleset")
+	clean := h.all()
+	h.wants(h.vnetc(1, "audit"), "the last apply was not confirmed in time")
+	if diff := cmp.Diff(clean, h.all()); diff != "" {
+		t.Errorf("rules came back (-before +after):\n%s", diff)
+	}
+	if p, err := state.ReadPending(h.state); p != nil || err != nil {
+		t.Errorf("%v still waits, %v", p, err)
+	}
+}

@@ -139,12 +139,14 @@ func undo(dir *state.Dir, p *state.Pending) error {
 	if here != p.Namespace {
 		return fmt.Errorf("it was made in another network namespace, %s, and this is %s: run vnetc there, or give each its own --state-dir", p.Namespace, here)
 	}
-	var before firewall.Before
-	if err := json.Unmarshal(p.Rules, &before); err != nil {
-		return fmt.Errorf("rules from before the change: %w", err)
-	}
-	if err := before.Restore(places()); err != nil {
+	boot, _, err := state.Since()
+	if err != nil {
 		return err
+	}
+	if boot == p.Boot { // else the kernel has forgotten the rules of before and after alike
+		if err := restore(p); err != nil {
+			return err
+		}
 	}
 	now, _, err := dir.Networks()
 	if err != nil {
@@ -154,6 +156,15 @@ func undo(dir *state.Dir, p *state.Pending) error {
 		return err
 	}
 	return dir.Undone(time.Now())
+}
+
+// restore puts back the rules from before the change.
+func restore(p *state.Pending) error {
+	var before firewall.Before
+	if err := json.Unmarshal(p.Rules, &before); err != nil {
+		return fmt.Errorf("rules from before the change: %w", err)
+	}
+	return before.Restore(places())
 }
 
 // settle undoes the change that waits in dir if it is overdue, and says so. It returns the change if it still waits, and for
