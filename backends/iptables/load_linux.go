@@ -34,6 +34,9 @@ func (l Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.Variant != "" {
+		tools = withTables(tools, l.Variant)
+	}
 	states, err := read(tools, prefixOf(names))
 	if err != nil {
 		return nil, err

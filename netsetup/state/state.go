@@ -135,6 +135,7 @@ func (d *Dir) Save(n Network) error {
 	return nil
 }
 
+// writeWhole writes beside path and renames. It doesn't wait for the disk: notes are of no use after a boot.
 func writeWhole(path string, text []byte) error {
 	dir, base := filepath.Split(path)
 	tmp := filepath.Join(dir, "."+base+".new")
@@ -143,9 +144,6 @@ func writeWhole(path string, text []byte) error {
 		return err
 	}
 	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
 	if closing := f.Close(); err == nil {
 		err = closing
 	}
