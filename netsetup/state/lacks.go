@@ -2,9 +2,7 @@ package state
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -28,18 +26,7 @@ func (d *Dir) Lacks() map[string][]Lack {
 
 // SaveLacks makes lacks be the notes about what the kernel lacks; without any the file goes.
 func (d *Dir) SaveLacks(lacks map[string][]Lack) error {
-	path := d.lacksFile()
-	if len(lacks) == 0 {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("notes about the kernel: %w", err)
-		}
-		return nil
-	}
-	text, err := json.MarshalIndent(lacks, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := writeWhole(path, append(text, '\n')); err != nil {
+	if err := saveNotes(d.lacksFile(), lacks); err != nil {
 		return fmt.Errorf("notes about the kernel: %w", err)
 	}
 	return nil

@@ -35,21 +35,22 @@ func (d *Dir) Sysctls() (map[string]Sysctl, error) {
 
 // SaveSysctls makes notes be those about sysctls; without any the file goes.
 func (d *Dir) SaveSysctls(notes map[string]Sysctl) error {
-	path := d.sysctlFile()
+	if err := saveNotes(d.sysctlFile(), notes); err != nil {
+		return fmt.Errorf("notes about sysctls: %w", err)
+	}
+	return nil
+}
+
+// saveNotes writes notes as JSON; without any it removes the file.
+func saveNotes[N any](path string, notes map[string]N) error {
 	if len(notes) == 0 {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("notes about sysctls: %w", err)
-		}
-		return nil
+		return gone(path)
 	}
 	text, err := json.MarshalIndent(notes, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := writeWhole(path, append(text, '\n')); err != nil {
-		return fmt.Errorf("notes about sysctls: %w", err)
-	}
-	return nil
+	return writeWhole(path, append(text, '\n'))
 }
 
 func (d *Dir) sysctlFile() string { return filepath.Join(d.path, "sysctls.json") }
