@@ -54,15 +54,15 @@ func (f *Forwarding) path(name string) string {
 	return f.proc + "/" + name
 }
 
-// Off returns those of paths that are not 1 now, for a dry run.
-func (f *Forwarding) Off(paths []string) []string {
-	var off []string
+// Missing returns what of paths is not 1 now, as lines of a dry run.
+func (f *Forwarding) Missing(paths []string) []string {
+	var lines []string
 	for _, name := range paths {
-		if value, err := f.read(name); err == nil && value != "1" && !slices.Contains(off, name) {
-			off = append(off, name)
+		if value, err := f.read(name); err == nil && value != "1" {
+			lines = append(lines, fmt.Sprintf("set %s to 1, until no network needs it", name))
 		}
 	}
-	return off
+	return lines
 }
 
 // hold sets what is not set yet, after noting what it was.
@@ -102,7 +102,7 @@ func (f *Forwarding) hold(paths []string) error {
 // release gives back what neither the others nor needed need.
 func (f *Forwarding) release(needed []string) error {
 	notes, err := f.Dir.Sysctls()
-	if err != nil || len(notes) == 0 {
+	if err != nil {
 		return err
 	}
 	var all error

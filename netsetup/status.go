@@ -74,6 +74,7 @@ func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, 
 	for _, step := range append(plan.Before, plan.After...) {
 		s.Missing = append(s.Missing, step.String())
 	}
+	s.Missing = append(s.Missing, (&Forwarding{}).Missing(plan.Forwarding)...)
 	for _, p := range problems {
 		s.Missing = append(s.Missing, p.Error())
 	}

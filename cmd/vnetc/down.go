@@ -60,6 +60,8 @@ func down(s streams, f *downFlags, names []string) error {
 	if f.all {
 		names = up
 	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	var rest []state.Network
 	for _, n := range u.known {
 		if !slices.Contains(names, n.Name) {
@@ -70,6 +72,9 @@ func down(s streams, f *downFlags, names []string) error {
 		if !slices.Contains(up, name) {
 			return usagef("no network %q is up; vnetc status shows those that are", name)
 		}
+	}
+	if err := u.unnoted(names); err != nil {
+		return err
 	}
 	u.wanted = want(&diag.Sources{}, rest, netxml.Options{}, false)
 	if u.wanted.found.HasErrors() {

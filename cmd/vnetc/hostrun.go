@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vnetc/vnetc/backends/nftables"
 	"github.com/vnetc/vnetc/frontend/netxml"
@@ -72,6 +75,24 @@ func (u *hostRun) all() []string {
 	return names
 }
 
+// unnoted returns an error if bridges of networks stand that no note tells of, save those named: whoever loads the rules of the
+// others would take theirs away, and leave them open.
+func (u *hostRun) unnoted(named []string) error {
+	lost := slices.DeleteFunc(u.host.Marked(), func(name string) bool {
+		return slices.Contains(named, name) || slices.ContainsFunc(u.known, func(n state.Network) bool { return n.Name == name })
+	})
+	if len(lost) == 0 {
+		return nil
+	}
+	for i := range lost {
+		lost[i] = fmt.Sprintf("%q", lost[i])
+	}
+	names := strings.Join(lost, " ")
+	return hostf(`the bridges of networks stand that no note in %s tells of: %s
+  why: the rules of these networks would go with this change, and their bridges would be open
+  fix: name them as well: their XML for vnetc up, or vnetc down %s; if their notes are in another folder, --state-dir`, u.dir.Path(), names, names)
+}
+
 // noteOf returns the note about the wanted network called name.
 func (u *hostRun) noteOf(name string) *state.Network {
 	i := slices.IndexFunc(u.wanted.notes, func(n state.Network) bool { return n.Name == name })
@@ -133,7 +154,7 @@ func (u *hostRun) note(failed []string) error {
 	}
 	stamp(w.notes, u.target)
 	if err := rewrite(u.dir, u.noted, w.notes); err != nil {
-		return hostf("%v", err)
+		return hostf("%v", errors.Join(err, rewrite(u.dir, w.notes, u.noted)))
 	}
 	u.noted = w.notes
 	return nil

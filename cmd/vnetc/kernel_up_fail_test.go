@@ -83,6 +83,9 @@ func (g *ground) up(spoil func(*hostRun, []*result), paths ...string) map[string
 		}
 		defer u.close()
 		spoil(u, results)
+		if err := u.announce(results); err != nil {
+			g.host.t.Fatalf("up: %v\n%s", err, &errs)
+		}
 		if err := u.bringUp(results); err != nil {
 			g.host.t.Fatalf("up: %v\n%s", err, &errs)
 		}

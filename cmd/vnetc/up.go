@@ -73,10 +73,14 @@ func up(s streams, f *upFlags, paths []string) error {
 	if f.dryRun {
 		return u.printPlans(f.format.value, results)
 	}
-	if err := u.bringUp(results); err != nil {
+	if err := u.announce(results); err != nil {
 		return err
 	}
-	return u.printUp(f.format.value, results)
+	noted := u.bringUp(results)
+	if err := u.printUp(f.format.value, results); err != nil && noted == nil {
+		return err
+	}
+	return noted
 }
 
 // planUp reads the networks and the host, and plans what is missing. Without an error the caller has to close the run.
@@ -93,6 +97,10 @@ func planUp(s streams, f *upFlags, paths []string) (*hostRun, []*result, error) 
 	opts.Taken = u.host.Devices()
 	u.wanted = want(given, u.known, opts, false)
 	if err := report(s, u.wanted.src, u.wanted.found, false); err != nil {
+		u.close()
+		return nil, nil, err
+	}
+	if err := u.unnoted(u.all()); err != nil {
 		u.close()
 		return nil, nil, err
 	}
@@ -155,15 +163,26 @@ func (u *hostRun) macOf(l *ir.Link, n state.Network) net.HardwareAddr {
 	return link.RandomMAC()
 }
 
-// bringUp carries out the plans of the networks without problems. The notes are written first: whatever kills this process,
+// announce writes the notes about the networks that will be tried, those without problems: whatever kills this process then,
 // down and the next up know what may be there.
-func (u *hostRun) bringUp(results []*result) error {
-	var plans []netsetup.Plan
-	var planned, refused []string
+func (u *hostRun) announce(results []*result) error {
 	for _, r := range results {
 		if len(r.problems) > 0 {
-			refused = append(refused, r.Name)
-		} else {
+			u.refused = append(u.refused, r.Name)
+		}
+	}
+	if len(u.refused) == len(results) {
+		return nil
+	}
+	return u.note(u.refused)
+}
+
+// bringUp carries out the plans of the networks that were announced, and notes what became of them.
+func (u *hostRun) bringUp(results []*result) error {
+	var plans []netsetup.Plan
+	var planned []string
+	for _, r := range results {
+		if len(r.problems) == 0 {
 			r.plan.Held = u.held(r.Name)
 			plans = append(plans, r.plan)
 			planned = append(planned, r.Name)
@@ -172,13 +191,9 @@ func (u *hostRun) bringUp(results []*result) error {
 	if len(plans) == 0 {
 		return nil
 	}
-	u.refused = refused
-	if err := u.note(refused); err != nil {
-		return err
-	}
 	outcomes := netsetup.Up(plans, u, u.forwarding(planned))
 	u.fill(results, outcomes)
-	failed := refused
+	failed := slices.Clone(u.refused)
 	for _, o := range outcomes {
 		if o.Err != nil {
 			failed = append(failed, o.Name)

@@ -167,9 +167,7 @@ func (u *hostRun) printPlans(format string, results []*result) error {
 		if !rules.InStep() {
 			r.Steps = append(r.Steps, fmt.Sprintf("load rules of all networks (%s): %s", u.target.Loader.Name(), plural(len(rules.Drifts), "difference")))
 		}
-		for _, path := range u.forwarding(names(results)).Off(r.plan.Forwarding) {
-			r.Steps = append(r.Steps, fmt.Sprintf("set %s to 1, until no network needs it", path))
-		}
+		r.Steps = append(r.Steps, u.forwarding(names(results)).Missing(r.plan.Forwarding)...)
 		for _, s := range r.plan.After {
 			r.Steps = append(r.Steps, s.String())
 		}

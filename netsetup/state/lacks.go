@@ -1,9 +1,7 @@
 package state
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 )
 
@@ -13,20 +11,19 @@ type Lack struct {
 	Modules []string `json:"modules"` // that the kernel lacks, as modprobe(8) names them
 }
 
-// Lacks returns what the kernel lacks, by network. A file that can't be read counts as none: the kernel will tell again.
+// Lacks returns what the kernel lacks, by network; never nil. A file that can't be read, or is of another boot or network
+// namespace, counts as none: the kernel will tell again.
 func (d *Dir) Lacks() map[string][]Lack {
-	lacks := make(map[string][]Lack)
-	if text, err := os.ReadFile(d.lacksFile()); err == nil {
-		if json.Unmarshal(text, &lacks) != nil {
-			return make(map[string][]Lack)
-		}
+	lacks, err := readNotes[[]Lack](d, d.lacksFile())
+	if err != nil {
+		return make(map[string][]Lack)
 	}
 	return lacks
 }
 
 // SaveLacks makes lacks be the notes about what the kernel lacks; without any the file goes.
 func (d *Dir) SaveLacks(lacks map[string][]Lack) error {
-	if err := saveNotes(d.lacksFile(), lacks); err != nil {
+	if err := saveNotes(d, d.lacksFile(), lacks); err != nil {
 		return fmt.Errorf("notes about the kernel: %w", err)
 	}
 	return nil

@@ -16,41 +16,56 @@ type Sysctl struct {
 }
 
 // Sysctls returns the notes about sysctls, by their path below /proc/sys; never nil without an error. A damaged file is an
-// error: it can't be made anew, as what the sysctls were is known nowhere else.
+// error: it can't be made anew, as what the sysctls were is known nowhere else. What was noted in another boot or network
+// namespace is left out: the sysctls here were never changed.
 func (d *Dir) Sysctls() (map[string]Sysctl, error) {
-	path := d.sysctlFile()
-	text, err := os.ReadFile(path)
-	notes := make(map[string]Sysctl)
-	if errors.Is(err, fs.ErrNotExist) {
-		return notes, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &notes)
-	}
+	notes, err := readNotes[Sysctl](d, d.sysctlFile())
 	if err != nil {
-		return nil, fmt.Errorf("notes about sysctls %s: %w; remove the file if their values are as you want them", path, err)
+		return nil, fmt.Errorf("notes about sysctls %s: %w; remove the file if their values are as you want them", d.sysctlFile(), err)
 	}
 	return notes, nil
 }
 
 // SaveSysctls makes notes be those about sysctls; without any the file goes.
 func (d *Dir) SaveSysctls(notes map[string]Sysctl) error {
-	if err := saveNotes(d.sysctlFile(), notes); err != nil {
+	if err := saveNotes(d, d.sysctlFile(), notes); err != nil {
 		return fmt.Errorf("notes about sysctls: %w", err)
 	}
 	return nil
 }
 
-// saveNotes writes notes as JSON; without any it removes the file.
-func saveNotes[N any](path string, notes map[string]N) error {
-	if len(notes) == 0 {
+func (d *Dir) sysctlFile() string { return filepath.Join(d.path, "sysctls.json") }
+
+// notes is a file of notes with names, and where they hold.
+type notes[N any] struct {
+	Notes map[string]N `json:"notes"`
+	place
+}
+
+// readNotes returns the notes in a file; none, and not nil, if there is no file, or if it is of another place.
+func readNotes[N any](d *Dir, path string) (map[string]N, error) {
+	text, err := os.ReadFile(path)
+	var n notes[N]
+	if err == nil {
+		err = json.Unmarshal(text, &n)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if n.place != d.place || n.Notes == nil {
+		return make(map[string]N), nil
+	}
+	return n.Notes, nil
+}
+
+// saveNotes writes notes; without any it removes the file.
+func saveNotes[N any](d *Dir, path string, all map[string]N) error {
+	if len(all) == 0 {
 		return gone(path)
 	}
-	text, err := json.MarshalIndent(notes, "", "  ")
+	text, err := json.MarshalIndent(notes[N]{all, d.place}, "", "  ")
 	if err != nil {
 		return err
 	}
 	return writeWhole(path, append(text, '\n'))
 }
-
-func (d *Dir) sysctlFile() string { return filepath.Join(d.path, "sysctls.json") }
