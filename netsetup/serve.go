@@ -76,7 +76,10 @@ func (h *Host) stop(name string, all *stopping) (stop, files []Step, err error) 
 	if _, s.running = h.servers[paths.Conf]; s.running {
 		stop = append(stop, &stopServer{server: s, all: all})
 	}
-	return stop, []Step{removeFiles{paths}}, nil
+	if s.running || dnsmasq.AnyLeft(paths) {
+		files = append(files, removeFiles{paths})
+	}
+	return stop, files, nil
 }
 
 // server is one network's dnsmasq, as it is and as it is to be.

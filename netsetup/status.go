@@ -3,18 +3,21 @@ package netsetup
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/netsetup/dnsmasq"
+	"github.com/vnetc/vnetc/netsetup/link"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 // Status is what the host has of a network that is up.
 type Status struct {
 	Bridge    string         `json:"bridge"`
-	Exists    bool           `json:"exists"` // true if the bridge is there and vnetc's
+	Exists    bool           `json:"exists"` // true if the bridge is there, and vnetc's if the network's mode has vnetc make it
 	LinkUp    bool           `json:"link_up"`
+	Devices   []Device       `json:"devices"`   // others' devices that guests reach the world through, as the network names them
 	Addresses []netip.Prefix `json:"addresses"` // of the bridge, link-local ones left out
 	Ports     []string       `json:"ports"`     // devices attached to the bridge
 	DHCP      []Pool         `json:"dhcp"`
@@ -22,6 +25,13 @@ type Status struct {
 	PID       int            `json:"dnsmasq_pid,omitempty"`
 	Lacks     []state.Lack   `json:"lacks"`   // what the kernel can't do, and the network works without
 	Missing   []string       `json:"missing"` // what vnetc up would do, in order; none if all is as it should be
+}
+
+// Device is a device that a network takes as it is.
+type Device struct {
+	Name   string `json:"name"`
+	Exists bool   `json:"exists"`
+	LinkUp bool   `json:"link_up"`
 }
 
 // Pool is a range of addresses that DHCP gives out.
@@ -33,8 +43,8 @@ type Pool struct {
 
 // Status returns what the host has of the network, at the time now.
 func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, error) {
-	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, Lacks: []state.Lack{}, DNSMasq: "not needed"}
-	if d, ok := h.Facts.BridgeOf(l.Name); ok {
+	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Devices: h.devices(l), Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, Lacks: []state.Lack{}, DNSMasq: "not needed"}
+	if d, ok := h.bridgeOf(l); ok {
 		s.Exists, s.LinkUp, s.Bridge = true, d.Up, d.Name
 		for _, a := range d.Addresses {
 			if !a.LinkLocal {
@@ -79,6 +89,34 @@ func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, 
 		s.Missing = append(s.Missing, p.Error())
 	}
 	return s, nil
+}
+
+// bridgeOf returns the network's bridge: the one with its mark, or, of a mode that takes others', the one with the name.
+func (h *Host) bridgeOf(l *ir.Link) (link.Device, bool) {
+	if l.Mode.Managed() {
+		return h.Facts.BridgeOf(l.Name)
+	}
+	if l.Bridge.Name == "" {
+		return link.Device{}, false
+	}
+	return h.Facts.Device(l.Bridge.Name)
+}
+
+// devices returns the devices that the network takes as they are.
+func (h *Host) devices(l *ir.Link) []Device {
+	all := []Device{}
+	if l.Mode.Managed() {
+		return all
+	}
+	names := l.Uplink.Devices
+	if l.Uplink.PF != "" {
+		names = append(slices.Clone(names), l.Uplink.PF)
+	}
+	for _, name := range names {
+		d, ok := h.Facts.Device(name)
+		all = append(all, Device{name, ok, d.Up})
+	}
+	return all
 }
 
 // Leases returns what the dnsmasq of the network called name has given out, those that have expired included; dir is the state

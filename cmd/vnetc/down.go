@@ -185,13 +185,19 @@ func (u *hostRun) forgetLacks(left []state.Network) error {
 // printDownPlans prints what would be done. The answer is no if there is anything.
 func (u *hostRun) printDownPlans(format string, results []*result) error {
 	doc := jsonRun{Networks: []jsonNetworkRun{}}
+	open := u.withoutRules()
 	for _, r := range results {
 		for _, s := range r.plan.Before {
 			r.Steps = append(r.Steps, s.String())
 		}
-		r.Steps = append(r.Steps, fmt.Sprintf("take its rules away (%s)", u.target.Loader.Name()))
+		if !open[r.Name] {
+			r.Steps = append(r.Steps, fmt.Sprintf("take its rules away (%s)", u.target.Loader.Name()))
+		}
 		for _, s := range r.plan.After {
 			r.Steps = append(r.Steps, s.String())
+		}
+		if len(r.Steps) == 0 {
+			r.Steps = append(r.Steps, "forget it: this host has nothing of it but a note")
 		}
 		j := r.json()
 		j.Done = false
@@ -212,4 +218,15 @@ func (u *hostRun) printDownPlans(format string, results []*result) error {
 		return exitError{code: exitNo}
 	}
 	return nil
+}
+
+// withoutRules tells of the networks in force those that have no rules.
+func (u *hostRun) withoutRules() map[string]bool {
+	names := make(map[string]bool)
+	if w, err := again(u.known); err == nil { // else there may be rules
+		for _, l := range w.program.Links {
+			names[l.Name] = !l.Mode.Filtered()
+		}
+	}
+	return names
 }

@@ -105,14 +105,6 @@ func (u *hostRun) Load(without []string) error {
 	if err != nil {
 		return err
 	}
-	if len(w.notes) == 0 {
-		for _, t := range append([]firewall.Target{u.target}, u.others...) {
-			if err := firewall.Remove(t); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	result, found, err := firewall.Apply(w.program, u.target, u.others)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func TestKernelUpOptions(t *testing.T) {
 		if i == 1 {
 			world.Exec("ip", "addr", "add", "198.51.100.9/24", "dev", "eth0")
 		}
-		args := append([]string{"--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file="+g.file("none", ""), "--bind-interfaces", "--except-interface=lo", "--pid-file", "--user=", "--group="}, names...)
+		args := append([]string{"--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=" + g.file("none", ""), "--bind-interfaces", "--except-interface=lo", "--pid-file", "--user=", "--group="}, names...)
 		world.serve(args)
 	}
 	lab := func(port string) string {

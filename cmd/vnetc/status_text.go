@@ -87,15 +87,18 @@ func (all jsonStatus) writeDetails(out io.Writer) error {
 
 // writeHost says what the host has of a network that is up.
 func writeHost(out io.Writer, h *netsetup.Status) {
-	link := map[bool]string{true: "up", false: "down"}[h.LinkUp]
-	if !h.Exists {
-		link = "no bridge " + h.Bridge
+	if h.Bridge != "" {
+		fmt.Fprintf(out, "link\t%s\n", linkWord(h.Exists, h.LinkUp))
 	}
-	fmt.Fprintf(out, "link\t%s\n", link)
+	for _, d := range h.Devices {
+		fmt.Fprintf(out, "device\t%s, %s\n", d.Name, linkWord(d.Exists, d.LinkUp))
+	}
 	for _, a := range h.Addresses {
 		fmt.Fprintf(out, "address\t%s\n", a)
 	}
-	fmt.Fprintf(out, "ports\t%s\n", dash(strings.Join(h.Ports, " ")))
+	if h.Bridge != "" {
+		fmt.Fprintf(out, "ports\t%s\n", dash(strings.Join(h.Ports, " ")))
+	}
 	fmt.Fprintf(out, "dnsmasq\t%s\n", h.DNSMasq)
 	for _, p := range h.DHCP {
 		fmt.Fprintf(out, "DHCP\t%s to %s, %d in use\n", p.From, p.To, p.InUse)
@@ -106,6 +109,17 @@ func writeHost(out io.Writer, h *netsetup.Status) {
 	for _, m := range h.Missing {
 		fmt.Fprintf(out, "missing\t%s\n", m)
 	}
+}
+
+// linkWord says in a word how a device is.
+func linkWord(exists, up bool) string {
+	switch {
+	case !exists:
+		return "missing"
+	case up:
+		return "up"
+	}
+	return "down"
 }
 
 // words returns how the rules are laid out.

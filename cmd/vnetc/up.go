@@ -245,6 +245,13 @@ func summary(l *ir.Link) string {
 	if l.Bridge.Name != "" {
 		words = append(words, "bridge "+l.Bridge.Name)
 	}
+	if !l.Mode.Managed() {
+		words = append(words, l.Uplink.Devices...)
+		words = append(words, l.Uplink.PCI...)
+		if l.Uplink.PF != "" {
+			words = append(words, "functions of "+l.Uplink.PF)
+		}
+	}
 	for _, a := range l.Addresses {
 		words = append(words, a.Prefix.String())
 		if a.DHCP == nil {

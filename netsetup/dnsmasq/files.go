@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Files is the text of the files that dnsmasq reads. Hosts is nil if the network has no DHCP, AddnHosts if it has no DNS;
@@ -130,14 +131,31 @@ func beside(path string) string {
 	return filepath.Join(dir, "."+base+".new")
 }
 
-// Remove deletes all files of a network, its leases among them, and what a process was killed over while it wrote them. That
-// there are none is no error.
+// left lists all that a network may have: its files, its leases among them, and what a process was killed over while it wrote
+// them.
+func (p Paths) left() []string {
+	var all []string
+	for _, path := range []string{p.Conf, p.Hosts, p.AddnHosts} {
+		all = append(all, path, beside(path))
+	}
+	return append(all, p.PID, p.Leases, p.Stale)
+}
+
+// AnyLeft is true if there is something for Remove to delete.
+func AnyLeft(p Paths) bool {
+	return slices.ContainsFunc(p.left(), func(path string) bool {
+		_, err := os.Lstat(path)
+		return !errors.Is(err, fs.ErrNotExist)
+	})
+}
+
+// Remove deletes all files of a network. That there are none is no error.
 func Remove(p Paths) error {
 	var err error
-	for _, path := range []string{p.Conf, p.Hosts, p.AddnHosts} {
-		err = errors.Join(err, remove(path), remove(beside(path)))
+	for _, path := range p.left() {
+		err = errors.Join(err, remove(path))
 	}
-	return errors.Join(err, remove(p.PID), remove(p.Leases), remove(p.Stale))
+	return err
 }
 
 func remove(path string) error {

@@ -59,11 +59,16 @@ func (e *UnprovenError) Unwrap() error { return e.Undo }
 
 // Apply makes the target hold p, and proves it from what it reads back. Rules of ours that the others hold are taken away
 // after that: packets meet the old rules, or both, or the new ones. A program that the back end can't say is returned as
-// the list of why; nothing is touched then.
+// the list of why; nothing is touched then. For networks that have no rules not even empty tables are made, and those that
+// are there go.
 func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) {
 	rules, found := t.Loader.Lower(p, t.Options)
 	if found.HasErrors() {
 		return Result{}, found, nil
+	}
+	if wantsNothing(p) {
+		result, err := clearAll(append([]Target{t}, others...))
+		return result, found, err
 	}
 	if err := t.Loader.Available(); err != nil {
 		return Result{}, found, err
@@ -80,17 +85,23 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 		}
 		return Result{}, found, err
 	}
-	result := Result{Report: report}
-	for _, o := range others {
-		gone, err := o.clear()
+	result, err := clearAll(others)
+	result.Report = report
+	return result, found, err
+}
+
+// clearAll takes the rules of all targets away, and names those that had any.
+func clearAll(targets []Target) (result Result, err error) {
+	for _, t := range targets {
+		gone, err := t.clear()
 		if err != nil {
-			return result, found, fmt.Errorf("remove the rules in %s: %w", o, err)
+			return result, fmt.Errorf("remove the rules in %s: %w", t, err)
 		}
 		if gone {
-			result.Removed = append(result.Removed, o.String())
+			result.Removed = append(result.Removed, t.String())
 		}
 	}
-	return result, found, nil
+	return result, nil
 }
 
 // load loads rules and proves that the target holds p. What can't be proved is loaded once more: somebody else may have

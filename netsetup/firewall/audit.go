@@ -117,14 +117,14 @@ func Leftovers(others []Target) ([]Drift, error) {
 	return drifts, nil
 }
 
-// wantsNothing is true for the program of no network.
+// wantsNothing is true for a program without rules: of no network, or of such that have none.
 func wantsNothing(p *ir.Program) bool {
 	for _, c := range p.Chains {
 		if len(c.Rules) > 0 {
 			return false
 		}
 	}
-	return len(p.Links) == 0
+	return !slices.ContainsFunc(p.Links, func(l *ir.Link) bool { return l.Mode.Filtered() })
 }
 
 // find returns the chain of p that has the place of c, nil if there is none.
