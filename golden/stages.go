@@ -13,6 +13,7 @@ import (
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/dnsmasq"
 )
 
@@ -39,10 +40,10 @@ func Rules() []Stage {
 }
 
 // AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink, what verify
-// and trace print, and the files of dnsmasq.
+// and trace print, the files of dnsmasq, and what up does.
 func AllStages() []Stage {
 	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink}, Stage{"verify", verified}, Stage{"trace", traced},
-		Stage{"dnsmasq", dnsmasqFiles})
+		Stage{"dnsmasq", dnsmasqFiles}, Stage{"plan", plan})
 }
 
 func options(families ir.Family, layout backends.Layout) backends.Options {
@@ -95,6 +96,11 @@ func dnsmasqFiles(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 		text = append(text, files.Print(paths)...)
 	}
 	return text, nil
+}
+
+// plan shows what vnetc up does with the networks on a host that has nothing of them.
+func plan(_ *diag.Sources, p *ir.Program) ([]byte, error) {
+	return netsetup.PrintFresh(p.Links, "/run/vnetc", true)
 }
 
 // Compile runs the front end over src and returns the verified program; nil, with the reasons, if there are errors.

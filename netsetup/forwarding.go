@@ -59,10 +59,15 @@ func (f *Forwarding) Missing(paths []string) []string {
 	var lines []string
 	for _, name := range paths {
 		if value, err := f.read(name); err == nil && value != "1" {
-			lines = append(lines, fmt.Sprintf("set %s to 1, until no network needs it", name))
+			lines = append(lines, holding(name))
 		}
 	}
 	return lines
+}
+
+// holding says that a sysctl is held at 1, as sysctl(8) names it.
+func holding(name string) string {
+	return fmt.Sprintf("set %s to 1, until no network needs it", strings.ReplaceAll(name, "/", "."))
 }
 
 // hold sets what is not set yet, after noting what it was.

@@ -26,6 +26,7 @@ type Host struct {
 	servers   servers
 	user      *userFound
 	stops     stopping
+	fresh     bool // fresh is true if the host is only thought of: nothing is asked of it.
 }
 
 // ReadHost reads what there is to know of the host; state files are below dir.
@@ -64,10 +65,55 @@ func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 		}
 		problems = append(problems, link.Collisions(l, h.Facts, listeners, h.servers.pids()...)...)
 	}
-	plan, more := link.PlanUp(l, h.Facts, link.Options{MAC: mac, Checksum: h.Checksum && l.Mode.Filtered()})
+	p, more := h.plan(l, mac)
 	if problems = append(problems, more...); len(problems) > 0 {
 		return Plan{}, problems
 	}
+	h.leave(&p)
+	return p, nil
+}
+
+// PlanFresh returns what brings the network up on a host that has nothing of it, and nothing in its way: a Linux with all that
+// it could want. It is pure. dir is the state folder that will be used, checksum is as in [Host].
+func PlanFresh(l *ir.Link, dir string, checksum bool) (Plan, []link.Problem) {
+	h := &Host{
+		Facts: &link.Facts{IPv6: true}, Dir: dir, Checksum: checksum, fresh: true,
+		Bus: &bus.Bus{Resolved: true, Firewalld: l.Bridge.Zone != "", Zones: []string{l.Bridge.Zone}},
+	}
+	return h.plan(l, nil)
+}
+
+// PrintFresh returns what brings the networks up on such a host as text: under a heading for each network its steps, and what of
+// it no step does.
+func PrintFresh(links []*ir.Link, dir string, checksum bool) ([]byte, error) {
+	var text []byte
+	for _, l := range links {
+		p, problems := PlanFresh(l, dir, checksum)
+		if len(problems) > 0 {
+			return nil, problems[0]
+		}
+		rules := ""
+		if l.Mode.Filtered() {
+			rules = "load its rules, with those of all networks"
+		}
+		text = fmt.Appendf(text, "%s:\n", l.Name)
+		var forwarding []string
+		for _, name := range p.Forwarding {
+			forwarding = append(forwarding, holding(name))
+		}
+		for _, line := range p.Lines(rules, forwarding) {
+			text = fmt.Appendf(text, "  %s\n", line)
+		}
+		for _, note := range p.Notes {
+			text = fmt.Appendf(text, "  note: %s\n", note)
+		}
+	}
+	return text, nil
+}
+
+// plan compares what the network wants with what the host has.
+func (h *Host) plan(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
+	plan, problems := link.PlanUp(l, h.Facts, link.Options{MAC: mac, Checksum: h.Checksum && l.Mode.Filtered()})
 	p := Plan{Name: l.Name, Notes: plan.Notes, Forwarding: ForwardingOf(l)}
 	for _, s := range plan.Before {
 		p.Before = append(p.Before, s)
@@ -83,7 +129,6 @@ func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 			problems = append(problems, link.Problem{What: err.Error()})
 		}
 	}
-	h.leave(&p)
 	return p, problems
 }
 
@@ -115,7 +160,10 @@ func (h *Host) zone(p *Plan, l *ir.Link) error {
 	if err != nil {
 		return err
 	}
-	now, err := h.Bus.ZoneOf(l.Bridge.Name)
+	now := ""
+	if !h.fresh {
+		now, err = h.Bus.ZoneOf(l.Bridge.Name)
+	}
 	if err == nil && zone != "" && zone != now {
 		p.Before = append(p.Before, bus.SetZone{Bus: h.Bus, Link: l.Bridge.Name, From: now, To: zone})
 	}

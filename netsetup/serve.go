@@ -45,7 +45,10 @@ func (h *Host) serve(p *Plan, l *ir.Link) error {
 	}
 	s := server{host: h, paths: paths}
 	_, s.running = h.servers[paths.Conf]
-	if s.old, err = dnsmasq.ReadFiles(paths); err != nil {
+	if !h.fresh {
+		s.old, err = dnsmasq.ReadFiles(paths)
+	}
+	if err != nil {
 		return err
 	}
 	if !dnsmasq.Needed(l) {

@@ -18,6 +18,23 @@ type Plan struct {
 	Forwarding, Held []string
 }
 
+// Lines returns the plan as lines of a dry run, with what is shared among networks in its place: rules says what is done to the
+// rules, empty for nothing, and forwarding what to the sysctls; see [Forwarding.Missing].
+func (p Plan) Lines(rules string, forwarding []string) []string {
+	var lines []string
+	for _, s := range p.Before {
+		lines = append(lines, s.String())
+	}
+	if rules != "" {
+		lines = append(lines, rules)
+	}
+	lines = append(lines, forwarding...)
+	for _, s := range p.After {
+		lines = append(lines, s.String())
+	}
+	return lines
+}
+
 // Firewall is the rules of the networks at hand, beside those of others that are in force.
 type Firewall interface {
 	// Load puts the rules in force, without those of the networks named: these have the rules they had before, or none.

@@ -11,6 +11,7 @@ import (
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/dnsmasq"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
@@ -44,6 +45,7 @@ behind -o stay as they were. Nothing on this host is touched.
 --emit dnsmasq   dnsmasq's files for each network that has DHCP, DNS or TFTP, each
                  under a line with its path; -o DIR/ writes NAME.conf, NAME.hostsfile
                  and NAME.addnhosts
+--emit plan      what vnetc up does for the networks on a host that has nothing of them
 
 nftables has two layouts. In sets, the default, rules that differ only in values
 are one rule and a set, so that a packet costs the same however many networks
@@ -73,7 +75,7 @@ Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or w
 	f.family = addChoice(cmd, "family", "address families", "both", "ipv4", "ipv6")
 	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", layoutNames()...)
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
-	f.emit = addChoice(cmd, "emit", "what to print", "rules", "ir", "netlink", "json", "dnsmasq")
+	f.emit = addChoice(cmd, "emit", "what to print", "rules", "ir", "netlink", "json", "dnsmasq", "plan")
 	f.comments = cmd.Flags().Bool("comments", false, "put the origin of each rule into the rule as a comment")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "-", "write to this file, or into this directory if it ends in / (all back ends, unless --backend is given)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
@@ -120,6 +122,13 @@ func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([
 	if f.emit.value == "dnsmasq" {
 		docs, err := dnsmasqDocuments(p, isDir(f.output))
 		return docs, nil, err
+	}
+	if f.emit.value == "plan" {
+		text, err := netsetup.PrintFresh(p.Links, state.DefaultDir, f.backend.value == "nftables")
+		if err != nil {
+			return nil, nil, exitError{exitNo, err.Error()}
+		}
+		return []backends.Document{{File: "plan.txt", Text: text}}, nil, nil
 	}
 	all := f.emit.value == "json" || f.emit.value == "rules" && isDir(f.output)
 	var docs []backends.Document

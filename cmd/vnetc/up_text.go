@@ -161,16 +161,11 @@ func (u *hostRun) printPlans(format string, results []*result) error {
 	doc := jsonRun{Networks: []jsonNetworkRun{}}
 	todo, bad := !rules.InStep(), 0
 	for _, r := range results {
-		for _, s := range r.plan.Before {
-			r.Steps = append(r.Steps, s.String())
-		}
+		load := ""
 		if !rules.InStep() {
-			r.Steps = append(r.Steps, fmt.Sprintf("load rules of all networks (%s): %s", u.target.Loader.Name(), plural(len(rules.Drifts), "difference")))
+			load = fmt.Sprintf("load rules of all networks (%s): %s", u.target.Loader.Name(), plural(len(rules.Drifts), "difference"))
 		}
-		r.Steps = append(r.Steps, u.forwarding(names(results)).Missing(r.plan.Forwarding)...)
-		for _, s := range r.plan.After {
-			r.Steps = append(r.Steps, s.String())
-		}
+		r.Steps = r.plan.Lines(load, u.forwarding(names(results)).Missing(r.plan.Forwarding))
 		todo = todo || len(r.Steps) > 0
 		if len(r.problems) > 0 {
 			bad++
