@@ -86,7 +86,7 @@ func newReplace() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			debug.SetGCPercent(400) // as in vnetc
+			debug.SetGCPercent(250) // as in vnetc
 			p, err := compiled(filepath.Join(args[0], "xml"))
 			for ; err == nil && rounds > 0; rounds-- {
 				begin := time.Now()

@@ -44,7 +44,7 @@ type streams struct {
 }
 
 func main() {
-	debug.SetGCPercent(400) // a run is short: memory for time, 40 MiB for a thousand networks
+	debug.SetGCPercent(250) // a run is short: memory for time
 	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorWanted(os.Stderr)}
 	os.Exit(run(s, os.Args[1:]))
 }
