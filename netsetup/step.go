@@ -38,7 +38,15 @@ func isWarning(err error) bool {
 // run does the steps of one network, and remembers them.
 type run struct {
 	Outcome
-	done []Step
+	done    []Step
+	stepped func()
+}
+
+// tick tells that a step is over, now or, of one that has to be waited for, when it was waited for.
+func (r *run) tick(s Step, waited bool) {
+	if _, waits := s.(Waiter); waits == waited && r.stepped != nil {
+		r.stepped()
+	}
 }
 
 // do does steps until one fails; then it undoes all that was done.
@@ -50,6 +58,7 @@ func (r *run) do(steps []Step) {
 		r.done = append(r.done, s) // before it is done: half a step is undone as well
 		r.Steps = append(r.Steps, s.String())
 		r.judge(s, s.Do())
+		r.tick(s, false)
 	}
 }
 
@@ -58,6 +67,7 @@ func (r *run) wait() {
 	for _, s := range r.done {
 		if w, ok := s.(Waiter); ok && r.Err == nil {
 			r.judge(s, w.Wait())
+			r.tick(s, true)
 		}
 	}
 }
@@ -93,6 +103,7 @@ func (r *run) clear(steps []Step) {
 		if err := s.Do(); err != nil {
 			r.note(fmt.Errorf("%s: %w", s, err))
 		}
+		r.tick(s, false)
 	}
 }
 
@@ -103,6 +114,7 @@ func (r *run) settle() {
 			if err := w.Wait(); err != nil {
 				r.note(fmt.Errorf("%s: %w", s, err))
 			}
+			r.tick(s, true)
 		}
 	}
 	r.done = nil

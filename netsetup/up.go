@@ -16,6 +16,9 @@ type Plan struct {
 	// Forwarding lists the sysctls that the network needs to be 1 while it is up; Held those that it needs as it is before,
 	// and so goes on needing if its change fails. Held is empty for a network that is not up.
 	Forwarding, Held []string
+	// Stepped, if it isn't nil, is called when one of the steps is over. Those that are left out because one before them failed
+	// are not told.
+	Stepped func()
 }
 
 // Lines returns the plan as lines of a dry run, with what is shared among networks in its place: rules says what is done to the
@@ -54,7 +57,7 @@ type Outcome struct {
 func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	runs := make([]run, len(plans))
 	for i, p := range plans {
-		runs[i].Name = p.Name
+		runs[i].Name, runs[i].stepped = p.Name, p.Stepped
 		runs[i].do(p.Before)
 	}
 	without := failed(runs)
@@ -88,7 +91,7 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 func Down(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	runs := make([]run, len(plans))
 	for i, p := range plans {
-		runs[i].Name = p.Name
+		runs[i].Name, runs[i].stepped = p.Name, p.Stepped
 		runs[i].clear(p.Before)
 	}
 	for i := range runs {

@@ -215,3 +215,20 @@ func TestDownGoesOn(t *testing.T) {
 		t.Errorf("rules of %v", h.rules)
 	}
 }
+
+// Each step is told once, by Up and by Down, those that have to be waited for as well.
+func TestStepped(t *testing.T) {
+	h, told := &host{}, 0
+	plans := twoPlans(h)
+	for i := range plans {
+		plans[i].Stepped = func() { told++ }
+	}
+	Up(plans, h, testForwarding(t, "0"))
+	if told != 10 {
+		t.Errorf("up tells %d steps, want 10", told)
+	}
+	Down(plans, h, testForwarding(t, "0"))
+	if told != 20 {
+		t.Errorf("with down %d steps are told, want 20", told)
+	}
+}

@@ -129,7 +129,10 @@ func (u *hostRun) takeDown(format string, results []*result) error {
 	for _, r := range results {
 		plans = append(plans, r.plan)
 	}
-	u.fill(results, netsetup.Down(plans, downRules{u}, u.forwarding(nil)))
+	end := u.watch("taking networks down", plans)
+	outcomes := netsetup.Down(plans, downRules{u}, u.forwarding(nil))
+	end()
+	u.fill(results, outcomes)
 	doc := jsonRun{Networks: []jsonNetworkRun{}}
 	left := slices.Clone(u.wanted.notes)
 	bad := 0

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // Exit codes, the same for every verb.
@@ -41,11 +42,12 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	color    bool // color is true if err is a terminal whose user has not said NO_COLOR
+	progress bool // progress is true if err is a terminal on which a line can be written over
 }
 
 func main() {
 	debug.SetGCPercent(250) // a run is short: memory for time
-	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorWanted(os.Stderr)}
+	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorWanted(os.Stderr), progress: isTerminal(os.Stderr)}
 	os.Exit(run(s, os.Args[1:]))
 }
 
@@ -101,9 +103,11 @@ differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`
 
 // colorWanted is true if f is a terminal and the user has not set NO_COLOR (no-color.org) or TERM=dumb.
 func colorWanted(f *os.File) bool {
-	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return os.Getenv("NO_COLOR") == "" && isTerminal(f)
+}
+
+// isTerminal is true if f is a terminal that understands how to go back on a line; /dev/null is a device, and none.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil && os.Getenv("TERM") != "dumb"
 }

@@ -191,7 +191,9 @@ func (u *hostRun) bringUp(results []*result) error {
 	if len(plans) == 0 {
 		return nil
 	}
+	end := u.watch("bringing networks up", plans)
 	outcomes := netsetup.Up(plans, u, u.forwarding(planned))
+	end()
 	u.fill(results, outcomes)
 	failed := slices.Clone(u.refused)
 	for _, o := range outcomes {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/vnetc/vnetc/netsetup"
+)
+
+// When a line of progress comes, and how often it changes.
+const (
+	progressAfter = time.Second
+	progressEvery = 100 * time.Millisecond
+)
+
+// progress is a line on a terminal that tells how far work is, if it takes long, and that is gone in the end.
+type progress struct {
+	out  io.Writer
+	what string
+	of   int // steps in all
+	done atomic.Int64
+	stop chan struct{} // closed when the work is over
+	gone chan struct{} // closed when the line is
+}
+
+// watch has the steps of plans counted, on a terminal. What it returns ends that.
+func (s streams) watch(what string, plans []netsetup.Plan) (end func()) {
+	if !s.progress {
+		return func() {}
+	}
+	p := newProgress(s.err, what)
+	for i := range plans {
+		p.of += len(plans[i].Before) + len(plans[i].After)
+		plans[i].Stepped = func() { p.done.Add(1) }
+	}
+	go p.show(progressAfter, progressEvery)
+	return p.end
+}
+
+func newProgress(out io.Writer, what string) *progress {
+	return &progress{out: out, what: what, stop: make(chan struct{}), gone: make(chan struct{})}
+}
+
+// show writes the line, first after some time, until the work is over.
+func (p *progress) show(after, every time.Duration) {
+	defer close(p.gone)
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	for shown := false; ; shown = true {
+		select {
+		case <-p.stop:
+			if shown {
+				fmt.Fprint(p.out, "\r\x1b[K") // to the begin of the line, and nothing behind it (ECMA-48: EL)
+			}
+			return
+		case <-timer.C:
+			fmt.Fprintf(p.out, "\r\x1b[K%s: %d of %s", p.what, p.done.Load(), plural(p.of, "step"))
+			timer.Reset(every)
+		}
+	}
+}
+
+// end returns when nothing of the line is left.
+func (p *progress) end() {
+	close(p.stop)
+	<-p.gone
+}
