@@ -120,6 +120,7 @@ type userFound struct {
 // startServer starts a dnsmasq, in the place of one whose configuration is another.
 type startServer struct {
 	server
+	staged   bool // staged is true once the new files are written, and the old dnsmasq is about to go.
 	starting *dnsmasq.Starting
 }
 
@@ -131,12 +132,16 @@ func (s *startServer) String() string {
 }
 
 func (s *startServer) Do() error {
+	if err := s.files.Stage(s.paths); err != nil {
+		return err
+	}
+	s.staged = true
 	if s.running {
 		if err := dnsmasq.Stop(s.paths); err != nil {
 			return err
 		}
 	}
-	err := s.files.Write(s.paths)
+	err := s.files.Put(s.paths)
 	if err == nil {
 		s.starting, err = s.begin()
 	}
@@ -155,6 +160,9 @@ func (s *startServer) Wait() error {
 
 // Undo brings the old one back, if there was one.
 func (s *startServer) Undo() error {
+	if !s.staged {
+		return nil
+	}
 	_ = s.Wait() // how it ends doesn't matter any more, but it may not start after the Stop
 	if err := dnsmasq.Stop(s.paths); err != nil {
 		return err

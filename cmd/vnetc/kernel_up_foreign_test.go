@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
 // TestKernelUpForeign has a device of others where the bridge is to be: up refuses and says why, and nothing that vnetc does
@@ -218,4 +221,50 @@ func TestKernelUpStateDir(t *testing.T) {
 	}
 	g.ns.Exec("umount", g.state)
 	g.wantStill(before, "a full folder")
+}
+
+// TestKernelUpFullDisk changes a running network while its state folder has less and less room missing: until the change
+// fits, the network runs as before, by the same dnsmasq unless that was to be another already.
+func TestKernelUpFullDisk(t *testing.T) {
+	netnstest.Require(t, "mount", "dd")
+	t.Parallel()
+	g := newGround(t)
+	a, other := g.file("a", victim(false)), g.file("other", victim(true))
+	g.ns.Exec("mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", g.state)
+	vnetc := func(args ...string) (int, string) {
+		cmd := g.process(append(args, "--layout", "chains")...)
+		cmd.Wait()
+		return cmd.ProcessState.ExitCode(), cmd.Stderr.(*strings.Builder).String()
+	}
+	if code, said := vnetc("up", a); code != 0 {
+		t.Fatalf("up: %d\n%s", code, said)
+	}
+	filled := g.state + "/full"
+	g.ns.Exec("sh", "-c", "dd if=/dev/zero of="+filled+" bs=4k 2>/dev/null; true")
+	before, failures := g.still(), 0
+	for {
+		code, said := vnetc("up", other)
+		if code == 0 {
+			break
+		}
+		failures++
+		if code != 3 || !strings.Contains(said, "no space left on device") {
+			t.Fatalf("exit code %d:\n%s", code, said)
+		}
+		g.wantStill(before, fmt.Sprintf("a disk with %d blocks", failures-1))
+		if code, said := vnetc("up", "--dry-run", a); code != 0 {
+			t.Fatalf("up --dry-run as before: %d\n%s", code, said)
+		}
+		g.ns.Exec("truncate", "-s", "-4096", filled)
+	}
+	if failures < 3 {
+		t.Errorf("%d failures for want of room", failures)
+	}
+	t.Logf("%d failures", failures)
+	g.ns.Exec("rm", filled)
+	if code, said := vnetc("down", "victim", "--dry-run"); code != 1 {
+		t.Errorf("down --dry-run: %d\n%s", code, said)
+	}
+	g.process("down", "--all").Wait()
+	g.ns.Exec("umount", g.state)
 }

@@ -87,9 +87,17 @@ func readFile(path string) ([]byte, error) {
 	return text, err
 }
 
-// Write puts the files where a dnsmasq that is started next reads them, each beside its place and then renamed. One that runs
-// has to be stopped before: it would keep its old configuration, and nobody could tell.
+// Write puts the files where a dnsmasq that is started next reads them: Stage and Put.
 func (f Files) Write(p Paths) error {
+	if err := f.Stage(p); err != nil {
+		return err
+	}
+	return f.Put(p)
+}
+
+// Stage writes the files that differ from those that are there, each beside its place: if they don't fit on the disk, nothing
+// has changed.
+func (f Files) Stage(p Paths) error {
 	// Open to all: dnsmasq reads the hosts when it has become another user.
 	dir := filepath.Dir(p.Conf)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -99,7 +107,32 @@ func (f Files) Write(p Paths) error {
 		return err
 	}
 	for path, text := range f.All(p) {
-		if err := replace(path, text); err != nil {
+		err := remove(beside(path))
+		if there, _ := readFile(path); err == nil && !sameFile(there, text) && text != nil {
+			err = stage(path, text)
+		}
+		if err != nil {
+			for path := range f.All(p) {
+				err = errors.Join(err, remove(beside(path)))
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// Put renames to their places what Stage wrote. A dnsmasq that runs has to be stopped before: it would keep its old
+// configuration, and nobody could tell.
+func (f Files) Put(p Paths) error {
+	for path, text := range f.All(p) {
+		err := os.Rename(beside(path), path)
+		if errors.Is(err, fs.ErrNotExist) { // it is there already
+			err = nil
+		}
+		if text == nil {
+			err = remove(path)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -111,13 +144,22 @@ func replace(path string, text []byte) error {
 	if text == nil {
 		return remove(path)
 	}
+	if err := stage(path, text); err != nil {
+		return err
+	}
+	err := os.Rename(beside(path), path)
+	if err != nil {
+		os.Remove(beside(path))
+	}
+	return err
+}
+
+// stage writes a file beside its place.
+func stage(path string, text []byte) error {
 	tmp := beside(path)
 	err := os.WriteFile(tmp, text, 0o644)
 	if err == nil {
 		err = os.Chmod(tmp, 0o644) // whatever the umask is
-	}
-	if err == nil {
-		err = os.Rename(tmp, path)
 	}
 	if err != nil {
 		os.Remove(tmp)

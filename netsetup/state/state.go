@@ -83,13 +83,13 @@ func (d *Dir) Path() string { return d.path }
 // Close gives the lock back.
 func (d *Dir) Close() error { return d.lock.Close() }
 
-// sweep removes files that a process was killed over while it wrote them.
+// sweep removes files that a process was killed over while it wrote them, here and in the folders below.
 func (d *Dir) sweep() error {
 	left, err := filepath.Glob(filepath.Join(escape(d.path), ".*.new"))
 	if err != nil {
 		return err
 	}
-	more, err := filepath.Glob(filepath.Join(escape(d.path), "networks", ".*.new"))
+	more, err := filepath.Glob(filepath.Join(escape(d.path), "*", ".*.new"))
 	if err != nil {
 		return err
 	}
