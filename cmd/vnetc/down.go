@@ -33,6 +33,8 @@ bridge; their own devices stay.
 It works by what is there: also after a crash, or when the state folder was lost, in
 which case the networks are known by the marks on their bridges.
 
+--format json is that of up, without "rules"; done is true if the network is down.
+
 Exit codes: 0 down; 1 --dry-run finds something to do; 2 wrong usage, such as a network
 that is not up; 3 the host refused or failed.`,
 		Example: "  vnetc down lab\n  vnetc down --all\n  vnetc down --all --dry-run",

@@ -36,6 +36,12 @@ an apply leaves those alone that are right. In layout sets what is refused is co
 for all networks together, not for each (null in JSON). A packet from one network to
 another counts where it is accepted: in the one that it enters, if that lets it in.
 
+--format json: "in_step" of everything, "together" (what all rules have counted) and
+"networks", for each its name, mode, bridge, file, applied, up; "firewall" with backend,
+layout, names, strict_isolation, in_step and traffic, null for a mode without rules;
+"host", null unless it is up, with bridge, exists, link_up, devices, addresses, ports,
+dhcp, dnsmasq, dnsmasq_pid, lacks and missing. Fields are added, never renamed or removed.
+
 Exit codes: 0 told, also of drift; 2 wrong usage, such as a network that is not in
 force; 3 cannot read.`,
 		Example: `  $ vnetc status

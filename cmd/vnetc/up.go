@@ -44,11 +44,15 @@ Networks of mode open get no rules, and those of the modes bridge, private, vepa
 passthrough and hostdev get nothing: it is checked that their devices are there.
 What the kernel lacks for limits of bandwidth or checksums of DHCP is a warning.
 
+--format json: "networks", for each its name, bridge, done (true if it is up), steps
+done (with --dry-run those to do), warnings, notes and errors; "rules", with backend and
+how many were changed and kept. Fields are added, never renamed or removed.
+
 Exit codes: 0 up; 1 errors in the input, or --dry-run finds something to do; 2 wrong
 usage; 3 the host refused or failed.`,
 		Example: `  vnetc up default
   vnetc up --dry-run lab.xml
-  vnetc up /etc/vnetc/networks --format json | jq '.networks[] | select(.error)'`,
+  vnetc up /etc/vnetc/networks --format json | jq '.networks[] | select(.errors != []) | .name'`,
 		ValidArgsFunction: xmlPaths,
 		RunE: func(_ *cobra.Command, paths []string) error {
 			if len(paths) == 0 {
