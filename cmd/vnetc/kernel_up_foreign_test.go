@@ -152,7 +152,7 @@ func TestKernelUpMends(t *testing.T) {
 	want := g.still()
 	for _, c := range []struct{ damage, status string }{
 		{"nft flush ruleset", `victim +yes .* drifted`},
-		{"kill -9 $(cat " + g.state + "/dnsmasq/victim.pid)", `victim +in part`},
+		{"p=$(cat " + g.state + "/dnsmasq/victim.pid); kill -9 $p; while [ -d /proc/$p ]; do sleep 0.01; done", `victim +in part`},
 		{"ip link set victim0 down", `victim +in part`},
 		{"ip link del victim0", `victim +in part`},
 		{"ip addr flush dev victim0", `victim +in part`},
