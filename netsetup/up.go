@@ -75,8 +75,10 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	for i := range runs {
 		runs[i].wait()
 	}
-	if left := failed(runs); loaded && len(left) > len(without) {
-		if err := rules.Load(left); err != nil {
+	// Also if they weren't loaded: that may have failed behind them, over rules that were to go from elsewhere. If so, that it
+	// fails again is told already.
+	if left := failed(runs); len(left) > len(without) {
+		if err := rules.Load(left); err != nil && loaded {
 			blame(runs, fmt.Errorf("take the rules back: %w", err))
 		}
 	}

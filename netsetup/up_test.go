@@ -141,7 +141,7 @@ func TestUpWithoutRules(t *testing.T) {
 			t.Errorf("%s came up without rules", o.Name)
 		}
 	}
-	if len(h.things) > 0 || h.loads != 1 {
+	if len(h.things) > 0 || h.loads != 2 {
 		t.Errorf("left: %v; rules were loaded %d times", h.things, h.loads)
 	}
 	if v, _ := f.read(forwardIPv4); v != "0" {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/firewall"
 )
 
 var errInjected = errors.New("injected")
@@ -48,6 +49,11 @@ func (f faulty) Wait() error {
 type mute struct{ backends.Loader }
 
 func (mute) Load(backends.Ruleset) (backends.Report, error) { return backends.Report{}, errInjected }
+
+// stuck is a kernel that gives no rules away.
+type stuck struct{ backends.Loader }
+
+func (stuck) Unload(backends.Names) error { return errInjected }
 
 // victim is a network with all that the host can be asked for. Its other form differs in each of them.
 func victim(other bool) string {
@@ -249,8 +255,11 @@ func TestKernelUpServerFails(t *testing.T) {
 		spoil func(*hostRun, []*result)
 		want  string
 	}{
-		"option":   {bad, func(*hostRun, []*result) {}, `bad dhcp-option at line \d+ of `},
-		"port":     {victim(false), taken, `10\.66\.1\.1.*Address already in use`},
+		"option": {bad, func(*hostRun, []*result) {}, `bad dhcp-option at line \d+ of `},
+		"port":   {victim(false), taken, `10\.66\.1\.1.*Address already in use`},
+		"rules elsewhere": {victim(false), func(u *hostRun, _ []*result) {
+			u.others = []firewall.Target{{Loader: stuck{u.target.Loader}, Options: u.target.Options}}
+		}, `remove the rules in nftables: injected`},
 		"no rules": {victim(false), func(u *hostRun, _ []*result) { u.target.Loader = mute{u.target.Loader} }, `injected`},
 	} {
 		out := g.up(c.spoil, g.file("a", c.xml))
