@@ -28,6 +28,7 @@ type bdd struct {
 	nodes  []vertex
 	unique []node // open addressing; never (which is no vertex) means empty
 	cache  []cached
+	missed int // results that had to be worked out since the cache has its size
 }
 
 // cached is the result of one operation on two functions. The cache forgets: a new result takes an old one's place.
@@ -90,8 +91,7 @@ func (b *bdd) next() int {
 	return 2 * len(b.unique)
 }
 
-// grow makes the table of functions have size places, a power of two, of which three quarters may be taken. The cache
-// begins anew.
+// grow makes the table of functions have size places, a power of two, of which three quarters may be taken.
 func (b *bdd) grow(size int) {
 	b.nodes = append(make([]vertex, 0, size/4*3), b.nodes...)
 	b.unique = make([]node, size)
@@ -104,12 +104,31 @@ func (b *bdd) grow(size int) {
 		}
 		b.unique[slot] = node(i)
 	}
-	if len(b.cache) < maxCache {
-		b.cache = make([]cached, size/4)
-	}
+	b.widen(size / 4)
 }
 
-const maxCache = 1 << 24 // 256 MiB
+const (
+	maxCache = 1 << 24 // 256 MiB
+
+	// patience is how many results are worked out for each place of the cache before it is made wider. Two large functions may
+	// have few nodes together and far more pairs of nodes: a cache that has forgotten a pair when it comes again, with all pairs
+	// below it, makes hours of a second's work, and the table of functions doesn't grow meanwhile.
+	patience = 4
+)
+
+// widen gives the cache size places, a power of two, if it has less; what it knows it keeps.
+func (b *bdd) widen(size int) {
+	if size = min(size, maxCache); size <= len(b.cache) {
+		return
+	}
+	old := b.cache
+	b.cache, b.missed = make([]cached, size), 0
+	for _, e := range old {
+		if e.op != opNone {
+			*b.entry(e.op, e.a, e.b) = e
+		}
+	}
+}
 
 func (b *bdd) entry(o op, x, y node) *cached {
 	return &b.cache[hash(uint32(x), uint32(y), uint32(o))&uint32(len(b.cache)-1)]
@@ -176,6 +195,9 @@ func (b *bdd) without(x, cube node) node {
 func (b *bdd) apply(o op, x, y node) node {
 	if e := b.entry(o, x, y); e.op == o && e.a == x && e.b == y {
 		return e.result
+	}
+	if b.missed++; b.missed > patience*len(b.cache) {
+		b.widen(2 * len(b.cache))
 	}
 	vx, vy := b.nodes[x], b.nodes[y]
 	level := min(vx.level, vy.level)
