@@ -31,7 +31,9 @@ before, unless somebody has changed it since. Guests that are attached lose thei
 bridge; their own devices stay.
 
 It works by what is there: also after a crash, or when the state folder was lost, in
-which case the networks are known by the marks on their bridges.
+which case the networks are known by the marks on their bridges, and go together:
+the rules of one that stayed would be known to nobody. What forwarding was before is
+lost with the folder, so it stays on.
 
 --format json is that of up, without "rules"; done is true if the network is down.
 
