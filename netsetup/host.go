@@ -122,7 +122,7 @@ func (h *Host) plan(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 		p.After = append(p.After, s)
 	}
 	if !l.Mode.Managed() {
-		return p, nil
+		return p, problems
 	}
 	for _, add := range []func(*Plan, *ir.Link) error{h.zone, h.serve, h.register} {
 		if err := add(&p, l); err != nil {

@@ -195,7 +195,23 @@ func (u *updates) all() {
 	if !u.world.pings(held) {
 		u.t.Error("mode route: the world does not reach a guest")
 	}
+	u.refused()
 	u.update("nothing again", func(*ofLab) {}, parts{}, "nothing to change")
+}
+
+// refused tries what guests that are plugged in can't follow.
+func (u *updates) refused() {
+	u.t.Helper()
+	before := u.handles() + u.ns.Exec("ip", "addr")
+	for _, xml := range []string{
+		strings.Replace(u.lab.xml(), "lab0", "lab1", 1),
+		"<network><name>lab</name><forward mode='bridge'/><bridge name='other0'/></network>",
+	} {
+		u.wants(u.vnetc(3, "up", "--backend", u.backend, u.file("lab", xml)), "network lab runs on bridge lab0", "vnetc down lab")
+	}
+	if diff := diffLines(before, u.handles()+u.ns.Exec("ip", "addr")); diff != "" {
+		u.t.Errorf("a refused change changes the host:\n%s", diff)
+	}
 }
 
 // parts is what of a network changes.

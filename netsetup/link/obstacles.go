@@ -7,6 +7,20 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
+// outgrown returns why a network can't take others' devices: it has a bridge of its own, on which guests would be left without
+// rules.
+func outgrown(l *ir.Link, f *Facts) []Problem {
+	d, ok := f.BridgeOf(l.Name)
+	if !ok {
+		return nil
+	}
+	return []Problem{{
+		What: fmt.Sprintf("network %s runs on bridge %s, which vnetc made, and its mode should now be %s", l.Name, d.Name, l.Mode),
+		Why:  "in that mode there is no such bridge, and guests that are plugged into it would be left there",
+		Fix:  fmt.Sprintf("vnetc down %s, then bring it up again", l.Name),
+	}}
+}
+
 // obstacles returns why the bridge of a network can't be made or changed as wanted.
 func obstacles(l *ir.Link, f *Facts) (found []Problem) {
 	if d, ok := f.Device(l.Bridge.Name); ok && !d.Ours(l.Name) {

@@ -14,7 +14,7 @@ import (
 // is the name to use; where the network leaves it open, it is chosen before. For modes whose devices others make, the plan is empty: [CheckDevices] looks whether they are there.
 func PlanUp(l *ir.Link, f *Facts, o Options) (Plan, []Problem) {
 	if !l.Mode.Managed() {
-		return Plan{Notes: notOurs(l)}, nil
+		return Plan{Notes: notOurs(l)}, outgrown(l, f)
 	}
 	if found := obstacles(l, f); len(found) > 0 {
 		return Plan{}, found

@@ -66,6 +66,8 @@ func TestObstacles(t *testing.T) {
 	}{
 		{"bridge renamed", network(ir.ModeNAT), Facts{IPv6: true, Devices: []Device{{Name: "virbr1", Kind: "bridge", Alias: "vnetc lab"}}},
 			[]string{"network lab runs on bridge virbr1 and should now run on virbr7"}},
+		{"a mode of others' devices", network(ir.ModeBridge), Facts{IPv6: true, Devices: []Device{{Name: "virbr7", Kind: "bridge", Alias: "vnetc lab"}}},
+			[]string{"network lab runs on bridge virbr7, which vnetc made, and its mode should now be bridge"}},
 		{"no IPv6", network(ir.ModeNAT), Facts{}, []string{"network lab has an IPv6 address, and this kernel has no IPv6"}},
 		{"small MTU", small, Facts{IPv6: true}, []string{"network lab has an IPv6 address and an MTU of 1200"}},
 		{"a bridge that only looks like ours", network(ir.ModeNAT), Facts{IPv6: true, Devices: []Device{
