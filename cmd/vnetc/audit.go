@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/prove"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 )
 
@@ -141,6 +143,7 @@ type (
 		Is      string   `json:"is"`
 		Packets []string `json:"packets"`
 		Example string   `json:"example"`
+		Foreign bool     `json:"foreign,omitempty"` // true if all of them have an address that is not of From or To
 	}
 )
 
@@ -156,7 +159,7 @@ func printAudit(s streams, format string, a firewall.Audit, taken []place) error
 			doc.Drift = append(doc.Drift, j)
 		}
 		for _, c := range a.Changes {
-			doc.Packets = append(doc.Packets, jsonDriftEffect{c.From.String(), c.To.String(), c.Family.String(), c.Was, c.Now, c.Packets, c.Example.String()})
+			doc.Packets = append(doc.Packets, jsonDriftEffect{c.From.String(), c.To.String(), c.Family.String(), c.Was, c.Now, c.Packets, c.Example.String(), c.Foreign})
 		}
 		return orHost(diag.WriteJSON(s.out, doc))
 	}
@@ -178,18 +181,42 @@ func printAudit(s streams, format string, a firewall.Audit, taken []place) error
 	if text := a.Diff(); text != "" {
 		fmt.Fprintf(s.out, "\nwhere that is (- as it should be, + as it is):\n%s", text)
 	}
-	for i, c := range a.Changes {
-		if i == 0 {
-			fmt.Fprintln(s.out, "\nwhat that does to packets:")
-		}
-		for _, p := range c.Packets {
-			fmt.Fprintf(s.out, "  %s from %s to %s (%s): is %s, should be %s\n", p, c.From, c.To, c.Family, c.Now, c.Was)
-		}
-		fmt.Fprintf(s.out, "    for example %s\n", c.Example)
-	}
+	printEffects(s.out, a.Changes)
 	if a.More {
 		fmt.Fprintln(s.out, "  and the same between other networks")
 	}
 	_, err := fmt.Fprintf(s.err, "%s; vnetc apply mends it\n", plural(mend, "difference"))
 	return orHost(err)
+}
+
+// printEffects says what drift does to packets. What it does only to those whose address is not of where they come from or go
+// to is told once for each fate.
+func printEffects(w io.Writer, changes []prove.Difference) {
+	foreign := slices.IndexFunc(changes, func(c prove.Difference) bool { return c.Foreign }) // behind the others
+	if foreign < 0 {
+		foreign = len(changes)
+	}
+	for i, c := range changes[:foreign] {
+		if i == 0 {
+			fmt.Fprintln(w, "\nwhat that does to packets:")
+		}
+		for _, p := range c.Packets {
+			fmt.Fprintf(w, "  %s from %s to %s (%s): is %s, should be %s\n", p, c.From, c.To, c.Family, c.Now, c.Was)
+		}
+		fmt.Fprintf(w, "    for example %s\n", c.Example)
+	}
+	type fate struct {
+		family   ir.Family
+		was, now string
+	}
+	told := make(map[fate]bool)
+	for i, c := range changes[foreign:] {
+		if i == 0 {
+			fmt.Fprintln(w, "\nwhat it does only to packets with an address that is not of where they come from or go to (--format json has them all):")
+		}
+		if f := (fate{c.Family, c.Was, c.Now}); !told[f] {
+			told[f] = true
+			fmt.Fprintf(w, "  such as %s: is %s, should be %s\n", c.Example, c.Now, c.Was)
+		}
+	}
 }

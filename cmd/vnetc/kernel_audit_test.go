@@ -96,3 +96,33 @@ func TestKernelAuditFormats(t *testing.T) {
 		t.Errorf("diff %q, %v", doc.Diff, err)
 	}
 }
+
+// TestKernelAuditForeign: what drift does to packets with foreign addresses only is told once for each fate, behind the rest;
+// JSON has all of it.
+func TestKernelAuditForeign(t *testing.T) {
+	h := newHost(t)
+	h.vnetc(0, "apply", networks+"default.xml", networks+"isolated.xml", networks+"routed.xml")
+	h.ns.Exec("nft", "insert", "rule", "ip", "vnetc", "fwi", "accept")
+	text := h.vnetc(1, "audit")
+	h.wants(text, `(?s)any protocol from outside to network lab.*should be rejected.*what it does only to packets with an address`)
+	_, lies, _ := strings.Cut(text, "what it does only")
+	var doc struct {
+		Packets []struct {
+			Foreign bool
+			Is      string
+		}
+	}
+	if err := json.Unmarshal([]byte(h.vnetc(1, "audit", "--format", "json")), &doc); err != nil {
+		t.Fatal(err)
+	}
+	kinds, count := map[string]bool{}, 0
+	for _, p := range doc.Packets {
+		if p.Foreign {
+			kinds[p.Is] = true
+			count++
+		}
+	}
+	if got := strings.Count(lies, "such as"); got != len(kinds) || count <= len(kinds) {
+		t.Errorf("%d lines for %d kinds of %d changes:\n%s", got, len(kinds), count, lies)
+	}
+}
