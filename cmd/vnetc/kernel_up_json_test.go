@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vnetc/vnetc/golden"
 )
 
 // The documents that help promises, field by field.
@@ -18,6 +21,7 @@ type (
 		Rules *struct {
 			Backend       string
 			Changed, Kept int
+			RemovedFrom   []string `json:"removed_from"`
 		}
 	}
 	leasesDocument []struct {
@@ -133,6 +137,12 @@ func TestKernelUpJSON(t *testing.T) {
 	taken := g.file("taken", "<network><name>taken</name><bridge name='taken0'/><ip address='10.83.1.1' prefix='24'/></network>")
 	if doc := decode[upDocument](t, g.said(3, "up", taken)); doc.Networks[0].Done || len(doc.Networks[0].Errors) == 0 {
 		t.Errorf("a bridge that is another's: %+v", doc)
+	}
+	open := g.file("default", strings.Replace(string(golden.DefaultNetwork()), "mode='nat'", "mode='open'", 1))
+	for i, want := range [][]string{{"nftables"}, {}} {
+		if doc := decode[upDocument](t, g.said(0, "up", open)); doc.Rules == nil || !slices.Equal(doc.Rules.RemovedFrom, want) {
+			t.Errorf("%d: from nat to open, rules %+v; want them removed from %v", i, doc.Rules, want)
+		}
 	}
 	for i, want := range []struct {
 		code int

@@ -46,7 +46,7 @@ What the kernel lacks for limits of bandwidth or checksums of DHCP is a warning.
 
 --format json: "networks", for each its name, bridge, done (true if it is up), steps
 done (with --dry-run those to do), warnings, notes and errors; "rules", with backend and
-how many were changed and kept. Fields are added, never renamed or removed.
+how many were changed and kept, and removed_from. Fields are added, never renamed or removed.
 
 Exit codes: 0 up; 1 errors in the input, or --dry-run finds something to do; 2 wrong
 usage; 3 the host refused or failed.`,

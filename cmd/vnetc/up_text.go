@@ -30,6 +30,8 @@ type (
 		Backend string `json:"backend"`
 		Changed int    `json:"changed"`
 		Kept    int    `json:"kept"`
+		// RemovedFrom lists the places where rules of ours are gone.
+		RemovedFrom []string `json:"removed_from"`
 	}
 )
 
@@ -112,7 +114,7 @@ func lack(err error) string {
 
 // printUp says what became of the networks, and returns the error that ends the verb.
 func (u *hostRun) printUp(format string, results []*result) error {
-	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{u.target.Loader.Name(), u.rules.Changed, u.rules.Kept}}
+	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{u.target.Loader.Name(), u.rules.Changed, u.rules.Kept, append([]string{}, u.rules.Removed...)}}
 	bad := 0
 	for _, r := range results {
 		doc.Networks = append(doc.Networks, r.json())
@@ -132,10 +134,20 @@ func (u *hostRun) printUp(format string, results []*result) error {
 		if err := diag.WriteJSON(u.out, doc); err != nil {
 			return orHost(err)
 		}
-	} else if u.rules.Changed > 0 {
-		fmt.Fprintf(u.out, "rules (%s): %d changed, %d left alone; read back and proved\n", u.target.Loader.Name(), u.rules.Changed, u.rules.Kept)
+	} else {
+		u.printRules()
 	}
 	return u.end(bad, len(results), "up")
+}
+
+// printRules says what became of the rules.
+func (u *hostRun) printRules() {
+	if u.rules.Changed > 0 {
+		fmt.Fprintf(u.out, "rules (%s): %d changed, %d left alone; read back and proved\n", u.target.Loader.Name(), u.rules.Changed, u.rules.Kept)
+	}
+	if len(u.rules.Removed) > 0 {
+		fmt.Fprintf(u.out, "our rules in %s are gone\n", strings.Join(u.rules.Removed, " and "))
+	}
 }
 
 // end returns the error that ends the verb when networks are not as asked for.
