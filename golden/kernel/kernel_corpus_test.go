@@ -53,6 +53,7 @@ func lowered(t *testing.T, b backends.Backend, p *ir.Program, layout backends.La
 // expressions, sets and elements behind that nft makes of the script; and what the kernel holds then, after either, is proved
 // to mean what the program means.
 func TestCorpusNftables(t *testing.T) {
+	t.Parallel()
 	netnstest.Require(t, "nft")
 	for _, layout := range []backends.Layout{backends.Chains, backends.Sets} {
 		t.Run(string(layout), func(t *testing.T) {
@@ -169,6 +170,7 @@ func asListed(rules backends.Ruleset, layout backends.Layout) map[string][]strin
 // TestCorpusIptables: both kinds of iptables take the documents and save the rules as they are written, after the first
 // load and after loading again as the document says, with each jump there once and first.
 func TestCorpusIptables(t *testing.T) {
+	t.Parallel()
 	for _, variant := range []string{"nft", "legacy"} {
 		t.Run(variant, func(t *testing.T) {
 			netnstest.Require(t, "iptables-"+variant+"-restore", "ip6tables-"+variant+"-restore")

@@ -45,6 +45,7 @@ func (c campaign) networks() []network {
 // which is never the same. Each mutant is loaded as iptables' rules and as nftables' in both layouts, in one of the two
 // ways there are for each.
 func TestCounterexamples(t *testing.T) {
+	t.Parallel()
 	for _, c := range campaigns() {
 		nets := c.networks()
 		p := without(compile(t, nets...), func(r ir.Rule) bool { return r.Mangles() }) // no part in what becomes of a packet

@@ -57,6 +57,7 @@ func TestCorpusDnsmasq(t *testing.T) {
 
 // TestCorpusHosts: dnsmasq reads as many names for DNS as there are, and has nothing to say against a host of DHCP.
 func TestCorpusHosts(t *testing.T) {
+	t.Parallel()
 	netnstest.Require(t, "dnsmasq", "ip")
 	ns := netnstest.New(t)
 	ns.Exec("ip", "link", "add", "eth0", "type", "bridge") // a DHCPv6 server is known by the MAC of some link

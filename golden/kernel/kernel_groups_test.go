@@ -16,6 +16,7 @@ import (
 // later is met before "what enters by my bridge is refused" of the earlier: packets leak from the later network into
 // the earlier. With the groups none does, whichever is started first.
 func TestThreeGroups(t *testing.T) {
+	t.Parallel()
 	a, b := named("nat"), named("nat-ports")
 	for _, l := range loaders() {
 		t.Run(l.name, func(t *testing.T) {
@@ -80,6 +81,7 @@ func interleaved(t *testing.T, nets ...network) *ir.Program {
 // TestIsolatedIntoRouted: where libvirt's rules don't keep networks apart. A routed network lets in whatever is for its
 // subnet, and its FWI is met before the FWO of an isolated network; the answers are refused.
 func TestIsolatedIntoRouted(t *testing.T) {
+	t.Parallel()
 	isolated, route := named("isolated"), named("route")
 	for _, l := range loaders() {
 		t.Run(l.name, func(t *testing.T) {
@@ -107,6 +109,7 @@ func TestIsolatedIntoRouted(t *testing.T) {
 // nothing new. What goes to a network without rules is up to its sender's network, which lets it out if it has a way
 // out that is bound to no device.
 func TestReach(t *testing.T) {
+	t.Parallel()
 	nets := networks()
 	out := map[string]bool{
 		"nat": true, "nat-ports": true, "nat-address": true, "nat-ipv6": true, "nat-two": true, "route": true, "open": true,

@@ -15,6 +15,7 @@ import (
 // that address to the world is. The checksum of what goes to DHCP clients is filled in by iptables; the nftables back
 // end says that it leaves that out.
 func TestFromHost(t *testing.T) {
+	t.Parallel()
 	nets := networks()
 	for _, l := range loaders() {
 		t.Run(l.name, func(t *testing.T) {
@@ -84,6 +85,7 @@ func without(p *ir.Program, drop func(ir.Rule) bool) *ir.Program {
 
 // TestBridged: with br_netfilter, frames between two guests of one bridge meet the forward and postrouting rules too.
 func TestBridged(t *testing.T) {
+	t.Parallel()
 	nets := networks()
 	for _, l := range loaders() {
 		t.Run(l.name, func(t *testing.T) {
@@ -141,6 +143,7 @@ func (s *site) bridged(p *ir.Program, n network) {
 // TestServices: INP and OUT open the host's DHCP, DNS and TFTP ports on a host whose own policy is to drop. The model
 // has no such policy beside the groups; a packet is let through here if a rule of the group accepts it there.
 func TestServices(t *testing.T) {
+	t.Parallel()
 	nets := []network{named("nat-two"), named("nat-ipv6"), named("bare"), named("open")} // each set of services
 	for _, l := range loaders() {
 		if l.backend != (iptables.Backend{}) {

@@ -14,6 +14,7 @@ import (
 // (then with libvirt's names). The packets go between the guests of each network and everybody else: so every pair of
 // modes meets, in both directions.
 func TestFates(t *testing.T) {
+	t.Parallel()
 	nets := networks()
 	for _, l := range loaders() {
 		t.Run(l.name, func(t *testing.T) {

@@ -20,6 +20,7 @@ const given = `table ip given {
 // TestStatus: the kernel and the referee agree on what a connection's NAT status is, in either sense and for packets that
 // have none, for each way of loading. A packet that is dropped at output is refused to the socket that sends it.
 func TestStatus(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name   string
 		host   byte // of 127.0.0.0/24, and the port
