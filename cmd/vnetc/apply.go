@@ -107,6 +107,9 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := report(s, w.src, w.found, false); err != nil {
 		return err
 	}
+	if err := staysCovered(known, w); err != nil {
+		return err
+	}
 	if err := sayLost(s, known, w, target); err != nil {
 		return err
 	}
@@ -181,6 +184,21 @@ func leaving(known []state.Network, names string) string {
 		}
 	}
 	return ""
+}
+
+// staysCovered refuses networks that are up and whose rules would leave the bridge that stands: its guests would be open.
+func staysCovered(known []state.Network, w wanted) error {
+	bridges := make(map[string]string)
+	for _, n := range known {
+		bridges[n.Name] = n.Bridge
+	}
+	for i, n := range w.notes {
+		l := w.program.Links[i]
+		if n.Up && bridges[n.Name] != "" && (l.Bridge.Name != bridges[n.Name] || !l.Mode.Managed()) {
+			return exitError{exitNo, fmt.Sprintf("network %[1]s is up on bridge %[2]s, which this XML leaves without rules; take it down first: vnetc down %[1]s", n.Name, bridges[n.Name])}
+		}
+	}
+	return nil
 }
 
 // stamp notes where the networks' rules go; those that have no time yet are applied now.

@@ -321,3 +321,20 @@ func diffLines(a, b string) string {
 	}
 	return out.String()
 }
+
+// TestKernelApplyOfUp: rules of a network that is up don't leave its bridge by an apply.
+func TestKernelApplyOfUp(t *testing.T) {
+	g := newGround(t)
+	g.vnetc(0, "up", g.file("lab", "<network><name>lab</name><forward/><bridge name='lab0'/><ip address='10.7.1.1' prefix='24'/></network>"))
+	before := g.ns.Exec("nft", "-s", "list", "ruleset")
+	for name, xml := range map[string]string{
+		"another bridge": "<network><name>lab</name><forward/><bridge name='lab1'/><ip address='10.7.1.1' prefix='24'/></network>",
+		"another's mode": "<network><name>lab</name><forward mode='bridge'/><bridge name='lab0'/></network>",
+	} {
+		g.wants(g.vnetc(1, "apply", g.file("lab", xml)), `network lab is up on bridge lab0.*vnetc down lab`)
+		if diff := diffLines(before, g.ns.Exec("nft", "-s", "list", "ruleset")); diff != "" {
+			t.Errorf("%s: rules changed:\n%s", name, diff)
+		}
+	}
+	g.vnetc(0, "apply", g.file("lab", "<network><name>lab</name><forward mode='route'/><bridge name='lab0'/><ip address='10.7.1.1' prefix='24'/></network>"))
+}
