@@ -5,10 +5,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // choice is a flag that takes one of a few words.
 type choice struct {
+	flag    string // its name
 	value   string
 	allowed []string
 	set     bool // set is true if the user gave the flag
@@ -21,7 +23,7 @@ func addChoice(cmd *cobra.Command, name, help string, allowed ...string) *choice
 
 // addOptionalChoice is addChoice with a default that need not be one of the words.
 func addOptionalChoice(cmd *cobra.Command, name, help, def string, allowed ...string) *choice {
-	c := &choice{value: def, allowed: allowed}
+	c := &choice{flag: name, value: def, allowed: allowed}
 	cmd.Flags().Var(c, name, help+": "+strings.Join(allowed, ", "))
 	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was added on the line before
@@ -35,10 +37,21 @@ func (c *choice) Type() string   { return "WORD" }
 // Set is called by the flag parser with what the user typed.
 func (c *choice) Set(word string) error {
 	if !slices.Contains(c.allowed, word) {
-		return usagef("one of %s is wanted", strings.Join(c.allowed, ", "))
+		return usagef("--%s %q: one of %s is wanted", c.flag, word, strings.Join(c.allowed, ", "))
 	}
 	c.value, c.set = word, true
 	return nil
+}
+
+// refuseEmpty refuses flags that were given the empty word, as by a variable that is not set: --assert "$POLICY" must not
+// prove nothing.
+func refuseEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+			err = usagef("--%s is empty: leave it out, or give it a value", f.Name)
+		}
+	})
+	return err
 }
 
 // xmlPaths completes PATH arguments: XML files and directories.

@@ -90,7 +90,7 @@ func readFile(path string) ([]byte, error) {
 	defer f.Close()
 	text, err := readLimited(f)
 	if err != nil {
-		return nil, hostf("read %s: %v", path, err)
+		return nil, hostf("%v", err) // which names the file
 	}
 	return text, nil
 }

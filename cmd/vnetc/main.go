@@ -91,6 +91,8 @@ differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd.Flags()) },
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)
