@@ -16,6 +16,7 @@ const maxShown = 20
 // report prints found to stderr, without notes unless verbose, and returns the error that ends the verb if there is one
 // among them.
 func report(s streams, src *diag.Sources, found diag.List, verbose bool) error {
+	found = once(found)
 	shown := found
 	if !verbose {
 		shown = nil
@@ -32,6 +33,25 @@ func report(s streams, src *diag.Sources, found diag.List, verbose bool) error {
 		return exitError{exitNo, fmt.Sprintf("%s; nothing was written", plural(n, "error"))}
 	}
 	return nil
+}
+
+// once returns found without what is said again of the same place, as back ends do of each rule that has a value they can't
+// say.
+func once(found diag.List) diag.List {
+	type key struct {
+		code string
+		span diag.Span
+		what string
+	}
+	seen := make(map[key]bool)
+	var out diag.List
+	for _, d := range found {
+		if k := (key{string(d.Code), d.Span, d.What}); !seen[k] {
+			seen[k] = true
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 func plural(n int, what string) string {

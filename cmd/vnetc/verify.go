@@ -104,6 +104,10 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 		}
 	}
 	if err := v.Decide(verified(), assertions, wantsMatrix(f.matrix.value, program)); err != nil {
+		var found diag.List
+		if errors.As(err, &found) {
+			return report(s, src, found, false)
+		}
 		return exitError{exitNo, err.Error()}
 	}
 	if err := printVerification(s.out, v, f.format.value); err != nil {
