@@ -170,14 +170,18 @@ func (h *Host) zone(p *Plan, l *ir.Link) error {
 	return err
 }
 
-// register adds the step that tells the host's resolver of the network's domain, unless the bridge is there: then it was
-// told when it was made.
+// register adds the step that tells the host's resolver of the network's domain, unless it knows.
 func (h *Host) register(p *Plan, l *ir.Link) error {
-	if _, there := h.Facts.Device(l.Bridge.Name); there || !l.Domain.Register || len(l.Addresses) == 0 {
+	if !l.Domain.Register || len(l.Addresses) == 0 {
 		return nil
 	}
 	if !h.Bus.Resolved {
 		return fmt.Errorf("domain %s is to be registered with systemd-resolved, which is not running; start it, or leave register='yes' out", l.Domain.Name)
+	}
+	if d, there := h.Facts.Device(l.Bridge.Name); there {
+		if known, err := h.Bus.Registered(d.Index, l.Domain.Name); known || err != nil {
+			return err
+		}
 	}
 	p.After = append(p.After, bus.Register{
 		Bus: h.Bus, Link: l.Bridge.Name, Domain: l.Domain.Name, Server: l.Addresses[0].Prefix.Addr(),

@@ -197,6 +197,32 @@ func (s SetZone) move(from, to string) error {
 	return s.Bus.firewalld("zone.removeInterface", nil, from, s.Link)
 }
 
+// domainOn is a domain that systemd-resolved knows of a link.
+type domainOn struct {
+	Name    string
+	Routing bool
+}
+
+// Registered is true if systemd-resolved asks the server on the link with this index for names in a domain.
+func (b *Bus) Registered(index int, domain string) (bool, error) {
+	if !b.Resolved {
+		return false, nil
+	}
+	var path dbus.ObjectPath
+	if err := b.call(resolvedName, resolvedPath, resolvedName+".Manager.GetLink", &path, int32(index)); err != nil {
+		return false, err
+	}
+	var found dbus.Variant
+	if err := b.call(resolvedName, path, "org.freedesktop.DBus.Properties.Get", &found, resolvedName+".Link", "Domains"); err != nil {
+		return false, err
+	}
+	var domains []domainOn
+	if err := found.Store(&domains); err != nil {
+		return false, fmt.Errorf("domains of link %d: %w", index, err)
+	}
+	return slices.ContainsFunc(domains, func(d domainOn) bool { return d.Name == domain }), nil
+}
+
 // Register tells systemd-resolved that names of a domain are asked of the server on a link.
 type Register struct {
 	Bus    *Bus
@@ -224,10 +250,6 @@ func (r Register) Do() error {
 		Family  int32
 		Address []byte
 	}
-	type domain struct {
-		Name    string
-		Routing bool
-	}
 	family := int32(syscall.AF_INET)
 	if r.Server.Is6() {
 		family = syscall.AF_INET6
@@ -235,7 +257,7 @@ func (r Register) Do() error {
 	if err := r.resolved("SetLinkDNS", int32(index), []server{{family, r.Server.AsSlice()}}); err != nil {
 		return err
 	}
-	return r.resolved("SetLinkDomains", int32(index), []domain{{r.Domain, true}})
+	return r.resolved("SetLinkDomains", int32(index), []domainOn{{r.Domain, true}})
 }
 
 // Undo does nothing: systemd-resolved forgets a link that is gone.

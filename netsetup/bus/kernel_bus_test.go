@@ -24,6 +24,7 @@ func TestMain(m *testing.M) { netnstest.Main(m) }
 type services struct {
 	zones    map[string]string // by link
 	resolved []string
+	domains  []domainOn // of link 7
 }
 
 func (s *services) GetZones() ([]string, *dbus.Error) {
@@ -60,7 +61,22 @@ func (s *services) SetLinkDomains(index int32, domains []struct {
 	Routing bool
 }) *dbus.Error {
 	s.resolved = append(s.resolved, fmt.Sprint("domains ", index, domains))
+	for _, d := range domains {
+		s.domains = append(s.domains, domainOn(d))
+	}
 	return nil
+}
+
+func (s *services) GetLink(index int32) (dbus.ObjectPath, *dbus.Error) {
+	return dbus.ObjectPath(fmt.Sprintf("%s/link/_3%d", resolvedPath, index)), nil
+}
+
+// Get is that of org.freedesktop.DBus.Properties.
+func (s *services) Get(of, property string) (dbus.Variant, *dbus.Error) {
+	if of != resolvedName+".Link" || property != "Domains" {
+		return dbus.Variant{}, dbus.NewError("org.freedesktop.DBus.Error.UnknownProperty", nil)
+	}
+	return dbus.MakeVariant(append([]domainOn{}, s.domains...)), nil
 }
 
 // startBus runs a bus of the test's own, and the services named on it.
@@ -94,6 +110,9 @@ func startBus(t *testing.T, s *services, names ...string) *Bus {
 				t.Fatal(err)
 			}
 		}
+	}
+	if err := conn.Export(s, resolvedPath+"/link/_37", "org.freedesktop.DBus.Properties"); err != nil {
+		t.Fatal(err)
 	}
 	for _, name := range names {
 		if _, err := conn.RequestName(name, dbus.NameFlagDoNotQueue); err != nil {
@@ -161,8 +180,16 @@ func TestKernelRegister(t *testing.T) {
 	s := &services{}
 	b := startBus(t, s, resolvedName)
 	r := Register{Bus: b, Index: func() (int, error) { return 7, nil }, Link: "virbr0", Domain: "lab.example", Server: netip.MustParseAddr("10.0.0.1")}
+	if there, err := b.Registered(7, "lab.example"); there || err != nil {
+		t.Errorf("registered before: %t, %v", there, err)
+	}
 	if err := r.Do(); err != nil {
 		t.Fatal(err)
+	}
+	for domain, want := range map[string]bool{"lab.example": true, "example": false} {
+		if there, err := b.Registered(7, domain); there != want || err != nil {
+			t.Errorf("%s is registered: %t, %v", domain, there, err)
+		}
 	}
 	if diff := cmp.Diff([]string{"dns 7 [{2 [10 0 0 1]}]", "domains 7 [{lab.example true}]"}, s.resolved); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
