@@ -61,3 +61,21 @@ func TestKernelCapability(t *testing.T) {
 	}
 	h.vnetc(0, "audit")
 }
+
+// TestKernelNoLegacyTables: no verb leaves tables of iptables-legacy on a host that has none. The kernel makes one when it is
+// first looked at, iptables-nft warns of it from then on, and only unloading the module takes it away.
+func TestKernelNoLegacyTables(t *testing.T) {
+	h := provisional{host: newHost(t), backend: "nftables"}
+	h.run(0, "apply", networks+"default.xml")
+	h.apply("60s")
+	h.run(0, "confirm", "--undo")
+	h.run(0, "audit")
+	h.run(0, "status")
+	h.run(0, "apply", "--take-over", "--dry-run", networks+"default.xml")
+	h.run(0, "apply", "--backend", "iptables", networks+"default.xml")
+	h.run(0, "audit")
+	h.run(0, "remove", "--all")
+	if tables := h.ns.Exec("sh", "-c", "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null || true"); tables != "" {
+		t.Errorf("there are now tables of iptables-legacy:\n%s", tables)
+	}
+}

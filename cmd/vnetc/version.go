@@ -20,12 +20,12 @@ func newVersion(s streams) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if format.value == "json" {
-				return diag.WriteJSON(s.out, map[string]string{
+				return orHost(diag.WriteJSON(s.out, map[string]string{
 					"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
-				})
+				}))
 			}
 			_, err := fmt.Fprintf(s.out, "vnetc %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return orHost(err)
 		},
 	}
 	format = addChoice(cmd, "format", "how to print", "text", "json")

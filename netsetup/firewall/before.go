@@ -29,11 +29,11 @@ type Image struct {
 func Keep(places []Place, names []backends.Names) (Before, error) {
 	var b Before
 	for _, p := range places {
-		if p.Loader.Available() != nil {
-			continue
-		}
 		for _, n := range names {
 			dump, err := p.Loader.Dump(n)
+			if err != nil && p.Loader.Available() != nil { // asked only then: the asking makes tables of iptables-legacy
+				break
+			}
 			if err != nil {
 				return nil, fmt.Errorf("keep the rules of %s: %w", p.Name, err)
 			}
