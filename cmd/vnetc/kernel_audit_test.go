@@ -126,3 +126,16 @@ func TestKernelAuditForeign(t *testing.T) {
 		t.Errorf("%d lines for %d kinds of %d changes:\n%s", got, len(kinds), count, lies)
 	}
 }
+
+// TestKernelAuditOrigins: in the layout that merges rules, too, what is missing is told with the line of XML that asks for it:
+// an element of a set, and a rule that is merged with no other.
+func TestKernelAuditOrigins(t *testing.T) {
+	h := newHost(t)
+	h.vnetc(0, "apply", networks+"default.xml", networks+"isolated.xml", networks+"routed.xml")
+	h.ns.Exec("nft", "delete", "element", "ip", "vnetc", "fwx_accept_iif_oif", `{ "virbr0" . "virbr0" }`)
+	h.ns.Exec("nft", "flush", "chain", "ip", "vnetc", "fwi")
+	text := h.vnetc(1, "audit")
+	h.wants(text,
+		`- missing +ip vnetc set fwx_accept_iif_oif: iifname "virbr0" oifname "virbr0"\n +\S*default.xml:\d+:\d+, network default: `,
+		`- missing +ip vnetc fwi: .*daddr 192.168.122.0/24 ct state established,related accept\n +\S*default.xml:\d+:\d+, network default: `)
+}

@@ -74,18 +74,18 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 	if wantsNothing(p) && len(held.Chains) == 0 {
 		return Audit{}, found, nil // the frame of tables and chains goes with the last network
 	}
-	origins := originsOf(meant, rules.Lines())
+	behind := originsOf(meant, rules.Lines())
 	a := Audit{target: t, meant: meant, held: held}
 	for _, c := range meant.Chains {
 		there := find(held, c)
-		a.Drifts = append(append(a.Drifts, baseDrift(c, there)...), chainDrift(c, there, origins)...)
+		a.Drifts = append(append(a.Drifts, baseDrift(c, there)...), chainDrift(c, there, behind)...)
 	}
 	for _, c := range held.Chains {
 		if find(meant, c) == nil {
 			a.Drifts = append(a.Drifts, surplus(c)...)
 		}
 	}
-	a.Drifts = append(a.Drifts, setDrift(meant, held)...)
+	a.Drifts = append(a.Drifts, setDrift(meant, held, behind)...)
 	strays, err := t.strayDrift(rules)
 	if err != nil {
 		return Audit{}, found, err
@@ -137,9 +137,20 @@ func find(p *ir.Program, c *ir.Chain) *ir.Chain {
 	return nil
 }
 
+// origins are the program's rules behind each rule that was read back from an image: several where a layout merges rules.
+type origins map[*ir.Rule][]*ir.Rule
+
+// of returns the one rule behind r; nil if there are several, or none, as behind jumps.
+func (o origins) of(r *ir.Rule) *ir.Rule {
+	if all := o[r]; len(all) == 1 {
+		return all[0]
+	}
+	return nil
+}
+
 // originsOf pairs the rules that were read back from an image with the program's rules: both are in the order of emission,
 // and a back end's own rules, which have no line, are the jumps.
-func originsOf(meant *ir.Program, lines []backends.Line) map[*ir.Rule]*ir.Rule {
+func originsOf(meant *ir.Program, lines []backends.Line) origins {
 	type place struct {
 		family       ir.Family
 		table, chain string
@@ -149,21 +160,39 @@ func originsOf(meant *ir.Program, lines []backends.Line) map[*ir.Rule]*ir.Rule {
 		at := place{l.Family, l.Table, l.Chain}
 		byChain[at] = append(byChain[at], l)
 	}
-	origins := make(map[*ir.Rule]*ir.Rule)
+	found := make(origins)
 	for _, c := range meant.Chains {
 		lines := byChain[place{c.Family, c.Table, c.Name}]
-		if len(lines) != len(c.Rules) {
-			continue // a chain of jumps, or one whose rules stand for several
+		groups := merged(lines)
+		if len(lines) == len(c.Rules) {
+			groups = nil
+			for _, l := range lines {
+				groups = append(groups, []*ir.Rule{l.Rule})
+			}
+		}
+		if len(groups) != len(c.Rules) {
+			continue // a chain of jumps
 		}
 		for i := range c.Rules {
-			origins[&c.Rules[i]] = lines[i].Rule
+			found[&c.Rules[i]] = groups[i]
 		}
 	}
-	return origins
+	return found
+}
+
+// merged puts the rules together of which one line was made: neighbours of the same text.
+func merged(lines []backends.Line) (groups [][]*ir.Rule) {
+	for i, l := range lines {
+		if i == 0 || lines[i-1].Text != l.Text {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], l.Rule)
+	}
+	return groups
 }
 
 // chainDrift compares one chain, of which held may be nil.
-func chainDrift(meant, held *ir.Chain, origins map[*ir.Rule]*ir.Rule) []Drift {
+func chainDrift(meant, held *ir.Chain, behind origins) []Drift {
 	var there []ir.Rule
 	if held != nil {
 		there = held.Rules
@@ -177,10 +206,10 @@ func chainDrift(meant, held *ir.Chain, origins map[*ir.Rule]*ir.Rule) []Drift {
 		at := pairs[i]
 		switch {
 		case at < 0:
-			drifts = append(drifts, Drift{Missing, meant.Label(), r.String(), origins[r], i})
+			drifts = append(drifts, Drift{Missing, meant.Label(), r.String(), behind.of(r), i})
 			continue
 		case at < last:
-			drifts = append(drifts, Drift{Moved, meant.Label(), r.String(), origins[r], i})
+			drifts = append(drifts, Drift{Moved, meant.Label(), r.String(), behind.of(r), i})
 		default:
 			last = at
 		}

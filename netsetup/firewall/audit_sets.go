@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vnetc/vnetc/backends"
@@ -8,13 +9,17 @@ import (
 )
 
 // setDrift compares the elements of sets.
-func setDrift(meant, held *ir.Program) []Drift {
+func setDrift(meant, held *ir.Program, behind origins) []Drift {
 	var drifts []Drift
 	for _, s := range meant.Sets {
 		there := elementsOf(findSet(held, s))
+		var askers asking
 		for i, e := range s.Elements {
 			if text := elementText(e); !there[text] {
-				drifts = append(drifts, Drift{Missing, setLabel(s), text, nil, i})
+				if askers == nil {
+					askers = askersOf(meant, s, behind)
+				}
+				drifts = append(drifts, Drift{Missing, setLabel(s), text, askers.of(e), i})
 			}
 		}
 	}
@@ -28,6 +33,50 @@ func setDrift(meant, held *ir.Program) []Drift {
 	}
 	return drifts
 }
+
+// asking is the program's rules behind the rules that look packets up in a set, by the words of each of their matches.
+type asking map[string][]*ir.Rule
+
+func askersOf(p *ir.Program, s *ir.Set, behind origins) asking {
+	a := make(asking)
+	for _, c := range p.Chains {
+		for i := range c.Rules {
+			looks := slices.ContainsFunc(c.Rules[i].Matches, func(m ir.Match) bool {
+				l, is := m.(ir.Lookup)
+				return is && l.Set == s
+			})
+			if !looks {
+				continue
+			}
+			for _, r := range behind[&c.Rules[i]] {
+				for _, m := range r.Matches {
+					text := plain(m)
+					a[text] = append(a[text], r)
+				}
+			}
+		}
+	}
+	return a
+}
+
+// of returns the rule that asked for element e: one that has all its matches. It is nil if none has.
+func (a asking) of(e []ir.Match) *ir.Rule {
+	var few []*ir.Rule
+	for i, m := range e {
+		if rules := a[plain(m)]; i == 0 || len(rules) < len(few) {
+			few = rules
+		}
+	}
+	for _, r := range few {
+		if !slices.ContainsFunc(e, func(m ir.Match) bool { return !slices.Contains(a[plain(m)], r) }) {
+			return r
+		}
+	}
+	return nil
+}
+
+// plain returns the words of a match without its sense: a set holds the values of those that are turned around, too.
+func plain(m ir.Match) string { return strings.Replace(ir.MatchText(m), "!= ", "", 1) }
 
 func findSet(p *ir.Program, s *ir.Set) *ir.Set {
 	for _, o := range p.Sets {
