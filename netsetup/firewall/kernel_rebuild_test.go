@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"flag"
 	"runtime"
 	"strings"
 	"testing"
@@ -10,10 +11,12 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
+var rebuilds = flag.Int("rebuilds", 50, "loads in TestFloodRebuild, most of which make the tables anew")
+
 // TestFloodRebuild makes tables anew, and changes elements in between, while packets that must not pass are sent as fast as
 // one processor can and some that must pass beside them: none gets in, none is lost, none leaves without NAT. Rules of
 // others that stand between the old chains and the new ones, and take long, make it likely that the change falls between.
-// For the long run: go test ./netsetup/firewall -run FloodRebuild -v -rounds 3000
+// For the long run: go test ./netsetup/firewall -run FloodRebuild -v -rebuilds 3000
 func TestFloodRebuild(t *testing.T) {
 	netnstest.Require(t, "nft")
 	h := netnstest.NewHost(t)
@@ -48,7 +51,7 @@ func TestFloodRebuild(t *testing.T) {
 	load(0)
 	stop := make(chan bool)
 	done := newFlood(t, h, stop, true)
-	for i := 1; i < *rounds && !t.Failed(); i++ {
+	for i := 1; i < *rebuilds && !t.Failed(); i++ {
 		if i%10 == 1 {
 			h.Feed(others, "nft", "-f", "-")
 		}
@@ -57,8 +60,8 @@ func TestFloodRebuild(t *testing.T) {
 	}
 	close(stop)
 	f := <-done
-	if f.lost+f.bare+f.leaked > 0 || f.passed == 0 || rebuilt < *rounds/2 {
+	if f.lost+f.bare+f.leaked > 0 || f.passed == 0 || rebuilt < *rebuilds/2 {
 		t.Errorf("%d lost, %d leaked, %d left without NAT, %d rebuilt", f.lost, f.leaked, f.bare, rebuilt)
 	}
-	t.Logf("%d packets passed and %d refused during %d loads, %d of them rebuilding", f.passed, f.refused, *rounds, rebuilt)
+	t.Logf("%d packets passed and %d refused during %d loads, %d of them rebuilding", f.passed, f.refused, *rebuilds, rebuilt)
 }
