@@ -172,6 +172,9 @@ func (v *Verification) printChanges(b *bytes.Buffer) {
 			printChange(b, d)
 		}
 	}
+	if v.More {
+		fmt.Fprintf(b, "\nand more of the same kinds, of which %d each are told\n", maxChanges)
+	}
 	if len(foreign) == 0 {
 		return
 	}

@@ -10,6 +10,9 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
+// maxChanges is how many changes of a kind are looked for: one network less among a thousand makes one between every two.
+const maxChanges = 100
+
 // Verification is all that was decided about some networks.
 type Verification struct {
 	Sources *diag.Sources
@@ -24,6 +27,7 @@ type Verification struct {
 	Leaks   diag.List
 	Claims  []Claim
 	Changes []prove.Difference
+	More    bool // More is true if there are changes of the kinds of Changes that are left out.
 }
 
 // Proof is whether one target's rules mean what the networks mean.
@@ -76,7 +80,7 @@ func (v *Verification) Decide(targets []Target, assertions []prove.Assertion, ma
 		v.Claims = append(v.Claims, c)
 	}
 	if v.Old != nil {
-		v.Changes = prove.Change(v.Old, v.Program)
+		v.Changes, v.More = prove.ChangeUpTo(v.Old, v.Program, maxChanges)
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ type (
 		Findings    json.RawMessage `json:"findings"`
 		Assertions  []jsonClaim     `json:"assertions"`
 		Changes     []jsonChange    `json:"changes,omitempty"`
-		Diagnostics json.RawMessage `json:"diagnostics"` // about the input
+		More        bool            `json:"more_changes,omitempty"` // true if others of the same kinds are left out
+		Diagnostics json.RawMessage `json:"diagnostics"`            // about the input
 	}
 	jsonProof struct {
 		Target string    `json:"target"` // back end, and layout
@@ -111,6 +112,7 @@ func verifyJSON(out io.Writer, v *verify.Verification) error {
 		}
 		doc.Assertions = append(doc.Assertions, j)
 	}
+	doc.More = v.More
 	for _, d := range v.Changes {
 		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.Now, d.Packets, d.Example.String(), d.Foreign})
 	}
