@@ -13,15 +13,7 @@ var _ backends.Counter = Loader{}
 // those of its elements. Other rules that were merged share one tally.
 func (Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
 	set := rules.(*Ruleset)
-	want, err := takeInventory(set.Batch().Bytes)
-	if err != nil {
-		return nil, err
-	}
-	stream, _, err := dumpTables(want.where())
-	if err != nil {
-		return nil, explain(err)
-	}
-	have, err := takeInventory(stream)
+	want, have, err := set.inventories()
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +25,19 @@ func (Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
 		}
 	}
 	return tallies, nil
+}
+
+// inventories returns what the ruleset makes, and what the kernel holds in its tables.
+func (r *Ruleset) inventories() (want, have *inventory, err error) {
+	if want, err = takeInventory(r.Batch().Bytes); err != nil {
+		return nil, nil, err
+	}
+	stream, _, err := dumpTables(want.where())
+	if err != nil {
+		return nil, nil, explain(err)
+	}
+	have, err = takeInventory(stream)
+	return want, have, err
 }
 
 // tallies appends what held has counted for the rules of t, which is want.

@@ -14,15 +14,7 @@ var _ backends.Auditor = Loader{}
 // Strays implements [backends.Auditor]: sets that no rule of ours asks or that are of another kind than meant, and objects
 // such as counters, which vnetc doesn't make; and chains of others that drop by policy what we accept.
 func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
-	want, err := takeInventory(rules.(*Ruleset).Batch().Bytes)
-	if err != nil {
-		return nil, err
-	}
-	stream, _, err := dumpTables(want.where())
-	if err != nil {
-		return nil, explain(err)
-	}
-	have, err := takeInventory(stream)
+	want, have, err := rules.(*Ruleset).inventories()
 	if err != nil {
 		return nil, err
 	}
