@@ -71,7 +71,9 @@ var (
 )
 
 // isLeaf is true if a value of type t is one word, though its kind may be a struct or a slice.
-func isLeaf(t reflect.Type) bool { return t == macType || t.Implements(marshaler) }
+func isLeaf(t reflect.Type) bool {
+	return t == macType || t.NumMethod() > 0 && t.Implements(marshaler) // the first is told sooner
+}
 
 func isList(t reflect.Type) bool { return t.Kind() == reflect.Slice && !isLeaf(t) }
 

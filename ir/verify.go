@@ -207,6 +207,9 @@ func (v *verifier) circles(p *Program) {
 
 // text checks a text that goes into comments and listings.
 func (v *verifier) text(code diag.Code, at diag.Span, what, s string) {
+	if plain(s) {
+		return
+	}
 	for _, r := range s {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			v.errorf(code, at, fmt.Sprintf("%s %s holds the character %s", what, strconv.Quote(s), strconv.QuoteRune(r)),
@@ -214,6 +217,16 @@ func (v *verifier) text(code diag.Code, at diag.Span, what, s string) {
 			return
 		}
 	}
+}
+
+// plain is true if s is printable ASCII, as nearly every text is: there is nothing to look for in it.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func (v *verifier) links(links []*Link) {
@@ -229,26 +242,35 @@ func (v *verifier) links(links []*Link) {
 			v.errorf("ir-link", diag.Span{}, fmt.Sprintf("link %q has mode %q", l.Name, l.Mode),
 				"the mode says what is set up for the link", fmt.Sprintf("write one of %s", joined(modes)))
 		}
-		v.linkTexts(l.Name, reflect.ValueOf(*l))
+		v.linkTexts(l.Name, reflect.ValueOf(l))
 	}
 }
 
 // linkTexts checks every string in x, a part of the link called name.
 func (v *verifier) linkTexts(name string, x reflect.Value) {
-	switch {
-	case isLeaf(x.Type()):
-	case x.Kind() == reflect.String:
-		v.text("ir-link", diag.Span{}, fmt.Sprintf("link %q: text", name), x.String())
-	case x.Kind() == reflect.Struct:
+	switch x.Kind() {
+	case reflect.String:
+		if s := x.String(); !plain(s) {
+			v.text("ir-link", diag.Span{}, fmt.Sprintf("link %q: text", name), s)
+		}
+	case reflect.Struct:
+		if x.IsZero() || isLeaf(x.Type()) {
+			return
+		}
 		for i := range x.NumField() {
 			v.linkTexts(name, x.Field(i))
 		}
-	case x.Kind() == reflect.Slice:
+	case reflect.Slice:
+		if x.Type() == macType {
+			return
+		}
 		for i := range x.Len() {
 			v.linkTexts(name, x.Index(i))
 		}
-	case x.Kind() == reflect.Pointer && !x.IsNil():
-		v.linkTexts(name, x.Elem())
+	case reflect.Pointer:
+		if !x.IsNil() {
+			v.linkTexts(name, x.Elem())
+		}
 	}
 }
 

@@ -90,11 +90,15 @@ const maxIfName = 15
 
 // kernelName is true if the kernel takes name, of at most longest bytes, for an interface: dev_valid_name (net/core/dev.c).
 func kernelName(name string, longest int) bool {
-	bad := name == "" || len(name) > longest || name == "." || name == ".." || strings.ContainsAny(name, "/:")
-	for i := 0; i < len(name); i++ {
-		bad = bad || name[i] <= ' ' || name[i] == 0x7f
+	if name == "" || len(name) > longest || name == "." || name == ".." {
+		return false
 	}
-	return !bad
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c == 0x7f || c == '/' || c == ':' {
+			return false
+		}
+	}
+	return true
 }
 
 // name checks the name of an interface, or the beginning of one: the kernel must take it;
@@ -104,7 +108,8 @@ func (v *ruleVerifier) name(name string, wildcard bool) {
 	if wildcard {
 		longest-- // room for one character more, as iptables(8) wants it
 	}
-	if !kernelName(name, longest) || strings.ContainsAny(name, "\"\\") || strings.HasSuffix(name, "+") || strings.HasSuffix(name, "*") {
+	quoted := strings.IndexByte(name, '"') >= 0 || strings.IndexByte(name, '\\') >= 0
+	if quoted || !kernelName(name, longest) || strings.HasSuffix(name, "+") || strings.HasSuffix(name, "*") {
 		v.wrong("ir-interface", fmt.Sprintf("interface name %q", name),
 			fmt.Sprintf("a name has 1 to %d bytes, without blanks, control characters, / : \" and \\, and without + or * at its end", longest),
 			"use a name that an interface can have")
