@@ -13,9 +13,9 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// seeds are all documents at hand: the examples of the codes, the vectors, the golden corpus.
-func seeds(f *testing.F) []string {
-	f.Helper()
+// documents are all documents at hand: the examples of the codes, the vectors, the golden corpus.
+func documents(t testing.TB) []string {
+	t.Helper()
 	all := []string{document, small, "", "\ufeff<network/>", "<network><name>a\xff</name></network>"}
 	for _, info := range diag.Codes() {
 		for _, src := range []*diag.Sources{sources(info.Bad), sources(info.Good)} {
@@ -26,16 +26,16 @@ func seeds(f *testing.F) []string {
 	}
 	archives, err := filepath.Glob("../../golden/*.txtar")
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	more, err := filepath.Glob("../../golden/*/*.txtar")
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	for _, path := range append(append(archives, more...), "testdata/vectors.txtar") {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			f.Fatal(err)
+			t.Fatal(err)
 		}
 		for _, file := range txtar.Parse(data).Files {
 			if filepath.Ext(file.Name) == ".xml" {
@@ -49,7 +49,7 @@ func seeds(f *testing.F) []string {
 // FuzzParse: no input makes the front end panic, and all that it says is about a place in the input. What has no error
 // can be lowered, and every rule has an origin in the input.
 func FuzzParse(f *testing.F) {
-	for _, seed := range seeds(f) {
+	for _, seed := range documents(f) {
 		f.Add([]byte(seed), false)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, lax bool) {
