@@ -21,9 +21,10 @@ var arrows = []struct {
 	why    string
 }{
 	{"ir/diag", nil, "diagnostics are for everybody, so they depend on nobody"},
+	{"ir/spread", nil, "many processors are for everybody's work, so it knows nobody's"},
 	{"ir/prove", []string{"ir", "ir/diag"}, "the prover knows programs, and neither XML nor netfilter syntax nor the host"},
 	{"ir", []string{"ir/diag"}, "the IR knows neither its sources nor its targets"},
-	{"frontend/netxml", []string{"ir", "ir/diag"}, "a front end makes programs and knows no back end and no host"},
+	{"frontend/netxml", []string{"ir", "ir/diag", "ir/spread"}, "a front end makes programs and knows no back end and no host"},
 	{"frontend/netconf", []string{"ir/diag"}, "a configuration file is read without knowing what it chooses from"},
 	{"backends/iptables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},
 	{"backends/nftables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},
@@ -31,7 +32,7 @@ var arrows = []struct {
 	{"backends/netnstest", nil, "namespaces and packets serve the tests of every package"},
 	{"backends/verify", []string{"ir", "ir/diag", "ir/prove", "backends"}, "what rules mean is decided without knowing whose they are"},
 	{"backends", []string{"ir", "ir/diag"}, "the contract knows no concrete back end"},
-	{"netsetup", []string{"ir", "ir/diag", "ir/prove", "backends", "netsetup/"}, "the host side knows links and back ends by their contract only"},
+	{"netsetup", []string{"ir", "ir/diag", "ir/prove", "ir/spread", "backends", "netsetup/"}, "the host side knows links and back ends by their contract only"},
 	{"golden", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden/", "ir", "backends", "netsetup", "golden"}, "the corpus may see everything but cmd"},
 	{"cmd", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden", "ir", "backends", "netsetup"}, "commands name the concrete parts; nothing imports a command"},
 }

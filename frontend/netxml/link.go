@@ -27,7 +27,7 @@ func (n *Network) link() *ir.Link {
 		Options: options(def.DnsmasqOptions),
 	}
 	if id, ok := parseUUID(def.UUID); ok {
-		l.UUID = fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+		l.UUID = uuidText(id)
 	}
 	if def.MAC != nil {
 		l.MAC = hardwareAddr(def.MAC.Address)

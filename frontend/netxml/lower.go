@@ -4,13 +4,23 @@ import (
 	"net/netip"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/spread"
 )
 
-// Where packets that must never be translated go (RFC 919, RFC 5771, RFC 4291).
+// limitedBroadcast is every host on a link (RFC 919).
+var limitedBroadcast = netip.MustParsePrefix("255.255.255.255/32")
+
+// What rules of every network have in common.
 var (
-	limitedBroadcast = netip.MustParsePrefix("255.255.255.255/32")
-	localMulticast4  = netip.MustParsePrefix("224.0.0.0/24")
-	localMulticast6  = netip.MustParsePrefix("ff02::/16")
+	udp     ir.Match   = ir.L4Proto{Proto: ir.UDP}
+	tcp     ir.Match   = ir.L4Proto{Proto: ir.TCP}
+	replies ir.Match   = ir.CTState{States: ir.StateEstablished | ir.StateRelated}
+	refused ir.Verdict = ir.Reject{With: ir.PortUnreachable}
+
+	// where packets that must never be translated go (RFC 919, RFC 5771, RFC 4291)
+	toBroadcast  ir.Match = ir.DAddr{Prefix: limitedBroadcast}
+	toMulticast4 ir.Match = ir.DAddr{Prefix: netip.MustParsePrefix("224.0.0.0/24")}
+	toMulticast6 ir.Match = ir.DAddr{Prefix: netip.MustParsePrefix("ff02::/16")}
 )
 
 // guestPorts are the source ports of NATed guests where the document names none: below 1024 are those of which servers
@@ -25,15 +35,12 @@ var guestPorts = ir.PortRange{From: 1024, To: 65535}
 // own network would let out nowhere get into the routed one. That is libvirt's meaning, and the default. With
 // Options.StrictIsolation each network also asks at the end of its FWX whether its own rules let the packet out.
 func Lower(networks []*Network) *ir.Program {
-	p := &ir.Program{}
+	p := &ir.Program{Links: make([]*ir.Link, len(networks))}
 	for _, g := range ir.Groups {
 		p.Add(g)
-		chain := p.Group(g)
-		chain.Rules = make([]ir.Rule, 0, 4*len(networks)) // about what a network has
+		p.Group(g).Rules = make([]ir.Rule, 0, usual[g]*len(networks))
 	}
-	for _, n := range networks {
-		p.Links = append(p.Links, n.link())
-	}
+	spread.Over(len(networks), func(i int) { p.Links[i] = networks[i].link() })
 	for i := len(networks) - 1; i >= 0; i-- {
 		if n := networks[i]; n.Mode.Filtered() {
 			newLowering(p, n).lower()
@@ -42,24 +49,22 @@ func Lower(networks []*Network) *ir.Program {
 	return p
 }
 
+// usual is how many rules of each group a network of mode nat with one subnet has.
+var usual = [...]int{ir.INP: 4, ir.OUT: 4, ir.FWX: 1, ir.FWI: 2, ir.FWO: 2, ir.PRT: 6}
+
 // lowering makes the rules of one network.
 type lowering struct {
 	*ir.Program
-	net      *Network
-	self     ir.Origin // of the rules that a network has for being one
-	in, out  ir.Match  // by the bridge
-	dev      string    // the way out, empty if any
-	devMatch [2][]ir.Match
-	dhcp4    *node // the <dhcp> of IPv4 with ranges or hosts
-	tftp     *node
-	six      bool // six is true if the bridge has an IPv6 address.
-}
+	net           *Network
+	self          ir.Origin // of the rules that a network has for being one
+	in, out       ir.Match  // by the bridge
+	inDev, outDev ir.Match  // by the device that is the only way out; nil if any will do
+	dhcp4         *node     // the <dhcp> of IPv4 with ranges or hosts
+	tftp          *node
+	six           bool // six is true if the bridge has an IPv6 address.
 
-// inDev and outDev index devMatch.
-const (
-	inDev = iota
-	outDev
-)
+	room []ir.Match // where the matches of rules are kept
+}
 
 func newLowering(p *ir.Program, n *Network) *lowering {
 	l := &lowering{
@@ -71,8 +76,8 @@ func newLowering(p *ir.Program, n *Network) *lowering {
 	} else if name := n.root.kid("name"); name != nil {
 		l.self.Element, l.self.Span = "network/name", n.src.span(name.textAt)
 	}
-	if l.dev = n.device(); l.dev != "" {
-		l.devMatch = [2][]ir.Match{{ir.IIfName{Name: l.dev}}, {ir.OIfName{Name: l.dev}}}
+	if dev := n.device(); dev != "" {
+		l.inDev, l.outDev = ir.IIfName{Name: dev}, ir.OIfName{Name: dev}
 	}
 	for _, s := range n.subnets {
 		dhcp, tftp := s.node.kid("dhcp"), s.node.kid("tftp")
@@ -148,45 +153,60 @@ func (l *lowering) confine(family ir.Family) {
 	for _, s := range l.net.subnets {
 		if familyOf(s.addr) == family && l.net.Mode != ir.ModeNone {
 			l.add(ir.FWX, family, l.net.origin("network/ip/@address", s.node.at("address")), "guests with an address of the subnet may open connections",
-				ir.Return{}, append([]ir.Match{ir.SAddr{Prefix: s.prefix}, l.in}, l.devMatch[outDev]...)...)
+				ir.Return{}, ir.SAddr{Prefix: s.prefix}, l.in, l.outDev)
 		}
 	}
-	l.add(ir.FWX, family, l.self, "nothing else leaves the network, whoever would let it in", ir.Reject{With: ir.PortUnreachable}, l.in)
+	l.add(ir.FWX, family, l.self, "nothing else leaves the network, whoever would let it in", refused, l.in)
 }
 
 // refuse ends the network's part of the forward groups: what was not accepted above goes nowhere.
 func (l *lowering) refuse(family ir.Family, o ir.Origin) {
-	l.add(ir.FWI, family, o, "nothing else may enter the network", ir.Reject{With: ir.PortUnreachable}, l.out)
-	l.add(ir.FWO, family, o, "nothing else may leave the network", ir.Reject{With: ir.PortUnreachable}, l.in)
+	l.add(ir.FWI, family, o, "nothing else may enter the network", refused, l.out)
+	l.add(ir.FWO, family, o, "nothing else may leave the network", refused, l.in)
 }
 
-// add puts a rule at the end of a group's present rules. It copies o and sets its reason.
+// add puts a rule at the end of a group's present rules. It copies o and sets its reason. A match that is nil is left out.
 func (l *lowering) add(g ir.Group, family ir.Family, o ir.Origin, reason string, v ir.Verdict, matches ...ir.Match) {
 	o.Reason = reason
-	l.Add(g, ir.Rule{Family: family, Matches: matches, Verdict: v, Origin: o})
+	l.Add(g, ir.Rule{Family: family, Matches: l.keep(matches), Verdict: v, Origin: o})
+}
+
+// keep returns the matches that are not nil, in a slice of their own. These slices are cut from larger ones: there are many
+// of them, and they are short.
+func (l *lowering) keep(matches []ir.Match) []ir.Match {
+	if cap(l.room)-len(l.room) < len(matches) {
+		l.room = make([]ir.Match, 0, 64)
+	}
+	from := len(l.room)
+	for _, m := range matches {
+		if m != nil {
+			l.room = append(l.room, m)
+		}
+	}
+	return l.room[from:len(l.room):len(l.room)]
 }
 
 // service lets guests reach a service of the host, or the host answer at their port.
-func (l *lowering) service(g ir.Group, family ir.Family, o ir.Origin, reason string, proto uint8, port uint16) {
+func (l *lowering) service(g ir.Group, family ir.Family, o ir.Origin, reason string, proto ir.Match, port uint16) {
 	device := l.in
 	if g == ir.OUT {
 		device = l.out
 	}
-	l.add(g, family, o, reason, ir.Accept{}, device, ir.L4Proto{Proto: proto}, ir.DPort{From: port, To: port})
+	l.add(g, family, o, reason, ir.Accept{}, device, proto, ir.DPort{From: port, To: port})
 }
 
 // services4: libvirt opens DHCP and DNS for every network, whether or not it serves them.
 func (l *lowering) services4() {
 	if l.tftp != nil {
 		o := l.net.origin("network/ip/tftp/@root", l.tftp.at("root"))
-		l.service(ir.INP, ir.IPv4, o, "guests may fetch files from the host's TFTP server", ir.UDP, 69)
-		l.service(ir.OUT, ir.IPv4, o, "the host may answer TFTP", ir.UDP, 69)
+		l.service(ir.INP, ir.IPv4, o, "guests may fetch files from the host's TFTP server", udp, 69)
+		l.service(ir.OUT, ir.IPv4, o, "the host may answer TFTP", udp, 69)
 	}
-	for _, proto := range [...]uint8{ir.UDP, ir.TCP} {
+	for _, proto := range [...]ir.Match{udp, tcp} {
 		l.service(ir.INP, ir.IPv4, l.self, "guests may ask the host's DNS server", proto, 53)
 		l.service(ir.OUT, ir.IPv4, l.self, "the host may ask DNS servers among the guests", proto, 53)
 	}
-	for _, proto := range [...]uint8{ir.UDP, ir.TCP} {
+	for _, proto := range [...]ir.Match{udp, tcp} {
 		l.service(ir.INP, ir.IPv4, l.self, "guests may ask the host's DHCP server", proto, 67)
 		l.service(ir.OUT, ir.IPv4, l.self, "the host's DHCP server may answer guests", proto, 68)
 	}
@@ -201,9 +221,9 @@ func (l *lowering) services6() {
 			break
 		}
 	}
-	l.service(ir.INP, ir.IPv6, o, "guests may ask the host's DHCPv6 server", ir.UDP, 547)
-	l.service(ir.OUT, ir.IPv6, o, "the host's DHCPv6 server may answer guests", ir.UDP, 546)
-	for _, proto := range [...]uint8{ir.UDP, ir.TCP} {
+	l.service(ir.INP, ir.IPv6, o, "guests may ask the host's DHCPv6 server", udp, 547)
+	l.service(ir.OUT, ir.IPv6, o, "the host's DHCPv6 server may answer guests", udp, 546)
+	for _, proto := range [...]ir.Match{udp, tcp} {
 		l.service(ir.INP, ir.IPv6, o, "guests may ask the host's DNS server", proto, 53)
 		l.service(ir.OUT, ir.IPv6, o, "the host may ask DNS servers among the guests", proto, 53)
 	}
@@ -231,17 +251,11 @@ func familyOf(a netip.Addr) ir.Family {
 func (l *lowering) route(s subnet, family ir.Family) {
 	o := l.net.origin("network/ip/@address", s.node.at("address"))
 	l.add(ir.FWI, family, o, "the subnet is routed: anybody may open connections to its guests", ir.Accept{},
-		l.matches(ir.DAddr{Prefix: s.prefix}, inDev, l.out)...)
-	l.guestsOut(s, family, o)
+		ir.DAddr{Prefix: s.prefix}, l.inDev, l.out)
+	l.guestsOut(ir.SAddr{Prefix: s.prefix}, family, o)
 }
 
-func (l *lowering) guestsOut(s subnet, family ir.Family, o ir.Origin) {
-	l.add(ir.FWO, family, o, "guests with an address of the subnet may open connections", ir.Accept{},
-		append([]ir.Match{ir.SAddr{Prefix: s.prefix}, l.in}, l.devMatch[outDev]...)...)
-}
-
-// matches puts the match of the way out, if there is one, between two others.
-func (l *lowering) matches(first ir.Match, dev int, rest ...ir.Match) []ir.Match {
-	m := make([]ir.Match, 0, 2+len(rest))
-	return append(append(append(m, first), l.devMatch[dev]...), rest...)
+// guestsOut lets out what comes from the subnet.
+func (l *lowering) guestsOut(from ir.Match, family ir.Family, o ir.Origin) {
+	l.add(ir.FWO, family, o, "guests with an address of the subnet may open connections", ir.Accept{}, from, l.in, l.outDev)
 }

@@ -9,44 +9,33 @@ import (
 // translate adds the rules of a subnet behind source NAT. The matches stand in the order in which libvirt writes them.
 func (l *lowering) translate(s subnet, family ir.Family) {
 	o := l.net.origin("network/ip/@address", s.node.at("address"))
-	reply := append([]ir.Match{}, l.devMatch[inDev]...)
-	reply = append(reply, l.out, ir.DAddr{Prefix: s.prefix}, ir.CTState{States: ir.StateEstablished | ir.StateRelated})
-	l.add(ir.FWI, family, o, "replies to connections that guests opened may come back", ir.Accept{}, reply...)
-	l.guestsOut(s, family, o)
-	l.untranslated(s, family, o)
+	var from, abroad ir.Match = ir.SAddr{Prefix: s.prefix}, ir.DAddr{Prefix: s.prefix, Not: true}
+	l.add(ir.FWI, family, o, "replies to connections that guests opened may come back", ir.Accept{},
+		l.inDev, l.out, ir.DAddr{Prefix: s.prefix}, replies)
+	l.guestsOut(from, family, o)
+	l.untranslated(from, family, o)
 
 	ports, portsOrigin := l.ports(o)
 	addrs, addrsOrigin := l.addrs(family, o)
-	for _, proto := range [...]uint8{ir.TCP, ir.UDP} {
+	withPorts := sourceNAT(addrs, ports)
+	for _, proto := range [...]ir.Match{tcp, udp} {
 		l.add(ir.PRT, family, portsOrigin, "guests share the host's address, and get none of the ports that servers trust",
-			sourceNAT(addrs, ports), l.abroad(s, ir.L4Proto{Proto: proto})...)
+			withPorts, proto, from, abroad, l.outDev)
 	}
 	l.add(ir.PRT, family, addrsOrigin, "guests share the host's address outside of their subnet",
-		sourceNAT(addrs, ir.PortRange{}), l.abroad(s)...)
+		sourceNAT(addrs, ir.PortRange{}), from, abroad, l.outDev)
 }
 
 // untranslated: guests' broadcasts and multicasts to their own link must not get the address of another.
-func (l *lowering) untranslated(s subnet, family ir.Family, o ir.Origin) {
-	multicast := localMulticast4
+func (l *lowering) untranslated(from ir.Match, family ir.Family, o ir.Origin) {
+	multicast := toMulticast4
 	if family == ir.IPv6 {
-		multicast = localMulticast6
+		multicast = toMulticast6
 	}
-	l.local(s, family, o, "multicasts to the own link keep their source", multicast)
+	l.add(ir.PRT, family, o, "multicasts to the own link keep their source", ir.Return{}, l.outDev, from, multicast)
 	if family == ir.IPv4 {
-		l.local(s, family, o, "broadcasts to the own link keep their source", limitedBroadcast)
+		l.add(ir.PRT, family, o, "broadcasts to the own link keep their source", ir.Return{}, l.outDev, from, toBroadcast)
 	}
-}
-
-func (l *lowering) local(s subnet, family ir.Family, o ir.Origin, reason string, to netip.Prefix) {
-	m := append([]ir.Match{}, l.devMatch[outDev]...)
-	l.add(ir.PRT, family, o, reason, ir.Return{}, append(m, ir.SAddr{Prefix: s.prefix}, ir.DAddr{Prefix: to})...)
-}
-
-// abroad matches what leaves the subnet for another.
-func (l *lowering) abroad(s subnet, first ...ir.Match) []ir.Match {
-	m := make([]ir.Match, 0, 4)
-	m = append(append(m, first...), ir.SAddr{Prefix: s.prefix}, ir.DAddr{Prefix: s.prefix, Not: true})
-	return append(m, l.devMatch[outDev]...)
 }
 
 // sourceNAT is SNAT if there are addresses to choose from, else masquerading.
@@ -86,5 +75,5 @@ func (l *lowering) checksum() {
 	}
 	l.add(ir.PRT, ir.IPv4, l.net.origin("network/ip/dhcp", l.dhcp4.tag),
 		"old DHCP clients in guests drop answers without a checksum",
-		ir.ChecksumFill{}, l.out, ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 68, To: 68})
+		ir.ChecksumFill{}, l.out, udp, ir.DPort{From: 68, To: 68})
 }

@@ -200,3 +200,9 @@ func parseUUID(v string) (id [16]byte, ok bool) {
 	_, err := hex.Decode(id[:], []byte(v))
 	return id, err == nil
 }
+
+// uuidText is the usual form of id, with dashes.
+func uuidText(id [16]byte) string {
+	digits := hex.EncodeToString(id[:])
+	return digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:]
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/spread"
 )
 
 // Options alter a compilation. The zero value is the strict one.
@@ -47,7 +48,7 @@ func (n *Network) Name() string { return n.root.kid("name").textOr("") }
 func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	names := src.Names()
 	checkers := make([]*checker, len(names))
-	each(len(names), func(i int) {
+	spread.Over(len(names), func(i int) {
 		c := &checker{opts: opts, report: report{src: &source{name: names[i], text: src.Text(names[i])}}}
 		if root := readTree(&c.report); root != nil {
 			c.net = &Network{src: c.src, root: root, Strict: opts.StrictIsolation}
@@ -56,7 +57,7 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 		checkers[i] = c
 	})
 	checkTogether(checkers, opts)
-	each(len(checkers), func(i int) {
+	spread.Over(len(checkers), func(i int) {
 		c := checkers[i]
 		if c.net != nil && !c.list.HasErrors() {
 			c.decode()
