@@ -11,6 +11,7 @@ import (
 	"github.com/vnetc/vnetc/golden"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/spread"
 )
 
 // builtIn is the PATH that stands for libvirt's default network where there is no file of that name.
@@ -20,6 +21,7 @@ const builtIn = "default"
 // built in. A file is read no further than one byte past what the front end takes.
 func readSources(in io.Reader, paths []string) (*diag.Sources, error) {
 	src := &diag.Sources{}
+	var files []string
 	for _, path := range paths {
 		if path == "-" {
 			text, err := readLimited(in)
@@ -36,20 +38,25 @@ func readSources(in io.Reader, paths []string) (*diag.Sources, error) {
 			src.Add(builtIn, golden.DefaultNetwork())
 			continue
 		}
-		files, err := xmlFiles(path)
+		more, err := xmlFiles(path)
 		if err != nil {
 			return nil, err
 		}
-		for _, file := range files {
+		for _, file := range more {
 			if src.Has(file) {
 				return nil, usagef("%s is given twice", file)
 			}
-			text, err := readFile(file)
-			if err != nil {
-				return nil, err
-			}
-			src.Add(file, text)
+			src.Add(file, nil) // its place; the text follows
 		}
+		files = append(files, more...)
+	}
+	texts, errs := make([][]byte, len(files)), make([]error, len(files))
+	spread.Over(len(files), func(i int) { texts[i], errs[i] = readFile(files[i]) })
+	for i, file := range files {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		src.Add(file, texts[i])
 	}
 	return src, nil
 }

@@ -13,6 +13,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/vnetc/vnetc/ir/spread"
 )
 
 // DefaultDir is where state lives unless the user says otherwise.
@@ -176,14 +178,14 @@ func (d *Dir) Networks() (networks []Network, unused []Unused, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, nil, err
+	notes, errs := make([]note, len(paths)), make([]error, len(paths))
+	spread.Over(len(paths), func(i int) { notes[i], errs[i] = read(paths[i]) })
+	for i, path := range paths {
+		if errs[i] != nil {
+			return nil, nil, errs[i]
 		}
-		var n note
-		switch {
-		case json.Unmarshal(text, &n) != nil || n.Name+".json" != filepath.Base(path):
+		switch n := &notes[i]; {
+		case n.Name == "":
 			unused = append(unused, Unused{path, "is damaged"})
 		case n.Boot != d.place.Boot:
 			unused = append(unused, Unused{path, "is from before the host was booted"})
@@ -198,4 +200,13 @@ func (d *Dir) Networks() (networks []Network, unused []Unused, err error) {
 	}
 	sort.SliceStable(networks, func(i, j int) bool { return networks[i].Order < networks[j].Order })
 	return networks, unused, nil
+}
+
+// read returns the note in the file, the zero note if it is damaged.
+func read(path string) (n note, err error) {
+	text, err := os.ReadFile(path)
+	if err == nil && (json.Unmarshal(text, &n) != nil || n.Name+".json" != filepath.Base(path)) {
+		n = note{}
+	}
+	return n, err
 }
