@@ -19,17 +19,18 @@ type heldTable struct {
 	name   string
 	chains []*heldChain
 	sets   []*heldSet
-	asleep bool     // asleep is true if none of its chains is met (nft(8), flag dormant).
-	others []string // counters and other objects, and flowtables, of which vnetc makes none
+	asleep bool         // asleep is true if none of its chains is met (nft(8), flag dormant).
+	others []heldObject // of which vnetc makes none
 }
 
 // heldChain is a chain with its rules in order.
 type heldChain struct {
-	name  string
-	kind  string // what it hangs at, in one text to compare by
-	raw   []byte // the message that makes it
-	seq   uint32 // of that message
-	rules []heldRule
+	name   string
+	place  string // what it hangs at, in one text to compare by
+	policy uint32
+	raw    []byte // the message that makes it
+	seq    uint32 // of that message
+	rules  []heldRule
 }
 
 // heldRule is a rule. Two rules with equal keys do the same; what their counters have counted is not in it.
@@ -42,7 +43,10 @@ type heldRule struct {
 
 type heldSet struct {
 	name     string
-	kind     string
+	kind     string // what can't be changed about it, in one text
+	size     uint32 // for how many elements there is room; 0 if that was not said
+	counted  bool   // counted is true if each element counts packets.
+	unnamed  bool   // unnamed is true if it comes and goes with the rule that looks it up.
 	raw      []byte
 	seq      uint32
 	order    []string           // keys of elements, in the order of the stream
@@ -54,6 +58,13 @@ type heldSet struct {
 type element struct {
 	raw []byte
 	seq uint32 // of the message that held it
+}
+
+// heldObject is a counter or another object, or a flowtable.
+type heldObject struct {
+	flowtable bool
+	name      string
+	kind      uint32 // NFT_OBJECT_*
 }
 
 // eachMessage calls f for each message of nf_tables in stream, with its bytes.
@@ -100,11 +111,18 @@ func (inv *inventory) take(m message, raw []byte) error {
 	}
 	switch m.typ & 0xff {
 	case unix.NFT_MSG_NEWCHAIN:
-		t.chains = append(t.chains, &heldChain{name: m.attrs.text(unix.NFTA_CHAIN_NAME), kind: chainKind(&m.attrs), raw: raw, seq: m.seq})
+		t.chains = append(t.chains, &heldChain{name: m.attrs.text(unix.NFTA_CHAIN_NAME), place: chainPlace(&m.attrs), policy: m.attrs.number(unix.NFTA_CHAIN_POLICY), raw: raw, seq: m.seq})
 	case unix.NFT_MSG_NEWSET:
-		t.sets = append(t.sets, &heldSet{name: m.attrs.text(unix.NFTA_SET_NAME), kind: setKind(&m.attrs), raw: raw, seq: m.seq, elements: make(map[string]element)})
-	case unix.NFT_MSG_NEWOBJ, unix.NFT_MSG_NEWFLOWTABLE:
-		t.others = append(t.others, otherName(&m))
+		t.sets = append(t.sets, &heldSet{
+			name: m.attrs.text(unix.NFTA_SET_NAME), kind: setKind(&m.attrs), size: setSize(&m.attrs),
+			counted: m.attrs[nftaSetExpr] != nil || m.attrs[nftaSetExpressions] != nil,
+			unnamed: m.attrs.number(unix.NFTA_SET_FLAGS)&unix.NFT_SET_ANONYMOUS != 0,
+			raw:     raw, seq: m.seq, elements: make(map[string]element),
+		})
+	case unix.NFT_MSG_NEWOBJ:
+		t.others = append(t.others, heldObject{name: m.attrs.text(unix.NFTA_OBJ_NAME), kind: m.attrs.number(unix.NFTA_OBJ_TYPE)})
+	case unix.NFT_MSG_NEWFLOWTABLE:
+		t.others = append(t.others, heldObject{flowtable: true, name: m.attrs.text(nftaFlowtableName)})
 	case unix.NFT_MSG_NEWSETELEM:
 		return t.takeElements(m)
 	case unix.NFT_MSG_NEWRULE:
@@ -145,10 +163,16 @@ func asleep(m *message) bool {
 	return m.attrs.number(unix.NFTA_TABLE_FLAGS)&unix.NFT_TABLE_F_DORMANT != 0
 }
 
-// otherName says what an object or a flowtable is, and its name.
-func otherName(m *message) string {
-	if m.typ&0xff == unix.NFT_MSG_NEWFLOWTABLE {
-		return "flowtable " + m.attrs.text(2) // NFTA_FLOWTABLE_NAME
+// NFTA_FLOWTABLE_TABLE and NFTA_FLOWTABLE_NAME (include/uapi/linux/netfilter/nf_tables.h), which package unix has not.
+const (
+	nftaFlowtableTable = 1
+	nftaFlowtableName  = 2
+)
+
+// String says what the object is, in nft(8)'s words, and its name.
+func (o heldObject) String() string {
+	if o.flowtable {
+		return "flowtable " + o.name
 	}
 	kinds := map[uint32]string{
 		unix.NFT_OBJECT_COUNTER: "counter", unix.NFT_OBJECT_QUOTA: "quota", unix.NFT_OBJECT_CT_HELPER: "ct helper",
@@ -156,15 +180,15 @@ func otherName(m *message) string {
 		unix.NFT_OBJECT_CT_TIMEOUT: "ct timeout", unix.NFT_OBJECT_SECMARK: "secmark", unix.NFT_OBJECT_CT_EXPECT: "ct expectation",
 		unix.NFT_OBJECT_SYNPROXY: "synproxy",
 	}
-	kind := kinds[m.attrs.number(unix.NFTA_OBJ_TYPE)]
+	kind := kinds[o.kind]
 	if kind == "" {
 		kind = "object"
 	}
-	return kind + " " + m.attrs.text(unix.NFTA_OBJ_NAME)
+	return kind + " " + o.name
 }
 
-// chainKind puts type, hook, priority and policy into one text; it is empty for a chain that hangs nowhere.
-func chainKind(a *attrs) string {
+// chainPlace puts type, hook and priority into one text; it is empty for a chain that hangs nowhere.
+func chainPlace(a *attrs) string {
 	if a[unix.NFTA_CHAIN_HOOK] == nil {
 		return ""
 	}
@@ -172,12 +196,11 @@ func chainKind(a *attrs) string {
 	if err != nil {
 		return "damaged"
 	}
-	return fmt.Sprintf("%s hook %d priority %d policy %d", a.text(unix.NFTA_CHAIN_TYPE),
-		hook.number(unix.NFTA_HOOK_HOOKNUM), int32(hook.number(unix.NFTA_HOOK_PRIORITY)), a.number(unix.NFTA_CHAIN_POLICY))
+	return fmt.Sprintf("%s hook %d priority %d", a.text(unix.NFTA_CHAIN_TYPE),
+		hook.number(unix.NFTA_HOOK_HOOKNUM), int32(hook.number(unix.NFTA_HOOK_PRIORITY)))
 }
 
-// setKind puts what can't be changed about a set into one text. Its size is not in it: a set that is too small for new
-// elements is refused by the kernel, and then made anew.
+// setKind puts what can't be changed about a set into one text. Its size is not in it: one with more room does as well.
 func setKind(a *attrs) string {
 	each := "nothing"
 	if all, err := actions(a[nftaSetExpr], a[nftaSetExpressions]); err != nil {
@@ -190,6 +213,15 @@ func setKind(a *attrs) string {
 	}
 	return fmt.Sprintf("flags %d key %d of %d each %s userdata %x", a.number(unix.NFTA_SET_FLAGS), a.number(unix.NFTA_SET_KEY_TYPE),
 		a.number(unix.NFTA_SET_KEY_LEN), each, a[unix.NFTA_SET_USERDATA])
+}
+
+// setSize returns for how many elements the kernel makes room, 0 if the message doesn't say.
+func setSize(a *attrs) uint32 {
+	desc, err := parseAttrs(a[unix.NFTA_SET_DESC])
+	if err != nil {
+		return 0
+	}
+	return desc.number(unix.NFTA_SET_DESC_SIZE)
 }
 
 func (t *heldTable) takeRule(m message, raw []byte) error {
@@ -215,6 +247,26 @@ func (t *heldTable) takeRule(m message, raw []byte) error {
 	}
 	c.rules = append(c.rules, rule)
 	return nil
+}
+
+// uses is what a rule looks up, and where it jumps to.
+type uses struct{ sets, chains []string }
+
+func (r *heldRule) uses() (u uses) {
+	m, _, err := nextMessage(r.raw, 0)
+	if err != nil {
+		panic(err) // it was read before
+	}
+	list, _ := expressions(nil, m.attrs[unix.NFTA_RULE_EXPRESSIONS])
+	for _, e := range list {
+		switch _, chain, _ := e.verdict(unix.NFTA_IMMEDIATE_DATA); {
+		case e.name == "lookup":
+			u.sets = append(u.sets, e.text(unix.NFTA_LOOKUP_SET))
+		case e.name == "immediate" && chain != "":
+			u.chains = append(u.chains, chain)
+		}
+	}
+	return u
 }
 
 func (t *heldTable) takeElements(m message) error {

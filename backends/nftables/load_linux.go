@@ -48,21 +48,14 @@ func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	return []backends.Document{{File: "rules.netlink", Text: stream}}, nil
 }
 
-// Load makes the kernel hold rules, which must be of this back end. What is right already stays, with its counters; a table
-// whose chains or sets are other ones is made anew. Tables that rules do not have are left alone.
+// Load makes the kernel hold rules, which must be of this back end. What is right already stays, with its counters. Tables that rules do not have are left alone.
 func (Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	batch := rules.(*Ruleset).Batch()
 	want, err := takeInventory(batch.Bytes)
 	if err != nil {
 		return backends.Report{}, err
 	}
-	report, err := turn(want.where(), want, batch)
-	if errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOSPC) { // a set has no room for new elements
-		if err = explain(batch.Send()); err == nil {
-			report = backends.Report{Changed: batch.Len(), Rebuilt: true}
-		}
-	}
-	return report, err
+	return turn(want.where(), want, batch)
 }
 
 // Restore makes the kernel hold what a Dump of names returned; with no images, nothing under these names.

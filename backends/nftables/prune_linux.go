@@ -125,7 +125,7 @@ type cutChain struct {
 
 // split tells the rules of c that go from those that stay. A chain that the IR has no place for stays whole.
 func (p *pruning) split(t *heldTable, c *heldChain, goes map[*ir.Rule]bool) (cutChain, error) {
-	out := cutChain{left: &heldChain{name: c.name, kind: c.kind}}
+	out := cutChain{left: &heldChain{name: c.name, place: c.place, policy: c.policy}}
 	i := slices.IndexFunc(p.program.Chains, func(o *ir.Chain) bool {
 		return o.Family == familyOfNumber(t.family) && o.Table == t.name && o.Name == c.name
 	})
@@ -154,7 +154,7 @@ func (t *heldTable) within(frame *heldTable) bool {
 	}
 	for _, c := range t.chains {
 		bare := frame.chain(c.name)
-		if bare == nil || bare.kind != c.kind {
+		if bare == nil || bare.place != c.place || bare.policy != c.policy {
 			return false
 		}
 		for _, r := range c.rules {

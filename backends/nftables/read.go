@@ -34,6 +34,7 @@ func readOn(links map[uint32]string, images []backends.Document) (*ir.Program, e
 			return nil, fmt.Errorf("%s: byte %d: %w", r.rules[i].file, r.rules[i].at, err)
 		}
 	}
+	r.nameSets()
 	return &ir.Program{Chains: r.list, Sets: r.used}, nil
 }
 

@@ -3,6 +3,7 @@ package nftables
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -182,26 +183,32 @@ func (m *machine) meaning(e *expression, values []*value, steps []*expression) *
 	elements, ok := m.elementsOf(s, values)
 	var set *ir.Set
 	if ok {
-		set = &ir.Set{Family: m.table, Table: s.key.table, Name: m.reader.setName(m.table, s.key), Elements: elements}
+		set = &ir.Set{Family: m.table, Table: s.key.table, Name: oneLine([]byte(s.key.name)), Elements: elements}
 		m.reader.used = append(m.reader.used, set)
 	}
 	s.meanings[what] = set
 	return set
 }
 
-// setName returns the set's name, or for a further meaning one that no set has, with a number behind it.
-func (r *reader) setName(family ir.Family, key chainKey) string {
-	taken := func(name string) bool {
-		_, own := r.sets[chainKey{key.family, key.table, name}]
-		return own && name != key.name || slices.ContainsFunc(r.used, func(s *ir.Set) bool {
-			return s.Family == family && s.Table == key.table && s.Name == name
-		})
+// nameSets gives each further meaning of a set a name that no set has, with a number behind it, in an order that does not hang
+// on that of the rules.
+func (r *reader) nameSets() {
+	for _, s := range r.sets {
+		n := 1
+		for _, what := range slices.Sorted(maps.Keys(s.meanings)) {
+			set := s.meanings[what]
+			if set == nil {
+				continue
+			}
+			for plain := set.Name; n > 1; n++ {
+				set.Name = fmt.Sprintf("%s.%d", plain, n)
+				if r.sets[chainKey{s.key.family, s.key.table, set.Name}] == nil {
+					break
+				}
+			}
+			n++
+		}
 	}
-	name := oneLine([]byte(key.name))
-	for n := 2; taken(name); n++ {
-		name = fmt.Sprintf("%s.%d", oneLine([]byte(key.name)), n)
-	}
-	return name
 }
 
 // elementsOf returns the elements of s as matches on the values. It asks the machine what a comparison with each part of a key

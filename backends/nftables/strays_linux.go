@@ -1,8 +1,6 @@
 package nftables
 
 import (
-	"slices"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends"
@@ -31,8 +29,8 @@ func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
 				add("set " + s.name + ", of another kind")
 			}
 		}
-		for _, name := range slices.Sorted(slices.Values(old.others)) {
-			add(name)
+		for _, o := range old.others {
+			add(o.String())
 		}
 	}
 	closed, err := closedChains(want)

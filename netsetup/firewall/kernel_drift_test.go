@@ -155,7 +155,7 @@ func sides(ns *netnstest.NS, variant string) (others, ours string) {
 	}
 	others, list, _ = strings.Cut(ns.Exec("sh", "-c", list), "---\n")
 	if variant == "" {
-		return others, list
+		return others, netnstest.InOrder(list)
 	}
 	for line := range strings.Lines(list) {
 		switch {
