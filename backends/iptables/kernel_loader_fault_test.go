@@ -279,7 +279,8 @@ func TestKernelLoaderElsewhere(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderChecksums loads rules into a kernel without the target CHECKSUM.
+// TestKernelLoaderChecksums loads rules into a kernel without the target CHECKSUM, and with it, where a load was killed while it
+// asked for it.
 func TestKernelLoaderChecksums(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		refuse := `text=$(cat); case "$text" in *CHECKSUM*) echo "line 3 failed" >&2; exit 1;; esac; echo "$text" | "$tool" "$@"`
@@ -287,6 +288,7 @@ func TestKernelLoaderChecksums(t *testing.T) {
 		h.wrap("ip6tables", "restore", refuse)
 		p := networks(1, 2)
 		for try, changed := range []bool{true, false} {
+			h.both("-t mangle -N VNETC_PROBE")
 			report := h.load(p)
 			if len(report.Left) != 4 || (report.Changed > 0) != changed {
 				t.Errorf("load %d: %d warnings, %d changes", try+1, len(report.Left), report.Changed)
@@ -296,6 +298,7 @@ func TestKernelLoaderChecksums(t *testing.T) {
 			t.Errorf("loaded:\n%s", saved)
 		}
 		h.unwrap()
+		h.both("-t mangle -N VNETC_PROBE")
 		if report := h.load(p); len(report.Left) != 0 || report.Changed != 4 {
 			t.Errorf("with the target: %+v", report)
 		}

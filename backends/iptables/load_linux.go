@@ -217,7 +217,9 @@ func (t tool) leaveOutChecksums(from, to *state, report *backends.Report) error 
 			if have := from.table(table.name).chain(c.name); have != nil && slices.ContainsFunc(have.rules, fills) {
 				return nil
 			}
-			if can, err := t.fillsChecksums(to.prefix); can || err != nil {
+			can, err := t.fillsChecksums(to.prefix)
+			from.forget(table.name, to.prefix+probe) // the answer took it away, if one cut short had left it
+			if can || err != nil {
 				return err
 			}
 			c.rules = slices.DeleteFunc(c.rules, func(r rule) bool {

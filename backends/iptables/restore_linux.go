@@ -169,10 +169,13 @@ func (s *script) blame(e *RefusedError) {
 	}
 }
 
+// probe ends the name of the chain by which the kernel is asked for a target.
+const probe = "PROBE"
+
 // fillsChecksums asks the kernel whether it has the target CHECKSUM, by a rule in a chain that nothing leads to. It has to
 // be in force for a moment: iptables-legacy tells the kernel nothing of what is made and taken away in one document.
 func (t tool) fillsChecksums(prefix string) (bool, error) {
-	chain := prefix + "PROBE"
+	chain := prefix + probe
 	rule := "*mangle\n:" + chain + " - [0:0]\n-A " + chain + " -p udp -j CHECKSUM --checksum-fill\nCOMMIT\n"
 	err := t.feed([]byte(rule), "--noflush", wait)
 	var refused *RefusedError

@@ -72,6 +72,12 @@ func (t *tableState) chain(name string) *chainState {
 	return nil
 }
 
+// forget takes a chain out of s that is not there any more.
+func (s *state) forget(table, chain string) {
+	t := s.table(table)
+	t.chains = slices.DeleteFunc(t.chains, func(c *chainState) bool { return c.name == chain })
+}
+
 // empty is true if s has nothing of ours.
 func (s *state) empty() bool {
 	for _, t := range s.tables {
