@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	everyStep = flag.Bool("every-step", false, "TestKernelSteps: leave out no step (minutes)")
-	everyCall = flag.Bool("every-call", false, "TestKernelSteps: kill before calls of the kernel that only read, too")
+	everyStep = flag.Bool("every-step", false, "tests that kill at steps: leave out no step (minutes)")
+	everyCall = flag.Bool("every-call", false, "tests that kill at steps: kill before calls of the kernel that only read, too")
 )
 
 // world is where rules of a back end stand, and the commands that vnetc finds there.
@@ -34,10 +34,10 @@ var elementLists = regexp.MustCompile(`elements = \{([^}]*)\}`)
 // stepping is a host of which each state is compared with what it may be.
 type stepping struct {
 	*host
-	t        *testing.T
-	variants []string // of iptables, that are looked at
-	stride   int      // of how many steps one is tried
-	foreign  string   // rules of others
+	variants []string       // of iptables, that are looked at
+	stride   int            // of how many steps one is tried
+	foreign  string         // rules of others
+	listed   *regexp.Regexp // finds what listings of libvirt's tables have beside what is compared
 	kills    int
 	steps    map[string]int // kills by what was not done any more
 }
@@ -83,17 +83,36 @@ func (h *stepping) must(w world, args ...string) {
 	}
 }
 
-// holding is what the kernel has of ours, by the pieces that change in one transaction each, and the notes.
+// holding is what the kernel has of ours and of libvirt's, by the pieces that change in one transaction each, and the notes.
 type holding struct {
 	rules map[string]string // by world, family and table; no entry for what is not there
 	notes string
 }
 
+// What the names of some pieces end in.
+const (
+	libvirts = " of libvirt's"
+	probe    = " probe" // a chain that nothing leads to, which is gone again when a change is done
+)
+
+// part is the pieces that are libvirt's, or those that are ours.
+func (h holding) part(ofLibvirt bool) map[string]string {
+	out := maps.Clone(h.rules)
+	maps.DeleteFunc(out, func(piece, _ string) bool { return strings.HasSuffix(piece, libvirts) != ofLibvirt })
+	return out
+}
+
+var (
+	tableHandle = regexp.MustCompile(`(?m)^(table .*) # handle [0-9]+$`) // another one for each table that is made
+	anyHandle   = regexp.MustCompile(`(?m)() # handle [0-9]+$`)
+)
+
 // look lists everything. Rules of others must be as they were.
 func (h *stepping) look() holding {
 	h.t.Helper()
 	now := holding{rules: map[string]string{}}
-	script := "nft -s list table inet admin; echo OURS; nft -s list table ip vnetc 2>/dev/null; nft -s list table ip6 vnetc 2>/dev/null; echo SAVES; "
+	script := "nft -s list table inet admin; echo OURS; nft -s list table ip vnetc 2>/dev/null; nft -s list table ip6 vnetc 2>/dev/null; " +
+		"echo LIBVIRTS; nft -a -s list table ip libvirt_network 2>/dev/null; nft -a -s list table ip6 libvirt_network 2>/dev/null; echo SAVES; "
 	for _, variant := range h.variants {
 		for _, stem := range []string{"iptables-", "ip6tables-"} {
 			script += "echo " + stem + variant + "; " + stem + variant + "-save; "
@@ -101,17 +120,14 @@ func (h *stepping) look() holding {
 	}
 	text := h.ns.Exec("sh", "-c", script+"echo NOTES; cd "+h.state+" 2>/dev/null && find . -name '*.json' && grep -h -v '\"applied\"' networks/*.json 2>/dev/null; true")
 	foreign, text, _ := strings.Cut(text, "OURS\n")
-	ours, text, _ := strings.Cut(text, "SAVES\n")
+	ours, text, _ := strings.Cut(text, "LIBVIRTS\n")
+	theirs, text, _ := strings.Cut(text, "SAVES\n")
 	saves, notes, _ := strings.Cut(text, "NOTES\n")
 	if ours != "" {
-		now.rules["nftables"] = elementLists.ReplaceAllStringFunc(ours, func(list string) string {
-			parts := strings.Split(elementLists.FindStringSubmatch(list)[1], ",")
-			for i := range parts {
-				parts[i] = strings.TrimSpace(parts[i])
-			}
-			slices.Sort(parts)
-			return "elements = { " + strings.Join(parts, ", ") + " }"
-		})
+		now.rules["nftables"] = sortElements(ours)
+	}
+	if theirs != "" {
+		now.rules["nftables"+libvirts] = h.listed.ReplaceAllString(theirs, "$1")
 	}
 	tool, table := "", ""
 	for line := range strings.Lines(saves) {
@@ -120,8 +136,12 @@ func (h *stepping) look() holding {
 			tool = strings.TrimSpace(line)
 		case line[0] == '*':
 			table = tool + " " + strings.TrimSpace(line[1:])
+		case strings.Contains(line, "VNETC_PROBE"):
+			now.rules[table+probe] += line
 		case strings.Contains(line, "VNETC_"):
 			now.rules[table] += line
+		case strings.Contains(line, "LIBVIRT_"):
+			now.rules[table+libvirts] += line
 		case strings.HasPrefix(line, "-A"):
 			foreign += table + line
 		}
@@ -136,15 +156,28 @@ func (h *stepping) look() holding {
 	return now
 }
 
-func newStepping(t *testing.T, stride int, variants ...string) *stepping {
-	netnstest.Require(t, "find", "grep")
+// sortElements gives a listing in which the elements of sets are in the order of their text.
+func sortElements(listing string) string {
+	return elementLists.ReplaceAllStringFunc(listing, func(list string) string {
+		parts := strings.Split(elementLists.FindStringSubmatch(list)[1], ",")
+		for i := range parts {
+			parts[i] = strings.TrimSpace(parts[i])
+		}
+		slices.Sort(parts)
+		return "elements = { " + strings.Join(parts, ", ") + " }"
+	})
+}
+
+// newStepping makes a host ready, and has rules of others there.
+func newStepping(on *host, stride int, variants ...string) *stepping {
+	netnstest.Require(on.t, "find", "grep")
 	if !mayTrace() {
-		netnstest.Require(t, "leave to trace processes (ptrace)")
+		netnstest.Require(on.t, "leave to trace processes (ptrace)")
 	}
 	if *everyStep {
 		stride = 1
 	}
-	h := &stepping{host: newHost(t), t: t, stride: stride, variants: variants, steps: map[string]int{}}
+	h := &stepping{host: on, stride: stride, variants: variants, listed: tableHandle, steps: map[string]int{}}
 	h.state = filepath.Join(h.state, "state")
 	h.ns.Feed([]byte("table inet admin { chain forward { type filter hook forward priority 5; ip saddr 192.0.2.66 counter drop; }; }"), "nft", "-f", "-")
 	for _, variant := range variants {
@@ -160,8 +193,22 @@ func newStepping(t *testing.T, stride int, variants ...string) *stepping {
 // change is a command line that brings a host from one state to another.
 type change struct {
 	world world
-	args  []string
+	args  []string // none for what a test does by itself
 	audit []string // tells whether it is done
+	end   func()   // ends what was begun; nil for the same command line once more
+
+	// done tells what audit has to find; nil where that is whether now is as fresh.
+	done func(now, old, fresh holding) bool
+}
+
+// finish ends a change.
+func (h *stepping) finish(c change) {
+	h.t.Helper()
+	if c.end != nil {
+		c.end()
+	} else {
+		h.must(c.world, c.args...)
+	}
 }
 
 // loop goes there and back again, and is killed before one step later each time, until there is no such step. After each
@@ -170,10 +217,10 @@ func (h *stepping) loop(there, back change, may func(now, old, fresh holding) st
 	h.t.Helper()
 	var ends [2]holding
 	for i, c := range []change{there, back} {
-		h.must(c.world, c.args...)
+		h.finish(c)
 		ends[i] = h.look()
 	}
-	open := [2]bool{true, true}
+	open := [2]bool{there.args != nil, back.args != nil}
 	first := 1
 	if h.stride > 1 {
 		first += rand.IntN(h.stride)
@@ -186,7 +233,7 @@ func (h *stepping) loop(there, back change, may func(now, old, fresh holding) st
 			if now := h.look(); maps.Equal(ends[i].rules, now.rules) && ends[i].notes == now.notes {
 				continue // it was killed when all was done
 			}
-			h.must(c.world, c.args...)
+			h.finish(c)
 			if diff := cmp.Diff(ends[i], h.look(), cmp.AllowUnexported(holding{})); diff != "" {
 				h.t.Fatalf("%v once more, after a kill at step %d (-want +got):\n%s", c.args, n, diff)
 			}
@@ -214,9 +261,13 @@ func (h *stepping) step(n int, c change, old, fresh holding, may func(now, old, 
 	if wrong := may(now, old, fresh); wrong != "" {
 		h.t.Fatalf("%s: %s\nbefore %v\nafter %v", at, wrong, cmp.Diff(old.rules, now.rules), cmp.Diff(fresh.rules, now.rules))
 	}
+	done := maps.Equal(now.rules, fresh.rules) && (len(c.audit) > 1 || now.notes == fresh.notes) ||
+		len(c.audit) == 1 && maps.Equal(now.rules, old.rules) && now.notes == old.notes
+	if c.done != nil {
+		done = c.done(now, old, fresh)
+	}
 	want := 1
-	if maps.Equal(now.rules, fresh.rules) && (len(c.audit) > 1 || now.notes == fresh.notes) ||
-		len(c.audit) == 1 && maps.Equal(now.rules, old.rules) && now.notes == old.notes {
+	if done {
 		want = 0
 	}
 	if code, out := h.run(c.world, c.audit...); code != want {
@@ -229,7 +280,7 @@ func (h *stepping) step(n int, c change, old, fresh holding, may func(now, old, 
 func pieces(now, old, fresh holding) string {
 	for _, all := range []holding{now, old, fresh} {
 		for piece := range all.rules {
-			if now.rules[piece] != old.rules[piece] && now.rules[piece] != fresh.rules[piece] {
+			if now.rules[piece] != old.rules[piece] && now.rules[piece] != fresh.rules[piece] && !strings.HasSuffix(piece, probe) {
 				return piece + " is neither as before nor as after"
 			}
 		}
@@ -265,7 +316,10 @@ func TestKernelSteps(t *testing.T) {
 	}
 	apply := func(name string, paths ...string) change {
 		w := worlds[name]
-		return change{w, append([]string{"apply", "--backend", w.backend, "--prune"}, paths...), append([]string{"audit", "--backend", w.backend, "--prune"}, paths...)}
+		return change{
+			world: w, args: append([]string{"apply", "--backend", w.backend, "--prune"}, paths...),
+			audit: append([]string{"audit", "--backend", w.backend, "--prune"}, paths...),
+		}
 	}
 	type loop struct {
 		stride      int
@@ -280,16 +334,16 @@ func TestKernelSteps(t *testing.T) {
 		"switch from one iptables to the other":   {7, both, apply("iptables-nft", one), apply("iptables-legacy", one), oneWhole},
 	}
 	loops["remove one of two in nftables"] = loop{1, []string{"nft"}, apply("nftables", one, two),
-		change{worlds["nftables"], []string{"remove", "net01"}, []string{"audit"}}, pieces}
+		change{world: worlds["nftables"], args: []string{"remove", "net01"}, audit: []string{"audit"}}, pieces}
 	for name, w := range worlds {
 		stride := map[string]int{"nftables": 1, "iptables-nft": 2, "iptables-legacy": 4}[name]
 		loops["update and prune in "+name] = loop{stride, []string{w.variant}, apply(name, edited, two), apply(name, one), pieces}
-		loops["apply and remove in "+name] = loop{stride, []string{w.variant}, apply(name, one), change{w, []string{"remove", "--all"}, []string{"audit"}}, pieces}
+		loops["apply and remove in "+name] = loop{stride, []string{w.variant}, apply(name, one), change{world: w, args: []string{"remove", "--all"}, audit: []string{"audit"}}, pieces}
 	}
 	for name, l := range loops {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newStepping(t, l.stride, l.variants...)
+			h := newStepping(newHost(t), l.stride, l.variants...)
 			h.loop(l.there, l.back, l.may)
 			t.Logf("killed %d times, before: %v", h.kills, h.steps)
 		})

@@ -49,6 +49,22 @@ func readRecord(t *testing.T, path string) record {
 	return r
 }
 
+// lines returns the rules that match pattern, without jumps to libvirt's chains.
+func (r record) lines(pattern string) (found []string) {
+	match := regexp.MustCompile(pattern)
+	for _, lines := range r.rules {
+		for _, line := range lines {
+			if match.MatchString(line) && !strings.Contains(line, "-j LIBVIRT") && !strings.Contains(line, "jump guest") {
+				found = append(found, line)
+			}
+		}
+	}
+	return found
+}
+
+// ofDefault matches what libvirt's rules for the recorded nat-default name.
+const ofDefault = `\bvbr1\b|10\.20\.1\.0`
+
 // files writes the documents into a folder of their own.
 func (r record) files(t *testing.T) string {
 	dir := t.TempDir()
@@ -210,10 +226,20 @@ var foreignRules = map[string][]string{
 func (h *host) addForeign(tool string) {
 	h.t.Helper()
 	if tool == "nft" {
-		h.ns.Feed([]byte(strings.Join(foreignRules["nft"], "\n")), "nft", "-f", "-")
+		h.addRules(tool, foreignRules["nft"])
+	} else {
+		h.addRules(tool, foreignRules["iptables"])
+	}
+}
+
+// addRules runs commands of nft, or of iptables.
+func (h *host) addRules(tool string, rules []string) {
+	h.t.Helper()
+	if tool == "nft" {
+		h.ns.Feed([]byte(strings.Join(rules, "\n")), "nft", "-f", "-")
 		return
 	}
-	for _, rule := range foreignRules["iptables"] {
+	for _, rule := range rules {
 		h.ns.Exec(tool, strings.Fields(rule)...)
 	}
 }
@@ -250,17 +276,7 @@ func withoutFrame(tool, listing string) string {
 // chains it stands in.
 func TestKernelTakeOverOne(t *testing.T) {
 	r := readRecord(t, "../../golden/libvirt/multi-two-nat.txtar")
-	var all, first []string // libvirt's lines for both networks, and for the one with bridge vbr1
-	for _, lines := range r.rules {
-		for _, line := range lines {
-			if !strings.Contains(line, "-j LIBVIRT") && !strings.Contains(line, "jump guest") {
-				all = append(all, line)
-			}
-			if regexp.MustCompile(`\bvbr1\b|10\.20\.1\.0`).MatchString(line) {
-				first = append(first, line)
-			}
-		}
-	}
+	all, first := r.lines(""), r.lines(ofDefault)
 	for _, tool := range libvirtTools {
 		for _, backend := range []string{"nftables", "iptables"} {
 			t.Run(tool+" to "+backend, func(t *testing.T) {
