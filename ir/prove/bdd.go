@@ -1,20 +1,20 @@
 package prove
 
-import (
-	"cmp"
-	"slices"
-)
-
 // node is a Boolean function over numbered variables, in the one shape that a binary decision diagram gives it: equal
-// functions are equal numbers. It is an index into bdd.nodes.
+// functions are equal numbers. It is an index into bdd.nodes, doubled, and the last bit is set for the opposite of what
+// stands there: a function and its opposite share all their vertices.
 type node uint32
 
 const (
 	never  node = 0 // the function that is nowhere true: the empty set
-	always node = 1 // the function that is true everywhere
+	always node = 1 // the function that is true everywhere: the opposite of never
 )
 
-// vertex is one decision: lo where the variable is false, hi where it is true; both ask later variables only.
+// opposite is the bit of a node that turns it around.
+const opposite node = 1
+
+// vertex is one decision: lo where the variable is false, hi where it is true; both ask later variables only. Lo is never an
+// opposite: of a function and its opposite, the one that is so has the vertex.
 type vertex struct {
 	lo, hi node
 	level  uint16
@@ -23,10 +23,11 @@ type vertex struct {
 const leafLevel = 1<<16 - 1 // behind every variable
 
 // bdd keeps all functions of one computation, shared and never freed: a proof makes them, reads its answer and is done.
-// (Bryant, Graph-Based Algorithms for Boolean Function Manipulation, 1986.)
+// (Bryant, Graph-Based Algorithms for Boolean Function Manipulation, 1986; for opposites Brace, Rudell and Bryant, Efficient
+// Implementation of a BDD Package, 1990.)
 type bdd struct {
 	nodes  []vertex
-	unique []node // open addressing; never (which is no vertex) means empty
+	unique []node // open addressing; never (which is no decision) means empty
 	cache  []cached
 	missed int // results that had to be worked out since the cache has its size
 }
@@ -42,14 +43,12 @@ type op uint8
 const (
 	opNone op = iota
 	opAnd
-	opOr
-	opDiff // a and not b
-	opFix  // a, where the variables of cube b have the values of b
+	opFix // a, where the variables of cube b have the values of b
 	opWithout
 )
 
 func newBDD() *bdd {
-	b := &bdd{nodes: []vertex{{level: leafLevel}, {level: leafLevel}}}
+	b := &bdd{nodes: []vertex{{level: leafLevel}}}
 	b.grow(1 << 12)
 	return b
 }
@@ -60,21 +59,36 @@ func hash(a, b, c uint32) uint32 {
 	return uint32(h * 0xc2b2ae3d27d4eb4f >> 32)
 }
 
+// level returns the first variable that x asks.
+func (b *bdd) level(x node) uint16 { return b.nodes[x>>1].level }
+
+// halves returns what x is where its first variable is false, and where it is true.
+func (b *bdd) halves(x node) (lo, hi node) {
+	v := &b.nodes[x>>1]
+	return v.lo ^ x&opposite, v.hi ^ x&opposite
+}
+
 // vertex returns the function that is lo or hi as variable level says.
 func (b *bdd) vertex(level uint16, lo, hi node) node {
 	if lo == hi {
 		return lo
 	}
+	turn := lo & opposite
+	return b.find(level, lo^turn, hi^turn) ^ turn
+}
+
+// find returns the function that has this vertex, and makes it if there is none.
+func (b *bdd) find(level uint16, lo, hi node) node {
 	mask := uint32(len(b.unique) - 1)
 	slot := hash(uint32(lo), uint32(hi), uint32(level)) & mask
 	for b.unique[slot] != never {
 		n := b.unique[slot]
-		if v := b.nodes[n]; v.lo == lo && v.hi == hi && v.level == level {
+		if v := &b.nodes[n>>1]; v.lo == lo && v.hi == hi && v.level == level {
 			return n
 		}
 		slot = (slot + 1) & mask
 	}
-	n := node(len(b.nodes))
+	n := node(len(b.nodes)) << 1
 	b.nodes = append(b.nodes, vertex{lo, hi, level})
 	b.unique[slot] = n
 	if len(b.nodes) == cap(b.nodes) {
@@ -96,13 +110,13 @@ func (b *bdd) grow(size int) {
 	b.nodes = append(make([]vertex, 0, size/4*3), b.nodes...)
 	b.unique = make([]node, size)
 	mask := uint32(size - 1)
-	for i := 2; i < len(b.nodes); i++ {
+	for i := 1; i < len(b.nodes); i++ {
 		v := b.nodes[i]
 		slot := hash(uint32(v.lo), uint32(v.hi), uint32(v.level)) & mask
 		for b.unique[slot] != never {
 			slot = (slot + 1) & mask
 		}
-		b.unique[slot] = node(i)
+		b.unique[slot] = node(i) << 1
 	}
 	b.widen(size / 4)
 }
@@ -140,7 +154,7 @@ func (b *bdd) and(x, y node) node {
 		return x
 	case x == always:
 		return y
-	case x == never || y == never:
+	case x == never || y == never || x == b.not(y):
 		return never
 	case x > y:
 		x, y = y, x
@@ -148,32 +162,12 @@ func (b *bdd) and(x, y node) node {
 	return b.apply(opAnd, x, y)
 }
 
-func (b *bdd) or(x, y node) node {
-	switch {
-	case x == y || y == never:
-		return x
-	case x == never:
-		return y
-	case x == always || y == always:
-		return always
-	case x > y:
-		x, y = y, x
-	}
-	return b.apply(opOr, x, y)
-}
+func (b *bdd) not(x node) node { return x ^ opposite }
+
+func (b *bdd) or(x, y node) node { return b.not(b.and(b.not(x), b.not(y))) }
 
 // diff returns x without y.
-func (b *bdd) diff(x, y node) node {
-	switch {
-	case x == never || y == always || x == y:
-		return never
-	case y == never:
-		return x
-	}
-	return b.apply(opDiff, x, y)
-}
-
-func (b *bdd) not(x node) node { return b.diff(always, x) }
+func (b *bdd) diff(x, y node) node { return b.and(x, b.not(y)) }
 
 // fix returns x with the variables of cube set as in cube; the result does not depend on them.
 func (b *bdd) fix(x, cube node) node {
@@ -199,26 +193,21 @@ func (b *bdd) apply(o op, x, y node) node {
 	if b.missed++; b.missed > patience*len(b.cache) {
 		b.widen(2 * len(b.cache))
 	}
-	vx, vy := b.nodes[x], b.nodes[y]
-	level := min(vx.level, vy.level)
+	level := min(b.level(x), b.level(y))
 	x0, x1, y0, y1 := x, x, y, y
-	if vx.level == level {
-		x0, x1 = vx.lo, vx.hi
+	if b.level(x) == level {
+		x0, x1 = b.halves(x)
 	}
-	if vy.level == level {
-		y0, y1 = vy.lo, vy.hi
+	if b.level(y) == level {
+		y0, y1 = b.halves(y)
 	}
 	var result node
 	switch o {
 	case opAnd:
 		result = b.vertex(level, b.and(x0, y0), b.and(x1, y1))
-	case opOr:
-		result = b.vertex(level, b.or(x0, y0), b.or(x1, y1))
-	case opDiff:
-		result = b.vertex(level, b.diff(x0, y0), b.diff(x1, y1))
 	case opFix:
 		switch {
-		case vy.level != level:
+		case b.level(y) != level:
 			result = b.vertex(level, b.fix(x0, y), b.fix(x1, y))
 		case y0 == never:
 			result = b.fix(x1, y1)
@@ -227,11 +216,11 @@ func (b *bdd) apply(o op, x, y node) node {
 		}
 	case opWithout:
 		next := y
-		if vy.level == level {
+		if b.level(y) == level {
 			next = max(y0, y1) // the rest of the cube; the other side is never
 		}
 		lo, hi := b.without(x0, next), b.without(x1, next)
-		if vy.level == level {
+		if b.level(y) == level {
 			result = b.or(lo, hi)
 		} else {
 			result = b.vertex(level, lo, hi)
@@ -245,10 +234,13 @@ func (b *bdd) apply(o op, x, y node) node {
 func (b *bdd) firstOf(x node) map[uint16]bool {
 	ones := make(map[uint16]bool)
 	for x > always {
-		n := b.nodes[x]
-		if x = n.lo; x == never {
-			ones[n.level], x = true, n.hi
+		lo, hi := b.halves(x)
+		if lo != never {
+			x = lo
+			continue
 		}
+		ones[b.level(x)] = true
+		x = hi
 	}
 	return ones
 }
@@ -256,50 +248,12 @@ func (b *bdd) firstOf(x node) map[uint16]bool {
 // holds is true if the packet whose variables in ones are 1 is in x.
 func (b *bdd) holds(x node, ones map[uint16]bool) bool {
 	for x > always {
-		n := b.nodes[x]
-		if x = n.lo; ones[n.level] {
-			x = n.hi
+		lo, hi := b.halves(x)
+		if ones[b.level(x)] {
+			x = hi
+		} else {
+			x = lo
 		}
 	}
 	return x == always
-}
-
-// union returns the packets in any of sets. They are joined two and two so that no operand grows before it must, and
-// neighbours first: what is alike up to some variable is joined behind it.
-func (b *bdd) union(sets []node) node {
-	sets = slices.Clone(sets)
-	slices.SortFunc(sets, b.order)
-	return b.join(sets)
-}
-
-func (b *bdd) join(sets []node) node {
-	switch len(sets) {
-	case 0:
-		return never
-	case 1:
-		return sets[0]
-	}
-	half := len(sets) / 2
-	return b.or(b.join(sets[:half]), b.join(sets[half:]))
-}
-
-// order compares functions by the first packet in each, as far as their variables tell.
-func (b *bdd) order(x, y node) int {
-	for x != y {
-		vx, vy := b.nodes[x], b.nodes[y]
-		if vx.level != vy.level {
-			return cmp.Compare(vx.level, vy.level)
-		}
-		switch {
-		case vx.lo == never && vy.lo != never:
-			return 1
-		case vx.lo != never && vy.lo == never:
-			return -1
-		case vx.lo == never:
-			x, y = vx.hi, vy.hi
-		default:
-			x, y = vx.lo, vy.lo
-		}
-	}
-	return 0
 }

@@ -1,6 +1,10 @@
 package prove
 
-import "testing"
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
 
 // multiples returns the numbers of so many bits, the first the most significant, that m divides and whose last bit is last.
 func multiples(b *bdd, bits, m int, last bool) node {
@@ -42,5 +46,64 @@ func TestCacheWidens(t *testing.T) {
 	}
 	if pairs := 101 * 103 * (bits - 8); len(b.cache)*patience < pairs/2 {
 		t.Errorf("a cache of %d places for about %d pairs", len(b.cache), pairs)
+	}
+}
+
+// table returns which of the packets of so many variables are in x.
+func table(b *bdd, x node, bits int) (in []bool) {
+	for packet := range 1 << bits {
+		ones := make(map[uint16]bool)
+		for v := range bits {
+			ones[uint16(v)] = packet>>v&1 == 1
+		}
+		in = append(in, b.holds(x, ones))
+	}
+	return in
+}
+
+// TestOperations holds every operation against its meaning, packet by packet, for random functions; and equal functions are
+// equal numbers.
+func TestOperations(t *testing.T) {
+	const bits = 5
+	r := rand.New(rand.NewPCG(5, 6))
+	b := newBDD()
+	var random func(level int) node
+	random = func(level int) node {
+		if level == bits || r.IntN(6) == 0 {
+			return node(r.IntN(2))
+		}
+		return b.vertex(uint16(level), random(level+1), random(level+1))
+	}
+	known := make(map[string]node)
+	check := func(what string, x node, want func(packet int) bool) {
+		t.Helper()
+		got := table(b, x, bits)
+		for packet, in := range got {
+			if in != want(packet) {
+				t.Fatalf("%s: packet %05b: got %v, want %v", what, packet, in, !in)
+			}
+		}
+		key := fmt.Sprint(got)
+		if old, ok := known[key]; ok && old != x {
+			t.Fatalf("%s: functions %d and %d are the same", what, old, x)
+		}
+		known[key] = x
+	}
+	// a cube of variables 1 and 3, the first of which is 0, the other 1
+	cube := b.vertex(1, b.vertex(3, never, always), never)
+	for range 500 {
+		sets := []node{random(0), random(0), random(0), random(0)}
+		var in [][]bool
+		for _, x := range sets {
+			in = append(in, table(b, x, bits))
+		}
+		x, y := sets[0], sets[1]
+		check("and", b.and(x, y), func(p int) bool { return in[0][p] && in[1][p] })
+		check("or", b.or(x, y), func(p int) bool { return in[0][p] || in[1][p] })
+		check("diff", b.diff(x, y), func(p int) bool { return in[0][p] && !in[1][p] })
+		check("not", b.not(x), func(p int) bool { return !in[0][p] })
+		check("union", b.union(sets), func(p int) bool { return in[0][p] || in[1][p] || in[2][p] || in[3][p] })
+		check("fix", b.fix(x, cube), func(p int) bool { return in[0][p&^2|8] })
+		check("without", b.without(x, cube), func(p int) bool { return in[0][p&^10] || in[0][p&^10|2] || in[0][p&^10|8] || in[0][p|10] })
 	}
 }

@@ -132,12 +132,13 @@ func (s *space) opaqueIn(set node) ir.Step {
 			return
 		}
 		seen[n] = true
-		v := s.nodes[n]
-		if _, ok := s.unknown[int(v.level)]; ok {
-			first = min(first, int(v.level))
+		level := int(s.level(n))
+		if _, ok := s.unknown[level]; ok {
+			first = min(first, level)
 		}
-		look(v.lo)
-		look(v.hi)
+		lo, hi := s.halves(n)
+		look(lo)
+		look(hi)
 	}
 	look(set)
 	return s.unknown[first]

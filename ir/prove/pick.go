@@ -74,13 +74,13 @@ func (s *space) preferAddr(set node, f field, last byte) node {
 func (s *space) assignment(set node) func(field) uint64 {
 	one := make(map[int]bool)
 	for set > always {
-		v := s.nodes[set]
-		if v.lo != never {
-			set = v.lo
-		} else {
-			one[int(v.level)] = true
-			set = v.hi
+		lo, hi := s.halves(set)
+		if lo != never {
+			set = lo
+			continue
 		}
+		one[int(s.level(set))] = true
+		set = hi
 	}
 	return func(f field) uint64 {
 		var value uint64

@@ -192,7 +192,7 @@ func (m *model) apart(f field, slices []slice) part {
 // choose returns the packets whose field f has one of the values, and which are in the set of that value.
 func (s *space) choose(f field, of []choice) node {
 	for _, c := range of {
-		if int(s.nodes[c.set].level) < f.first+f.bits { // asked before the field is
+		if int(s.level(c.set)) < f.first+f.bits { // asked before the field is
 			return s.unionOf(f, of)
 		}
 	}

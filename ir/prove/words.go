@@ -159,11 +159,11 @@ func (s *space) ranges(set node, f field) string {
 // has1 is true if set, which asks field f only, has value v.
 func (s *space) has1(set node, f field, v int) bool {
 	for set > always {
-		n := s.nodes[set]
-		if v>>(f.bits-1-(int(n.level)-f.first))&1 == 1 {
-			set = n.hi
+		lo, hi := s.halves(set)
+		if v>>(f.bits-1-(int(s.level(set))-f.first))&1 == 1 {
+			set = hi
 		} else {
-			set = n.lo
+			set = lo
 		}
 	}
 	return set == always
