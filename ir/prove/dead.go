@@ -132,7 +132,7 @@ func (m *model) judge(r *branch, before []node, behind []*branch, policy end, ho
 // isDead is true if the leaf does nothing.
 func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, hook ir.Hook) (DeadKind, bool) {
 	set := m.meets(r.step, hook)
-	what, one := r.does(policy)
+	what, one := m.oneEnd(r.part, policy)
 	if one && m.shownAlive(m.and(set, before[0]), what, before, behind, policy) {
 		return 0, false
 	}
@@ -147,8 +147,8 @@ func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, h
 	}
 	for i := len(behind) - 1; i >= 0; i-- {
 		next := behind[i]
-		for e, ends := range next.ends {
-			if e != what && m.and(set, ends) != never {
+		for _, e := range next.ends {
+			if m.ends[e.end] != what && m.and(set, e.set) != never {
 				return 0, false
 			}
 		}
@@ -160,16 +160,13 @@ func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, h
 	return Idle, set == never || what == policy
 }
 
-// does returns what a leaf does with all packets that match; ok is false if it lets them go on, as a counter does, or does more
+// oneEnd returns what a rule does with all packets that match; ok is false if it lets them go on, as a counter does, or does more
 // than one thing.
-func (r *branch) does(policy end) (what end, ok bool) {
-	if len(r.ends) == 0 {
-		return policy, r.back != never
+func (s *space) oneEnd(p part, policy end) (what end, ok bool) {
+	if len(p.ends) == 0 {
+		return policy, p.back != never
 	}
-	for e := range r.ends {
-		what = e
-	}
-	return what, len(r.ends) == 1
+	return s.ends[p.ends[0].end], len(p.ends) == 1
 }
 
 // shownAlive is true if one packet of set, the first at hand, comes to the rule and has another fate without it. For most rules
@@ -192,7 +189,7 @@ func (m *model) shownAlive(set node, what end, before []node, behind []*branch, 
 		if m.holds(next.back, packet) {
 			return what != policy
 		}
-		return !m.holds(next.ends[what], packet)
+		return !m.holds(next.of(m.number(what)), packet)
 	}
 	return what != policy
 }

@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/vnetc/vnetc/ir"
@@ -11,7 +12,8 @@ type model struct {
 	*space
 	program *ir.Program
 	opaque  map[opaqueAt]node
-	chains  map[chainAt]part
+	pieces  map[chainAt][]part
+	chains  map[chainAt]part // the pieces as one
 }
 
 type opaqueAt struct {
@@ -27,7 +29,7 @@ type chainAt struct {
 
 // newModel numbers the opaque matches of p.
 func newModel(s *space, p *ir.Program) *model {
-	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), chains: make(map[chainAt]part)}
+	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
 	seen := make(map[string]int)
 	for _, c := range p.Chains {
 		for i := range c.Rules {
@@ -61,11 +63,40 @@ const (
 	endUnknown // a verdict that is not modelled
 )
 
+// endNumber is an end in a space.
+type endNumber int
+
+// number returns the number of an end.
+func (s *space) number(e end) endNumber {
+	n, ok := s.numbers[e]
+	if !ok {
+		n = endNumber(len(s.ends))
+		s.numbers[e], s.ends = n, append(s.ends, e)
+	}
+	return n
+}
+
 // part is what a run of rules does with the packets that enter it: a partition of all packets.
 type part struct {
-	ends map[end]node
-	back node // these return
-	on   node // these go on behind the run
+	ends []ending // in the order of their numbers
+	back node     // these return
+	on   node     // these go on behind the run
+}
+
+// ending is the packets that come to an end. There are some.
+type ending struct {
+	end endNumber
+	set node
+}
+
+// of returns the packets of p that come to an end.
+func (p part) of(e endNumber) node {
+	for _, x := range p.ends {
+		if x.end == e {
+			return x.set
+		}
+	}
+	return never
 }
 
 // then returns what a does, followed by b.
@@ -73,14 +104,35 @@ func (m *model) then(a, b part) part {
 	if a.on == always {
 		return b
 	}
-	out := part{ends: make(map[end]node, len(a.ends)+len(b.ends)), back: m.or(a.back, m.and(a.on, b.back)), on: m.and(a.on, b.on)}
-	for e, set := range a.ends {
-		out.ends[e] = set
-	}
-	for e, set := range b.ends {
-		out.ends[e] = m.or(out.ends[e], m.and(a.on, set))
+	return part{ends: m.merge(a.ends, m.within(a.on, b.ends)), back: m.or(a.back, m.and(a.on, b.back)), on: m.and(a.on, b.on)}
+}
+
+// within returns those of the packets that are in set.
+func (s *space) within(set node, ends []ending) []ending {
+	var out []ending
+	for _, e := range ends {
+		if in := s.and(set, e.set); in != never {
+			out = append(out, ending{e.end, in})
+		}
 	}
 	return out
+}
+
+// merge returns the packets of both.
+func (s *space) merge(a, b []ending) []ending {
+	out := make([]ending, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch c := cmp.Compare(a[0].end, b[0].end); {
+		case c < 0:
+			out, a = append(out, a[0]), a[1:]
+		case c > 0:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			out = append(out, ending{a[0].end, s.or(a[0].set, b[0].set)})
+			a, b = a[1:], b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
 }
 
 // fold joins parts two and two: no operand grows before it must, which makes thousands of rules take a second instead of a
@@ -104,7 +156,19 @@ func (m *model) chain(c *ir.Chain, hook ir.Hook) part {
 // half returns what those rules of c do that b has, all of them if it doesn't say which.
 func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 	at := chainAt{c, hook, b.Priority}
-	if p, ok := m.chains[at]; ok {
+	p, ok := m.chains[at]
+	if !ok {
+		p = m.fold(m.piecesOf(c, hook, b))
+		p.on, p.back = m.or(p.on, p.back), never
+		m.chains[at] = p
+	}
+	return p
+}
+
+// piecesOf returns what half is folded of: a part for each run of rules.
+func (m *model) piecesOf(c *ir.Chain, hook ir.Hook, b ir.BaseView) []part {
+	at := chainAt{c, hook, b.Priority}
+	if p, ok := m.pieces[at]; ok {
 		return p
 	}
 	var steps []ir.Step
@@ -118,10 +182,8 @@ func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 	for _, s := range runs(steps) {
 		parts = append(parts, m.run(s, hook))
 	}
-	p := m.fold(parts)
-	p.on, p.back = m.or(p.on, p.back), never
-	m.chains[at] = p
-	return p
+	m.pieces[at] = parts
+	return parts
 }
 
 // passes is true for a verdict that changes no packet's fate.
@@ -164,15 +226,18 @@ func (m *model) rule(step ir.Step, hook ir.Hook) part {
 
 // does returns what a rule does if the packets in set meet it.
 func (m *model) does(step ir.Step, hook ir.Hook, set node) part {
-	ending := func(e end) part { return part{ends: map[end]node{e: set}, on: m.not(set)} }
-	nat := func(n ir.NAT) part { return ending(end{kind: endNAT, nat: n}) }
+	if set == never {
+		return part{on: always}
+	}
+	ends := func(e end) part { return part{ends: []ending{{m.number(e), set}}, on: m.not(set)} }
+	nat := func(n ir.NAT) part { return ends(end{kind: endNAT, nat: n}) }
 	switch v := step.Rule.Verdict.(type) {
 	case ir.Accept:
-		return ending(end{kind: endAccept})
+		return ends(end{kind: endAccept})
 	case ir.Drop:
-		return ending(end{kind: endDrop})
+		return ends(end{kind: endDrop})
 	case ir.Reject:
-		return ending(end{kind: endReject, reject: v.With})
+		return ends(end{kind: endReject, reject: v.With})
 	case ir.Masquerade:
 		return nat(ir.NAT{Kind: ir.KindMasquerade, Ports: v.Ports})
 	case ir.SNAT:
@@ -190,7 +255,7 @@ func (m *model) does(step ir.Step, hook ir.Hook, set node) part {
 	case ir.Counter, ir.ChecksumFill:
 		return part{on: always}
 	case ir.Opaque:
-		return ending(end{kind: endUnknown, rule: step.Rule})
+		return ends(end{kind: endUnknown, rule: step.Rule})
 	}
 	panic(fmt.Sprintf("prove: unknown verdict %T", step.Rule.Verdict))
 }
@@ -203,10 +268,7 @@ func (m *model) call(step ir.Step, name string, hook ir.Hook, set node, forGood 
 		panic(fmt.Sprintf("prove: jump to %q, which is no chain; ir.Verify finds that", name))
 	}
 	inner := m.chain(target, hook)
-	out := part{ends: make(map[end]node, len(inner.ends)), on: m.not(set)}
-	for e, ends := range inner.ends {
-		out.ends[e] = m.and(set, ends)
-	}
+	out := part{ends: m.within(set, inner.ends), on: m.not(set)}
 	if left := m.and(set, inner.on); forGood {
 		out.back = left
 	} else {

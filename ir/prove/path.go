@@ -82,8 +82,8 @@ func (m *model) through(w way) node {
 
 // endsNobody is true if every packet that meets b gets through it.
 func (k *walk) endsNobody(b hooked) bool {
-	for e := range k.base(b).ends {
-		if e.kind != endAccept && e.kind != endNAT {
+	for _, x := range k.base(b).ends {
+		if e := k.ends[x.end]; e.kind != endAccept && e.kind != endNAT {
 			return false
 		}
 	}
@@ -138,8 +138,8 @@ func (k *walk) from(at walkAt) fates {
 	}
 	part := k.base(b)
 	out := make(fates)
-	for e, set := range part.ends {
-		k.finish(out, at, b, e, k.and(entering, set))
+	for _, x := range part.ends {
+		k.finish(out, at, b, k.ends[x.end], k.and(entering, x.set))
 	}
 	rest := end{kind: endAccept}
 	if b.base.Drop {
@@ -170,6 +170,18 @@ func (k *walk) base(b hooked) part {
 		parts = append(parts, k.half(c, b.hook, b.base))
 	}
 	return k.fold(parts)
+}
+
+// piecesAt returns what base is folded of: what each of the groups does, or each run of rules of a single chain.
+func (k *walk) piecesAt(b hooked) []part {
+	if len(b.base.Chains) == 1 {
+		return k.piecesOf(b.base.Chains[0], b.hook, b.base)
+	}
+	var parts []part
+	for _, c := range b.base.Chains {
+		parts = append(parts, k.half(c, b.hook, b.base))
+	}
+	return parts
 }
 
 // finish adds to out what becomes of the packets in set after base b, where their walk through it had end e.

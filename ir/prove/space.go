@@ -29,6 +29,8 @@ type space struct {
 	ports    node           // packets that have ports
 	known    map[ir.Match]node
 	sets     map[setAt]node
+	ends     []end // by number
+	numbers  map[end]endNumber
 
 	opaque  map[string]int  // variable of each opaque match, by its text and its place among equal ones
 	unknown map[int]ir.Step // the rule behind each of these variables
@@ -54,7 +56,7 @@ func newSpace(family ir.Family, programs ...*ir.Program) *space {
 
 func newOrderedSpace(o order, family ir.Family, programs ...*ir.Program) *space {
 	s := &space{
-		bdd: newBDD(), family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node),
+		bdd: newBDD(), family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node), numbers: make(map[end]endNumber),
 		atoms: make(map[string]int), opaque: make(map[string]int), unknown: make(map[int]ir.Step),
 	}
 	s.nameAtoms(programs)

@@ -1,99 +1,102 @@
 package prove
 
-import "github.com/vnetc/vnetc/ir"
+import (
+	"slices"
 
-// stage is what one base chain does with the packets that come to it: a partition by how their walk through it ends, its policy
-// included.
+	"github.com/vnetc/vnetc/ir"
+)
+
+// stage is what one base chain does with the packets that come to it.
 type stage struct {
-	hook ir.Hook
-	typ  ir.ChainType
-	ends map[end]node
+	hook   ir.Hook
+	typ    ir.ChainType
+	pieces []part // one after the other; packets that return have gone through all
+	policy end
+	can    [endUnknown + 1]bool // by kind, whether a piece or the policy has such an end
 }
 
-// stages returns what the base chains do that packets on way w meet, in order, without those that let everything go on as it
-// is.
+// stages returns what the base chains do that packets on way w meet, in order, without those that plainly let everything go on
+// as it is.
 func (m *model) stages(w way) []stage {
 	var all []stage
 	walk := m.newWalk(w)
 	for _, b := range walk.bases {
-		part := walk.base(b)
-		policy := end{kind: endAccept}
+		s := stage{hook: b.hook, typ: b.base.Type, pieces: walk.piecesAt(b), policy: end{kind: endAccept}}
 		if b.base.Drop {
-			policy.kind = endDrop
+			s.policy.kind = endDrop
 		}
-		ends := map[end]node{policy: part.on}
-		for e, set := range part.ends {
-			if set = m.or(ends[e], set); set != never {
-				ends[e] = set
+		s.can[s.policy.kind] = true
+		for _, p := range s.pieces {
+			for _, e := range p.ends {
+				s.can[m.ends[e.end].kind] = true
 			}
 		}
-		if ends[policy] == never {
-			delete(ends, policy)
-		}
-		if ends[end{kind: endAccept}] != always {
-			all = append(all, stage{b.hook, b.base.Type, ends})
+		s.can[endAccept] = false
+		if s.can != (stage{}).can {
+			all = append(all, s)
 		}
 	}
 	return all
 }
 
+// whole returns how the walk of all packets through s ends, its policy included.
+func (m *model) whole(s stage) part {
+	p := m.fold(s.pieces)
+	rest := ending{m.number(s.policy), m.or(p.on, p.back)}
+	return part{ends: m.merge(p.ends, m.within(always, []ending{rest}))}
+}
+
+// acting returns the stages that do not let everything go on as it is.
+func (m *model) acting(stages []stage) []stage {
+	accept := m.number(end{kind: endAccept})
+	return slices.DeleteFunc(stages, func(s stage) bool { return m.whole(s).of(accept) == always })
+}
+
 // unlike returns the packets that some stage of a and b does not do the same to. It is a short cut: what all stages do together
-// can be far larger than what each does, the more so the more networks there are, and most packets, or all of them, meet
-// stages that do the same. Ok is false if the stages don't tell: where the programs do things in other stages, rewrite packets
-// before the last one, or have a verdict that is not modelled.
+// can be far larger than what each does, and what a stage does than its pieces, the more so the more networks there are; and
+// most packets, or all of them, meet stages that do the same. Ok is false if the stages don't tell: where the programs do things
+// in other stages, rewrite packets before the last one, or have a verdict that is not modelled.
 func unlike(a, b *model, w way) (set node, ok bool) {
 	as, bs := a.stages(w), b.stages(w)
+	if len(as) != len(bs) {
+		as, bs = a.acting(as), b.acting(bs)
+	}
 	if len(as) != len(bs) {
 		return always, false
 	}
 	var sets []node
-	same := true
 	for i, s := range as {
 		o := bs[i]
-		nat := s.typ == ir.NATType
-		if s.hook != o.hook || nat != (o.typ == ir.NATType) {
+		if s.hook != o.hook || (s.typ == ir.NATType) != (o.typ == ir.NATType) || s.can[endUnknown] || o.can[endUnknown] {
 			return always, false
 		}
-		for e := range ends(s, o) {
-			if e.kind == endUnknown {
-				return always, false
-			}
-			if s.ends[e] == o.ends[e] {
-				continue
-			}
-			same = false
-			sets = append(sets, a.diff(s.ends[e], o.ends[e]), a.diff(o.ends[e], s.ends[e]))
+		if s.policy != o.policy || !slices.EqualFunc(s.pieces, o.pieces, part.equal) {
+			sets = append(sets, a.parting(a.whole(s), b.whole(o))...)
 		}
 	}
-	if same {
+	if len(sets) == 0 {
 		return never, true
 	}
-	for i := range max(0, len(as)-1) {
-		if as[i].rewrites() || bs[i].rewrites() {
+	for i := range len(as) - 1 {
+		if as[i].can[endNAT] || bs[i].can[endNAT] {
 			return always, false
 		}
 	}
 	return a.union(sets), true
 }
 
-// ends returns the ends of walks through either.
-func ends(a, b stage) map[end]bool {
-	all := make(map[end]bool)
-	for e := range a.ends {
-		all[e] = true
-	}
-	for e := range b.ends {
-		all[e] = true
-	}
-	return all
+// equal is true if p and o do the same.
+func (p part) equal(o part) bool {
+	return p.back == o.back && p.on == o.on && slices.Equal(p.ends, o.ends)
 }
 
-// rewrites is true if packets that go on are others than those that came.
-func (s stage) rewrites() bool {
-	for e := range s.ends {
-		if e.kind == endNAT {
-			return true
+// parting returns the packets that come to one end in p and to another in o; no sets if there are none.
+func (s *space) parting(p, o part) []node {
+	var sets []node
+	for _, e := range p.ends {
+		if set := s.diff(e.set, o.of(e.end)); set != never {
+			sets = append(sets, set)
 		}
 	}
-	return false
+	return sets
 }
