@@ -24,6 +24,7 @@ type attr struct {
 	name  string
 	check check
 	need  bool // need is true if the element makes no sense without it.
+	hex   bool // hex is true if hexadecimal numbers are taken, too.
 	modes modes
 	works modes
 }
