@@ -93,8 +93,8 @@ func (c *common) axis(hook ir.Hook) (axis, bool) {
 // placed is a rule by its value on an axis.
 type placed struct {
 	value digits
-	rule  int
-	but   int // the number of the match that asks for the value and no more; -1 if it asks for more
+	rule  int32
+	but   int8 // the number of the match that asks for the value and no more; -1 if it asks for more
 }
 
 // digits is a value of a field in binary, its first bit first.
@@ -102,10 +102,10 @@ type digits [16]byte
 
 func (d *digits) at(i int) bool { return d[i/8]>>(7-i%8)&1 == 1 }
 
-// byValue returns the field of an axis, as far as all rules say something about it, and the rules for each of its values: the
+// byValue returns the field of an axis, as far as all rules say something about it, and the rules by their values on it: the
 // values rising, the rules for one in their order. Matches returns those of a rule. Rules for addresses of the other family are
 // left out.
-func (s *space) byValue(c *common, by axis, matches func(rule int) []ir.Match) (field, [][]placed) {
+func (s *space) byValue(c *common, by axis, matches func(rule int32) []ir.Match) (field, []placed) {
 	f := [axes]field{s.iif, s.oif, s.saddr, s.daddr}[by]
 	named := by == axisIn || by == axisOut
 	addrBits := f.bits
@@ -114,8 +114,8 @@ func (s *space) byValue(c *common, by axis, matches func(rule int) []ir.Match) (
 	}
 	all := make([]placed, 0, len(c.at))
 	for rule, at := range c.at {
-		p := placed{rule: rule, but: int(at[by])}
-		_, v, _ := axisOf(matches(rule)[p.but])
+		p := placed{rule: int32(rule), but: at[by]}
+		_, v, _ := axisOf(matches(p.rule)[p.but])
 		switch {
 		case named:
 			binary.BigEndian.PutUint64(p.value[:], uint64(s.atoms[v.name])<<(64-f.bits))
@@ -133,14 +133,14 @@ func (s *space) byValue(c *common, by axis, matches func(rule int) []ir.Match) (
 	slices.SortFunc(all, func(a, b placed) int {
 		return cmp.Or(bytes.Compare(a.value[:], b.value[:]), cmp.Compare(a.rule, b.rule))
 	})
-	var groups [][]placed
-	for len(all) > 0 {
-		n := 1
-		for n < len(all) && all[n].value == all[0].value {
-			n++
-		}
-		groups = append(groups, all[:n])
-		all = all[n:]
+	return f, all
+}
+
+// sameValue returns the first rules of all that have one value.
+func sameValue(all []placed) []placed {
+	n := 1
+	for n < len(all) && all[n].value == all[0].value {
+		n++
 	}
-	return f, groups
+	return all[:n]
 }

@@ -53,6 +53,13 @@ func newBDD() *bdd {
 	return b
 }
 
+// clear forgets all functions, and keeps the room for them.
+func (b *bdd) clear() {
+	b.nodes, b.missed = b.nodes[:1], 0
+	clear(b.unique)
+	clear(b.cache)
+}
+
 func hash(a, b, c uint32) uint32 {
 	h := (uint64(a)<<32 | uint64(b)) * 0x9e3779b97f4a7c15
 	h ^= h>>32 ^ uint64(c)*0x165667b19e3779f9

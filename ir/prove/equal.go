@@ -48,11 +48,13 @@ func Equal(a, b *ir.Program, families ir.Family) Result {
 
 // equal is Equal among some packets of each space; with names the space has more interfaces than the programs name.
 func equal(a, b *ir.Program, families ir.Family, names *ir.Program, among func(*space) node) Result {
+	functions := newBDD()
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		if families&family == 0 {
 			continue
 		}
-		s := newSpace(family, a, b, names)
+		functions.clear()
+		s := newSpaceIn(functions, byField, family, a, b, names)
 		ma, mb := newModel(s, a), newModel(s, b)
 		some := among(s)
 		for _, w := range ways {

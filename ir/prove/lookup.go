@@ -22,27 +22,29 @@ func (s *space) lookup(hook ir.Hook, l ir.Lookup) node {
 // anyOf returns the packets for which all matches of some element hold. Elements are told apart by a field, as rules are, if
 // all ask for a value of it.
 func (s *space) anyOf(hook ir.Hook, elements [][]ir.Match) node {
-	var c common
-	all, apart := make([]placed, len(elements)), true
-	for i, e := range elements {
-		all[i] = placed{rule: i, but: -1}
+	c := common{at: make([][axes]int8, 0, len(elements))}
+	apart := true
+	for _, e := range elements {
 		apart = apart && c.takes(e)
 	}
-	union := func(group []placed) node {
-		sets := make([]node, len(group))
-		for i, p := range group {
-			sets[i] = s.conjunction(hook, elements[p.rule], p.but)
-		}
-		return s.union(sets)
-	}
+	var sets []node
 	by, ok := c.axis(hook)
 	if !apart || !ok {
-		return union(all)
+		for _, e := range elements {
+			sets = append(sets, s.conjunction(hook, e, -1))
+		}
+		return s.join(sets)
 	}
-	f, groups := s.byValue(&c, by, func(i int) []ir.Match { return elements[i] })
-	choices := make([]choice, len(groups))
-	for i, group := range groups {
-		choices[i] = choice{group[0].value, union(group)}
+	f, all := s.byValue(&c, by, func(i int32) []ir.Match { return elements[i] })
+	choices := make([]choice, 0, len(all))
+	for len(all) > 0 {
+		group := sameValue(all)
+		all = all[len(group):]
+		sets = sets[:0]
+		for _, p := range group {
+			sets = append(sets, s.conjunction(hook, elements[p.rule], int(p.but)))
+		}
+		choices = append(choices, choice{group[0].value, s.join(sets)})
 	}
 	return s.choose(f, choices)
 }

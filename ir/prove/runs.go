@@ -16,13 +16,13 @@ type run struct {
 // runs cuts rules into runs, each as long as it can be.
 func runs(steps []ir.Step) []*run {
 	var all []*run
-	for i, step := range steps {
-		if i == 0 || !all[len(all)-1].takes(step.Rule.Matches) {
-			all = append(all, &run{})
-			all[len(all)-1].takes(step.Rule.Matches)
+	for len(steps) > 0 {
+		r, n := &run{}, 0
+		for n < len(steps) && r.takes(steps[n].Rule.Matches) {
+			n++
 		}
-		last := all[len(all)-1]
-		last.steps = append(last.steps, step)
+		r.steps, steps = steps[:n], steps[n:]
+		all = append(all, r)
 	}
 	return all
 }
@@ -37,14 +37,17 @@ func (m *model) run(r *run, hook ir.Hook) part {
 		}
 		return m.fold(parts)
 	}
-	f, groups := m.byValue(&r.common, by, func(rule int) []ir.Match { return r.steps[rule].Rule.Matches })
+	f, all := m.byValue(&r.common, by, func(rule int32) []ir.Match { return r.steps[rule].Rule.Matches })
 	ends := make(map[endNumber][]choice)
 	var back []choice
-	for _, group := range groups {
-		parts := make([]part, len(group))
-		for i, p := range group {
+	var parts []part
+	for len(all) > 0 {
+		group := sameValue(all)
+		all = all[len(group):]
+		parts = parts[:0]
+		for _, p := range group {
 			step := r.steps[p.rule]
-			parts[i] = m.does(step, hook, m.meetsBut(step, hook, p.but))
+			parts = append(parts, m.does(step, hook, m.meetsBut(step, hook, int(p.but))))
 		}
 		p := m.fold(parts)
 		for _, e := range p.ends {

@@ -55,8 +55,13 @@ func newSpace(family ir.Family, programs ...*ir.Program) *space {
 }
 
 func newOrderedSpace(o order, family ir.Family, programs ...*ir.Program) *space {
+	return newSpaceIn(newBDD(), o, family, programs...)
+}
+
+// newSpaceIn is newOrderedSpace with its functions in b.
+func newSpaceIn(b *bdd, o order, family ir.Family, programs ...*ir.Program) *space {
 	s := &space{
-		bdd: newBDD(), family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node), numbers: make(map[end]endNumber),
+		bdd: b, family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node), numbers: make(map[end]endNumber),
 		atoms: make(map[string]int), opaque: make(map[string]int), unknown: make(map[int]ir.Step),
 	}
 	s.nameAtoms(programs)

@@ -6,12 +6,10 @@ import (
 )
 
 // union returns the packets in any of sets.
-func (b *bdd) union(sets []node) node {
-	return b.join(slices.DeleteFunc(slices.Clone(sets), func(x node) bool { return x == never }))
-}
+func (b *bdd) union(sets []node) node { return b.join(slices.Clone(sets)) }
 
-// join is union of sets that are not empty; it spoils the list. Those that the first variable tells apart are joined on either
-// side of it, without a step in between. Others are joined two and two, so that no operand grows before it must, and neighbours
+// join is union, and spoils the list. Sets that the first variable tells apart are joined on either side of it,
+// without a step in between. Others are joined two and two, so that no operand grows before it must, and neighbours
 // first: what is alike up to some variable is joined behind it.
 func (b *bdd) join(sets []node) node {
 	if len(sets) == 0 {
@@ -22,7 +20,7 @@ func (b *bdd) join(sets []node) node {
 		level = min(level, b.level(x))
 	}
 	if len(sets) == 1 || level == leafLevel {
-		return sets[0]
+		return slices.Max(sets)
 	}
 	without, with := 0, len(sets) // sets before without lack the variable, those from with on have it
 	for i := 0; i < with; {
