@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -90,17 +91,20 @@ func collect(out, data []byte, dump bool) (all []byte, done bool, err error) {
 			}
 			return out, true, nil
 		}
+		if cap(out)-len(out) < len(message) {
+			out = slices.Grow(out, len(out)+len(message)) // twice as long: by less, a long dump is copied again and again
+		}
 		out = append(out, message...)
 	}
 	return out, !dump, nil
 }
 
-// dumpTable returns the kernel's messages about one table: itself, its chains, sets, elements, other objects and rules. There are none if
-// the table does not exist.
-func (r *asker) dumpTable(family byte, name string) ([]byte, error) {
-	out, err := r.ask(nil, unix.NFT_MSG_GETTABLE, 0, family, nameAttr(unix.NFTA_TABLE_NAME, name))
+// dumpTable appends the kernel's messages about one table to out: itself, its chains, sets, elements, other objects and rules.
+// There are none if the table does not exist.
+func (r *asker) dumpTable(out []byte, family byte, name string) ([]byte, error) {
+	out, err := r.ask(out, unix.NFT_MSG_GETTABLE, 0, family, nameAttr(unix.NFTA_TABLE_NAME, name))
 	if errors.Is(err, unix.ENOENT) {
-		return nil, nil
+		return out, nil
 	}
 	if err != nil {
 		return nil, err
@@ -201,11 +205,9 @@ func dumpTables(tables []tableAt) (stream []byte, generation uint32, err error) 
 		}
 		stream = stream[:0]
 		for _, t := range tables {
-			var part []byte
-			if part, err = r.dumpTable(t.family, t.name); err != nil {
+			if stream, err = r.dumpTable(stream, t.family, t.name); err != nil {
 				break
 			}
-			stream = append(stream, part...)
 		}
 		if err != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, unix.ENOENT) {
 			return nil, 0, err

@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -50,8 +51,11 @@ func (r *reader) elements(m *message) error {
 	if s == nil {
 		return fmt.Errorf("elements of a set %q, which is not there", m.attrs.text(unix.NFTA_SET_ELEM_LIST_SET))
 	}
+	list, n := m.attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], 0
+	eachAttr(list, func(uint16, []byte) { n++ })
+	s.elements = slices.Grow(s.elements, n)
 	var bad error
-	err := eachAttr(m.attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], func(_ uint16, data []byte) {
+	err := eachAttr(list, func(_ uint16, data []byte) {
 		a, err := parseAttrs(data)
 		if err != nil {
 			bad = err
@@ -78,11 +82,13 @@ func onlyCounts(one, list []byte) bool {
 	return err == nil && !slices.ContainsFunc(all, func(e expression) bool { return e.name != "counter" })
 }
 
-// ranges returns the elements in the order of their keys: the kernel's own is any. Those of an interval set become ranges. The kernel has the beginning of an interval as one element, and
-// what follows its end as another, marked one.
+// ranges returns the elements in the order of their keys: the kernel's own is any. Those of an interval set become ranges. The
+// kernel has the beginning of an interval as one element, and what follows its end as another, marked one.
 func (s *readSet) ranges() []readElement {
-	all := slices.Clone(s.elements)
-	slices.SortStableFunc(all, func(a, b readElement) int { return bytes.Compare(a.from, b.from) })
+	all := s.elements
+	slices.SortFunc(all, func(a, b readElement) int {
+		return cmp.Or(bytes.Compare(a.from, b.from), bytes.Compare(a.to, b.to))
+	})
 	if s.flags&unix.NFT_SET_INTERVAL == 0 || s.flags&nftSetConcat != 0 {
 		return all
 	}
@@ -216,8 +222,10 @@ func (r *reader) nameSets() {
 func (m *machine) elementsOf(s *readSet, values []*value) ([][]ir.Match, bool) {
 	all := s.ranges()
 	elements := make([][]ir.Match, 0, len(all))
+	room := make([]ir.Match, len(all)*len(values)) // in one piece: as a rule there is a match for each value
 	for _, e := range all {
-		part := machine{table: m.table, proto: m.proto, out: ir.Rule{Family: m.out.Family}}
+		part := machine{table: m.table, proto: m.proto, out: ir.Rule{Family: m.out.Family, Matches: room[:0:len(values)]}}
+		room = room[len(values):]
 		at := 0
 		for _, v := range values {
 			if len(e.from) < at+v.size || !part.equalsPart(v, e, at) {
