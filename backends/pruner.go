@@ -13,8 +13,14 @@ type Pruner interface {
 	// If choose also says frame, the jumps, chains and tables of names go where no rule is left in them, nothing else is, and
 	// nothing else leads to them. Choose is asked again when others change rules meanwhile; its last answer counts.
 	//
-	// Gone is true if nothing is left under names.
-	Prune(names Names, choose Choose) (gone bool, err error)
+	// With dry it says what it would do, and does nothing.
+	Prune(names Names, dry bool, choose Choose) (Pruned, error)
+}
+
+// Pruned is what a Prune did, or would do.
+type Pruned struct {
+	Changed int  // rules, jumps, chains and tables that were taken away
+	Gone    bool // Gone is true if nothing is left under names.
 }
 
 // Choose returns the rules of held, as pointers into it, that shall go, and whether what then is empty goes as well.

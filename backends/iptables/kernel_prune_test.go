@@ -25,9 +25,20 @@ func ofNetwork(words string, frame bool) backends.Choose {
 	}
 }
 
+// prune asks what a Prune would do, and does it.
 func (h *loading) prune(choose backends.Choose) (gone bool, err error) {
-	h.Do(func() { gone, err = h.loader.Prune(backends.VnetcNames, choose) })
-	return gone, err
+	h.t.Helper()
+	before := h.exact()
+	var said, done backends.Pruned
+	h.Do(func() { said, err = h.loader.Prune(backends.VnetcNames, true, choose) })
+	if diff := cmp.Diff(before, h.exact()); diff != "" || err != nil {
+		h.t.Errorf("what it would do (%v, -before +after):\n%s", err, diff)
+	}
+	h.Do(func() { done, err = h.loader.Prune(backends.VnetcNames, false, choose) })
+	if err == nil && (said != done || (done.Changed > 0) != (before != h.exact())) {
+		h.t.Errorf("it would be %+v, and was %+v", said, done)
+	}
+	return done.Gone, err
 }
 
 // linesLike returns the lines of a listing that match, or those that don't.

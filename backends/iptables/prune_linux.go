@@ -15,47 +15,51 @@ var _ backends.Pruner = Loader{}
 
 // Prune implements [backends.Pruner] by one document a family, in which rules are deleted by what they say and not by their
 // number: others may write meanwhile. If a table is refused, those before it are put back.
-func (l Loader) Prune(names backends.Names, choose backends.Choose) (gone bool, err error) {
+func (l Loader) Prune(names backends.Names, dry bool, choose backends.Choose) (backends.Pruned, error) {
 	tools, err := l.tools(ir.Both, 0)
 	if err != nil {
-		return false, err
+		return backends.Pruned{}, err
 	}
 	for try := 1; ; try++ {
-		gone, moved, err := pruneOnce(tools, names, choose)
+		done, moved, err := pruneOnce(tools, names, dry, choose)
 		if err == nil || !moved || try == tries {
-			return gone, err
+			return done, err
 		}
 	}
 }
 
 // pruneOnce is one try. It returns whether others changed rules while it went on, if it failed.
-func pruneOnce(tools []tool, names backends.Names, choose backends.Choose) (gone, moved bool, err error) {
+func pruneOnce(tools []tool, names backends.Names, dry bool, choose backends.Choose) (done backends.Pruned, moved bool, err error) {
 	before, err := read(tools, prefixOf(names))
 	if err != nil {
-		return false, false, err
+		return done, false, err
 	}
 	p, err := newPruning(names, before)
 	if err != nil {
-		return false, false, err
+		return done, false, err
 	}
 	rules, frame := choose(p.program)
-	gone = true
+	done.Gone = true
 	scripts := make([]*script, len(before))
 	for i, s := range before {
 		kept := 0
 		if scripts[i], kept, err = p.cut(s, rules, frame); err != nil {
-			return false, false, err
+			return backends.Pruned{}, false, err
 		}
-		gone = gone && kept == 0
+		done.Changed += scripts[i].changed
+		done.Gone = done.Gone && kept == 0
+	}
+	if dry {
+		return done, false, nil
 	}
 	for i := 0; err == nil && i < len(scripts); i++ {
 		err = tools[i].run(scripts[i])
 	}
 	if err != nil {
 		moved, undone := putBack(tools, before, prefixOf(names))
-		return false, moved && undone == nil, errors.Join(err, undone)
+		return backends.Pruned{}, moved && undone == nil, errors.Join(err, undone)
 	}
-	return gone, false, nil
+	return done, false, nil
 }
 
 // putBack puts in again what is missing of before, and returns whether others have written since.

@@ -68,15 +68,28 @@ func TestKernelPrune(t *testing.T) {
 	list := func() string {
 		return regexp.MustCompile(`packets \d+ bytes \d+`).ReplaceAllString(ns.Exec("nft", "-a", "list", "ruleset"), "")
 	}
-	prune := func(choose backends.Choose) (gone bool) {
+	once := func(dry bool, choose backends.Choose) (done backends.Pruned) {
 		t.Helper()
 		ns.Do(func() {
 			var err error
-			if gone, err = (Loader{}).Prune(backends.LibvirtNames, choose); err != nil {
+			if done, err = (Loader{}).Prune(backends.LibvirtNames, dry, choose); err != nil {
 				t.Fatal(err)
 			}
 		})
-		return gone
+		return done
+	}
+	prune := func(choose backends.Choose) bool {
+		t.Helper()
+		before := list()
+		said := once(true, choose)
+		if diff := cmp.Diff(before, list()); diff != "" {
+			t.Errorf("what it would do (-before +after):\n%s", diff)
+		}
+		done := once(false, choose)
+		if said != done || (done.Changed > 0) != (before != list()) {
+			t.Errorf("it would be %+v, and was %+v", said, done)
+		}
+		return done.Gone
 	}
 	if !prune(withWord("", true)) {
 		t.Error("something was there before anything was")
@@ -101,14 +114,14 @@ func TestKernelPrune(t *testing.T) {
 
 	// Others write between the reading and the sending: the choice is asked again.
 	asked := 0
-	gone := prune(func(held *ir.Program) ([]*ir.Rule, bool) {
+	done := once(false, func(held *ir.Program) ([]*ir.Rule, bool) {
 		if asked++; asked == 1 {
 			ns.Exec("nft", "add rule ip libvirt_network guest_cross iif one drop")
 		}
 		return withWord("reject|accept|masquerade", true)(held)
 	})
-	if gone || asked != 2 {
-		t.Errorf("gone %t, asked %d times", gone, asked)
+	if done.Gone || asked != 2 {
+		t.Errorf("gone %t, asked %d times", done.Gone, asked)
 	}
 	if got := list(); !strings.Contains(got, `iif "one" drop`) || strings.Contains(got, "reject") {
 		t.Errorf("the other's rule alone should be left:\n%s", got)

@@ -16,28 +16,32 @@ var _ backends.Pruner = Loader{}
 
 // Prune implements [backends.Pruner] by one transaction over both families, in which rules go by their handles. The kernel
 // refuses it if anybody has changed the ruleset since the handles were read.
-func (Loader) Prune(names backends.Names, choose backends.Choose) (gone bool, err error) {
+func (Loader) Prune(names backends.Names, dry bool, choose backends.Choose) (backends.Pruned, error) {
 	for range tries {
 		stream, generation, err := dumpTables(tablesOf(names))
 		if err != nil {
-			return false, explain(err)
+			return backends.Pruned{}, explain(err)
 		}
 		p, err := newPruning(names, stream)
 		if err != nil {
-			return false, err
+			return backends.Pruned{}, err
 		}
 		rules, frame := choose(p.program)
 		if err := p.cut(generation, rules, frame); err != nil {
-			return false, err
+			return backends.Pruned{}, err
 		}
-		if p.report.Changed > 0 {
-			if err = p.Batch.Send(); errors.Is(err, unix.ERESTART) {
-				continue
-			}
+		done := backends.Pruned{Changed: p.report.Changed, Gone: p.kept == 0}
+		if dry || done.Changed == 0 {
+			return done, nil
 		}
-		return err == nil && p.kept == 0, explain(err)
+		if err = p.Batch.Send(); err == nil {
+			return done, nil
+		}
+		if !errors.Is(err, unix.ERESTART) {
+			return backends.Pruned{}, explain(err)
+		}
 	}
-	return false, fmt.Errorf("take rules away: %w, %d times in a row", errInterrupted, tries)
+	return backends.Pruned{}, fmt.Errorf("take rules away: %w, %d times in a row", errInterrupted, tries)
 }
 
 // pruning is one try of a Prune.

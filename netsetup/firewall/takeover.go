@@ -26,7 +26,7 @@ type Taken struct {
 	Removed []Held // rules of the networks that were taken over
 	Left    []Held // what stays in libvirt's chains: rules of its other networks, and what others put there
 	Found   bool   // Found is true if there was anything of libvirt's, be it chains without rules.
-	Gone    bool   // Gone is true if nothing of it is left, jumps and chains and tables included.
+	backends.Pruned
 }
 
 // Held is a rule that a chain held, in the words of the IR.
@@ -46,18 +46,12 @@ func TakeOver(l backends.Pruner, c Claim) (Taken, error) {
 		return Taken{}, err
 	}
 	var t Taken
-	bare := false
-	gone, err := l.Prune(backends.LibvirtNames, func(held *ir.Program) ([]*ir.Rule, bool) {
+	done, err := l.Prune(backends.LibvirtNames, c.DryRun, func(held *ir.Program) ([]*ir.Rule, bool) {
 		rules := claimed.choose(held)
-		frame := c.Frame && !runsNetworks(held, rules)
 		t = taken(held, rules)
-		if c.DryRun {
-			bare = frame && len(t.Left) == 0
-			return nil, false
-		}
-		return rules, frame
+		return rules, c.Frame && !runsNetworks(held, rules)
 	})
-	t.Gone = gone || bare
+	t.Pruned = done
 	return t, err
 }
 

@@ -20,16 +20,17 @@ type holding struct {
 	program *ir.Program
 }
 
-func (h holding) Prune(_ backends.Names, choose backends.Choose) (bool, error) {
+func (h holding) Prune(_ backends.Names, _ bool, choose backends.Choose) (backends.Pruned, error) {
 	rules, frame := choose(h.program)
+	done := backends.Pruned{Changed: len(rules), Gone: true}
 	for _, c := range h.program.Chains {
 		for i := range c.Rules {
 			if r := &c.Rules[i]; !frame || !isJump(r) && !slices.Contains(rules, r) {
-				return false, nil
+				done.Gone = false
 			}
 		}
 	}
-	return true, nil
+	return done, nil
 }
 
 // nat adds the rules of a NAT network, without those for services, as libvirt orders them (LIBVIRT_FWI's reject last).
