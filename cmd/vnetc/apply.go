@@ -113,7 +113,7 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := sayLost(s, known, w, target); err != nil {
 		return err
 	}
-	taking, err := planTakeOver(&f.takeOver, target.Options.Names, w)
+	taking, err := planTakeOver(s, &f.takeOver, target.Options.Names, w)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	taking, err := planTakeOver(&f.takeOver, target.Options.Names, w)
+	taking, err := planTakeOver(s, &f.takeOver, target.Options.Names, w)
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -49,17 +48,19 @@ var libvirtPlaces = [...]struct {
 type takeOver struct {
 	claim  firewall.Claim
 	active []string // networks taken over that libvirt's status files call active
+	places []place  // what would go
 }
 
-// place is what became of libvirt's rules in one place.
+// place is what becomes of libvirt's rules in one place.
 type place struct {
-	name string
+	name   string
+	loader backends.Pruner
 	firewall.Taken
 }
 
 // planTakeOver returns how the rules of w's networks are taken over, nil if they are not. It is refused while a daemon runs
-// one of them.
-func planTakeOver(f *takeOverFlags, names backends.Names, w wanted) (*takeOver, error) {
+// one of them, and where rules of libvirt's might be taken for those of another network.
+func planTakeOver(s streams, f *takeOverFlags, names backends.Names, w wanted) (*takeOver, error) {
 	if !f.on {
 		return nil, nil
 	}
@@ -75,54 +76,121 @@ func planTakeOver(f *takeOverFlags, names backends.Names, w wanted) (*takeOver, 
 	if err != nil {
 		return nil, hostf("%v", err)
 	}
-	nets, found := netxml.Parse(w.src, netxml.Options{Lax: true})
+	nets, found := netxml.Parse(w.src, netxml.Options{Lax: true, Bridges: bridgesOf(w.notes)})
 	if found.HasErrors() {
 		return nil, hostf("the networks don't compile: %v", found) // they did before
 	}
-	t := &takeOver{claim: firewall.Claim{Frame: daemon == nil}}
+	live := make([]*netxml.Network, len(status))
+	for i, s := range status {
+		live[i] = liveNetwork(s)
+	}
+	t := &takeOver{}
 	var claims []*netxml.Network
-	for _, n := range nets {
-		if !n.Mode.Filtered() {
-			continue // vnetc has no rules for it
+	for i, n := range nets {
+		if !n.Mode.Filtered() || n.AutoBridge && w.notes[i].Up {
+			continue // vnetc has no rules for it, or it has a bridge that only vnetc has had
 		}
-		claims = append(claims, n, everythingOn(n.Bridge))
-		for _, s := range status {
-			live := liveNetwork(s)
-			bridge := live != nil && live.Bridge == n.Bridge
-			if s.Name != n.Name() && !bridge || live != nil && !live.Mode.Filtered() {
-				continue
-			}
-			if daemon != nil {
-				return nil, refuseTakeOver(daemon, s.Name, live)
-			}
-			t.active = append(t.active, s.Name)
-			if live != nil {
-				claims = append(claims, live, everythingOn(live.Bridge))
-			}
+		of, err := t.claimsOf(n, status, live, daemon)
+		if err != nil {
+			return nil, err
 		}
+		claims = append(claims, of...)
 	}
-	t.claim.Program = netxml.Lower(claims)
-	return t, nil
+	t.claim = firewall.Claim{Program: netxml.Lower(claims), Frame: daemon == nil}
+	return t, t.look(s)
 }
 
-// refuseTakeOver says why not. Live may be nil, if its status file can't be read.
-func refuseTakeOver(d *libvirt.Daemon, name string, live *netxml.Network) error {
-	mode := ""
-	if live != nil {
-		mode = fmt.Sprintf(" (bridge %s, mode %s)", live.Bridge, live.Mode)
+// claimsOf returns what libvirt may have made rules of for n: its document; what it makes for any network on that bridge; and
+// the network that its status files have in n's place. Live has the networks of status, nil for those that can't be read.
+func (t *takeOver) claimsOf(n *netxml.Network, status []libvirt.Status, live []*netxml.Network, daemon *libvirt.Daemon) ([]*netxml.Network, error) {
+	claims := []*netxml.Network{n, everythingOn(n.Bridge)}
+	known := !n.AutoBridge
+	for i, s := range status {
+		live, named := live[i], s.Name == n.Name()
+		bridge := live != nil && live.Bridge == n.Bridge
+		known = known || named && bridge
+		if !named && !bridge || live != nil && !live.Mode.Filtered() {
+			continue
+		}
+		if daemon != nil {
+			return nil, refuseTakeOver(daemon, s.Name, live)
+		}
+		if live != nil && !bridge && hasDevice(live.Bridge) {
+			return nil, refuseMoved(n, live.Bridge)
+		}
+		t.active = append(t.active, s.Name)
+		if live != nil {
+			claims = append(claims, live, everythingOn(live.Bridge))
+		}
 	}
-	return exitError{exitNo, fmt.Sprintf(`--take-over is refused: %s runs network %q%s; no rule was touched
-  why: it puts its own rules back whenever it reloads or starts the network, and packets then meet both
-  fix: leave the network to libvirt in mode open (virsh net-edit %s, then virsh net-destroy and net-start), or stop
-       the daemon for good (systemctl disable --now %s.service and its sockets), and take over then`, d, name, mode, name, d.Name)}
+	if !known {
+		return nil, refuseChosen(n)
+	}
+	return claims, nil
 }
 
-// liveNetwork reads the network in a status file; nil if that can't be read, or not without errors.
+// look finds out what would go. Where that can't be told nothing must be touched: an error would come too late then.
+func (t *takeOver) look(s streams) error {
+	dry := t.claim
+	dry.DryRun = true
+	for _, p := range libvirtPlaces {
+		taken, err := firewall.TakeOver(p.loader, dry)
+		if err != nil && p.loader.Available() != nil {
+			// libvirt can't have used what can't be used here. Where a tool is missing that is no news.
+			if !errors.Is(err, exec.ErrNotFound) {
+				fmt.Fprintf(s.err, "vnetc: %s can't be looked at for rules of libvirt's: %v\n", p.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			return hostf("--take-over can't tell libvirt's rules in %s: %v; no rule was touched", p.name, err)
+		}
+		if taken.Found {
+			t.places = append(t.places, place{p.name, p.loader, taken})
+		}
+	}
+	return nil
+}
+
+// run takes the rules away wherever they stand, or says what would go. A nil t takes nothing. Where they can't be taken away
+// the others still go: ours stand.
+func (t *takeOver) run(s streams, dryRun bool) (places []place, err error) {
+	if t == nil {
+		return nil, nil
+	}
+	places = append([]place{}, t.places...)
+	for i, p := range places {
+		if dryRun {
+			break
+		}
+		taken, failed := firewall.TakeOver(p.loader, t.claim)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("take libvirt's rules out of %s: %w", p.name, failed))
+		}
+		places[i].Taken = taken
+	}
+	if err != nil {
+		return nil, hostf("vnetc's rules are in force, and beside them libvirt's: %v", err)
+	}
+	for _, name := range t.active {
+		fmt.Fprintf(s.err, "vnetc: libvirt's notes call network %q active: its daemon, when it starts, makes rules for it again, unless the network is in mode open there\n", name)
+	}
+	return places, nil
+}
+
+// hasDevice is true if this host has a network device called name.
+func hasDevice(name string) bool {
+	_, err := net.InterfaceByName(name)
+	return err == nil
+}
+
+// liveNetwork reads the network in a status file; nil if that can't be read, or not without errors, or
+// names no bridge.
 func liveNetwork(s libvirt.Status) *netxml.Network {
 	var src diag.Sources
 	src.Add(s.Path, netxml.Live(s.Text))
 	nets, found := netxml.Parse(&src, netxml.Options{Lax: true})
-	if found.HasErrors() || len(nets) != 1 {
+	if found.HasErrors() || len(nets) != 1 || nets[0].AutoBridge {
 		return nil
 	}
 	return nets[0]
@@ -144,89 +212,4 @@ func everythingOn(bridge string) *netxml.Network {
 		panic(fmt.Sprintf("a bridge %q that passed its checks: %v", bridge, found))
 	}
 	return nets[0]
-}
-
-// run takes the rules away wherever they stand, or says what would go. What has nothing of libvirt's is left out. A nil t
-// takes nothing.
-func (t *takeOver) run(s streams, dryRun bool) ([]place, error) {
-	if t == nil {
-		return nil, nil
-	}
-	t.claim.DryRun = dryRun
-	places := []place{}
-	for _, p := range libvirtPlaces {
-		if _, err := p.loader.Dump(backends.LibvirtNames); err != nil {
-			// libvirt can't have used what can't be used here. Where a tool is missing that is no news.
-			if !errors.Is(err, exec.ErrNotFound) {
-				fmt.Fprintf(s.err, "vnetc: %s can't be looked at for rules of libvirt's: %v\n", p.name, err)
-			}
-			continue
-		}
-		taken, err := firewall.TakeOver(p.loader, t.claim)
-		if err != nil {
-			return places, hostf("vnetc's rules are in force, and so are libvirt's: take them out of %s: %v", p.name, err)
-		}
-		if taken.Found {
-			places = append(places, place{p.name, taken})
-		}
-	}
-	for _, name := range t.active {
-		fmt.Fprintf(s.err, "vnetc: libvirt's notes call network %q active: its daemon, when it starts, makes rules for it again, unless the network is in mode open there\n", name)
-	}
-	return places, nil
-}
-
-// goes is true if something of libvirt's goes.
-func (p place) goes() bool { return len(p.Removed) > 0 || p.Gone }
-
-func printPlaces(w io.Writer, places []place, dryRun bool) error {
-	did, gone := "taken away", "; nothing of libvirt's is left there"
-	if dryRun {
-		did, gone = "would go", "; nothing of libvirt's would be left there"
-	}
-	var b strings.Builder
-	for _, p := range places {
-		fmt.Fprintf(&b, "libvirt's rules in %s: %d %s, %d left", p.name, len(p.Removed), did, len(p.Left))
-		if p.Gone {
-			b.WriteString(gone)
-		}
-		b.WriteByte('\n')
-		for _, h := range p.Removed {
-			fmt.Fprintf(&b, "- %s: %s\n", h.Chain, h.Rule)
-		}
-		for _, h := range p.Left {
-			fmt.Fprintf(&b, "  %s: %s\n", h.Chain, h.Rule)
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// The JSON of what became of libvirt's rules.
-type (
-	jsonPlace struct {
-		Where   string     `json:"where"`
-		Removed []jsonHeld `json:"removed"`
-		Left    []jsonHeld `json:"left"`
-		Gone    bool       `json:"gone"`
-	}
-	jsonHeld struct {
-		Chain string `json:"chain"`
-		Rule  string `json:"rule"`
-	}
-)
-
-func jsonPlaces(places []place) []jsonPlace {
-	out := []jsonPlace{}
-	for _, p := range places {
-		j := jsonPlace{Where: p.name, Removed: []jsonHeld{}, Left: []jsonHeld{}, Gone: p.Gone}
-		for _, h := range p.Removed {
-			j.Removed = append(j.Removed, jsonHeld(h))
-		}
-		for _, h := range p.Left {
-			j.Left = append(j.Left, jsonHeld(h))
-		}
-		out = append(out, j)
-	}
-	return out
 }
