@@ -3,19 +3,14 @@ package netxml
 import (
 	"encoding/xml"
 	"io"
-	"slices"
 	"strconv"
 
 	"libvirt.org/go/libvirtxml"
 )
 
-// decode fills c.net.Def if the document has an element that is read from there. The tree is replayed as tokens, so the text
-// is read once; what the schema doesn't know is left out. After a check without errors libvirtxml has nothing to refuse; if it
-// does, that is reported all the same.
+// decode fills c.net.Def. The tree is replayed as tokens, so the text is read once; what the schema doesn't know is left
+// out. After a check without errors libvirtxml has nothing to refuse; if it does, that is reported all the same.
 func (c *checker) decode() {
-	if !slices.ContainsFunc(c.net.root.kids, func(k *node) bool { return k.spec != nil && k.spec.decoded }) {
-		return
-	}
 	var def libvirtxml.Network
 	if err := xml.NewTokenDecoder(&replay{stack: []frame{{node: c.net.root}}}).Decode(&def); err != nil {
 		c.fault("xml-syntax", c.net.root.tag, "libvirtxml refuses the document: "+quote(err.Error()),

@@ -44,12 +44,12 @@ var network = &element{
 			{name: "metric", check: number(1, 1<<32-1)},
 		}},
 		virtualportElement,
-		{name: "portgroup", many: true, decoded: true, attrs: []attr{
+		{name: "portgroup", many: true, attrs: []attr{
 			{name: "name", check: portgroupName, need: true},
 			{name: "default", check: yesNo},
 			{name: "trustGuestRxFilters", check: yesNo},
 		}, kids: []*element{vlanElement, bandwidthElement, virtualportElement}},
-		{name: "options", space: dnsmasqNamespace, works: inManaged, decoded: true, kids: []*element{
+		{name: "options", space: dnsmasqNamespace, works: inManaged, kids: []*element{
 			{name: "option", space: dnsmasqNamespace, many: true,
 				attrs: []attr{{name: "value", check: dnsmasqOption, need: true}}},
 		}},
@@ -107,7 +107,7 @@ var bridgeElement = &element{
 }
 
 var dnsElement = &element{
-	name: "dns", decoded: true,
+	name: "dns",
 	attrs: []attr{
 		{name: "enable", check: yesNo, works: inManaged},
 		{name: "forwardPlainNames", check: yesNo, works: inManaged},
@@ -162,7 +162,7 @@ var leaseElement = &element{name: "lease", attrs: []attr{
 }}
 
 var vlanElement = &element{
-	name: "vlan", decoded: true,
+	name:  "vlan",
 	attrs: []attr{{name: "trunk", check: yesNoAnyCase}},
 	kids: []*element{{name: "tag", many: true, attrs: []attr{
 		{name: "id", check: number(0, 4095), need: true},
@@ -186,7 +186,7 @@ func rateElement(name string) *element {
 }
 
 var virtualportElement = &element{
-	name: "virtualport", decoded: true,
+	name:  "virtualport",
 	attrs: []attr{{name: "type", check: oneOf("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), need: true}},
 	kids: []*element{{name: "parameters", attrs: []attr{
 		{name: "managerid", hex: true, check: hexNumber(0, 255)},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,130 +13,132 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// link is what a bring-up needs of the network beside its rules.
+// link is what a bring-up needs of the network beside its rules. What libvirtxml drops comes from the tree.
 func (n *Network) link() *ir.Link {
-	root := n.root
+	def := &n.Def
 	l := &ir.Link{
 		Name:    n.Name(),
 		Mode:    n.Mode,
-		IPv6:    root.yes("ipv6"),
+		IPv6:    def.IPv6 == "yes",
 		Bridge:  n.bridge(),
 		Uplink:  n.uplink(),
 		Port:    n.port(),
 		Groups:  n.groups(),
-		Options: options(n.Def.DnsmasqOptions),
-		MAC:     hardwareAddr(root.kid("mac").valueOr("address")),
+		Options: options(def.DnsmasqOptions),
 	}
-	if id, ok := parseUUID(root.kid("uuid").textOr("")); ok {
+	if id, ok := parseUUID(def.UUID); ok {
 		l.UUID = uuidText(id)
 	}
-	if size, ok := root.kid("mtu").number("size"); ok {
-		l.MTU = int(size)
+	if def.MAC != nil {
+		l.MAC = hardwareAddr(def.MAC.Address)
 	}
-	if d := root.kid("domain"); d != nil {
-		l.Domain = ir.Domain{Name: d.valueOr("name"), LocalOnly: d.yes("localOnly"), Register: d.yes("register")}
+	if def.MTU != nil {
+		l.MTU = int(def.MTU.Size)
 	}
-	if n.Def.DNS != nil {
-		l.DNS = dns(n.Def.DNS)
+	if d := def.Domain; d != nil {
+		l.Domain = ir.Domain{Name: d.Name, LocalOnly: d.LocalOnly == "yes", Register: d.Register == "yes"}
 	}
-	for _, s := range n.subnets {
-		l.Addresses = append(l.Addresses, addressOf(s))
+	if def.DNS != nil {
+		l.DNS = dns(def.DNS)
 	}
-	for _, route := range root.all("route") {
-		l.Routes = append(l.Routes, routeOf(route))
+	for i, s := range n.subnets {
+		l.Addresses = append(l.Addresses, n.address(s, &def.IPs[i]))
 	}
-	l.Inbound, l.Outbound = rates(root.kid("bandwidth"))
+	for i, route := range n.root.all("route") {
+		l.Routes = append(l.Routes, routeOf(route, &def.Routes[i]))
+	}
+	l.Inbound, l.Outbound = rates(n.root.kid("bandwidth"))
 	return l
 }
 
 func (n *Network) bridge() ir.Bridge {
-	bridge := n.root.kid("bridge")
-	seconds, _ := bridge.number("delay")
-	return ir.Bridge{
-		Name:       n.Bridge,
-		Auto:       n.AutoBridge,
-		NoSTP:      bridge.valueOr("stp") == "off",
-		Delay:      time.Duration(seconds) * time.Second,
-		LibvirtFDB: bridge.valueOr("macTableManager") == "libvirt",
-		Zone:       bridge.valueOr("zone"),
+	b := ir.Bridge{Name: n.Bridge, Auto: n.AutoBridge}
+	if def := n.Def.Bridge; def != nil {
+		seconds, _ := parseNumber(def.Delay)
+		b.NoSTP = def.STP == "off"
+		b.Delay = time.Duration(seconds) * time.Second
+		b.LibvirtFDB = def.MACTableManager == "libvirt"
+		b.Zone = def.Zone
 	}
+	return b
 }
 
 func (n *Network) uplink() ir.Uplink {
-	f := n.root.kid("forward")
-	driver := f.kid("driver")
-	u := ir.Uplink{
-		Devices: n.devices(),
-		PF:      f.kid("pf").valueOr("dev"),
-		Managed: f.yes("managed"),
-		Driver:  driver.valueOr("name"),
-		Model:   driver.valueOr("model"),
+	f := n.Def.Forward
+	if f == nil {
+		return ir.Uplink{}
 	}
-	for _, a := range f.all("address") {
-		part := func(name string) uint64 { number, _ := a.number(name); return number } // 0 if left out
-		u.PCI = append(u.PCI, fmt.Sprintf("%04x:%02x:%02x.%x", part("domain"), part("bus"), part("slot"), part("function")))
+	u := ir.Uplink{Managed: f.Managed == "yes"}
+	for _, i := range f.Interfaces {
+		u.Devices = append(u.Devices, i.Dev)
+	}
+	if len(u.Devices) == 0 && f.Dev != "" {
+		u.Devices = []string{f.Dev}
+	}
+	if len(f.PFs) > 0 {
+		u.PF = f.PFs[0].Dev
+	}
+	for _, a := range f.Addresses {
+		u.PCI = append(u.PCI, fmt.Sprintf("%04x:%02x:%02x.%x", number0(a.PCI.Domain), number0(a.PCI.Bus),
+			number0(a.PCI.Slot), number0(a.PCI.Function)))
+	}
+	if f.Driver != nil {
+		u.Driver, u.Model = f.Driver.Name, f.Driver.Model
 	}
 	return u
 }
 
-// devices returns the names of the devices that are the way out: those of <interface>, or the one of <forward>.
-func (n *Network) devices() []string {
-	forward := n.root.kid("forward")
-	var names []string
-	for _, i := range forward.all("interface") {
-		names = append(names, i.valueOr("dev"))
+func number0(n *uint) uint {
+	if n == nil {
+		return 0
 	}
-	if dev := forward.valueOr("dev"); len(names) == 0 && dev != "" {
-		names = []string{dev}
-	}
-	return names
+	return *n
 }
 
-func addressOf(s subnet) ir.Address {
-	a := ir.Address{
-		Prefix:   netip.PrefixFrom(s.addr, s.prefix.Bits()),
-		LocalPTR: s.node.yes("localPtr"),
-		TFTP:     s.node.kid("tftp").valueOr("root"),
+func (n *Network) address(s subnet, def *libvirtxml.NetworkIP) ir.Address {
+	a := ir.Address{Prefix: netip.PrefixFrom(s.addr, s.prefix.Bits()), LocalPTR: def.LocalPtr == "yes"}
+	if def.TFTP != nil {
+		a.TFTP = def.TFTP.Root
 	}
-	dhcp := s.node.kid("dhcp")
-	if dhcp == nil {
+	if def.DHCP == nil {
 		return a
 	}
 	a.DHCP = &ir.DHCP{}
-	for _, r := range dhcp.all("range") {
-		from, _ := r.addr("start")
-		to, _ := r.addr("end")
-		a.DHCP.Ranges = append(a.DHCP.Ranges, ir.DHCPRange{From: from, To: to, Lease: lease(r.kid("lease"))})
-	}
-	for _, h := range dhcp.all("host") {
-		addr, _ := h.addr("ip")
-		a.DHCP.Hosts = append(a.DHCP.Hosts, ir.DHCPHost{
-			MAC: hardwareAddr(h.valueOr("mac")), DUID: h.valueOr("id"), Name: h.valueOr("name"), Addr: addr, Lease: lease(h.kid("lease")),
+	for _, r := range def.DHCP.Ranges {
+		a.DHCP.Ranges = append(a.DHCP.Ranges, ir.DHCPRange{
+			From: netip.MustParseAddr(r.Start), To: netip.MustParseAddr(r.End), Lease: lease(r.Lease),
 		})
 	}
-	bootp := dhcp.kid("bootp")
-	a.DHCP.BootFile = bootp.valueOr("file")
-	a.DHCP.BootServer, _ = bootp.addr("server")
+	for _, h := range def.DHCP.Hosts {
+		a.DHCP.Hosts = append(a.DHCP.Hosts, ir.DHCPHost{
+			MAC: hardwareAddr(h.MAC), DUID: h.ID, Name: h.Name, Addr: netip.MustParseAddr(h.IP), Lease: lease(h.Lease),
+		})
+	}
+	for _, b := range def.DHCP.Bootp {
+		a.DHCP.BootFile = b.File
+		if b.Server != "" {
+			a.DHCP.BootServer = netip.MustParseAddr(b.Server)
+		}
+	}
 	return a
 }
 
 // lease: libvirt counts in minutes unless told otherwise, and takes 0 for ever.
-func lease(n *node) ir.Lease {
-	if n == nil {
+func lease(def *libvirtxml.NetworkDHCPLease) ir.Lease {
+	if def == nil {
 		return ""
 	}
-	expiry, _ := n.number("expiry")
-	if expiry == 0 {
+	if def.Expiry == 0 {
 		return ir.Forever
 	}
 	unit := "m"
-	switch n.valueOr("unit") {
+	switch def.Unit {
 	case "seconds":
 		unit = "s"
 	case "hours":
 		unit = "h"
 	}
-	return ir.Lease(fmt.Sprintf("%d%s", expiry, unit))
+	return ir.Lease(fmt.Sprintf("%d%s", def.Expiry, unit))
 }
 
 // hardwareAddr returns nil for no address.
@@ -147,13 +150,16 @@ func hardwareAddr(v string) net.HardwareAddr {
 	return mac[:]
 }
 
-// routeOf reads a route that was checked.
-func routeOf(n *node) ir.Route {
-	dest, _ := n.addr("address")
-	gateway, _ := n.addr("gateway")
-	metric, _ := n.number("metric")
+// routeOf reads a route that was checked. The prefix comes from the tree, since libvirtxml can't tell 0 from absent.
+func routeOf(n *node, def *libvirtxml.NetworkRoute) ir.Route {
+	metric, _ := strconv.ParseUint(def.Metric, 10, 32)
+	dest := netip.MustParseAddr(def.Address)
 	bits, _ := (&checker{}).bits(n, dest, true)
-	return ir.Route{Dest: netip.PrefixFrom(dest, bits), Gateway: gateway, Metric: uint32(metric)}
+	return ir.Route{
+		Dest:    netip.PrefixFrom(dest, bits),
+		Gateway: netip.MustParseAddr(def.Gateway),
+		Metric:  uint32(metric),
+	}
 }
 
 func dns(def *libvirtxml.NetworkDNS) ir.DNS {
@@ -196,9 +202,10 @@ func options(def *libvirtxml.NetworkDnsmasqOptions) []string {
 }
 
 func (n *Network) port() ir.PortOptions {
-	o := portOptions(n.Def.VLAN, n.Def.VirtualPort)
-	o.Isolated = n.root.kid("port").yes("isolated")
-	o.TrustRxFilters = n.root.yes("trustGuestRxFilters")
+	def := &n.Def
+	o := portOptions(def.VLAN, def.VirtualPort)
+	o.Isolated = def.PortOptions != nil && def.PortOptions.Isolated == "yes"
+	o.TrustRxFilters = def.TrustGuestRxFilters == "yes"
 	return o
 }
 
@@ -215,13 +222,6 @@ func portOptions(vlan *libvirtxml.NetworkVLAN, vp *libvirtxml.NetworkVirtualPort
 		o.VirtualPort = virtualPort(vp.Params)
 	}
 	return o
-}
-
-func number0(n *uint) uint {
-	if n == nil {
-		return 0
-	}
-	return *n
 }
 
 func virtualPort(p *libvirtxml.NetworkVirtualPortParams) *ir.VirtualPort {

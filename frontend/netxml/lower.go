@@ -76,8 +76,8 @@ func newLowering(p *ir.Program, n *Network) *lowering {
 	} else if name := n.root.kid("name"); name != nil {
 		l.self.Element, l.self.Span = "network/name", n.src.span(name.textAt)
 	}
-	if devices := n.devices(); len(devices) > 0 {
-		l.inDev, l.outDev = ir.IIfName{Name: devices[0]}, ir.OIfName{Name: devices[0]}
+	if dev := n.device(); dev != "" {
+		l.inDev, l.outDev = ir.IIfName{Name: dev}, ir.OIfName{Name: dev}
 	}
 	for _, s := range n.subnets {
 		dhcp, tftp := s.node.kid("dhcp"), s.node.kid("tftp")
@@ -96,6 +96,18 @@ func newLowering(p *ir.Program, n *Network) *lowering {
 		}
 	}
 	return l
+}
+
+// device returns the interface that is the only way out, empty if there is none.
+func (n *Network) device() string {
+	forward := n.Def.Forward
+	if forward == nil {
+		return ""
+	}
+	if len(forward.Interfaces) > 0 {
+		return forward.Interfaces[0].Dev
+	}
+	return forward.Dev
 }
 
 func (n *Network) origin(element string, at extent) ir.Origin {

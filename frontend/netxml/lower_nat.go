@@ -1,6 +1,10 @@
 package netxml
 
-import "github.com/vnetc/vnetc/ir"
+import (
+	"net/netip"
+
+	"github.com/vnetc/vnetc/ir"
+)
 
 // translate adds the rules of a subnet behind source NAT. The matches stand in the order in which libvirt writes them.
 func (l *lowering) translate(s subnet, family ir.Family) {
@@ -44,24 +48,24 @@ func sourceNAT(addrs ir.AddrRange, ports ir.PortRange) ir.Verdict {
 
 // ports returns the guests' source ports and who asked for them.
 func (l *lowering) ports(o ir.Origin) (ir.PortRange, ir.Origin) {
-	asked := l.net.root.kid("forward").kid("nat").kid("port")
-	if asked == nil {
+	nat := l.net.Def.Forward.NAT
+	if nat == nil || len(nat.Ports) == 0 {
 		return guestPorts, o
 	}
-	from, _ := asked.number("start")
-	to, _ := asked.number("end")
-	return ir.PortRange{From: uint16(from), To: uint16(to)}, l.net.origin("network/forward/nat/port", asked.tag)
+	asked := l.net.root.kid("forward").kid("nat").kid("port")
+	return ir.PortRange{From: uint16(nat.Ports[0].Start), To: uint16(nat.Ports[0].End)},
+		l.net.origin("network/forward/nat/port", asked.tag)
 }
 
 // addrs returns the addresses that IPv4 guests share, zero for the one of the interface they leave by.
 func (l *lowering) addrs(family ir.Family, o ir.Origin) (ir.AddrRange, ir.Origin) {
-	asked := l.net.root.kid("forward").kid("nat").kid("address")
-	if asked == nil || family != ir.IPv4 {
+	nat := l.net.Def.Forward.NAT
+	if nat == nil || len(nat.Addresses) == 0 || family != ir.IPv4 {
 		return ir.AddrRange{}, o
 	}
-	from, _ := asked.addr("start")
-	to, _ := asked.addr("end")
-	return ir.AddrRange{From: from, To: to}, l.net.origin("network/forward/nat/address", asked.tag)
+	asked := l.net.root.kid("forward").kid("nat").kid("address")
+	return ir.AddrRange{From: netip.MustParseAddr(nat.Addresses[0].Start), To: netip.MustParseAddr(nat.Addresses[0].End)},
+		l.net.origin("network/forward/nat/address", asked.tag)
 }
 
 // checksum: guests whose network card leaves checksums to the host get DHCP answers without one, which some clients drop.

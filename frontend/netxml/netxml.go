@@ -28,7 +28,7 @@ type Options struct {
 
 // Network is one network as its document describes it, with libvirt's defaults filled in.
 type Network struct {
-	Def        libvirtxml.Network // the document as libvirtxml decodes it; the zero value if nothing is read from there, or it has errors
+	Def        libvirtxml.Network // the document as decoded; the zero value if it has errors
 	Mode       ir.Mode
 	Bridge     string // name of the bridge; empty in modes that have none
 	Strict     bool   // Strict is Options.StrictIsolation; it may be set for each network before Lower.

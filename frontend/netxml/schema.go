@@ -12,11 +12,6 @@ type element struct {
 	space string // namespace, empty for libvirt's own elements
 	many  bool   // many is true if the element may be given more than once.
 	free  bool   // free is true if the content is nobody's business, as in <metadata>.
-
-	// decoded is true if the element, below <network>, is read as libvirtxml decodes it. What nearly every network has is
-	// read from the tree, which is at hand, instead of decoding all of them a second time.
-	decoded bool
-
 	attrs []attr
 	kids  []*element
 	text  check // of the character data; nil if there must be none

@@ -3,7 +3,9 @@ package netxml
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -21,12 +23,10 @@ const (
 )
 
 // tokens builds the tree of one document from a single pass over its tokens. It checks what makes a document well formed
-// and safe to read; of networks it knows nothing. Plain markup, which is nearly all there is, it reads by itself (plain.go);
-// encoding/xml reads the rest, and finds all that is wrong.
+// and safe to read; of networks it knows nothing.
 type tokens struct {
 	*report
-	string   string // the text again, for names and values to be pieces of
-	at       int32  // how far it is read
+	dec      *xml.Decoder
 	root     *node
 	top      *node // the innermost open element
 	depth    int
@@ -35,9 +35,6 @@ type tokens struct {
 	scanned  []tagAttr
 	text     []byte // character data since the last start or end tag
 	textAt   extent
-
-	nodes []node      // room for nodes
-	room  []attribute // room for attributes
 }
 
 // scope is one namespace declaration and the depth of the element that made it.
@@ -60,7 +57,7 @@ func readTree(r *report) *node {
 			"XML without another encoding is UTF-8, and names must be the same for every reader", "save the file as UTF-8")
 		return nil
 	}
-	t := &tokens{report: r, string: string(text)}
+	t := &tokens{report: r, dec: xml.NewDecoder(bytes.NewReader(text))}
 	if !t.read() {
 		return nil
 	}
@@ -89,54 +86,79 @@ func firstInvalid(text []byte) (at int32, ok bool) {
 
 // read walks all tokens; ok is false if a fault ended it.
 func (t *tokens) read() (ok bool) {
-	for int(t.at) < len(t.string) {
-		taken, ok := t.plain()
-		if !taken {
-			ok = t.foreign()
+	for {
+		from := int32(t.dec.InputOffset())
+		token, err := t.dec.RawToken()
+		at := extent{from, int32(t.dec.InputOffset())}
+		if errors.Is(err, io.EOF) {
+			return t.end()
+		}
+		if err != nil {
+			t.syntax(err, at)
+			return false
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			ok = t.open(token, at)
+		case xml.EndElement:
+			ok = t.close(token, at)
+		case xml.CharData:
+			ok = t.chars(token, at)
+		case xml.Comment:
+			ok = true
+		case xml.ProcInst:
+			ok = t.instruction(token, at)
+		case xml.Directive:
+			ok = t.directive(at)
+		default:
+			panic(fmt.Sprintf("netxml: unknown token %T", token))
 		}
 		if !ok {
 			return false
 		}
 	}
-	return t.end()
 }
 
-// foreign has encoding/xml read one token; ok is false if there is a fault in it.
-func (t *tokens) foreign() (ok bool) {
-	dec := xml.NewDecoder(bytes.NewReader(t.src.text[t.at:]))
-	token, err := dec.RawToken()
-	at := extent{t.at, t.at + int32(dec.InputOffset())}
-	t.at = at.end
-	if err != nil {
-		t.syntax(err, at)
+func (t *tokens) open(e xml.StartElement, at extent) bool {
+	t.depth++
+	t.elements++
+	name, scanned := scanTag(t.src.text[at.start:at.end], at.start, t.scanned[:0])
+	t.scanned = scanned
+	switch {
+	case t.root != nil && t.top == nil:
+		t.fault("xml-trailing", name, fmt.Sprintf("<%s> follows after the end of the network", short(e.Name.Local)),
+			"a document has one root, and libvirt reads the first only", "put each network in a file of its own")
+		return false
+	case t.depth > maxDepth:
+		t.fault("xml-limit", name, fmt.Sprintf("<%s> stands %d elements deep", short(e.Name.Local), t.depth),
+			fmt.Sprintf("no more than %d nested elements are read", maxDepth), "remove the nesting")
+		return false
+	case t.elements > maxElements || len(e.Attr) > maxAttrs:
+		t.fault("xml-limit", name, fmt.Sprintf("<%s> is one too many, or has too many attributes", short(e.Name.Local)),
+			fmt.Sprintf("no more than %d elements, with %d attributes each, are read", maxElements, maxAttrs),
+			"split the network")
 		return false
 	}
-	switch token := token.(type) {
-	case xml.StartElement:
-		return t.start(token, at) && (t.string[at.end-2] != '/' || t.close(token.Name.Local, extent{at.end, at.end}))
-	case xml.EndElement:
-		return t.close(token.Name.Local, at)
-	case xml.CharData:
-		return t.chars(token, at)
-	case xml.Comment:
-		return true
-	case xml.ProcInst:
-		return t.instruction(token, at)
-	case xml.Directive:
-		return t.directive(at)
+	n := &node{parent: t.top, name: e.Name.Local, tag: name, inner: extent{at.end, at.end}}
+	t.attributes(n, e.Attr)
+	n.space = t.namespace(e.Name.Space)
+	if t.top == nil {
+		t.root = n
+	} else {
+		t.endText(false)
+		t.top.kids = append(t.top.kids, n)
 	}
-	panic(fmt.Sprintf("netxml: unknown token %T", token))
+	t.top = n
+	return true
 }
 
-// start opens an element whose tag encoding/xml has read.
-func (t *tokens) start(e xml.StartElement, at extent) bool {
-	tag := scanTag(t.src.text[:at.end], at.start, t.scanned[:0])
-	t.scanned = tag.attrs
-	n := t.open(e.Name.Local, len(e.Attr), tag.name, at)
-	if n == nil {
-		return false
+// attributes copies the token's attributes with their places, and remembers namespace declarations.
+func (t *tokens) attributes(n *node, attrs []xml.Attr) {
+	if len(attrs) == 0 {
+		return
 	}
-	for i, a := range e.Attr {
+	n.attrs = make([]attribute, 0, len(attrs))
+	for i, a := range attrs {
 		full := a.Name.Local
 		if a.Name.Space != "" {
 			full = a.Name.Space + ":" + full
@@ -145,68 +167,16 @@ func (t *tokens) start(e xml.StartElement, at extent) bool {
 			t.scopes = append(t.scopes, scope{a.Name.Local, a.Value, t.depth})
 		}
 		place := tagAttr{n.tag, n.tag}
-		if i < len(tag.attrs) {
-			place = tag.attrs[i]
+		if i < len(t.scanned) {
+			place = t.scanned[i]
 		}
-		t.attribute(n, full, a.Value, place)
+		if first := n.attr(full); first != nil {
+			t.fault("attribute-twice", place.name, fmt.Sprintf("%s stands twice in <%s>", short(full), short(n.name)),
+				"an element has each attribute at most once", "remove one of the two", t.related(first.nameAt, "the first"))
+			continue
+		}
+		n.attrs = append(n.attrs, attribute{name: full, value: a.Value, nameAt: place.name, valueAt: place.value})
 	}
-	n.space = t.namespace(e.Name.Space)
-	return true
-}
-
-// open adds an element; at is where its start tag stands, and nameAt its name. It is nil after a fault.
-func (t *tokens) open(name string, attrs int, nameAt, at extent) *node {
-	t.depth++
-	t.elements++
-	switch {
-	case t.root != nil && t.top == nil:
-		t.fault("xml-trailing", nameAt, fmt.Sprintf("<%s> follows after the end of the network", short(name)),
-			"a document has one root, and libvirt reads the first only", "put each network in a file of its own")
-		return nil
-	case t.depth > maxDepth:
-		t.fault("xml-limit", nameAt, fmt.Sprintf("<%s> stands %d elements deep", short(name), t.depth),
-			fmt.Sprintf("no more than %d nested elements are read", maxDepth), "remove the nesting")
-		return nil
-	case t.elements > maxElements || attrs > maxAttrs:
-		t.fault("xml-limit", nameAt, fmt.Sprintf("<%s> is one too many, or has too many attributes", short(name)),
-			fmt.Sprintf("no more than %d elements, with %d attributes each, are read", maxElements, maxAttrs),
-			"split the network")
-		return nil
-	}
-	n := t.newNode(attrs)
-	n.parent, n.name, n.tag, n.inner = t.top, name, nameAt, extent{at.end, at.end}
-	if t.top == nil {
-		t.root = n
-	} else {
-		t.endText(false)
-		t.top.kids = append(t.top.kids, n)
-	}
-	t.top = n
-	return n
-}
-
-// newNode returns an empty node with room for attributes. Nodes and attributes are cut from larger pieces, of which most
-// documents need one.
-func (t *tokens) newNode(attrs int) *node {
-	if len(t.nodes) == cap(t.nodes) {
-		t.nodes = make([]node, 0, 12)
-	}
-	if cap(t.room)-len(t.room) < attrs {
-		t.room = make([]attribute, 0, max(attrs, 12))
-	}
-	t.nodes = append(t.nodes, node{attrs: t.room[len(t.room) : len(t.room) : len(t.room)+attrs]})
-	t.room = t.room[:len(t.room)+attrs]
-	return &t.nodes[len(t.nodes)-1]
-}
-
-// attribute adds an attribute to n, unless it has one of that name.
-func (t *tokens) attribute(n *node, name, value string, at tagAttr) {
-	if first := n.attr(name); first != nil {
-		t.fault("attribute-twice", at.name, fmt.Sprintf("%s stands twice in <%s>", short(name), short(n.name)),
-			"an element has each attribute at most once", "remove one of the two", t.related(first.nameAt, "the first"))
-		return
-	}
-	n.attrs = append(n.attrs, attribute{name: name, value: value, nameAt: at.name, valueAt: at.value})
 }
 
 // namespace resolves a prefix. An undeclared one yields "?" and the prefix, which no schema knows.
@@ -222,14 +192,13 @@ func (t *tokens) namespace(prefix string) string {
 	return "?" + prefix
 }
 
-// close ends the innermost open element, whose end tag stands at at.
-func (t *tokens) close(name string, at extent) bool {
+func (t *tokens) close(e xml.EndElement, at extent) bool {
 	n := t.top
-	if n == nil || n.name != name {
-		what := fmt.Sprintf("</%s> closes nothing", short(name))
+	if n == nil || n.name != e.Name.Local {
+		what := fmt.Sprintf("</%s> closes nothing", short(e.Name.Local))
 		var related = t.related(at, "here")
 		if n != nil {
-			what = fmt.Sprintf("</%s> stands where <%s> must be closed", short(name), short(n.name))
+			what = fmt.Sprintf("</%s> stands where <%s> must be closed", short(e.Name.Local), short(n.name))
 			related = t.related(n.tag, "opened here")
 		}
 		t.fault("xml-syntax", at, what, "elements are closed in the reverse order of opening", "correct the end tag",
@@ -246,8 +215,7 @@ func (t *tokens) close(name string, at extent) bool {
 	return true
 }
 
-// chars adds character data.
-func (t *tokens) chars(text []byte, at extent) bool {
+func (t *tokens) chars(text xml.CharData, at extent) bool {
 	if t.top != nil {
 		if len(t.text) == 0 {
 			t.textAt = at
