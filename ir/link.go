@@ -176,7 +176,8 @@ type VLAN struct {
 	Native string // empty, tagged or untagged
 }
 
-// VirtualPort is what a switch of another kind (802.1Qbg, 802.1Qbh, openvswitch, midonet) is told of a port.
+// VirtualPort is what a switch of another kind (802.1Qbg, 802.1Qbh, openvswitch, midonet) is told of a port. Type is empty in
+// a port group that leaves it to guests, of a network that has none.
 type VirtualPort struct {
 	Type                          string
 	ManagerID, TypeID, TypeIDVers uint32

@@ -153,34 +153,49 @@ var virtualPorts = map[string]struct {
 	"midonet":     {inBridge, []string{"interfaceid"}},
 }
 
-// virtualport: it fits the mode, and has the parameters of its type.
+// virtualport: it fits the mode, and has the parameters of its type. A port group's is of the network's type if it has none
+// of its own.
 func (c *checker) virtualport(n *node, group bool) {
-	kind, ok := n.value("type")
-	if !ok {
+	if n == nil {
 		return
 	}
-	port := virtualPorts[kind]
-	if c.kind != 0 && c.kind&port.modes == 0 {
+	kind, ok := n.value("type")
+	network, _ := c.net.root.kid("virtualport").value("type")
+	switch port := virtualPorts[kind]; {
+	case n.has("type") && !ok:
+		return
+	case !ok && c.managed():
+		c.fault("virtualport-mode", n.tag, fmt.Sprintf("a virtual port stands in a network of %s", c.kind),
+			"it is what a switch beside the host's own bridges is told of a port", "remove it, or choose another forward mode")
+		return
+	case !ok:
+		kind = network
+	case ok && c.kind != 0 && c.kind&port.modes == 0:
 		c.fault("virtualport-mode", n.at("type"),
 			fmt.Sprintf("a virtual port of type %s stands in a network of %s", kind, c.kind),
 			fmt.Sprintf("that type is for %s only", port.modes),
 			"remove it, or choose another forward mode")
 		return
-	}
-	if group && kind == "openvswitch" && c.kind == inBridge && c.net.root.kid("virtualport").valueOr("type") != kind {
+	case group && kind == "openvswitch" && c.kind == inBridge && network != kind:
 		c.fault("virtualport-mode", n.at("type"), "a port group is of Open vSwitch and the network is not",
 			"all ports of a bridge are on the same switch",
 			"write <virtualport type='openvswitch'/> into <network> too")
 	}
-	p := n.kid("parameters")
-	if p == nil {
+	if kind != "" {
+		c.portParameters(n.kid("parameters"), kind)
+	}
+}
+
+func (c *checker) portParameters(n *node, kind string) {
+	if n == nil {
 		return
 	}
-	for i := range p.attrs {
-		if a := &p.attrs[i]; !a.bad && !isNamespace(a.name) && !slices.Contains(port.parameters, a.name) {
+	known := virtualPorts[kind].parameters
+	for i := range n.attrs {
+		if a := &n.attrs[i]; !a.bad && !isNamespace(a.name) && !slices.Contains(known, a.name) {
 			c.fault("virtualport-parameter", a.nameAt, fmt.Sprintf("%s is no parameter of type %s", a.name, kind),
 				"each kind of switch has parameters of its own",
-				fmt.Sprintf("remove it; %s has %s", kind, words(port.parameters, "and")))
+				fmt.Sprintf("remove it; %s has %s", kind, words(known, "and")))
 		}
 	}
 }

@@ -20,6 +20,7 @@ func TestCheck(t *testing.T) {
 		ip    = "<ip address='10.0.0.1' prefix='24'/>"
 		nat   = "<forward mode='nat'/>"
 		br    = "<forward mode='bridge'/><bridge name='br0'/>"
+		ovs   = br + "<virtualport type='openvswitch'/>"
 		eight = "<forward mode='private' dev='eth0'/>"
 	)
 	dhcp := func(s string) string { return "<ip address='10.0.0.1' prefix='24'><dhcp>" + s + "</dhcp></ip>" }
@@ -98,6 +99,7 @@ func TestCheck(t *testing.T) {
 		{"P16 trunk no", br + "<vlan trunk='No'><tag id='1'/><tag id='2'/></vlan>", "vlan-trunk"},
 		{"P16 trunk no and native", br + "<vlan trunk='no'><tag id='1' nativeMode='tagged'/></vlan>", "vlan-trunk"},
 		{"P16 virtualport without type", br + "<virtualport/>", "attribute-missing"},
+		{"P16 port group before a virtualport without type", br + "<portgroup name='a'><virtualport/></portgroup><virtualport/>", "attribute-missing"},
 		{"P16 bandwidth text", "<bandwidth><inbound average='fast'/></bandwidth>", "value-number"},
 		{"P17", "<mac address='ff:ff:ff:ff:ff:ff'/>", "mac-multicast"},
 		{"V1 mac", br + "<mac address='52:54:00:00:00:01'/>", "mode-element"},
@@ -118,6 +120,10 @@ func TestCheck(t *testing.T) {
 		{"V5 private", eight + "<vlan><tag id='1'/></vlan>", "vlan-mode"},
 		{"V6", br + "<portgroup name='a'/><portgroup name='a'/>", "portgroup-twice"},
 		{"V7", nat + ip + "<portgroup name='a'><virtualport type='802.1Qbh'/></portgroup>", "virtualport-mode"},
+		{"V7 type of the network", ovs + "<portgroup name='a'><virtualport><parameters profileid='b'/></virtualport></portgroup>", ""},
+		{"V7 type of nobody", eight + "<portgroup name='a'><virtualport><parameters profileid='b'/></virtualport></portgroup>", ""},
+		{"V7 type of the network, another parameter", ovs + "<portgroup name='a'><virtualport><parameters managerid='1'/></virtualport></portgroup>", "virtualport-parameter"},
+		{"V7 no type, no mode", nat + ip + "<portgroup name='a'><virtualport/></portgroup>", "virtualport-mode"},
 		{"V8", "<bandwidth classID='3'><inbound average='1'/></bandwidth>", "bandwidth-floor"},
 		{"V8 floor", "<bandwidth><inbound floor='1'/></bandwidth>", "bandwidth-floor"},
 		{"U octal", "<ip address='10.020.0.1' prefix='24'/>", "ip-leading-zero"},

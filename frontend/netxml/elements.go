@@ -43,12 +43,12 @@ var network = &element{
 			{name: "gateway", check: address, need: true},
 			{name: "metric", check: number(1, 1<<32-1)},
 		}},
-		virtualportElement,
+		virtualportElement(true),
 		{name: "portgroup", many: true, attrs: []attr{
 			{name: "name", check: portgroupName, need: true},
 			{name: "default", check: yesNo},
 			{name: "trustGuestRxFilters", check: yesNo},
-		}, kids: []*element{vlanElement, bandwidthElement, virtualportElement}},
+		}, kids: []*element{vlanElement, bandwidthElement, virtualportElement(false)}},
 		{name: "options", space: dnsmasqNamespace, works: inManaged, kids: []*element{
 			{name: "option", space: dnsmasqNamespace, many: true,
 				attrs: []attr{{name: "value", check: dnsmasqOption, need: true}}},
@@ -185,15 +185,18 @@ func rateElement(name string) *element {
 	}}
 }
 
-var virtualportElement = &element{
-	name:  "virtualport",
-	attrs: []attr{{name: "type", check: oneOf("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), need: true}},
-	kids: []*element{{name: "parameters", attrs: []attr{
-		{name: "managerid", hex: true, check: hexNumber(0, 255)},
-		{name: "typeid", hex: true, check: hexNumber(0, 1<<24-1)},
-		{name: "typeidversion", hex: true, check: hexNumber(0, 255)},
-		{name: "instanceid", check: uuid},
-		{name: "interfaceid", check: uuid},
-		{name: "profileid", check: profileID},
-	}}},
+// virtualportElement: a port group may leave the type to the network, or to the guest's interface.
+func virtualportElement(typed bool) *element {
+	return &element{
+		name: "virtualport",
+		attrs: []attr{{name: "type", check: oneOf("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), need: typed}},
+		kids: []*element{{name: "parameters", attrs: []attr{
+			{name: "managerid", hex: true, check: hexNumber(0, 255)},
+			{name: "typeid", hex: true, check: hexNumber(0, 1<<24-1)},
+			{name: "typeidversion", hex: true, check: hexNumber(0, 255)},
+			{name: "instanceid", check: uuid},
+			{name: "interfaceid", check: uuid},
+			{name: "profileid", check: profileID},
+		}}},
+	}
 }

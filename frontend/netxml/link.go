@@ -239,6 +239,13 @@ func virtualPort(p *libvirtxml.NetworkVirtualPortParams) *ir.VirtualPort {
 			ProfileID: p.OpenVSwitch.ProfileID}
 	case p.MidoNet != nil:
 		return &ir.VirtualPort{Type: "midonet", InterfaceID: p.MidoNet.InterfaceID}
+	case p.Any != nil:
+		a := p.Any
+		return &ir.VirtualPort{
+			ManagerID: uint32(number0(a.ManagerID)), TypeID: uint32(number0(a.TypeID)),
+			TypeIDVers: uint32(number0(a.TypeIDVersion)), InstanceID: a.InstanceID, ProfileID: a.ProfileID,
+			InterfaceID: a.InterfaceID,
+		}
 	}
 	return nil
 }
@@ -249,6 +256,9 @@ func (n *Network) groups() []ir.PortGroup {
 	for i, def := range n.Def.PortGroups {
 		g := ir.PortGroup{Name: def.Name, Default: def.Default == "yes", Port: portOptions(def.VLAN, def.VirtualPort)}
 		g.Port.TrustRxFilters = def.TrustGuestRxFilters == "yes"
+		if own, all := g.Port.VirtualPort, n.port().VirtualPort; own != nil && own.Type == "" && all != nil {
+			own.Type = all.Type
+		}
 		g.Inbound, g.Outbound = rates(nodes[i].kid("bandwidth"))
 		groups = append(groups, g)
 	}

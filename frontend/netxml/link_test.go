@@ -108,6 +108,10 @@ func TestDefaults(t *testing.T) {
 			func(l *ir.Link) any { return l.Uplink }, ir.Uplink{PCI: []string{"0001:0a:10.1"}, Managed: true, Driver: "vfio"}},
 		{"virtual port", "<forward mode='vepa' dev='eth0'/><virtualport type='802.1Qbg'><parameters managerid='0x11' typeid='1193047' typeidversion='2'/></virtualport>",
 			func(l *ir.Link) any { return *l.Port.VirtualPort }, ir.VirtualPort{Type: "802.1Qbg", ManagerID: 17, TypeID: 1193047, TypeIDVers: 2}},
+		{"virtual port of the network's type", "<forward mode='bridge'/><bridge name='br0'/><portgroup name='a'><virtualport><parameters profileid='b'/></virtualport></portgroup><virtualport type='openvswitch'/>",
+			func(l *ir.Link) any { return *l.Groups[0].Port.VirtualPort }, ir.VirtualPort{Type: "openvswitch", ProfileID: "b"}},
+		{"virtual port without type", "<forward mode='vepa' dev='eth0'/><portgroup name='a'><virtualport><parameters managerid='0x11' instanceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'/></virtualport></portgroup>",
+			func(l *ir.Link) any { return *l.Groups[0].Port.VirtualPort }, ir.VirtualPort{ManagerID: 17, InstanceID: "09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := lowerText(t, "<network><name>lab</name>"+tt.body+"</network>")
