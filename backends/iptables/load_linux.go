@@ -35,7 +35,7 @@ func (l Loader) Dump(names backends.Names) ([]backends.Document, error) {
 		return nil, err
 	}
 	if l.Variant != "" {
-		tools = withTables(tools, l.Variant)
+		tools = holding(tools, l.Variant, prefixOf(names))
 	}
 	states, err := read(tools, prefixOf(names))
 	if err != nil {
@@ -97,6 +97,10 @@ func (l Loader) Restore(names backends.Names, images []backends.Document) error 
 	tools, err := l.tools(ir.Both, needed)
 	if err != nil {
 		return err
+	}
+	if l.Variant != "" {
+		there := holding(tools, l.Variant, prefixOf(names))
+		tools = slices.DeleteFunc(tools, func(t tool) bool { return then[t.family] == nil && !slices.Contains(there, t) })
 	}
 	_, err = attempt(tools, prefixOf(names), func(t tool, s *state, _ *backends.Report) (*state, error) {
 		if then[t.family] == nil {

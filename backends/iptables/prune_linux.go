@@ -20,6 +20,9 @@ func (l Loader) Prune(names backends.Names, dry bool, choose backends.Choose) (b
 	if err != nil {
 		return backends.Pruned{}, err
 	}
+	if l.Variant != "" {
+		tools = holding(tools, l.Variant, prefixOf(names))
+	}
 	for try := 1; ; try++ {
 		done, moved, err := pruneOnce(tools, names, dry, choose)
 		if err == nil || !moved || try == tries {

@@ -5,21 +5,23 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 
 	"github.com/vnetc/vnetc/ir"
 )
 
-// withTables returns those of the tools in whose world there is a table at all. Asking the kernel for names takes a fraction of
-// the time that a process takes to list nothing; a kernel that doesn't answer is asked by the tool.
-func withTables(tools []tool, v Variant) []tool {
-	has := hasLegacy
-	if v == NFTables {
-		has = hasNFTables
-	}
+// holding returns those of the tools in whose world there may be chains with names that begin with prefix. Asking the kernel
+// for names takes a fraction of the time that a process takes to list nothing; and iptables-nft-save refuses to list tables
+// with rules made by nft, which are nobody's business where no chain of ours is. A kernel that doesn't answer is asked by the
+// tool.
+func holding(tools []tool, v Variant, prefix string) []tool {
 	return slices.DeleteFunc(slices.Clone(tools), func(t tool) bool {
-		found, err := has(t.family)
+		found, err := hasLegacy(t.family)
+		if v == NFTables {
+			found, err = hasNFTables(t.family, prefix)
+		}
 		return err == nil && !found
 	})
 }
@@ -37,12 +39,14 @@ func hasLegacy(f ir.Family) (bool, error) {
 	return len(text) > 0, err
 }
 
-// hasNFTables is true if nf_tables has a table with a name that iptables-nft uses.
-func hasNFTables(f ir.Family) (bool, error) {
+// hasNFTables is true if nf_tables has a chain whose name begins with prefix in a table that iptables-nft uses.
+func hasNFTables(f ir.Family, prefix string) (bool, error) {
 	family := nftables.TableFamilyIPv4
 	if f == ir.IPv6 {
 		family = nftables.TableFamilyIPv6
 	}
-	tables, err := (&nftables.Conn{}).ListTablesOfFamily(family)
-	return slices.ContainsFunc(tables, func(t *nftables.Table) bool { return slices.Contains(tableNames[:], t.Name) }), err
+	chains, err := (&nftables.Conn{}).ListChainsOfTableFamily(family)
+	return slices.ContainsFunc(chains, func(c *nftables.Chain) bool {
+		return strings.HasPrefix(c.Name, prefix) && slices.Contains(tableNames[:], c.Table.Name)
+	}), err
 }

@@ -36,6 +36,26 @@ func TestKernelForeignDrop(t *testing.T) {
 	}
 }
 
+// TestKernelForeignIncompatible: that others have made rules with nft in the tables of iptables, which iptables-save then refuses to
+// list, is no matter for networks in nftables.
+func TestKernelForeignIncompatible(t *testing.T) {
+	h := newHost(t)
+	h.ns.Feed([]byte(`table ip filter {
+		chain FORWARD { type filter hook forward priority 0; meter m { ip saddr limit rate 1/second } accept; }
+	}`), "nft", "-f", "-")
+	h.wants(h.ns.Exec("iptables-nft-save"), "incompatible") // iptables 1.8
+	foreign := h.ns.Exec("nft", "-a", "list", "ruleset")
+	for _, args := range [][]string{
+		{"apply", "--backend", "nftables", networks + "default.xml"}, {"apply", "--take-over", networks + "default.xml"},
+		{"apply", "--confirm", "1h", networks + "isolated.xml"}, {"confirm", "--undo"}, {"audit"}, {"status"}, {"remove", "--all"},
+	} {
+		h.vnetc(0, args...)
+	}
+	if got := h.ns.Exec("nft", "-a", "list", "ruleset"); got != foreign {
+		t.Errorf("rules of others were\n%s\nand are\n%s", foreign, got)
+	}
+}
+
 // TestKernelCapability: a process without CAP_NET_ADMIN is told that it lacks it, by each verb and back end, and has changed
 // nothing.
 func TestKernelCapability(t *testing.T) {
