@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/netsetup/bus"
@@ -224,13 +222,4 @@ func (h *Host) PlanDown(name, bridge string) (Plan, error) {
 }
 
 // Marked returns the names of networks whose bridges stand on the host, by the marks on them.
-func (h *Host) Marked() []string {
-	var names []string
-	for _, d := range h.Facts.Devices {
-		if name, ok := strings.CutPrefix(d.Alias, link.Mark("")); ok && d.Kind == "bridge" {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
+func (h *Host) Marked() []string { return h.Facts.Marked() }

@@ -110,6 +110,9 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := staysCovered(known, w); err != nil {
 		return err
 	}
+	if err := readUnnoted(dir, known, namesOf(w.notes)); err != nil {
+		return err
+	}
 	if err := sayLost(s, known, w, target); err != nil {
 		return err
 	}

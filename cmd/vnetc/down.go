@@ -77,7 +77,7 @@ func down(s streams, f *downFlags, names []string) error {
 			return usagef("no network %q is up; vnetc status shows those that are", name)
 		}
 	}
-	if err := u.unnoted(names); err != nil {
+	if err := unnoted(u.host.Marked(), u.dir, u.known, names); err != nil {
 		return err
 	}
 	u.wanted = want(&diag.Sources{}, rest, netxml.Options{}, false)

@@ -12,6 +12,7 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/link"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
@@ -66,20 +67,23 @@ func (u *hostRun) close() {
 	u.dir.Close()
 }
 
-// all returns the names of the wanted networks.
-func (u *hostRun) all() []string {
+// namesOf returns the networks' names.
+func namesOf(networks []state.Network) []string {
 	var names []string
-	for _, n := range u.wanted.notes {
+	for _, n := range networks {
 		names = append(names, n.Name)
 	}
 	return names
 }
 
+// all returns the names of the wanted networks.
+func (u *hostRun) all() []string { return namesOf(u.wanted.notes) }
+
 // unnoted returns an error if bridges of networks stand that no note tells of, save those named: whoever loads the rules of the
 // others would take theirs away, and leave them open.
-func (u *hostRun) unnoted(named []string) error {
-	lost := slices.DeleteFunc(u.host.Marked(), func(name string) bool {
-		return slices.Contains(named, name) || slices.ContainsFunc(u.known, func(n state.Network) bool { return n.Name == name })
+func unnoted(marked []string, dir *state.Dir, known []state.Network, named []string) error {
+	lost := slices.DeleteFunc(marked, func(name string) bool {
+		return slices.Contains(named, name) || slices.ContainsFunc(known, func(n state.Network) bool { return n.Name == name })
 	})
 	if len(lost) == 0 {
 		return nil
@@ -90,7 +94,16 @@ func (u *hostRun) unnoted(named []string) error {
 	names := strings.Join(lost, " ")
 	return hostf(`the bridges of networks stand that no note in %s tells of: %s
   why: the rules of these networks would go with this change, and their bridges would be open
-  fix: name them as well: their XML for vnetc up, or vnetc down %s; if their notes are in another folder, --state-dir`, u.dir.Path(), names, names)
+  fix: name them as well: their XML for vnetc up, or vnetc down %s; if their notes are in another folder, --state-dir`, dir.Path(), names, names)
+}
+
+// readUnnoted is unnoted for a verb that looks at nothing else of the host than rules.
+func readUnnoted(dir *state.Dir, known []state.Network, named []string) error {
+	marked, err := link.ReadMarked()
+	if err != nil {
+		return hostf("%v", err)
+	}
+	return unnoted(marked, dir, known, named)
 }
 
 // noteOf returns the note about the wanted network called name.

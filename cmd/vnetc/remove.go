@@ -55,6 +55,9 @@ func remove(s streams, f *hostFlags, names []string) error {
 			return usagef("network %s is up, and a bridge without its rules is open; take it down with: vnetc down %s", n.Name, n.Name)
 		}
 	}
+	if err := readUnnoted(dir, known, nil); err != nil {
+		return err
+	}
 	target, others, err := f.target()
 	if err != nil {
 		return err

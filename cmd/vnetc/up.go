@@ -104,7 +104,7 @@ func planUp(s streams, f *upFlags, paths []string) (*hostRun, []*result, error) 
 		u.close()
 		return nil, nil, err
 	}
-	if err := u.unnoted(u.all()); err != nil {
+	if err := unnoted(u.host.Marked(), u.dir, u.known, u.all()); err != nil {
 		u.close()
 		return nil, nil, err
 	}

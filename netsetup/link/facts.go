@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -104,6 +105,18 @@ func (f *Facts) BridgeOf(name string) (Device, bool) {
 		}
 	}
 	return Device{}, false
+}
+
+// Marked returns the names of networks whose bridges stand, by the marks on them, sorted.
+func (f *Facts) Marked() []string {
+	var names []string
+	for _, d := range f.Devices {
+		if name, ok := strings.CutPrefix(d.Alias, Mark("")); ok && d.Kind == "bridge" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Ours is true if d is a bridge made for the network called name, or one whose maker was killed before it could write the

@@ -17,14 +17,8 @@ func ReadFacts() (*Facts, error) {
 	f := &Facts{}
 	_, err := os.Stat("/proc/sys/net/ipv6")
 	f.IPv6 = err == nil
-	links, err := dump(unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), u32(unix.IFLA_EXT_MASK, skipStats))
-	if err != nil {
-		return nil, fmt.Errorf("list the network devices: %w", err)
-	}
-	for _, m := range links {
-		if d, ok := readDevice(m); ok {
-			f.Devices = append(f.Devices, d)
-		}
+	if f.Devices, err = readDevices(); err != nil {
+		return nil, err
 	}
 	if err := f.readAddresses(); err != nil {
 		return nil, fmt.Errorf("list the addresses: %w", err)
@@ -36,6 +30,27 @@ func ReadFacts() (*Facts, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// ReadMarked returns what [Facts.Marked] does, and reads nothing else of the host.
+func ReadMarked() ([]string, error) {
+	devices, err := readDevices()
+	return (&Facts{Devices: devices}).Marked(), err
+}
+
+// readDevices lists the network devices, without their addresses.
+func readDevices() ([]Device, error) {
+	links, err := dump(unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), u32(unix.IFLA_EXT_MASK, skipStats))
+	if err != nil {
+		return nil, fmt.Errorf("list the network devices: %w", err)
+	}
+	devices := make([]Device, 0, len(links))
+	for _, m := range links {
+		if d, ok := readDevice(m); ok {
+			devices = append(devices, d)
+		}
+	}
+	return devices, nil
 }
 
 // skipStats keeps counters out of a list of links: RTEXT_FILTER_SKIP_STATS of linux/rtnetlink.h.
