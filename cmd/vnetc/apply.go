@@ -113,7 +113,7 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := readUnnoted(dir, known, namesOf(w.notes)); err != nil {
 		return err
 	}
-	if err := sayLost(s, known, w, target); err != nil {
+	if err := f.sayLost(s, known, w, target); err != nil {
 		return err
 	}
 	taking, err := planTakeOver(s, &f.takeOver, target.Options.Names, w)

@@ -28,7 +28,8 @@ type hostFlags struct {
 	stateDir               string
 	wait                   time.Duration
 
-	noted state.Network // one of those in force, which are all in one place; zero if none is
+	unused bool          // unused is true if there are notes that can't be trusted
+	noted  state.Network // one of those in force, which are all in one place; zero if none is
 }
 
 func addHostFlags(cmd *cobra.Command) *hostFlags {
@@ -194,7 +195,7 @@ func (f *hostFlags) open(s streams) (*state.Dir, []state.Network, error) {
 		dir.Close()
 		return nil, nil, hostf("the last apply waits for its confirmation and is undone in %s: vnetc confirm keeps it, vnetc confirm --undo goes back now", seconds(left))
 	}
-	return notesIn(s, dir)
+	return f.notesIn(s, dir)
 }
 
 // look is open for a verb that changes nothing.
@@ -206,7 +207,7 @@ func (f *hostFlags) look(s streams) (*state.Dir, []state.Network, error) {
 	if p != nil {
 		fmt.Fprintf(s.err, "vnetc: the last apply is undone in %s unless vnetc confirm comes\n", seconds(left))
 	}
-	return notesIn(s, dir)
+	return f.notesIn(s, dir)
 }
 
 // settled takes the lock on the state folder, undoes what was not confirmed in time, and returns the change that still
@@ -228,13 +229,14 @@ func (f *hostFlags) settled(s streams) (*state.Dir, *state.Pending, time.Duratio
 }
 
 // notesIn returns dir with the notes about what is in force.
-func notesIn(s streams, dir *state.Dir) (*state.Dir, []state.Network, error) {
+func (f *hostFlags) notesIn(s streams, dir *state.Dir) (*state.Dir, []state.Network, error) {
 	known, unused, err := dir.Networks()
 	if err != nil {
 		dir.Close()
 		return nil, nil, hostf("%v", err)
 	}
 	sayUnused(s, unused)
+	f.unused = len(unused) > 0
 	return dir, known, nil
 }
 

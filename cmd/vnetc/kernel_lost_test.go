@@ -100,4 +100,9 @@ func TestKernelLostSaid(t *testing.T) {
 	if out := h.vnetc(0, "apply", networks+"default.xml"); strings.Contains(out, "rules of ours") {
 		t.Errorf("said again:\n%s", out)
 	}
+	h.vnetc(0, "apply", networks+"isolated.xml")
+	if err := os.WriteFile(h.state+"/networks/lab.json", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.wants(h.vnetc(0, "apply", networks+"default.xml"), `rules of ours about virbr-lab, and no note says of which networks; they go`)
 }

@@ -11,18 +11,25 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// sayLost says, where there is not a single note, which interfaces the kernel's rules of ours are about that no network of w
-// has: the state folder was lost, or another was named. Their networks can't be made anew from rules, which don't tell XML.
-// What stands in other back ends isn't read for that: apply says when it takes rules away there.
-func sayLost(s streams, known []state.Network, w wanted, target firewall.Target) error {
-	if len(known) > 0 {
+// sayLost says, where there is not a single note or one that can't be trusted, which interfaces the kernel's rules of ours are
+// about that no network of known or w has: the state folder was lost, a note was damaged, or another folder was named. Their
+// networks can't be made anew from rules, which don't tell XML. What stands in other back ends isn't read for that: apply says
+// when it takes rules away there.
+func (f *hostFlags) sayLost(s streams, known []state.Network, w wanted, target firewall.Target) error {
+	if len(known) > 0 && !f.unused {
 		return nil
+	}
+	before, err := again(known)
+	if err != nil {
+		return err
 	}
 	lost, err := lostInterfaces([]firewall.Target{target})
 	if err != nil {
 		return err
 	}
-	maps.DeleteFunc(lost, func(name string, _ bool) bool { return interfacesOf(w.program)[name] })
+	noted := interfacesOf(before.program)
+	maps.Copy(noted, interfacesOf(w.program))
+	maps.DeleteFunc(lost, func(name string, _ bool) bool { return noted[name] })
 	if names := slices.Sorted(maps.Keys(lost)); len(names) > 0 {
 		fmt.Fprintf(s.err, "vnetc: the kernel holds rules of ours about %s, and no note says of which networks; they go. To have them in force, apply their XML\n",
 			strings.Join(names, ", "))
