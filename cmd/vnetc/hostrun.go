@@ -25,6 +25,7 @@ type hostRun struct {
 	noted  []state.Network // the notes as they stand in dir
 	host   *netsetup.Host
 	wanted wanted // all networks, as they are to be
+	dryRun bool   // dryRun is true if nothing is to be done
 
 	target  firewall.Target
 	others  []firewall.Target

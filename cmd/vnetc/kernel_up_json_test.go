@@ -108,6 +108,10 @@ func TestKernelUpJSON(t *testing.T) {
 			t.Errorf("%d: %v says:\n%s", i, tt.args, text)
 		}
 	}
+	lab := networks + "isolated.xml"
+	if first, second := g.said(1, "up", lab, "--dry-run"), g.said(1, "up", lab, "--dry-run"); first != second {
+		t.Errorf("the same is planned in two ways:\n%s\n%s", first, second)
+	}
 	if first, second := g.said(0, "up", "default"), g.said(0, "up", "default"); first != second {
 		t.Errorf("the same is said in two ways:\n%s\n%s", first, second)
 	}

@@ -113,6 +113,7 @@ func planUp(s streams, f *upFlags, paths []string) (*hostRun, []*result, error) 
 		u.close()
 		return nil, nil, hostf("%v", err)
 	}
+	u.dryRun = f.dryRun
 	return u, u.plan(fresh), nil
 }
 
@@ -153,7 +154,8 @@ func (u *hostRun) plan(links []*ir.Link) []*result {
 	return results
 }
 
-// macOf returns the MAC of a network's bridge: of its XML, else as it was noted, else as the bridge has it, else a new one.
+// macOf returns the MAC of a network's bridge: of its XML, else as it was noted, else as the bridge has it, else a new one,
+// which a dry run leaves open.
 func (u *hostRun) macOf(l *ir.Link, n state.Network) net.HardwareAddr {
 	if l.MAC != nil {
 		return l.MAC
@@ -163,6 +165,9 @@ func (u *hostRun) macOf(l *ir.Link, n state.Network) net.HardwareAddr {
 	}
 	if d, ok := u.host.Facts.BridgeOf(l.Name); ok {
 		return d.MAC
+	}
+	if u.dryRun {
+		return nil
 	}
 	return link.RandomMAC()
 }
