@@ -92,11 +92,24 @@ func (c *checker) vlan(n *node) {
 		c.fault("vlan-trunk", trunk.valueAt, "trunk is no and a tag has a nativeMode",
 			"only a trunk tells a native VLAN from others", "remove trunk or nativeMode",
 			c.related(native.at("nativeMode"), "the native VLAN"))
-	case len(tags) > 1 && c.kind&(inHostdev|inPassthrough) != 0:
-		c.fault("vlan-single", tags[1].tag,
-			fmt.Sprintf("there are %d tags in a network of mode %s", len(tags), c.net.Mode),
-			"a function of a network card has one VLAN set by its host", "keep one tag")
+	case c.kind&(inHostdev|inPassthrough) != 0:
+		c.vlanSingle(n, tags, native)
 	}
+}
+
+// vlanSingle: a function of a network card has one VLAN, whose tag the guest doesn't see.
+func (c *checker) vlanSingle(n *node, tags []*node, native *node) {
+	at, what, fix := n.at("trunk"), "the port is a trunk", "remove trunk"
+	switch {
+	case len(tags) > 1:
+		at, what, fix = tags[1].tag, fmt.Sprintf("there are %d tags", len(tags)), "keep one tag"
+	case native != nil:
+		at, what, fix = native.at("nativeMode"), "a VLAN is native", "remove nativeMode"
+	case !strings.EqualFold(n.valueOr("trunk"), "yes"):
+		return
+	}
+	c.fault("vlan-single", at, fmt.Sprintf("%s in a network of mode %s", what, c.net.Mode),
+		"a function of a network card has one VLAN set by its host", fix)
 }
 
 // vlanPlace: who may have VLANs. Libvirt asks the port groups first, and the network itself only if none is the default.

@@ -188,7 +188,7 @@ func rateElement(name string) *element {
 // virtualportElement: a port group may leave the type to the network, or to the guest's interface.
 func virtualportElement(typed bool) *element {
 	return &element{
-		name: "virtualport",
+		name:  "virtualport",
 		attrs: []attr{{name: "type", check: oneOf("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), need: typed}},
 		kids: []*element{{name: "parameters", attrs: []attr{
 			{name: "managerid", hex: true, check: hexNumber(0, 255)},
