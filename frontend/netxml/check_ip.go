@@ -57,8 +57,9 @@ func (c *checker) mtuIPv6() {
 
 // static is a <route> that was read.
 type static struct {
-	node *node
-	dest netip.Prefix
+	node   *node
+	dest   netip.Prefix
+	metric uint64 // 1 if the document has none, as in the kernel
 }
 
 // routes: a destination without host bits, behind a guest of the network.
@@ -93,7 +94,10 @@ func (c *checker) routes() {
 				"no guest can be on the way there", "write the subnet that is behind the gateway")
 			continue
 		}
-		metric, _ := n.number("metric")
+		metric, ok := n.number("metric")
+		if !ok {
+			metric = 1
+		}
 		if first := seen[key{dest, metric}]; first != nil {
 			c.fault("route-twice", n.at("address"), fmt.Sprintf("there are two routes to %s", dest),
 				"the kernel takes one route to a subnet, or several that differ in metric",
@@ -101,7 +105,7 @@ func (c *checker) routes() {
 			continue
 		}
 		seen[key{dest, metric}] = n
-		c.statics = append(c.statics, static{n, dest})
+		c.statics = append(c.statics, static{n, dest, metric})
 	}
 }
 

@@ -13,6 +13,12 @@ type subnet struct {
 	ok     bool         // ok is false if something is wrong with address, family, netmask or prefix; the rest is then zero.
 }
 
+// local is true if the subnet's addresses are of the link only, so that those of other links may be the same (RFC 4291 section
+// 2.5.6). Of IPv4 there are none: the host's routes don't tell the links of 169.254.0.0/16 apart.
+func (s subnet) local() bool {
+	return s.prefix.Addr().Is6() && s.prefix.Addr().IsLinkLocalUnicast() && s.prefix.Bits() >= 10
+}
+
 // subnets fills c.net.subnets, and reports what is wrong with the addresses of <ip>.
 func (c *checker) subnets() {
 	ips := c.net.root.all("ip")

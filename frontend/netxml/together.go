@@ -15,7 +15,7 @@ import (
 type together struct {
 	opts    Options
 	nets    []*checker
-	subnets []claim // sorted by address; of those with the same address the largest first
+	subnets []claim // but for link-local ones, which are of one network each; sorted by overlaps
 }
 
 // claim is a subnet and who has it.
@@ -32,20 +32,22 @@ func checkTogether(checkers []*checker, opts Options) {
 		if c.net == nil || c.net.root.bad {
 			continue
 		}
+		var local []claim
 		for _, s := range c.net.subnets {
-			if s.ok {
+			switch {
+			case s.ok && s.local():
+				local = append(local, claim{c, len(t.nets), s})
+			case s.ok:
 				t.subnets = append(t.subnets, claim{c, len(t.nets), s})
 			}
 		}
+		overlaps(local)
 		t.nets = append(t.nets, c)
 	}
-	slices.SortStableFunc(t.subnets, func(a, b claim) int {
-		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
-	})
 	t.names()
 	t.bridges()
 	t.chooseBridges()
-	t.overlaps()
+	overlaps(t.subnets)
 	t.routes()
 	t.natAddresses()
 }
@@ -120,12 +122,15 @@ func (t *together) bridges() {
 	}
 }
 
-// overlaps: an address is in one subnet of one network. Of prefixes in the order of t.subnets, those that overlap one are
-// the ones that hold it, and they lie on the stack.
-func (t *together) overlaps() {
+// overlaps: an address is in one subnet of one network. Of prefixes sorted by address, the largest first of those with the
+// same, those that overlap one are the ones that hold it, and they lie on the stack.
+func overlaps(subnets []claim) {
+	slices.SortStableFunc(subnets, func(a, b claim) int {
+		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
+	})
 	var stack []claim
 	told := map[*node]bool{} // one complaint for an <ip>
-	for _, s := range t.subnets {
+	for _, s := range subnets {
 		for len(stack) > 0 && !stack[len(stack)-1].prefix.Overlaps(s.prefix) {
 			stack = stack[:len(stack)-1]
 		}
@@ -182,10 +187,14 @@ func (t *together) routes() {
 						other)
 				}
 			}
-			key := r.dest.String()
+			key, why := r.dest.String(), "libvirt refuses to start the second of the two"
+			if r.dest.Addr().Is6() { // libvirt looks for others of IPv4 only; routes of IPv6 may differ in metric
+				key += fmt.Sprint(" metric ", r.metric)
+				why = "the kernel takes one route to a subnet, or several that differ in metric"
+			}
 			if o, twice := dests(key, c, at); twice && o.checker != c && !mine[key] {
-				c.fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest),
-					"libvirt refuses to start the second of the two", "remove one of the two", o.related("the first"))
+				c.fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest), why, "remove one of the two",
+					o.related("the first"))
 			}
 			mine[key] = true
 		}

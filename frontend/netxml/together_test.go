@@ -18,6 +18,10 @@ func TestTogether(t *testing.T) {
 	nat := func(from, to string) string {
 		return "<forward mode='nat'><nat><address start='" + from + "' end='" + to + "'/></nat></forward>"
 	}
+	ip6 := func(s string) string { return "<ip family='ipv6' address='" + s + "' prefix='64'/>" }
+	route6 := func(net, metric string) string {
+		return ip6(net+"1") + "<route family='ipv6' address='fd09::' prefix='48' gateway='" + net + "2' " + metric + "/>"
+	}
 	for _, tt := range []struct {
 		name   string
 		bodies []string
@@ -43,6 +47,12 @@ func TestTogether(t *testing.T) {
 			ip("10.0.0.1/24") + "<route address='10.9.0.0' prefix='16' gateway='10.0.0.2'/>",
 			ip("10.0.1.1/24") + "<route address='10.9.0.0' prefix='16' gateway='10.0.1.2' metric='9'/>",
 		}, []string{"b.xml route-twice a.xml"}},
+		{"same IPv6 route", []string{route6("fd00::", ""), route6("fd01::", "metric='1'")}, []string{"b.xml route-twice a.xml"}},
+		{"same IPv6 route, another metric", []string{route6("fd00::", ""), route6("fd01::", "metric='9'")}, nil},
+		{"link-local subnets", []string{ip6("fe80::1"), ip6("fe80::1")}, nil},
+		{"link-local subnets of one link", []string{ip6("fe80::1") + ip6("fe80::2")}, []string{"a.xml ip-overlap a.xml"}},
+		{"around link-local subnets", []string{ip6("fe80::1"), "<ip family='ipv6' address='fe80::1' prefix='9'/>", "<ip family='ipv6' address='fe00::2' prefix='8'/>"}, []string{"c.xml ip-overlap b.xml"}},
+		{"link-local subnets of IPv4", []string{ip("169.254.0.1/16"), ip("169.254.0.2/16")}, []string{"b.xml ip-overlap a.xml"}},
 		{"NAT addresses that are known", []string{nat("10.0.9.4", "10.0.9.9") + ip("10.0.0.1/24"), ip("10.0.9.1/24")}, nil},
 		{"NAT addresses overlap", []string{ip("10.0.9.1/24"), nat("10.0.9.4", "10.0.9.9") + ip("10.0.0.1/24"), nat("10.0.9.9", "10.0.9.20") + ip("10.0.1.1/24")}, []string{"c.xml nat-address-twice b.xml"}},
 		{"a document with an error counts all the same", []string{ip("10.0.0.1/24") + "<mtu size='1'/>", ip("10.0.0.1/25")}, []string{"a.xml mtu-size", "b.xml ip-overlap a.xml"}},
