@@ -48,7 +48,8 @@ With --take-over the host moves from libvirt's own rules to vnetc's without a ga
 ours stand and are proved, those that libvirt made for the networks now in force go,
 from its nftables tables and its LIBVIRT_ chains, and with its last network these go
 too. Rules of its other networks, and what others put there, stay as they are. It is
-refused while a libvirt daemon runs one of the networks in another mode than open.
+refused while a libvirt daemon runs one of the networks in another mode than open, and
+for a network whose bridge in libvirt is not the one its document names, or not known.
 
 apply sets the firewall only: bridges and DHCP are somebody else's.
 

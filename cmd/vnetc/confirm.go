@@ -27,10 +27,11 @@ After apply --confirm DURATION a process that belongs to no terminal waits for t
 long. Unless confirm comes first it puts back the rules and notes from before the
 apply, and proves them. Until then apply and remove are refused. If that process is
 killed, or the host sleeps, the next vnetc on this host undoes what is overdue. Told
-to end (SIGTERM, as at shutdown) the process undoes the apply first.
+to end (SIGTERM, as at shutdown) the process undoes the apply first. An apply that was
+cut short itself can't be kept.
 
-Exit codes: 0 kept, or undone with --undo; 1 nothing waits, or it is too late;
-2 wrong usage; 3 the host refused or failed.`,
+Exit codes: 0 kept, or undone with --undo; 1 nothing waits or can be kept, or it is
+too late; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply --confirm 60s lab.xml && vnetc confirm
   vnetc confirm --undo`,
 		Args: cobra.NoArgs,
@@ -62,6 +63,9 @@ func confirm(s streams, f *hostFlags, back bool) error {
 		}
 		return exitError{exitNo, errNothingWaits.Error()}
 	}
+	if !p.Made && !back {
+		return refuseToKeep(p)
+	}
 	did := "kept"
 	if back {
 		did, err = "undone", undo(dir, p)
@@ -77,6 +81,15 @@ func confirm(s streams, f *hostFlags, back bool) error {
 	}
 	_, err = fmt.Fprintf(s.out, "%s; %s in force\n", did, plural(len(now), "network"))
 	return orHost(err)
+}
+
+// refuseToKeep says that a change was cut short, as by SIGKILL.
+func refuseToKeep(p *state.Pending) error {
+	left, err := p.Left()
+	if err != nil {
+		return hostf("%v", err)
+	}
+	return exitError{exitNo, fmt.Sprintf("the last apply was cut short, so there is nothing whole to keep; it is undone in %s, and vnetc confirm --undo goes back now", seconds(left))}
 }
 
 // Times of the process that waits.

@@ -111,11 +111,17 @@ func (h *host) unwatched(n int) {
 // overdue makes the change that waits overdue, as if its time had passed.
 func (h *host) overdue() {
 	h.t.Helper()
+	h.pending(func(p *state.Pending) { p.Deadline = 0 })
+}
+
+// pending edits the note about the change that waits.
+func (h *host) pending(edit func(*state.Pending)) {
+	h.t.Helper()
 	p, err := state.ReadPending(h.state)
 	if err != nil || p == nil {
 		h.t.Fatalf("nothing waits (%v)", err)
 	}
-	p.Deadline = 0
+	edit(p)
 	text, err := json.Marshal(p)
 	if err == nil {
 		err = os.WriteFile(state.PendingPath(h.state), text, 0o644)
@@ -231,6 +237,9 @@ func TestKernelConfirmed(t *testing.T) {
 	inWorlds(t, func(h provisional) {
 		h.wants(h.apply("60s"), "read back and proved", "undone in 1m0s unless you type: vnetc confirm --state-dir "+h.state)
 		held := h.all()
+		h.pending(func(p *state.Pending) { p.Made = !p.Made })
+		h.wants(h.run(1, "confirm"), "the last apply was cut short, .* it is undone in (1m0|59)s")
+		h.pending(func(p *state.Pending) { p.Made = !p.Made })
 		h.wants(h.run(0, "confirm"), "^kept; 1 network in force")
 		h.unwatched(0)
 		if diff := cmp.Diff(held, h.all()); diff != "" {

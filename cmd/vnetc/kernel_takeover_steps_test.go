@@ -196,6 +196,11 @@ func (h *taking) confirmable() (there, undo change) {
 	there.audit = h.one("--dry-run").args
 	again := there.end
 	there.end = func() {
+		if p, err := state.ReadPending(h.state); p != nil && err == nil && !p.Made {
+			if code, out := h.run(h.world, "confirm"); code != 1 || !strings.Contains(out, "cut short") {
+				h.t.Fatalf("an apply that was cut short is confirmed: exit code %d\n%s", code, out)
+			}
+		}
 		undo.end()
 		again()
 	}

@@ -47,7 +47,7 @@ func (f *applyFlags) provisionally(s streams, dir *state.Dir, known []state.Netw
 	}
 	var said bytes.Buffer
 	err = change(streams{in: s.in, out: s.out, err: &said, color: s.color})
-	if err == nil {
+	if p.Made = err == nil; p.Made {
 		if err = f.note(dir, p); err != nil {
 			err = hostf("%v", err)
 		}

@@ -16,6 +16,7 @@ type Pending struct {
 	Namespace string          `json:"namespace"` // the network namespace that was changed, as [Namespace] has it
 	Boot      string          `json:"boot"`      // the boot that Deadline counts from
 	Deadline  time.Duration   `json:"deadline"`  // when it is undone, by the clock of [Since]
+	Made      bool            `json:"made"`      // Made is true if the change was made: it was not cut short.
 	Networks  []Network       `json:"networks"`  // the notes from before the change
 	Rules     json.RawMessage `json:"rules"`     // the rules from before, as the caller wrote them
 }
