@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/spread"
 )
 
 // What Verify demands of a program. The numbers stand in the tests, one failing case each at least.
@@ -64,13 +65,23 @@ func Verify(p *Program) diag.List {
 		}
 	}
 	v.circles(p)
-	for _, c := range p.Chains {
-		for i := range c.Rules {
-			v.ruleIn(c, &c.Rules[i])
-		}
-	}
+	v.rules(p.Chains)
 	v.links(p.Links)
 	return v.list
+}
+
+// rules checks the rules of all chains, each chain by itself: for that v is only read.
+func (v *verifier) rules(chains []*Chain) {
+	found := make([]diag.List, len(chains))
+	spread.Over(len(chains), func(i int) {
+		own := *v
+		own.list = nil
+		for j := range chains[i].Rules {
+			own.ruleIn(chains[i], &chains[i].Rules[j])
+		}
+		found[i] = own.list
+	})
+	v.list = slices.Concat(append([]diag.List{v.list}, found...)...)
 }
 
 type chainKey struct {

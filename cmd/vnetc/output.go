@@ -16,7 +16,6 @@ const maxShown = 20
 // report prints found to stderr, without notes unless verbose, and returns the error that ends the verb if there is one
 // among them.
 func report(s streams, src *diag.Sources, found diag.List, verbose bool) error {
-	found = once(found)
 	shown := found
 	if !verbose {
 		shown = nil
@@ -26,10 +25,11 @@ func report(s streams, src *diag.Sources, found diag.List, verbose bool) error {
 			}
 		}
 	}
+	shown = once(shown)
 	if err := diag.Text(s.err, shown, src, diag.TextOptions{Color: s.color, Max: maxShown}); err != nil {
 		return hostf("%v", err)
 	}
-	if n := found.Count(diag.Error); n > 0 {
+	if n := shown.Count(diag.Error); n > 0 {
 		return exitError{exitNo, fmt.Sprintf("%s; nothing was written", plural(n, "error"))}
 	}
 	return nil
