@@ -14,7 +14,8 @@ import (
 var _ backends.Pruner = Loader{}
 
 // Prune implements [backends.Pruner] by one document a family, in which rules are deleted by what they say and not by their
-// number: others may write meanwhile. If a table is refused, those before it are put back.
+// number: others may write meanwhile. If a table is refused, those before it are put back. Nothing is taken where iptables-nft
+// lists a rule of the chains in part, which somebody made with nft.
 func (l Loader) Prune(names backends.Names, dry bool, choose backends.Choose) (backends.Pruned, error) {
 	tools, err := l.tools(ir.Both, 0)
 	if err != nil {
@@ -22,6 +23,13 @@ func (l Loader) Prune(names backends.Names, dry bool, choose backends.Choose) (b
 	}
 	if l.Variant != "" {
 		tools = holding(tools, l.Variant, prefixOf(names))
+	}
+	if len(tools) > 0 && l.variant(tools[0]) == NFTables {
+		for _, t := range tools {
+			if err := listedWhole(t.family, prefixOf(names)); err != nil {
+				return backends.Pruned{}, err
+			}
+		}
 	}
 	for try := 1; ; try++ {
 		done, moved, err := pruneOnce(tools, names, dry, choose)

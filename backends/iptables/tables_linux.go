@@ -2,12 +2,14 @@ package iptables
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -39,14 +41,42 @@ func hasLegacy(f ir.Family) (bool, error) {
 	return len(text) > 0, err
 }
 
-// hasNFTables is true if nf_tables has a chain whose name begins with prefix in a table that iptables-nft uses.
+// hasNFTables is true if there is a chain as chainsOf returns them.
 func hasNFTables(f ir.Family, prefix string) (bool, error) {
+	chains, err := chainsOf(f, prefix)
+	return len(chains) > 0, err
+}
+
+// chainsOf returns the chains of nf_tables whose names begin with prefix in the tables that iptables-nft uses.
+func chainsOf(f ir.Family, prefix string) ([]*nftables.Chain, error) {
 	family := nftables.TableFamilyIPv4
 	if f == ir.IPv6 {
 		family = nftables.TableFamilyIPv6
 	}
 	chains, err := (&nftables.Conn{}).ListChainsOfTableFamily(family)
-	return slices.ContainsFunc(chains, func(c *nftables.Chain) bool {
-		return strings.HasPrefix(c.Name, prefix) && slices.Contains(tableNames[:], c.Table.Name)
+	return slices.DeleteFunc(chains, func(c *nftables.Chain) bool {
+		return !strings.HasPrefix(c.Name, prefix) || !slices.Contains(tableNames[:], c.Table.Name)
 	}), err
+}
+
+// listedWhole returns an error for a rule that looks packets up in a set, in chains whose names begin with prefix. iptables makes
+// none; up to version 1.8.9 at least, iptables-nft-save lists it without that, as if it were another one.
+func listedWhole(f ir.Family, prefix string) error {
+	chains, err := chainsOf(f, prefix)
+	if err != nil {
+		return fmt.Errorf("list chains of nf_tables: %w", err)
+	}
+	for _, c := range chains {
+		rules, err := (&nftables.Conn{}).GetRules(c.Table, c)
+		if err != nil {
+			return fmt.Errorf("list chain %s of nf_tables: %w", c.Name, err)
+		}
+		for _, r := range rules {
+			if slices.ContainsFunc(r.Exprs, func(e expr.Any) bool { _, looks := e.(*expr.Lookup); return looks }) {
+				return fmt.Errorf("chain %s in %s table %s holds a rule made with nft (handle %d), which iptables can't list: delete it first",
+					c.Name, wordsOf(f).family, c.Table.Name, r.Handle)
+			}
+		}
+	}
+	return nil
 }
