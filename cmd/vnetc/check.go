@@ -22,7 +22,7 @@ diagnostics are the result and go to stdout.
 
 Exit codes: 0 no errors (warnings may be there); 1 errors; 2 wrong usage; 3 cannot read.`,
 		Example: `  vnetc check lab.xml
-  vnetc check --format json lab.xml | jq -r '.diagnostics[].code'
+  vnetc check --format json lab.xml | jq -r '.[].code'
   vnetc check --format sarif networks/ > vnetc.sarif`,
 		ValidArgsFunction: xmlPaths,
 		RunE: func(_ *cobra.Command, paths []string) error {
@@ -56,7 +56,7 @@ func check(s streams, opts netxml.Options, format string, paths []string) error 
 		err = diag.SARIF(s.out, found, src, version())
 	}
 	if err != nil {
-		return hostf("write: %v", err)
+		return hostf("%v", err)
 	}
 	if found.HasErrors() {
 		return exitError{code: exitNo}
