@@ -276,7 +276,7 @@ func printApplied(s streams, format string, w wanted, target firewall.Target, r 
 // orHost turns an error of writing into the host's.
 func orHost(err error) error {
 	if err != nil {
-		return hostf("write: %v", err)
+		return hostf("%v", err)
 	}
 	return nil
 }

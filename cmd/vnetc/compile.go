@@ -203,7 +203,7 @@ func write(s streams, output string, docs []backends.Document) error {
 		return writeFile(output, all.Bytes())
 	}
 	if _, err := s.out.Write(all.Bytes()); err != nil {
-		return hostf("write: %v", err)
+		return hostf("%v", err)
 	}
 	return nil
 }

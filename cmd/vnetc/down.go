@@ -144,9 +144,6 @@ func (u *hostRun) takeDown(format string, results []*result) error {
 		doc.Networks = append(doc.Networks, r.json())
 		r.complain(u.err, "down")
 		if r.Err == nil {
-			if format == "text" {
-				fmt.Fprintf(u.out, "%s is down\n", r.Name)
-			}
 			continue
 		}
 		bad++
@@ -157,9 +154,15 @@ func (u *hostRun) takeDown(format string, results []*result) error {
 	if err := errors.Join(u.forgetLacks(left), rewrite(u.dir, u.known, left)); err != nil {
 		return hostf("%v", err)
 	}
-	if format == "json" {
+	if format == "json" { // all is done and noted before this, which may be the end: of a pipe that nobody reads
 		if err := diag.WriteJSON(u.out, doc); err != nil {
 			return orHost(err)
+		}
+		return u.end(bad, len(results), "down")
+	}
+	for _, r := range results {
+		if r.Err == nil {
+			fmt.Fprintf(u.out, "%s is down\n", r.Name)
 		}
 	}
 	return u.end(bad, len(results), "down")

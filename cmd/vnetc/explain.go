@@ -55,7 +55,7 @@ func explain(s streams, format string, args []string) error {
 		}
 	}
 	if err != nil {
-		return hostf("write: %v", err)
+		return hostf("%v", err)
 	}
 	return nil
 }

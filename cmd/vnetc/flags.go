@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -43,14 +44,32 @@ func (c *choice) Set(word string) error {
 	return nil
 }
 
-// refuseEmpty refuses flags that were given the empty word, as by a variable that is not set: --assert "$POLICY" must not
-// prove nothing.
-func refuseEmpty(flags *pflag.FlagSet) (err error) {
+// refuseEmpty refuses flags and arguments that are the empty word, as of a variable that is not set: --assert "$POLICY" must
+// not prove nothing.
+func refuseEmpty(flags *pflag.FlagSet, args []string) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
 			err = usagef("--%s is empty: leave it out, or give it a value", f.Name)
 		}
 	})
+	if i := slices.Index(args, ""); err == nil && i >= 0 {
+		err = usagef("argument %d is empty: leave it out, or give it a value", i+1)
+	}
+	return err
+}
+
+// wrongFlag says what a flag takes, where the flag parser says what Go's parser of such values found.
+func wrongFlag(_ *cobra.Command, err error) error {
+	var wrong *pflag.InvalidValueError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	switch f := wrong.GetFlag(); f.Value.Type() {
+	case "bool":
+		return usagef("--%s %q: true or false is wanted", f.Name, wrong.GetValue())
+	case "duration":
+		return usagef("--%s %q: a time with its unit is wanted, such as 60s or 2m", f.Name, wrong.GetValue())
+	}
 	return err
 }
 

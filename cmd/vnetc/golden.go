@@ -57,7 +57,7 @@ func regress(s streams, dir string, update bool, format string) error {
 		err = printResults(s, results)
 	}
 	if err != nil {
-		return hostf("write: %v", err)
+		return hostf("%v", err)
 	}
 	return verdictOf(s, dir, results)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vnetc/vnetc/golden"
 )
 
@@ -85,6 +87,27 @@ func (g *ground) said(want int, args ...string) string {
 		g.host.t.Errorf("vnetc %v: exit code %d, want %d\n%s%s", args, code, want, &out, &errs)
 	}
 	return out.String()
+}
+
+// full is a stdout without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, unix.ENOSPC }
+
+// TestKernelUpFull: up and down whose results can't be written have done their work, and don't call it done.
+func TestKernelUpFull(t *testing.T) {
+	g := newGround(t)
+	for _, args := range [][]string{{"up", "default"}, {"status"}, {"down", "default"}, {"up", "default", "--format", "json"}, {"down", "--all", "--format", "json"}} {
+		var code int
+		var errs strings.Builder
+		g.ns.Do(func() {
+			code = run(streams{in: strings.NewReader(""), out: full{}, err: &errs}, append(args, "--state-dir", g.host.state))
+		})
+		if code != 3 || strings.Count(errs.String(), unix.ENOSPC.Error()) != 1 {
+			t.Errorf("%v: exit code %d, want 3\n%s", args, code, &errs)
+		}
+	}
+	g.wants(g.vnetc(0, "status"), "^no network is in force")
 }
 
 // TestKernelUpJSON follows the network that is built in from up to down, as a program does.

@@ -57,7 +57,7 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 			tw := tabwriter.NewWriter(s.out, 2, 0, 2, ' ', 0)
 			fmt.Fprintln(tw, "NAME\tUP\tBRIDGE\tBACKEND\tAPPLIED\tFILE")
 			for _, n := range known {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, isUp[n.Up], dash(n.Bridge), n.Backend, n.Applied.Format(timeFormat), n.File)
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, isUp[n.Up], dash(n.Bridge), n.Backend, n.Applied.Format(timeFormat), diag.Visible(n.File))
 			}
 			return orHost(tw.Flush())
 		},

@@ -8,9 +8,12 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+
+	"github.com/vnetc/vnetc/ir/diag"
 )
 
 // Exit codes, the same for every verb.
@@ -45,6 +48,20 @@ type streams struct {
 	progress bool // progress is true if err is a terminal on which a line can be written over
 }
 
+// product is where results go. It remembers what could not be written: whoever asked for it must not take the run for done.
+type product struct {
+	io.Writer
+	lost error
+}
+
+func (p *product) Write(text []byte) (int, error) {
+	n, err := p.Writer.Write(text)
+	if p.lost == nil {
+		p.lost = err
+	}
+	return n, err
+}
+
 func main() {
 	debug.SetGCPercent(250) // a run is short: memory for time
 	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorWanted(os.Stderr), progress: isTerminal(os.Stderr)}
@@ -53,23 +70,34 @@ func main() {
 
 // run carries out one command line and returns its exit code.
 func run(s streams, args []string) int {
+	out := &product{Writer: s.out}
+	s.out = out
 	root := newRoot(s)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteC()
-	if err == nil {
-		return exitDone
-	}
 	var exit exitError
-	if !errors.As(err, &exit) { // from cobra: an unknown verb, an unknown flag, a wrong number of arguments
+	if err != nil && !errors.As(err, &exit) { // from cobra: an unknown verb, an unknown flag, a wrong number of arguments
 		exit = exitError{exitUsage, err.Error()}
 	}
+	if out.lost != nil && exit.code != exitHost {
+		exit = exitError{exitHost, out.lost.Error()}
+	}
 	if exit.text != "" {
-		fmt.Fprintf(s.err, "vnetc: %s\n", exit.text)
+		fmt.Fprintf(s.err, "vnetc: %s\n", visibleLines(exit.text))
 		if exit.code == exitUsage {
 			fmt.Fprintf(s.err, "usage: %s\nhelp:  %s --help\n", cmd.UseLine(), cmd.CommandPath())
 		}
 	}
 	return exit.code
+}
+
+// visibleLines returns text, which may quote what came from outside, without what a terminal would obey but ends of lines.
+func visibleLines(text string) string {
+	lines := strings.Split(strings.ReplaceAll(text, "\t", "  "), "\n")
+	for i, line := range lines {
+		lines[i] = diag.Visible(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // newRoot returns the command tree.
@@ -92,7 +120,12 @@ differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return refuseEmpty(cmd.Flags()) },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Hidden {
+				return nil // cobra's own, which completes the empty word too
+			}
+			return refuseEmpty(cmd.Flags(), args)
+		},
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -100,7 +133,31 @@ differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`
 	root.AddCommand(newCompile(s), newCheck(s), newVerify(s), newTrace(s), newExplain(s), newGolden(s))
 	root.AddCommand(newApply(s), newConfirm(s), newAudit(s), newRemove(s), newUp(s), newDown(s), newList(s), newStatus(s), newLeases(s))
 	root.AddCommand(newVersion(s))
+	root.SetFlagErrorFunc(wrongFlag)
+	refuseUnknownTopics(root)
 	return root
+}
+
+// refuseUnknownTopics makes the verbs that cobra adds, help and completion, refuse what they don't know; they print their help
+// instead, and call that success.
+func refuseUnknownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = func(_ *cobra.Command, topic []string) error {
+				if _, rest, err := root.Find(topic); err != nil || len(rest) > 0 {
+					return usagef("there is no command %q; vnetc help lists them", strings.Join(topic, " "))
+				}
+				return nil
+			}
+		case "completion":
+			cmd.RunE = func(*cobra.Command, []string) error {
+				return usagef("completion takes the name of a shell: bash, zsh, fish or powershell, for example: vnetc completion bash")
+			}
+		}
+	}
 }
 
 // colorWanted is true if f is a terminal and the user has not set NO_COLOR (no-color.org) or TERM=dumb.

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 )
@@ -50,7 +51,7 @@ func (all jsonStatus) writeTable(out io.Writer) error {
 			}
 			cells = append(cells, fmt.Sprint(c.Packets), fmt.Sprint(c.Bytes))
 		}
-		fmt.Fprintln(tw, strings.Join(append(cells, n.Applied.Format(timeFormat), n.File), "\t"))
+		fmt.Fprintln(tw, strings.Join(append(cells, n.Applied.Format(timeFormat), diag.Visible(n.File)), "\t"))
 	}
 	return tw.Flush()
 }
@@ -66,7 +67,7 @@ func (all jsonStatus) writeDetails(out io.Writer) error {
 		if n.Bridge != "" {
 			fmt.Fprintf(tw, "bridge\t%s\n", n.Bridge)
 		}
-		fmt.Fprintf(tw, "applied\t%s from %s\n", n.Applied.Format(timeFormat), n.File)
+		fmt.Fprintf(tw, "applied\t%s from %s\n", n.Applied.Format(timeFormat), diag.Visible(n.File))
 		if n.Host != nil {
 			writeHost(tw, n.Host)
 		}

@@ -106,7 +106,7 @@ func trace(s streams, f *traceFlags, paths []string) error {
 		_, err = io.WriteString(s.out, w.Text())
 	}
 	if err != nil {
-		return hostf("write: %v", err)
+		return hostf("%v", err)
 	}
 	return nil
 }

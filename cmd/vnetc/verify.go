@@ -111,7 +111,7 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 		return exitError{exitNo, err.Error()}
 	}
 	if err := printVerification(s.out, v, f.format.value); err != nil {
-		return hostf("write: %v", err)
+		return hostf("%v", err)
 	}
 	if v.Failed() || f.failOnFindings && len(v.Leaks) > 0 {
 		return exitError{code: exitNo}
