@@ -151,14 +151,18 @@ func apply(s streams, f *applyFlags, paths []string) error {
 // old notes come back.
 func load(s streams, dir *state.Dir, known []state.Network, w wanted, target firewall.Target, others []firewall.Target) (firewall.Result, error) {
 	stamp(w.notes, target)
-	all := slices.Clone(w.notes)
+	all, stays := slices.Clone(w.notes), make(map[string]bool)
+	for i := range w.notes {
+		stays[w.notes[i].Name] = true
+	}
 	for _, old := range known {
-		if !slices.ContainsFunc(w.notes, func(n state.Network) bool { return n.Name == old.Name }) {
+		if !stays[old.Name] {
 			all = append(all, old)
 		}
 	}
+	left := leaving(known, string(target.Options.Names))
 	for i := range all {
-		all[i].Leaving = leaving(known, string(target.Options.Names))
+		all[i].Leaving = left
 	}
 	if err := rewrite(dir, known, all); err != nil {
 		return firewall.Result{}, hostf("%v; no rule was touched", errors.Join(err, rewrite(dir, all, known)))
