@@ -27,7 +27,7 @@ const between = 20 * time.Millisecond
 // takeLock opens the file and locks it, trying for as long as wait. The kernel gives the lock back when the process ends,
 // however it ends. The file says who holds it.
 func takeLock(path string, wait time.Duration) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vnetc/vnetc/ir/spread"
 )
 
@@ -48,7 +50,7 @@ type Dir struct {
 type Unused struct{ Path, Why string }
 
 // Open makes the folder if it is missing and takes its lock, for which it waits as long as wait. Another process that holds
-// it longer is named by a *[LockedError].
+// it longer is named by a *[LockedError]. A folder in which other users may write is refused.
 func Open(path string, wait time.Duration) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
@@ -56,6 +58,9 @@ func Open(path string, wait time.Duration) (*Dir, error) {
 	path, err := resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	if err := private(path); err != nil {
+		return nil, fmt.Errorf("state folder %s: %w", path, err)
 	}
 	lock, err := takeLock(filepath.Join(path, "lock"), wait)
 	if err != nil {
@@ -77,6 +82,22 @@ func resolve(path string) (string, error) {
 		return "", err
 	}
 	return filepath.EvalSymlinks(full)
+}
+
+// private returns an error for a folder that another user but root can change: what stands there becomes rules, and a link laid
+// there would have files written elsewhere.
+func private(path string) error {
+	var folder unix.Stat_t
+	if err := unix.Stat(path, &folder); err != nil {
+		return err
+	}
+	if uid := int(folder.Uid); uid != 0 && uid != os.Geteuid() {
+		return fmt.Errorf("it belongs to user %d, who could have written the notes in it; choose a folder of your own with --state-dir", uid)
+	}
+	if folder.Mode&(unix.S_IWOTH|unix.S_ISVTX) == unix.S_IWOTH { // what is mounted there without options is sticky
+		return fmt.Errorf("everybody may write there, and could have written the notes in it; chmod o-w it, or choose another with --state-dir")
+	}
+	return nil
 }
 
 // Path returns the folder's one full path, without symbolic links.

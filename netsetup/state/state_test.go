@@ -88,6 +88,37 @@ func TestDamagedNotes(t *testing.T) {
 	}
 }
 
+// TestFoldersOfOthers: what another user can have written is not read, and no link of theirs is followed.
+func TestFoldersOfOthers(t *testing.T) {
+	precious := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(precious, []byte("kept"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name    string
+		prepare func(path string) error
+		want    string
+	}{
+		{"everybody writes", func(path string) error { return os.Chmod(path, 0o777) }, "everybody may write there"},
+		{"another user's", func(path string) error { return os.Chown(path, 4242, -1) }, "belongs to user 4242"},
+		{"the lock is a link", func(path string) error { return os.Symlink(precious, filepath.Join(path, "lock")) }, "too many levels of symbolic links"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := t.TempDir()
+			if err := test.prepare(path); err != nil {
+				t.Skipf("root is needed: %v", err)
+			}
+			if _, err := Open(path, 0); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("Open: %v, want %q", err, test.want)
+			}
+		})
+	}
+	if text, err := os.ReadFile(precious); string(text) != "kept" {
+		t.Errorf("the file behind the link is %q, %v", text, err)
+	}
+}
+
 func TestNamesThatLeadElsewhere(t *testing.T) {
 	d := open(t, t.TempDir())
 	for _, name := range []string{"", ".", "..", "../x", "a/b", "a\x00b"} {
