@@ -70,8 +70,10 @@ func (r *replay) start(n *node) xml.StartElement {
 			continue
 		}
 		value := a.value
-		if number, ok := parseNumber(value); ok && spec.hex {
-			value = strconv.FormatUint(number, 10)
+		if spec.hex {
+			if number, ok := parseNumber(value); ok {
+				value = strconv.FormatUint(number, 10)
+			}
 		}
 		r.attrs = append(r.attrs, xml.Attr{Name: xml.Name{Local: a.name}, Value: value})
 	}

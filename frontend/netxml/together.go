@@ -27,7 +27,7 @@ type claim struct {
 
 // checkTogether runs all checks, and chooses the bridges that the documents leave open.
 func checkTogether(checkers []*checker, opts Options) {
-	t := &together{opts: opts}
+	t := &together{opts: opts, nets: make([]*checker, 0, len(checkers)), subnets: make([]claim, 0, len(checkers))}
 	for _, c := range checkers {
 		if c.net == nil || c.net.root.bad {
 			continue
@@ -59,8 +59,8 @@ type owner struct {
 }
 
 // first returns a function that remembers who was the first to use each value.
-func first() func(value string, c *checker, at extent) (owner, bool) {
-	seen := map[string]owner{}
+func (t *together) first() func(value string, c *checker, at extent) (owner, bool) {
+	seen := make(map[string]owner, len(t.nets))
 	return func(value string, c *checker, at extent) (owner, bool) {
 		o, found := seen[value]
 		if !found {
@@ -76,7 +76,7 @@ func (o owner) related(text string) diag.Related {
 
 // names: name and UUID identify a network, and its MAC address the bridge.
 func (t *together) names() {
-	names, uuids, macs := first(), first(), first()
+	names, uuids, macs := t.first(), t.first(), t.first()
 	for _, c := range t.nets {
 		root := c.net.root
 		if n := root.sound("name"); n != nil {
@@ -108,7 +108,7 @@ func (t *together) names() {
 
 // bridges: a bridge that is made for a network belongs to it. Networks that only use a bridge of the host may share it.
 func (t *together) bridges() {
-	names := first()
+	names := t.first()
 	for _, c := range t.nets {
 		name, ok := c.bridgePattern()
 		if !ok || strings.Contains(name, "%") {
@@ -166,7 +166,7 @@ func (t *together) in(a netip.Addr) (c claim, ok bool) {
 
 // routes: a subnet is on a bridge or behind a gateway, not both, and behind one gateway.
 func (t *together) routes() {
-	dests := first()
+	dests := t.first()
 	for _, c := range t.nets {
 		mine := map[string]bool{}
 		for _, r := range c.statics {
