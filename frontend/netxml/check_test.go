@@ -156,6 +156,8 @@ func TestCheck(t *testing.T) {
 		{"U srv wildcard", "<dns><srv service='*' protocol='tcp'/></dns>", "dns-srv-service"},
 		{"U dnsmasq", "<d:options xmlns:d='" + dnsmasqNamespace + "'><d:option value='dhcp-optoin=3'/><d:option value=''/></d:options>", "dnsmasq-option dnsmasq-option"},
 		{"U other namespace", "<d:options xmlns:d='http://example.org/'><d:option value='x'/></d:options>", "element-unknown"},
+		{"title of one line", "<title>a\tb \U0001F469\u200d\U0001F4BB</title>", ""},
+		{"title of two lines", "<title>a\nb</title>", "value-control"},
 		{"U metadata", "<metadata><a xmlns='urn:a'><b/>text</a></metadata>", ""},
 		{"one cause, one complaint", "<forward mode='nta'/><bridge name='a b'/><ip address='x'/><route address='10.9.0.0' prefix='16' gateway='10.0.0.2'/>",
 			"value-unknown bridge-name ip-address"},

@@ -18,7 +18,7 @@ var network = &element{
 	kids: []*element{
 		{name: "name", text: networkName},
 		{name: "uuid", text: uuid},
-		{name: "title", text: oneLine},
+		{name: "title", text: title},
 		{name: "description", text: anything},
 		{name: "metadata", free: true},
 		forwardElement,

@@ -16,8 +16,15 @@ import (
 func anything(string) problem { return problem{} }
 
 // oneLine accepts text without control characters: no line of a configuration made from it becomes two.
-func oneLine(v string) problem {
-	if r, ok := find(v, unprintable); ok {
+func oneLine(v string) problem { return withoutAny(v, unprintable) }
+
+// title accepts text without line breaks. It goes nowhere, so what else is in it is nobody's business.
+func title(v string) problem {
+	return withoutAny(v, func(r rune) bool { return r == '\n' || r == '\r' })
+}
+
+func withoutAny(v string, bad func(rune) bool) problem {
+	if r, ok := find(v, bad); ok {
 		return problem{"value-control", fmt.Sprintf("with the character %U in it", r),
 			"the value becomes one line of text elsewhere; a line break in it would begin another", "remove the character"}
 	}
