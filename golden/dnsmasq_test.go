@@ -1,11 +1,13 @@
 package golden
 
 import (
+	"encoding/xml"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/dnsmasq"
 )
 
@@ -75,4 +77,49 @@ func recordedDnsmasq(text string) map[string][]string {
 		}
 	}
 	return files
+}
+
+// TestAcceptedIsWritten: a name or text that passes the checks of the XML passes those of dnsmasq's files, whatever character is
+// in it. The checks stand apart, and neither relies on the other.
+func TestAcceptedIsWritten(t *testing.T) {
+	const ip = "<ip address='10.0.0.1' prefix='24'/>"
+	dhcp := func(s string) string { return "<name>lab</name><ip address='10.0.0.1' prefix='24'>" + s + "</ip>" }
+	dns := func(s string) string { return "<name>lab</name>" + ip + "<dns>" + s + "</dns>" }
+	places := []string{ // % is the text
+		"<name>%</name>" + ip + "<bridge name='b'/>",
+		"<name>lab</name>" + ip + "<bridge name='%'/>",
+		"<name>lab</name>" + ip + "<domain name='%' localOnly='yes'/>",
+		dns("<forwarder domain='%' addr='10.9.9.9'/>"), dns("<txt name='%' value='x'/>"), dns("<txt name='x' value='%'/>"),
+		dns("<host ip='10.0.0.5'><hostname>%</hostname></host>"), dns("<srv service='%' protocol='tcp'/>"),
+		dns("<srv service='a' domain='%' protocol='tcp'/>"), dns("<srv service='a' protocol='tcp' target='%'/>"),
+		dhcp("<tftp root='/%'/>"), dhcp("<dhcp><host name='%' ip='10.0.0.9'/></dhcp>"),
+		dhcp("<dhcp><host name='a' ip='10.0.0.9'/><bootp file='%'/></dhcp>"),
+		"<name>lab</name>" + ip + "<d:options xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'><d:option value='log-facility=%'/></d:options>",
+	}
+	accepted := 0
+	for _, place := range places {
+		for _, c := range "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ \t\n\u00e9\u200b0" {
+			for _, text := range []string{string(c), "a" + string(c), string(c) + "a", "a" + string(c) + "b", "a " + string(c)} {
+				var escaped strings.Builder
+				xml.EscapeText(&escaped, []byte(text))
+				src := &diag.Sources{}
+				src.Add("lab.xml", []byte("<network>"+strings.Replace(place, "%", escaped.String(), 1)+"</network>"))
+				p, found := Compile(src)
+				if found.HasErrors() {
+					continue
+				}
+				accepted++
+				paths, err := dnsmasq.At("/run/vnetc", p.Links[0].Name)
+				if err == nil {
+					_, err = dnsmasq.Emit(p.Links[0], paths)
+				}
+				if err != nil {
+					t.Errorf("%q in %s: %v", text, place, err)
+				}
+			}
+		}
+	}
+	if accepted < 500 {
+		t.Errorf("only %d documents were accepted", accepted)
+	}
 }

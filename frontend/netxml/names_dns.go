@@ -114,12 +114,13 @@ func serviceName(v string) problem {
 	return problem{}
 }
 
-// txtName is the name of a TXT record. What libvirt refuses is blanks and commas, at which dnsmasq ends it.
+// txtName is the name of a TXT record. What libvirt refuses is blanks and commas, at which dnsmasq ends it; the others are
+// those that no word of its configuration has.
 func txtName(v string) problem {
 	if v == "" {
 		return problem{"dns-txt-name", "an empty name", "a record is found by its name", "write a domain name"}
 	}
-	if r, bad := find(v, func(r rune) bool { return unsafeIn(r) || r == ',' }); bad {
+	if r, bad := find(v, func(r rune) bool { return unicode.IsSpace(r) || unprintable(r) || strings.ContainsRune(`,/#"\`, r) }); bad {
 		return named("dns-txt-name", r, "dnsmasq's configuration")
 	}
 	return problem{}

@@ -40,10 +40,18 @@ func (c *conf) word(v string) string {
 
 // path returns v, which has to be a path that dnsmasq reads as it stands.
 func (c *conf) path(v string) string {
-	if (strings.ContainsAny(v, `,"\`) || strings.Contains(v, " #")) && c.err == nil {
-		c.err = fmt.Errorf("%q: dnsmasq would read this path as another; use none with a comma, a quote, a backslash or \" #\" in it", v)
+	if (strings.ContainsAny(v, `"\`) || strings.Contains(v, " #")) && c.err == nil {
+		c.err = fmt.Errorf("%q: dnsmasq would read this path as another; use none with a quote, a backslash or \" #\" in it", v)
 	}
 	return v
+}
+
+// first is path for a value that others may follow.
+func (c *conf) first(v string) string {
+	if strings.Contains(v, ",") && c.err == nil {
+		c.err = fmt.Errorf("%q: dnsmasq would read this path up to the comma; use none with a comma in it", v)
+	}
+	return c.path(v)
 }
 
 // file is path for the files that dnsmasq opens after it has left the folder it was started in.
@@ -189,7 +197,7 @@ func (c *conf) tftp() {
 			c.line("enable-tftp")
 			enabled = true
 		}
-		c.line("tftp-root=%s", c.path(a.TFTP))
+		c.line("tftp-root=%s", c.first(a.TFTP))
 	}
 }
 
@@ -224,9 +232,9 @@ func (c *conf) boot(d *ir.DHCP) {
 	switch {
 	case d.BootFile == "":
 	case d.BootServer.IsValid():
-		c.line("dhcp-boot=%s,,%s", c.path(d.BootFile), d.BootServer)
+		c.line("dhcp-boot=%s,,%s", c.first(d.BootFile), d.BootServer)
 	default:
-		c.line("dhcp-boot=%s", c.path(d.BootFile))
+		c.line("dhcp-boot=%s", c.first(d.BootFile))
 	}
 }
 

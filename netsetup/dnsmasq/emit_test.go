@@ -199,6 +199,7 @@ func TestRefused(t *testing.T) {
 		{"domain", func(l *ir.Link) { l.Domain.Name = "lab/10.0.0.0" }},
 		{"TFTP root", func(l *ir.Link) { l.Addresses[0].TFTP = "/srv\ndhcp-script=/tmp/x" }},
 		{"TFTP root of an interface", func(l *ir.Link) { l.Addresses[0].TFTP = "/srv,eth0" }},
+		{"boot file of a server", func(l *ir.Link) { l.Addresses[0].DHCP.BootFile = "a,,10.1.0.9" }},
 		{"boot file", func(l *ir.Link) { l.Addresses[0].DHCP.BootFile = "a\rb" }},
 		{"option", func(l *ir.Link) { l.Options = []string{"log-dhcp\nuser=root"} }},
 		{"TXT name", func(l *ir.Link) { l.DNS.TXT[0].Name = "a,b" }},
