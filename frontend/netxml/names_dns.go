@@ -27,12 +27,7 @@ func dnsName(code diag.Code, v string) problem {
 		return problem{code, "an empty name", "a domain name has at least one letter or digit", fix}
 	}
 	if r, bad := find(v, notInName); bad {
-		if r > unicode.MaxASCII && unicode.IsLetter(r) {
-			return problem{code, fmt.Sprintf("with %q in it", string(r)),
-				"DNS carries ASCII; other letters have a form that begins with xn--",
-				"write the name in its xn-- form"}
-		}
-		return named(code, r, "dnsmasq's configuration")
+		return notInDNS(code, r)
 	}
 	name := strings.TrimSuffix(v, ".")
 	if len(name) > 253 {
@@ -51,6 +46,16 @@ func dnsName(code diag.Code, v string) problem {
 		}
 	}
 	return problem{}
+}
+
+// notInDNS tells which character makes a name one that DNS doesn't carry.
+func notInDNS(code diag.Code, r rune) problem {
+	if r > unicode.MaxASCII && unicode.IsLetter(r) {
+		return problem{code, fmt.Sprintf("with %q in it", string(r)),
+			"DNS carries ASCII; other letters have a form that begins with xn--",
+			"write the name in its xn-- form"}
+	}
+	return named(code, r, "dnsmasq's configuration")
 }
 
 func notInName(r rune) bool {
@@ -120,8 +125,8 @@ func txtName(v string) problem {
 	if v == "" {
 		return problem{"dns-txt-name", "an empty name", "a record is found by its name", "write a domain name"}
 	}
-	if r, bad := find(v, func(r rune) bool { return unicode.IsSpace(r) || unprintable(r) || strings.ContainsRune(`,/#"\`, r) }); bad {
-		return named("dns-txt-name", r, "dnsmasq's configuration")
+	if r, bad := find(v, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`,/#"\`, r) }); bad {
+		return notInDNS("dns-txt-name", r)
 	}
 	return problem{}
 }
