@@ -35,24 +35,14 @@ func (it *item) match(a asked) ir.Match {
 // shaper numbers shapes, and the matches and verdicts that rules of one shape have in common.
 type shaper struct {
 	*values
-	others map[any]uint32
+	others numbers[any]
 	shapes map[string]int32
 	rest   []uint32 // room for numbers of others
 	key    []byte   // room for the key of a shape
 }
 
 func newShaper(v *values) *shaper {
-	return &shaper{values: v, others: make(map[any]uint32), shapes: make(map[string]int32)}
-}
-
-// other returns the number of a match or verdict, the same for equal ones.
-func (s *shaper) other(value any) uint32 {
-	n, ok := s.others[value]
-	if !ok {
-		n = uint32(len(s.others))
-		s.others[value] = n
-	}
-	return n
+	return &shaper{values: v, shapes: make(map[string]int32)}
 }
 
 // item takes r apart, a rule for packets of family. Two rules have one shape if they compare the same fields in the same
@@ -70,14 +60,14 @@ func (s *shaper) item(r *ir.Rule, family ir.Family) item {
 		case ok && !not && it.same[f.slot].value == 0:
 			it.same[f.slot], bits[0][f.slot] = asked{s.number(m), int32(i)}, byte(f.bits+1)
 		default:
-			if n := s.other(m); !slices.Contains(s.rest, n) {
+			if n := s.others.get(m); !slices.Contains(s.rest, n) {
 				s.rest = append(s.rest, n)
 			}
 		}
 	}
 	slices.Sort(s.rest)
 	key := append(append(append(s.key[:0], byte(family)), bits[0][:]...), bits[1][:]...)
-	key = binary.NativeEndian.AppendUint32(key, s.other(r.Verdict))
+	key = binary.NativeEndian.AppendUint32(key, s.others.get(r.Verdict))
 	for _, n := range s.rest {
 		key = binary.NativeEndian.AppendUint32(key, n)
 	}
