@@ -37,7 +37,7 @@ var adminRules = map[string][]string{
 	},
 }
 
-// newTaking makes a host on which libvirt has made rules for two networks with each of tools; others have put some beside
+// newTaking makes a host on which libvirt has made rules for three networks with each of tools; others have put some beside
 // these if admin is true.
 func newTaking(t *testing.T, stride int, w world, admin bool, tools ...string) *taking {
 	nats := newTwoNATs(t)
@@ -47,7 +47,8 @@ func newTaking(t *testing.T, stride int, w world, admin bool, tools ...string) *
 			variants = append(variants, variant)
 		}
 	}
-	h := &taking{stepping: newStepping(nats.host, stride, variants...), world: w, record: readRecord(t, "../../golden/libvirt/multi-two-nat.txtar")}
+	h := &taking{stepping: newStepping(nats.host, stride, variants...), world: w}
+	h.record = readRecord(t, "../../golden/libvirt/multi-two-nat.txtar").with(readRecord(t, "../../golden/libvirt/nat66.txtar"))
 	h.files = h.record.files(t)
 	for _, tool := range tools {
 		stem, _, _ := strings.Cut(tool, "-")
@@ -55,11 +56,11 @@ func newTaking(t *testing.T, stride int, w world, admin bool, tools ...string) *
 		if !admin {
 			rules = nil
 		}
+		h.load(h.record, tool)
 		if tool == "nft" {
 			h.libvirt = append(h.libvirt, func() { h.loadNFT(rules) })
 			continue
 		}
-		h.load(h.record, tool)
 		h.addRules(tool, rules)
 		for _, family := range []string{"iptables-", "ip6tables-"} {
 			command := family + worldOf(tool)
@@ -162,9 +163,10 @@ func handedOver(now, old, fresh holding) string {
 	return pieces(now, old, fresh)
 }
 
-// one takes one of the two networks over.
-func (h *taking) one(args ...string) change {
-	return h.apply(h.record.lines(ofDefault), append(args, filepath.Join(h.files, "nat-default.xml"))...)
+// two takes two of the three networks over, and leaves nat-dev.
+func (h *taking) two(args ...string) change {
+	lines := h.record.lines(ofDefault + `|\bvbr10\b|10\.20\.10\.0|fd00:20:10::`)
+	return h.apply(lines, append(args, filepath.Join(h.files, "nat-default.xml"), filepath.Join(h.files, "nat66.xml"))...)
 }
 
 // from is back for a host where ours are in force in another back end.
@@ -192,8 +194,8 @@ func (h *taking) confirmable() (there, undo change) {
 			h.must(h.world, undo.args...)
 		}
 	}
-	there = h.one("--confirm", "10m")
-	there.audit = h.one("--dry-run").args
+	there = h.two("--confirm", "10m")
+	there.audit = h.two("--dry-run").args
 	again := there.end
 	there.end = func() {
 		if p, err := state.ReadPending(h.state); p != nil && err == nil && !p.Made {
@@ -208,7 +210,7 @@ func (h *taking) confirmable() (there, undo change) {
 }
 
 // TestKernelTakeOverSteps kills vnetc with SIGKILL before each step of a take-over that changes something, its own and those of
-// the tools that it runs: from each place of libvirt's rules to each back end, of one network out of two, of both from all
+// the tools that it runs: from each place of libvirt's rules to each back end, of two networks out of three, of all from all
 // places at once, and together with going to another back end; and of a take-over that waits for its confirmation, and of
 // its undoing. After each kill nothing of libvirt's has gone before all of ours stands, packets pass and are refused as they
 // were, status and --dry-run tell what is so, and the same command ends what was begun, so that of libvirt's exactly the
@@ -230,9 +232,9 @@ func TestKernelTakeOverSteps(t *testing.T) {
 	for i, name := range names {
 		to, from := worlds[name], worlds[names[(i+1)%len(names)]]
 		for j, tool := range libvirtTools {
-			run("one from "+tool+" to "+name, sample[j] == i, func(t *testing.T) *taking {
-				h := newTaking(t, 10, to, true, tool)
-				h.loop(h.one(), h.back(), h.may)
+			run("two from "+tool+" to "+name, sample[j] == i, func(t *testing.T) *taking {
+				h := newTaking(t, 14, to, true, tool)
+				h.loop(h.two(), h.back(), h.may)
 				return h
 			})
 		}
@@ -247,7 +249,7 @@ func TestKernelTakeOverSteps(t *testing.T) {
 			return h
 		})
 		run("to be confirmed, to "+name, sample[0] == i, func(t *testing.T) *taking {
-			h := newTaking(t, 30, to, true, libvirtTools[i])
+			h := newTaking(t, 45, to, true, libvirtTools[i])
 			there, undo := h.confirmable()
 			h.loop(there, undo, h.may)
 			return h

@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,12 +56,24 @@ func (r record) lines(pattern string) (found []string) {
 	match := regexp.MustCompile(pattern)
 	for _, lines := range r.rules {
 		for _, line := range lines {
-			if match.MatchString(line) && !strings.Contains(line, "-j LIBVIRT") && !strings.Contains(line, "jump guest") {
+			if match.MatchString(line) && !toLibvirts.MatchString(line) {
 				found = append(found, line)
 			}
 		}
 	}
 	return found
+}
+
+// toLibvirts matches the jumps to libvirt's chains.
+var toLibvirts = regexp.MustCompile(`-j LIBVIRT|jump guest`)
+
+// with adds the networks of another record, and their rules behind those of the first.
+func (r record) with(other record) record {
+	maps.Copy(r.xml, other.xml)
+	for title, lines := range other.rules {
+		r.rules[title] = append(r.rules[title], slices.DeleteFunc(lines, toLibvirts.MatchString)...)
+	}
+	return r
 }
 
 // ofDefault matches what libvirt's rules for the recorded nat-default name.
