@@ -145,7 +145,7 @@ func (t *takeOver) look(s streams) error {
 		if err != nil {
 			return hostf("--take-over can't tell libvirt's rules in %s: %v; no rule was touched", p.name, err)
 		}
-		if taken.Found {
+		if taken.Found || taken.Changed > 0 { // a table may have no chain
 			t.places = append(t.places, place{p.name, p.loader, taken})
 		}
 	}
