@@ -28,7 +28,8 @@ var _ backends.Loader = Loader{}
 // tries is how often a load begins anew because others changed rules between its reading and its writing.
 const tries = 3
 
-// Dump returns what bears our names, a document a family: our chains, and the rules of built-in chains that lead to them.
+// Dump returns what bears our names, a document a family: our chains, and the rules of built-in chains that lead to them; and in
+// comments, which Read passes over, the rules of others that stand before these.
 func (l Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	tools, err := l.tools(ir.Both, 0)
 	if err != nil {
@@ -44,7 +45,7 @@ func (l Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	var docs []backends.Document
 	for _, s := range states {
 		if !s.empty() {
-			docs = append(docs, s.document())
+			docs = append(docs, s.document(true))
 		}
 	}
 	return docs, nil
@@ -81,8 +82,8 @@ func (l Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	})
 }
 
-// Restore implements [backends.Loader]: a family of which there is no image is left without anything of ours. A Dump tells
-// the order of jumps, and not how many rules of others stand before each; they are mended as Load mends them.
+// Restore implements [backends.Loader]: a family of which there is no image is left without anything of ours. Jumps go where they
+// stood among the rules of others, of which a Dump tells in comments.
 func (l Loader) Restore(names backends.Names, images []backends.Document) error {
 	then := make(map[ir.Family]*state)
 	var needed ir.Family
@@ -106,7 +107,7 @@ func (l Loader) Restore(names backends.Names, images []backends.Document) error 
 		if then[t.family] == nil {
 			return s.without(), nil
 		}
-		return s.like(then[t.family]), nil
+		return then[t.family].back(s), nil
 	})
 	return err
 }

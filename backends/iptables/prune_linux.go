@@ -93,8 +93,8 @@ func putBack(tools []tool, before []*state, prefix string) (moved bool, err erro
 func (s *state) sameOwn(o *state) bool {
 	for _, name := range tableNames {
 		var a, b bytes.Buffer
-		s.table(name).write(&a, s.prefix)
-		o.table(name).write(&b, o.prefix)
+		s.table(name).write(&a, s.prefix, false)
+		o.table(name).write(&b, o.prefix, false)
 		if a.String() != b.String() {
 			return false
 		}
@@ -149,7 +149,7 @@ func newPruning(names backends.Names, states []*state) (*pruning, error) {
 	var docs []backends.Document
 	for _, s := range states {
 		if !s.empty() {
-			docs = append(docs, s.document())
+			docs = append(docs, s.document(false))
 		}
 	}
 	program, err := Backend{}.Read(docs)

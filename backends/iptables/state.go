@@ -108,6 +108,12 @@ func parseState(f ir.Family, prefix string, text []byte) (*state, error) {
 			if name, found := strings.CutSuffix(line, "is incompatible, use 'nft' tool."); found {
 				return nil, fmt.Errorf("%s holds rules that iptables can't say, made with nft", strings.ToLower(strings.Trim(name, "# ")))
 			}
+			if text, ok := stranger(line); ok && table != nil {
+				var err error
+				if last, err = s.rule(table, last, text); err != nil {
+					return nil, fmt.Errorf("line %d of the dump: %w", i+1, err)
+				}
+			}
 		case line[0] == '*':
 			table, last = &tableState{name: line[1:]}, nil
 			s.tables = append(s.tables, table)
@@ -214,28 +220,28 @@ func plainProtocol(line string) string {
 }
 
 // document returns what s has of ours, as text that Read takes: our chains, and of the built-in ones the rules that lead to
-// ours.
-func (s *state) document() backends.Document {
+// ours; with places, comments tell what stands before our jumps.
+func (s *state) document(places bool) backends.Document {
 	w := wordsOf(s.family)
 	var b bytes.Buffer
 	for _, t := range s.tables {
-		t.write(&b, s.prefix)
+		t.write(&b, s.prefix, places)
 	}
 	return backends.Document{
 		File: w.file, Family: s.family, Load: w.command + " --noflush --wait < " + w.file, Text: b.Bytes(),
 	}
 }
 
-func (t *tableState) write(b *bytes.Buffer, prefix string) {
+func (t *tableState) write(b *bytes.Buffer, prefix string, places bool) {
 	var chains, rules bytes.Buffer
 	for _, c := range t.chains {
-		if c.own {
-			fmt.Fprintf(&chains, ":%s - [0:0]\n", c.name)
+		if !c.own {
+			c.writeBuiltin(&rules, prefix, places)
+			continue
 		}
+		fmt.Fprintf(&chains, ":%s - [0:0]\n", c.name)
 		for _, r := range c.rules {
-			if c.own || r.jump != "" || r.leadsTo(prefix) {
-				rules.WriteString(r.text + "\n")
-			}
+			rules.WriteString(r.text + "\n")
 		}
 	}
 	if chains.Len()+rules.Len() > 0 {

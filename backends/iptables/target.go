@@ -44,29 +44,6 @@ func (t *tableState) want(to *table, lines []backends.Line) *tableState {
 	return out
 }
 
-// like returns what s becomes when it has the chains and jumps of then.
-func (s *state) like(then *state) *state {
-	out := &state{family: s.family, prefix: s.prefix}
-	for _, name := range tableNames {
-		from, to := s.table(name), &tableState{name: name}
-		jumps := make(map[string][]string)
-		for _, c := range then.table(name).chains {
-			if c.own {
-				to.chains = append(to.chains, c)
-				continue
-			}
-			for _, r := range c.rules {
-				if r.jump != "" && !slices.Contains(jumps[c.name], r.jump) {
-					jumps[c.name] = append(jumps[c.name], r.jump)
-				}
-			}
-		}
-		from.mendAll(to, jumps)
-		out.tables = append(out.tables, to)
-	}
-	return out
-}
-
 // mendAll gives the built-in chains of t to the target, with the jumps that each shall have.
 func (t *tableState) mendAll(to *tableState, jumps map[string][]string) {
 	for _, name := range builtins {
@@ -95,34 +72,6 @@ func (t *tableState) without() *tableState {
 	for _, c := range t.chains {
 		if !c.own {
 			out.chains = append(out.chains, &chainState{name: c.name, rules: strangers(c.rules)})
-		}
-	}
-	return out
-}
-
-// back returns what now becomes when what is ours is again as it was in s. If others have changed their rules since, ours
-// stand behind as many of them as before.
-func (s *state) back(now *state) *state {
-	out := now.without()
-	for _, t := range s.tables {
-		to := out.table(t.name)
-		if !slices.Contains(out.tables, to) {
-			out.tables = append(out.tables, to)
-		}
-		for _, c := range t.chains {
-			if c.own {
-				to.chains = append(to.chains, c)
-				continue
-			}
-			if to.chain(c.name) == nil {
-				to.chains = append(to.chains, &chainState{name: c.name})
-			}
-			base := to.chain(c.name)
-			for i, r := range c.rules {
-				if r.jump != "" {
-					base.rules = slices.Insert(base.rules, min(i, len(base.rules)), r)
-				}
-			}
 		}
 	}
 	return out
