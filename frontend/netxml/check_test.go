@@ -147,6 +147,8 @@ func TestCheck(t *testing.T) {
 		{"U forward none", "<forward mode='none'/>", ""},
 		{"U long bridge", "<bridge name='sixteenbyteslong'/>", "bridge-name"},
 		{"U bridge dots", "<bridge name='..'/>", "bridge-name"},
+		{"U bridge all", "<bridge name='all'/>", "bridge-name"},
+		{"U bridge default", "<bridge name='default'/>", "bridge-name"},
 		{"U bridge dash", "<bridge name='-i'/>", "bridge-name"},
 		{"U bridge blank", "<bridge name='vb 0'/>", "bridge-name"},
 		{"U bridge two patterns", "<bridge name='virbr%d%d'/>", "bridge-pattern"},

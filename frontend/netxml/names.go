@@ -108,6 +108,9 @@ func deviceCode(code diag.Code, v string) problem {
 	case v == "." || v == "..":
 		return problem{code, "a directory", "the kernel keeps a directory of that name for each interface",
 			"write a name such as virbr0"}
+	case v == "all" || v == "default": // devinet_sysctl_register of net/ipv4/devinet.c
+		return problem{code, "a word that the kernel keeps for itself", "settings of that name, such as net.ipv6.conf.all, are about all interfaces, and none can have it",
+			"write a name such as virbr0"}
 	case v[0] == '-':
 		return problem{code, "with a dash at its beginning", "programs take such a name for an option",
 			"begin it with a letter"}
