@@ -3,6 +3,7 @@ package diag_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode"
@@ -29,6 +30,21 @@ func found(t *testing.T) (diag.List, *diag.Sources) {
 		{Severity: diag.Note, Code: "lost", What: "no place"},
 		{Severity: diag.Warning, Code: "far", Span: diag.Span{File: "/etc/x.xml"}, What: "no line"},
 	}, src
+}
+
+// TestTextEnds: what quotes a value of any length has an end for people, and is whole for programs.
+func TestTextEnds(t *testing.T) {
+	l := diag.List{{Severity: diag.Error, Code: "long", What: strings.Repeat("ü", 1<<20), Fix: strings.Repeat("\x00", 1<<20)}}
+	var text, doc bytes.Buffer
+	if err := errors.Join(diag.Text(&text, l, nil, diag.TextOptions{}), diag.JSON(&doc, l)); err != nil {
+		t.Fatal(err)
+	}
+	if text.Len() > 10_000 || !strings.Contains(text.String(), "ü… [long]\n") {
+		t.Errorf("the text has %d bytes: %.2000s", text.Len(), &text)
+	}
+	if doc.Len() < 1<<20 {
+		t.Errorf("the JSON has %d bytes only", doc.Len())
+	}
 }
 
 func TestJSON(t *testing.T) {

@@ -89,18 +89,32 @@ type textPrinter struct {
 }
 
 func (t *textPrinter) diagnostic(d Diagnostic) {
-	t.headline(d.Span, d.Severity, Visible(d.What)+" "+t.paint(faint, "["+Visible(string(d.Code))+"]"))
+	t.headline(d.Span, d.Severity, said(d.What)+" "+t.paint(faint, "["+Visible(string(d.Code))+"]"))
 	t.excerpt(d.Span, styleOf(d.Severity))
 	if d.Why != "" {
-		fmt.Fprintf(&t.out, "  %s %s\n", t.paint(bold, "why:"), Visible(d.Why))
+		fmt.Fprintf(&t.out, "  %s %s\n", t.paint(bold, "why:"), said(d.Why))
 	}
 	if d.Fix != "" {
-		fmt.Fprintf(&t.out, "  %s %s\n", t.paint(bold, "fix:"), Visible(d.Fix))
+		fmt.Fprintf(&t.out, "  %s %s\n", t.paint(bold, "fix:"), said(d.Fix))
 	}
 	for _, r := range d.Related {
-		t.headline(r.Span, Note, Visible(r.Text))
+		t.headline(r.Span, Note, said(r.Text))
 		t.excerpt(r.Span, cyan)
 	}
+}
+
+// maxSaid is how many characters of a sentence are printed. The longest that quotes no value is far below.
+const maxSaid = 600
+
+// said returns a sentence as it is printed: one that quotes a value of any length ends somewhere.
+func said(s string) string {
+	n := 0
+	for i := range s {
+		if n++; n > maxSaid {
+			return Visible(s[:i]) + "…"
+		}
+	}
+	return Visible(s)
 }
 
 func (t *textPrinter) headline(at Span, s Severity, text string) {
