@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -78,6 +81,9 @@ the exit code to 1 only with --fail-on-findings.`,
 
 // runVerify reads everything, decides everything, and prints it.
 func runVerify(s streams, f *verifyFlags, paths []string) error {
+	if f.against == "-" && slices.Contains(paths, "-") {
+		return usagef("- is given twice, and stdin is read once")
+	}
 	src, err := readSources(s.in, paths)
 	if err != nil {
 		return err
@@ -149,8 +155,12 @@ func readAssertions(src *diag.Sources, path string) ([]prove.Assertion, diag.Lis
 	if err != nil {
 		return nil, nil, hostf("%v", err)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // which some editors write
 	src.Add(path, text)
 	all, list := prove.ParseAssertions(path, text)
+	if len(all) == 0 && !list.HasErrors() {
+		return nil, nil, exitError{exitNo, fmt.Sprintf("%s holds no assertion, so nothing would be decided; leave --assert out, or write some", path)}
+	}
 	return all, list, nil
 }
 
