@@ -34,7 +34,7 @@ Exit codes: 0 kept, or undone with --undo; 1 nothing waits or can be kept, or it
 too late; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply --confirm 60s lab.xml && vnetc confirm
   vnetc confirm --undo`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if watching {
 				return watch(s, f.stateDir)

@@ -25,7 +25,12 @@ Exit codes: 0 explained; 2 there is no such code.`,
 			}
 			return codes, cobra.ShellCompDirectiveNoFileComp
 		},
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, codes []string) error {
+			if len(codes) > 1 {
+				return usagef("explain takes one CODE, for example: vnetc explain dhcp-range-order")
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error { return explain(s, format.value, args) },
 	}
 	format = addChoice(cmd, "format", "how to print", "text", "json")

@@ -58,6 +58,14 @@ func refuseEmpty(flags *pflag.FlagSet, args []string) (err error) {
 	return err
 }
 
+// noArguments is for verbs that take flags only.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument such as %q", cmd.Name(), args[0])
+	}
+	return nil
+}
+
 // wrongFlag says what a flag takes, where the flag parser says what Go's parser of such values found.
 func wrongFlag(_ *cobra.Command, err error) error {
 	var wrong *pflag.InvalidValueError

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -25,7 +27,12 @@ Exit codes: 0 all as recorded, or updated; 1 something differs, is not recorded,
 or has errors; 2 wrong usage; 3 cannot read or write.`,
 		Example: `  vnetc golden networks/            # in CI
   vnetc golden --update networks/   # accept what changed`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, dirs []string) error {
+			if len(dirs) != 1 {
+				return usagef("golden takes one DIR, for example: vnetc golden networks/")
+			}
+			return nil
+		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
@@ -38,8 +45,11 @@ or has errors; 2 wrong usage; 3 cannot read or write.`,
 
 func regress(s streams, dir string, update bool, format string) error {
 	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("%s: there is no such directory", dir)
+	}
 	if err != nil {
-		return usagef("%v", err)
+		return hostf("%v", err)
 	}
 	if !info.IsDir() {
 		return usagef("%s is not a directory; golden takes one with *.xml in it", dir)
@@ -64,7 +74,7 @@ func regress(s streams, dir string, update bool, format string) error {
 
 func printResults(s streams, results []golden.Result) error {
 	for _, r := range results {
-		if _, err := fmt.Fprintf(s.out, "%-8s %s\n%s", r.State, r.File, r.Detail); err != nil {
+		if _, err := fmt.Fprintf(s.out, "%-8s %s\n%s", r.State, diag.Visible(r.File), r.Detail); err != nil {
 			return err
 		}
 	}

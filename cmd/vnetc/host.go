@@ -57,6 +57,9 @@ func (f *hostFlags) readConfig(s streams) error {
 	if err != nil {
 		return err
 	}
+	if len(text) > netxml.MaxSize {
+		return exitError{exitNo, fmt.Sprintf("%s has more than %d bytes: it is no network.conf", f.config, netxml.MaxSize)}
+	}
 	src := &diag.Sources{}
 	src.Add(f.config, text)
 	conf, found := netconf.Parse(f.config, text)
@@ -134,11 +137,16 @@ func (f *hostFlags) target() (chosen firewall.Target, others []firewall.Target, 
 		choice = i
 		break
 	}
-	if choice < 0 && !f.backend.set && f.noted.Backend != "" {
-		return chosen, nil, hostf("the networks in force are in %s, which can't be used here any more: %v; --backend moves them", f.noted.Backend, why)
-	}
-	if choice < 0 {
+	switch {
+	case choice >= 0:
+	case why == nil:
+		return chosen, nil, hostf("the networks in force are in %s by the notes, and there is no such back end; --backend moves them", f.noted.Backend)
+	case f.backend.set || f.noted.Backend == "":
 		return chosen, nil, hostf("no back end can be used here: %v", why)
+	case errors.Is(why, os.ErrPermission):
+		return chosen, nil, hostf("the networks in force are in %s: %v", f.noted.Backend, why)
+	default:
+		return chosen, nil, hostf("the networks in force are in %s, which can't be used here any more: %v; --backend moves them", f.noted.Backend, why)
 	}
 	chosen = firewall.Target{Loader: all[choice], Options: f.rules(all[choice])}
 	for _, l := range elsewhere(all[choice], chosen.Options.Names) {

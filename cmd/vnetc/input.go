@@ -17,6 +17,9 @@ import (
 // builtIn is the PATH that stands for libvirt's default network where there is no file of that name.
 const builtIn = "default"
 
+// stdin is what the text that comes from there is called.
+const stdin = "<stdin>"
+
 // readSources reads every PATH: files, directories (their *.xml in order of name), - for stdin, and the network that is
 // built in. A file is read no further than one byte past what the front end takes.
 func readSources(in io.Reader, paths []string) (*diag.Sources, error) {
@@ -24,11 +27,14 @@ func readSources(in io.Reader, paths []string) (*diag.Sources, error) {
 	var files []string
 	for _, path := range paths {
 		if path == "-" {
+			if src.Has(stdin) {
+				return nil, usagef("%s is given twice, and stdin is read once", path)
+			}
 			text, err := readLimited(in)
 			if err != nil {
 				return nil, hostf("read stdin: %v", err)
 			}
-			src.Add("<stdin>", text)
+			src.Add(stdin, text)
 			continue
 		}
 		if _, err := os.Lstat(path); path == builtIn && errors.Is(err, fs.ErrNotExist) {

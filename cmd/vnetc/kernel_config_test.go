@@ -28,6 +28,7 @@ func TestKernelConfig(t *testing.T) {
 	for text, want := range map[string]string{
 		"\nfirewall_backend = iptables\n": `network.conf:2:20: error: .*no quotes`,
 		`firewall_backend = "ntfables"`:   `network.conf:1:20: error: .*"ntfables".*(?s:.*)did you mean "nftables"`,
+		strings.Repeat("#", 1<<20+1):      `has more than 1048576 bytes`,
 		`firewall_backend = "none"`:       `network.conf:1:20: error: .*(?s:.*)fix: `,
 	} {
 		h.wants(h.vnetc(1, "apply", "--config", conf(text), "--prune", networks+"routed.xml"), want)

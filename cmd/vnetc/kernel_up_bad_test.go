@@ -121,8 +121,8 @@ func TestKernelUpUnprivileged(t *testing.T) {
 		cmd := g.ns.Command("setpriv", append([]string{"--bounding-set=-net_admin", "--inh-caps=-net_admin", "vnetc", "--state-dir", g.state}, args...)...)
 		cmd.Stderr = &said
 		cmd.Run()
-		if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(said.String(), "CAP_NET_ADMIN") {
-			t.Errorf("%v: exit code %d, want 3, and CAP_NET_ADMIN named:\n%s", args, code, &said)
+		if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(said.String(), "CAP_NET_ADMIN") || strings.Contains(said.String(), "--backend") {
+			t.Errorf("%v: exit code %d, want 3, and CAP_NET_ADMIN named, and no back end that can't help:\n%s", args, code, &said)
 		}
 		g.wantStill(before, strings.Join(args, " "))
 	}

@@ -38,7 +38,7 @@ tell their XML, so apply all networks again, or take the rules away: remove --al
 
 Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 		Example: "  vnetc list\n  vnetc list --format json | jq -r '.[].name'",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			dir, known, err := f.look(s)
 			if err != nil {

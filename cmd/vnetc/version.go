@@ -17,7 +17,7 @@ func newVersion(s streams) *cobra.Command {
 		Short:   "print the version",
 		Long:    "version prints the version of vnetc, of Go, and the platform it was built for.",
 		Example: "  vnetc version --format json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if format.value == "json" {
 				return orHost(diag.WriteJSON(s.out, map[string]string{
