@@ -14,11 +14,14 @@ type choice struct {
 
 // choose returns the packets whose field f has one of the values, which rise, and which are in the set of that value.
 func (s *space) choose(f field, of []choice) node {
-	switch first := s.first(of); {
-	case first >= f.first+f.bits:
+	first := s.first(of)
+	if first >= f.first+f.bits {
 		return s.branch(f, 0, of)
-	case first >= s.state.first && first < f.first:
-		return s.behind(f, of, make(map[string]node))
+	}
+	if first >= s.state.first && first < s.saddr.first {
+		if set, few := s.behind(f, of, make(map[string]node)); few {
+			return set
+		}
 	}
 	sets := make([]node, len(of))
 	for i, c := range of {
@@ -49,20 +52,27 @@ func (s *space) branch(f field, bit int, of []choice) node {
 	return s.vertex(uint16(f.first+bit), s.branch(f, bit+1, of[:ones]), s.branch(f, bit+1, of[ones:]))
 }
 
-// behind is choose for sets that ask a few variables before the field, such as those of the protocol: it decides these first,
-// for all sets at once. Values differ, so sets that are not all the same then make functions that are not; each is worked out
-// once.
-func (s *space) behind(f field, of []choice, known map[string]node) node {
-	first := s.first(of)
-	if first >= f.first {
-		return s.choose(f, of)
-	}
+// maxBehind is how many functions [space.behind] works out, each of which takes a look at all sets.
+const maxBehind = 32
+
+// behind is choose for sets that ask the protocol or the state before an address: it decides these first, for all sets at once,
+// and so makes nothing that is not in the end. Few is false if that is more than a few functions; known has those there are.
+func (s *space) behind(f field, of []choice, known map[string]node) (set node, few bool) {
 	var key []byte
 	for _, c := range of {
 		key = binary.NativeEndian.AppendUint32(key, uint32(c.set))
 	}
 	if set, ok := known[string(key)]; ok {
-		return set
+		return set, true
+	}
+	if len(known) == maxBehind {
+		return never, false
+	}
+	first := s.first(of)
+	if first >= s.saddr.first {
+		set = s.choose(f, of)
+		known[string(key)] = set
+		return set, true
 	}
 	lo, hi := slices.Clone(of), slices.Clone(of)
 	for i, c := range of {
@@ -70,7 +80,15 @@ func (s *space) behind(f field, of []choice, known map[string]node) node {
 			lo[i].set, hi[i].set = s.halves(c.set)
 		}
 	}
-	set := s.vertex(uint16(first), s.behind(f, lo, known), s.behind(f, hi, known))
+	without, few := s.behind(f, lo, known)
+	if !few {
+		return never, false
+	}
+	with, few := s.behind(f, hi, known)
+	if !few {
+		return never, false
+	}
+	set = s.vertex(uint16(first), without, with)
 	known[string(key)] = set
-	return set
+	return set, true
 }
