@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -105,12 +107,25 @@ func replaceFiles(dir string, docs []backends.Document) error {
 }
 
 // writeFile puts text into path, whole or not at all. It makes no directory: a path that is mistyped is an error. What is no
-// file, such as /dev/null or a pipe, is written to and stays what it is.
+// file, such as /dev/null or a pipe, is written to and stays what it is; so does a link, whose file gets the text.
 func writeFile(path string, text []byte) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return orHost(os.WriteFile(path, text, 0))
 	}
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		path = file
+	}
 	return replaceFiles(filepath.Dir(path), []backends.Document{{File: filepath.Base(path), Text: text}})
+}
+
+// modeOf returns who may read and write the file at path: as it is, or for a new one as the user's umask has it.
+func modeOf(path string) os.FileMode {
+	if info, err := os.Stat(path); err == nil {
+		return info.Mode().Perm()
+	}
+	mask := unix.Umask(0)
+	unix.Umask(mask)
+	return 0o666 &^ os.FileMode(mask)
 }
 
 // stage writes text to a new file beside path and returns its name.
@@ -121,7 +136,7 @@ func stage(path string, text []byte) (string, error) {
 	}
 	_, err = f.Write(text)
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = f.Chmod(modeOf(path))
 	}
 	if err == nil {
 		err = f.Sync()
