@@ -29,11 +29,22 @@ func (c *checker) dhcp() {
 			}
 		}
 		if s.ok {
+			c.dhcpPrefix(s, dhcp)
 			c.rangesApart(ranges)
 			c.dhcpHosts(s, dhcp.all("host"))
 			c.bootp(s, dhcp)
 		}
 	}
+}
+
+// dhcpPrefix: dnsmasq(8) on dhcp-range: the prefix length of IPv6 must be at least 64.
+func (c *checker) dhcpPrefix(s subnet, dhcp *node) {
+	if s.addr.Is4() || s.prefix.Bits() >= 64 || dhcp.kid("range") == nil && dhcp.kid("host") == nil {
+		return
+	}
+	c.fault("dhcp-prefix", s.node.at("prefix"), fmt.Sprintf("DHCP is served in %s, whose prefix is shorter than 64", s.prefix),
+		"dnsmasq does not start with such a range of IPv6, so libvirt can't start the network", "write prefix='64'",
+		c.related(dhcp.tag, "the addresses to give out"))
 }
 
 // span is a range of addresses, both ends included.

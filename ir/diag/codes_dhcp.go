@@ -40,6 +40,11 @@ func dhcpCodes() []Info {
 				"65536 addresses at most.",
 			lab("<ip address='10.0.0.1' prefix='8'>", "  <dhcp>", "    <range start='10.0.0.2' end='10.1.0.2'/>",
 				"  </dhcp>", "</ip>"), good},
+		{"dhcp-prefix", "DHCP in an IPv6 subnet that is too large",
+			"dnsmasq gives out addresses of IPv6 subnets with a prefix of 64 or more, and does not start with another.",
+			lab("<ip family='ipv6' address='fd00:1:2:3::1' prefix='48'>", "  <dhcp>",
+				"    <range start='fd00:1:2:3::10' end='fd00:1:2:3::ff'/>", "  </dhcp>", "</ip>"),
+			lab(six("    <range start='fd00:1:2:3::10' end='fd00:1:2:3::ff'/>")...)},
 		{"dhcp-range-gateway", "a range that holds the host's own address",
 			"The server never gives it away, so the network works. The range is smaller than it looks, and another " +
 				"server with the same range would give it away.",
