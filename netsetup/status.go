@@ -41,7 +41,8 @@ type Pool struct {
 	InUse int        `json:"in_use"` // leases that have not expired
 }
 
-// Status returns what the host has of the network, at the time now.
+// Status returns what the host has of the network, at the time now. What can't be read of its leases is the error, and not
+// counted; all else is told.
 func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, error) {
 	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Devices: h.devices(l), Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, Lacks: []state.Lack{}, DNSMasq: "not needed"}
 	if d, ok := h.bridgeOf(l); ok {
@@ -67,10 +68,7 @@ func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, 
 			s.DNSMasq, s.PID = "running", p.PID
 		}
 	}
-	leases, err := Leases(h.Dir, l.Name)
-	if err != nil {
-		return s, err
-	}
+	leases, damaged := Leases(h.Dir, l.Name)
 	for _, a := range l.Addresses {
 		if a.DHCP == nil {
 			continue
@@ -88,7 +86,7 @@ func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, 
 	for _, p := range problems {
 		s.Missing = append(s.Missing, p.Error())
 	}
-	return s, nil
+	return s, damaged
 }
 
 // bridgeOf returns the network's bridge: the one with its mark, or, of a mode that takes others', the one with the name.

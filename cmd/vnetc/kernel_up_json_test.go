@@ -156,6 +156,13 @@ func TestKernelUpJSON(t *testing.T) {
 	if status := decode[statusDocument](t, g.said(0, "status")); status.InStep || len(status.Networks[0].Host.Missing) != 1 {
 		t.Errorf("status of a bridge that lost its address: %+v", status)
 	}
+	g.ns.Exec("sh", "-ec", "echo torn >> "+g.host.state+"/dnsmasq/default.leases")
+	if status := decode[statusDocument](t, g.said(3, "status")); status.Networks[0].Host == nil || status.Networks[0].Host.DNSMasq != "running" || status.Networks[0].Host.DHCP[0].InUse != 1 {
+		t.Errorf("status with a torn lease: %+v", status)
+	}
+	if leases := decode[leasesDocument](t, g.said(3, "leases")); len(leases) != 1 {
+		t.Errorf("leases with a torn one: %+v", leases)
+	}
 	wrong := g.file("wrong", "<network><name>wrong</name><bridge name='eth0'/><ip address='192.168.122.9' prefix='24'/></network>")
 	if got := g.said(1, "up", wrong); got != "" {
 		t.Errorf("with an error in the input there is half a document: %s", got)

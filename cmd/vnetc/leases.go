@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"text/tabwriter"
@@ -67,7 +68,7 @@ func leases(s streams, f *hostFlags, format string, names []string) error {
 		}
 		found, err := netsetup.Leases(dir.Path(), n.Name)
 		if err != nil {
-			damaged = hostf("%v", err)
+			damaged = errors.Join(damaged, err)
 		}
 		for _, l := range found {
 			if j, valid := leaseOf(n.Name, l, time.Now()); valid {
@@ -75,10 +76,7 @@ func leases(s streams, f *hostFlags, format string, names []string) error {
 			}
 		}
 	}
-	if err := printLeases(s, format, all); err != nil {
-		return err
-	}
-	return damaged
+	return orHost(errors.Join(printLeases(s, format, all), damaged))
 }
 
 // leaseOf returns the lease as it is printed; valid is false if it has expired at now.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -65,6 +66,7 @@ type (
 		Together *firewall.Traffic `json:"together,omitempty"` // what all networks' rules have counted
 
 		differences int
+		damaged     error // what could not be read of the networks' leases; the rest is told
 	}
 	// networkStatus is what there is to say of one network, a part for each thing that vnetc does for it.
 	networkStatus struct {
@@ -103,18 +105,18 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 	if len(names) > 0 {
 		all.Networks = slices.DeleteFunc(all.Networks, func(n networkStatus) bool { return !slices.Contains(names, n.Name) })
 	}
-	if format == "json" {
-		return orHost(diag.WriteJSON(s.out, all))
-	}
-	if len(names) > 0 {
+	switch {
+	case format == "json":
+		return orHost(errors.Join(diag.WriteJSON(s.out, all), all.damaged))
+	case len(names) > 0:
 		err = all.writeDetails(s.out)
-	} else {
+	default:
 		err = all.writeTable(s.out)
 	}
 	if err == nil && !all.InStep {
 		_, err = fmt.Fprintf(s.err, "%s between the host and what is meant; vnetc audit tells those of rules; vnetc apply mends them, vnetc up all\n", plural(all.differences, "difference"))
 	}
-	return orHost(err)
+	return orHost(errors.Join(err, all.damaged))
 }
 
 // gather asks the kernel about the networks of the notes.
@@ -185,9 +187,7 @@ func (all *jsonStatus) lookAtHost(s streams, f *hostFlags, dir *state.Dir, w wan
 		}
 		mac, _ := net.ParseMAC(n.MAC)
 		found, err := u.host.Status(w.program.Links[i], mac, time.Now())
-		if err != nil {
-			return hostf("%v", err)
-		}
+		all.damaged = errors.Join(all.damaged, err)
 		all.Networks[i].Host = &found
 		all.InStep = all.InStep && len(found.Missing) == 0
 		all.differences += len(found.Missing)
