@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/golden"
@@ -79,15 +78,9 @@ func xmlFiles(path string) ([]string, error) {
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
-	entries, err := os.ReadDir(path) // sorted by name
+	files, err := golden.XMLFiles(path)
 	if err != nil {
 		return nil, hostf("%v", err)
-	}
-	var files []string
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".xml" && !e.IsDir() {
-			files = append(files, filepath.Join(path, e.Name()))
-		}
 	}
 	if len(files) == 0 {
 		return nil, usagef("%s: no *.xml in this directory", path)
