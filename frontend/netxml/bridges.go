@@ -42,12 +42,18 @@ func (t *together) chooseBridges() {
 	}
 }
 
-// freeBridge returns the lowest name of the network's pattern that is not taken.
+// freeBridge returns the lowest name of the network's pattern that is not taken, and not that of a device of the host which
+// the network forwards to.
 func (c *checker) freeBridge(taken map[string]bool, next map[string]int) string {
 	pattern, _ := c.bridgePattern()
-	for ; next[pattern] <= maxAuto; next[pattern]++ {
-		name := strings.Replace(pattern, "%d", fmt.Sprint(next[pattern]), 1)
-		if !taken[name] && len(name) <= maxDevice {
+	for n := next[pattern]; n <= maxAuto; n++ {
+		name := strings.Replace(pattern, "%d", fmt.Sprint(n), 1)
+		switch {
+		case taken[name] || len(name) > maxDevice:
+			if n == next[pattern] {
+				next[pattern]++
+			}
+		case c.uplink(name) == nil:
 			return name
 		}
 	}

@@ -45,6 +45,7 @@ func (c *checker) forwardDevices() {
 		c.twice(interfaces, "dev", "forward-dev-twice", "a device stands in the pool once")
 	}
 	c.pciAddresses(addresses)
+	c.forwardSelf()
 	none := dev == nil && len(interfaces) == 0 && len(addresses) == 0 && pf == nil
 	switch {
 	case none && c.kind&(inMacvtap|inHostdev) != 0:
@@ -56,6 +57,34 @@ func (c *checker) forwardDevices() {
 			"guests are put either on a bridge of the host or, by macvtap, on a device",
 			"remove one of the two", c.related(c.net.root.kid("bridge").at("name"), "the bridge"))
 	}
+}
+
+// forwardSelf: what is forwarded leaves by another device than it came by. In mode bridge the two exclude each other.
+func (c *checker) forwardSelf() {
+	name, ok := c.bridgePattern()
+	if !ok || !c.managed() {
+		return
+	}
+	if n := c.uplink(name); n != nil {
+		c.fault("forward-dev-self", n.at("dev"), fmt.Sprintf("the way out of the network is %s, its own bridge", name),
+			"traffic that leaves by another device would be refused, and nothing else leaves the network",
+			"name the device that leads outside, or remove dev to let routing choose",
+			c.related(c.net.root.kid("bridge").at("name"), "the bridge"))
+	}
+}
+
+// uplink returns the element that names a device to forward to, nil if there is none.
+func (c *checker) uplink(name string) *node {
+	forward := c.net.root.kid("forward")
+	if dev, ok := forward.value("dev"); ok && dev == name {
+		return forward
+	}
+	for _, n := range forward.all("interface") {
+		if dev, ok := n.value("dev"); ok && dev == name {
+			return n
+		}
+	}
+	return nil
 }
 
 func deviceFix(kind modes) string {

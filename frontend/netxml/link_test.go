@@ -128,12 +128,13 @@ func TestBridges(t *testing.T) {
 		return "<network><name>" + name + "</name>" + bridge + "</network>"
 	}
 	p := lowerText(t, one("a", ""), one("b", "<bridge name='virbr%d'/>"), one("c", "<bridge name='virbr1'/>"), one("d", "<bridge stp='off'/>"),
-		one("e", "<forward mode='bridge'/><bridge name='virbr2'/>"), one("f", "<forward mode='private' dev='eth0'/>"), one("g", "<bridge name='x%d'/>"))
+		one("e", "<forward mode='bridge'/><bridge name='virbr2'/>"), one("f", "<forward mode='private' dev='eth0'/>"), one("g", "<bridge name='x%d'/>"),
+		one("h", "<forward dev='y0'/><ip address='10.0.0.1' prefix='24'/><bridge name='y%d'/>"), one("i", "<bridge name='y%d'/>"), one("j", "<bridge name='y%d'/>"))
 	var got []string
 	for _, l := range p.Links {
 		got = append(got, l.Bridge.Name)
 	}
-	if diff := cmp.Diff("virbr0 virbr3 virbr1 virbr4 virbr2  x0", strings.Join(got, " ")); diff != "" {
+	if diff := cmp.Diff("virbr0 virbr3 virbr1 virbr4 virbr2  x0 y1 y0 y2", strings.Join(got, " ")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

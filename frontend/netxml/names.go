@@ -124,6 +124,9 @@ func deviceCode(code diag.Code, v string) problem {
 // bridgeName is the name of a bridge, or a pattern with %d in it where a free number goes.
 func bridgeName(v string) problem {
 	const code = "bridge-name"
+	if v == "lo" {
+		return problem{code, "the loopback interface", "every host has it, and it is no bridge", "write a name such as virbr0"}
+	}
 	if !strings.Contains(v, "%") {
 		return deviceCode(code, v)
 	}
