@@ -203,7 +203,7 @@ func staysCovered(known []state.Network, w wanted) error {
 	for i, n := range w.notes {
 		l := w.program.Links[i]
 		if n.Up && bridges[n.Name] != "" && (l.Bridge.Name != bridges[n.Name] || !l.Mode.Managed()) {
-			return exitError{exitNo, fmt.Sprintf("network %[1]s is up on bridge %[2]s, which this XML leaves without rules; take it down first: vnetc down %[1]s", n.Name, bridges[n.Name])}
+			return exitError{exitNo, fmt.Sprintf("network %[1]s is up on bridge %[2]s, which this XML leaves without rules; take it down first: vnetc down %[3]s", n.Name, bridges[n.Name], shellWord(n.Name))}
 		}
 	}
 	return nil

@@ -89,13 +89,14 @@ func unnoted(marked []string, dir *state.Dir, known []state.Network, named []str
 	if len(lost) == 0 {
 		return nil
 	}
+	var words []string
 	for i := range lost {
+		words = append(words, shellWord(lost[i]))
 		lost[i] = fmt.Sprintf("%q", lost[i])
 	}
-	names := strings.Join(lost, " ")
 	return hostf(`the bridges of networks stand that no note in %s tells of: %s
   why: the rules of these networks would go with this change, and their bridges would be open
-  fix: name them as well: their XML for vnetc up, or vnetc down %s; if their notes are in another folder, --state-dir`, dir.Path(), names, names)
+  fix: name them as well: their XML for vnetc up, or vnetc down %s; if their notes are in another folder, --state-dir`, dir.Path(), strings.Join(lost, " "), strings.Join(words, " "))
 }
 
 // readUnnoted is unnoted for a verb that looks at nothing else of the host than rules.

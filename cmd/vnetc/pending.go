@@ -93,7 +93,7 @@ func (f *applyFlags) note(dir *state.Dir, p *state.Pending) error {
 func (f *applyFlags) sayConfirm(s streams) error {
 	command := "vnetc confirm"
 	if f.stateDir != state.DefaultDir {
-		command += " --state-dir " + f.stateDir
+		command += " --state-dir " + shellWord(f.stateDir)
 	}
 	_, err := fmt.Fprintf(s.err, "undone in %s unless you type: %s\n", f.confirm, command)
 	return orHost(err)

@@ -52,7 +52,7 @@ func remove(s streams, f *hostFlags, names []string) error {
 	}
 	for _, n := range known {
 		if n.Up && (len(names) == 0 || slices.Contains(names, n.Name)) {
-			return usagef("network %s is up, and a bridge without its rules is open; take it down with: vnetc down %s", n.Name, n.Name)
+			return usagef("network %s is up, and a bridge without its rules is open; take it down with: vnetc down %s", n.Name, shellWord(n.Name))
 		}
 	}
 	if err := readUnnoted(dir, known, nil); err != nil {
