@@ -155,4 +155,18 @@ func (c *checker) dhcpTwice() {
 		}
 		first[family] = dhcp
 	}
+	c.unadvertised(first[1])
+}
+
+// unadvertised: beside a subnet of IPv6 with DHCP, which its routers' advertisements speak of, others are not advertised.
+// Libvirt logs a warning.
+func (c *checker) unadvertised(dhcp *node) {
+	for _, s := range c.net.subnets {
+		if dhcp == nil || !s.ok || s.addr.Is4() || s.local() || s.node.kid("dhcp").kid("range") != nil || s.node.kid("dhcp").kid("host") != nil {
+			continue
+		}
+		c.warn("ip-unadvertised", s.node.at("address"), fmt.Sprintf("guests are not told of %s", s.prefix),
+			"beside a subnet with DHCP, router advertisements don't have guests choose addresses of another",
+			"give guests addresses of it by hand, or make a network of it", c.related(dhcp.tag, "the subnet with DHCP"))
+	}
 }

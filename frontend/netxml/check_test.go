@@ -120,6 +120,8 @@ func TestCheck(t *testing.T) {
 		{"V3 interface", "<forward mode='hostdev'><interface dev='eth0'/></forward>", "mode-element"},
 		{"V3 dev", "<forward mode='hostdev' dev='eth0'/>", "mode-element"},
 		{"V4", dhcp("<host name='a' ip='10.0.0.5'/>") + "<ip address='10.0.1.1' prefix='24'><dhcp><host name='a' ip='10.0.1.5'/></dhcp></ip>", "dhcp-twice"},
+		{"V4 beside a subnet of IPv6 with DHCP", dhcp6("<host name='a' ip='fd00::5'/>") + "<ip family='ipv6' address='fd01::1' prefix='64'/><ip family='ipv6' address='fe80::1' prefix='64'/>" + ip, "ip-unadvertised"},
+		{"V4 beside a subnet of IPv4 with DHCP", dhcp("<host name='a' ip='10.0.0.5'/>") + "<ip family='ipv6' address='fd01::1' prefix='64'/><ip address='10.0.1.1' prefix='24'/>", ""},
 		{"V4 both families", dhcp("<host name='a' ip='10.0.0.5'/>") + dhcp6("<host name='a' ip='fd00::5'/>"), ""},
 		{"V5", nat + ip + "<portgroup name='a'><vlan><tag id='1'/></vlan></portgroup>", "vlan-mode"},
 		{"V5 default", nat + ip + "<vlan><tag id='1'/></vlan><portgroup name='a' default='yes'/>", "vlan-mode"},

@@ -39,6 +39,14 @@ func ipCodes() []Info {
 			"The address of the subnet itself, its broadcast address, and multicast, loopback and unspecified " +
 				"addresses are no host's.",
 			lab("<ip address='192.168.122.0' prefix='24'/>"), good},
+		{"ip-unadvertised", "an IPv6 subnet that guests are not told of",
+			"Router advertisements have guests choose addresses of the network's IPv6 subnets, unless one of these has DHCP: " +
+				"then they speak of that one only. Libvirt logs a warning.",
+			lab("<ip family='ipv6' address='fd00:1:2:3::1' prefix='64'>",
+				"  <dhcp><range start='fd00:1:2:3::10' end='fd00:1:2:3::ff'/></dhcp>", "</ip>",
+				"<ip family='ipv6' address='fd00:1:2:4::1' prefix='64'/>"),
+			lab("<ip family='ipv6' address='fd00:1:2:3::1' prefix='64'/>",
+				"<ip family='ipv6' address='fd00:1:2:4::1' prefix='64'/>")},
 		{"ip-overlap", "two subnets overlap",
 			"An address is in one subnet, on one bridge: otherwise the host can't tell where to send packets for it, " +
 				"and rules of one network match the guests of another.",
