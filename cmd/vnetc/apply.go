@@ -57,6 +57,11 @@ With --confirm DURATION the apply undoes itself after that time, unless vnetc co
 comes first: rules that lock you out of the host go away again, also when the
 terminal or vnetc itself is gone.
 
+--format json: "networks" in force, by name; "backend" and "layout"; how many rules were
+"changed" and "kept"; "removed_from", the places where rules of ours are gone; "proved";
+with --take-over "taken_over". With --dry-run it is that of vnetc audit. Fields are added,
+never renamed or removed.
+
 Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or --dry-run
 finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply lab.xml dmz.xml
@@ -256,7 +261,7 @@ func printApplied(s streams, format string, w wanted, target firewall.Target, r 
 	if format == "json" {
 		doc := map[string]any{
 			"networks": names, "backend": target.Loader.Name(), "layout": target.Options.Layout,
-			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt, "removed_from": r.Removed, "proved": true,
+			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt, "removed_from": append([]string{}, r.Removed...), "proved": true,
 		}
 		if taken != nil {
 			doc["taken_over"] = jsonPlaces(taken)

@@ -57,6 +57,7 @@ func TestKernelApplyAuditRemove(t *testing.T) {
 			h.vnetc(1, "audit", "--backend", backend, networks+"default.xml")
 			h.wants(h.vnetc(0, "apply", "--backend", backend, networks+"default.xml", networks+"isolated.xml"), `^2 networks in force \(`+backend, `proved`)
 			h.wants(h.vnetc(0, "apply", networks+"default.xml", "--backend", backend), `2 networks in force .*nothing to change`)
+			h.wants(h.vnetc(0, "apply", networks+"default.xml", "--format", "json"), `"removed_from": \[\]`)
 			h.wants(h.vnetc(0, "audit"), `^in step`)
 			h.wants(h.vnetc(0, "list"), `default +no +virbr0 +`+backend, `lab +no +\S+ +`+backend)
 
