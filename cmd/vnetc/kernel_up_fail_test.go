@@ -120,10 +120,10 @@ func spoiled(k int, done bool, name *string) func(*hostRun, []*result) {
 	}
 }
 
-// moving is what changes on a host that is left alone: numbers of links, timers and
-// counters. The kernel adds a link's multicast route
-// with the first address that comes while the link is up, and keeps it.
-var moving = regexp.MustCompile(`(?m)^\d+: |\w+_timer +[\d.]+|\b(tentative|dadfailed) |^multicast ff00::/8 .*\n|packets \d+ bytes \d+`)
+// moving is what changes on a host that is left alone: numbers of links, timers and counters, and routes that the kernel makes
+// for IPv6 addresses by itself, some time after them: its own to the address, and a link's multicast route with the first
+// address that comes while the link is up.
+var moving = regexp.MustCompile(`(?m)^\d+: |\w+_timer +[\d.]+|\b(tentative|dadfailed) |^multicast ff00::/8 .*\n|^(local|anycast) [0-9a-f:]*:.* table local .*\n|packets \d+ bytes \d+`)
 
 // still is the snapshot with what the files say, without what moves, and without the order in which networks came.
 func (g *ground) still() string {
