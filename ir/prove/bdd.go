@@ -1,5 +1,7 @@
 package prove
 
+import "slices"
+
 // node is a Boolean function over numbered variables, in the one shape that a binary decision diagram gives it: equal
 // functions are equal numbers. It is an index into bdd.nodes, doubled, and the last bit is set for the opposite of what
 // stands there: a function and its opposite share all their vertices.
@@ -237,26 +239,27 @@ func (b *bdd) apply(o op, x, y node) node {
 	return result
 }
 
-// firstOf returns one packet of x, which must not be empty, by its variables that are 1.
-func (b *bdd) firstOf(x node) map[uint16]bool {
-	ones := make(map[uint16]bool)
+// outermost returns the first packet of x, or the last, by the values of its variables; x must not be empty.
+func (b *bdd) outermost(x node, last bool, variables int) []bool {
+	packet := slices.Repeat([]bool{last}, variables)
 	for x > always {
 		lo, hi := b.halves(x)
-		if lo != never {
+		one := lo == never || last && hi != never
+		packet[b.level(x)] = one
+		if one {
+			x = hi
+		} else {
 			x = lo
-			continue
 		}
-		ones[b.level(x)] = true
-		x = hi
 	}
-	return ones
+	return packet
 }
 
-// holds is true if the packet whose variables in ones are 1 is in x.
-func (b *bdd) holds(x node, ones map[uint16]bool) bool {
+// holds is true if the packet is in x.
+func (b *bdd) holds(x node, packet []bool) bool {
 	for x > always {
 		lo, hi := b.halves(x)
-		if ones[b.level(x)] {
+		if packet[b.level(x)] {
 			x = hi
 		} else {
 			x = lo

@@ -52,11 +52,11 @@ func TestCacheWidens(t *testing.T) {
 // table returns which of the packets of so many variables are in x.
 func table(b *bdd, x node, bits int) (in []bool) {
 	for packet := range 1 << bits {
-		ones := make(map[uint16]bool)
-		for v := range bits {
-			ones[uint16(v)] = packet>>v&1 == 1
+		values := make([]bool, bits)
+		for v := range values {
+			values[v] = packet>>v&1 == 1
 		}
-		in = append(in, b.holds(x, ones))
+		in = append(in, b.holds(x, values))
 	}
 	return in
 }
@@ -105,5 +105,31 @@ func TestOperations(t *testing.T) {
 		check("union", b.union(sets), func(p int) bool { return in[0][p] || in[1][p] || in[2][p] || in[3][p] })
 		check("fix", b.fix(x, cube), func(p int) bool { return in[0][p&^2|8] })
 		check("without", b.without(x, cube), func(p int) bool { return in[0][p&^10] || in[0][p&^10|2] || in[0][p&^10|8] || in[0][p|10] })
+	}
+}
+
+// TestOutermost: the first packet of a set, and the last, are those by the order of their values.
+func TestOutermost(t *testing.T) {
+	b := newBDD()
+	x := b.vertex(0, b.vertex(2, never, always), b.vertex(1, b.vertex(3, always, never), never)) // 0-1- and 10-0
+	for _, tt := range []struct {
+		name        string
+		set         node
+		first, last string
+	}{
+		{"some", x, "0010", "1010"},
+		{"its opposite", b.not(x), "0000", "1111"},
+		{"one half", b.and(x, b.vertex(0, always, never)), "0010", "0111"},
+		{"all", always, "0000", "1111"},
+	} {
+		for last, want := range map[bool]string{false: tt.first, true: tt.last} {
+			got := ""
+			for _, one := range b.outermost(tt.set, last, 4) {
+				got += map[bool]string{false: "0", true: "1"}[one]
+			}
+			if got != want {
+				t.Errorf("%s, last %v: got %s, want %s", tt.name, last, got, want)
+			}
+		}
 	}
 }

@@ -58,3 +58,18 @@ func BenchmarkCounterexample(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDead looks for rules that do nothing, and finds none.
+func BenchmarkDead(b *testing.B) {
+	for _, n := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("%dnetworks", n), func(b *testing.B) {
+			p := networks(n)
+			b.ReportAllocs()
+			for b.Loop() {
+				if dead := Dead(p); len(dead) > 0 {
+					b.Fatal(dead[0].Step.Rule)
+				}
+			}
+		})
+	}
+}

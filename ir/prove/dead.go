@@ -169,13 +169,20 @@ func (s *space) oneEnd(p part, policy end) (what end, ok bool) {
 	return s.ends[p.ends[0].end], len(p.ends) == 1
 }
 
-// shownAlive is true if one packet of set, the first at hand, comes to the rule and has another fate without it. For most rules
-// that are alive this spares the sets: a packet is looked up in a set in no time.
+// shownAlive is true if the first packet of set, or the last, shows that the rule is alive. For most rules this spares the sets,
+// which have a part for each pair of networks: a packet is looked up in a set in no time. Where the first packet comes from a
+// network whose own rules, met later, would do the same to it, the last comes by an interface that no rule names.
 func (m *model) shownAlive(set node, what end, before []node, behind []*branch, policy end) bool {
-	if set == never {
-		return false
+	for _, last := range []bool{false, true} {
+		if set != never && m.needsRule(m.outermost(set, last, m.width), what, before, behind, policy) {
+			return true
+		}
 	}
-	packet := m.firstOf(set)
+	return false
+}
+
+// needsRule is true if packet, which the rule matches, comes to it and has another fate without it.
+func (m *model) needsRule(packet []bool, what end, before []node, behind []*branch, policy end) bool {
 	for _, b := range before {
 		if !m.holds(b, packet) {
 			return false

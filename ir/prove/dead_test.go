@@ -33,6 +33,8 @@ func TestDead(t *testing.T) {
 			ip iifname "a" drop }`, []DeadKind{Idle, 0}, -1},
 		{"no packet can match", `group FWX { ip iifname "a" iifname "b" drop
 			ip iifname "c" drop }`, []DeadKind{Unreached, 0}, -1},
+		{"the same said below of some", `group FWX { ip oifname "a" drop
+			ip iifname "a" drop }`, []DeadKind{0, 0}, -1},
 		{"accept before the policy", `group INP { ip iifname "a" accept }`, []DeadKind{Idle}, -1},
 	}
 	for _, tt := range tests {
@@ -74,5 +76,38 @@ func TestDeadCanGo(t *testing.T) {
 	}
 	if gone < 100 {
 		t.Errorf("only %d dead rules in all", gone)
+	}
+}
+
+// TestDeadIsWhatCanGo takes each rule away from random lists of rules: nothing changes if it is called dead, and something if not.
+func TestDeadIsWhatCanGo(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	var dead, alive int
+	for round := range 60 {
+		f := []ir.Family{ir.IPv4, ir.IPv6}[round%2]
+		p := &ir.Program{}
+		for range 8 {
+			p.Add(ir.FWX, randomRule(r, f, oneOf(r, []ir.Verdict{ir.Accept{}, ir.Drop{}, ir.Reject{With: ir.PortUnreachable}})))
+		}
+		rules := p.Chains[0].Rules
+		called := make([]bool, len(rules))
+		for _, d := range Dead(p) {
+			called[d.Step.Index] = true
+		}
+		for i, is := range called {
+			q := &ir.Program{}
+			q.Add(ir.FWX, slices.Delete(slices.Clone(rules), i, i+1)...)
+			if can := Equal(p, q, ir.Both).Answer == Proved; can != is {
+				t.Fatalf("round %d: %s is called dead: %v; can go: %v\n%s", round, &rules[i], is, can, text(t, p))
+			}
+			if is {
+				dead++
+			} else {
+				alive++
+			}
+		}
+	}
+	if dead < 100 || alive < 100 {
+		t.Errorf("only %d dead rules and %d live ones", dead, alive)
 	}
 }
