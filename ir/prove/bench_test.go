@@ -73,3 +73,18 @@ func BenchmarkDead(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMatrix asks who reaches whom among all networks.
+func BenchmarkMatrix(b *testing.B) {
+	for _, n := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("%dnetworks", n), func(b *testing.B) {
+			p := linked(networks(n), n)
+			b.ReportAllocs()
+			for b.Loop() {
+				if cells := NewReacher(p).Matrix(); len(cells) != 2*(n+2)*(n+2) {
+					b.Fatal(len(cells))
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,72 @@
+package prove
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// TestMatrixIsOpenAndClosed: a cell says what the search for one packet between its places says, for packets that get through and
+// for others, also where a rule asks for both ends at once.
+func TestMatrixIsOpenAndClosed(t *testing.T) {
+	instead := func(rule string) string {
+		return strings.Replace(site, "ip iifname \"virbr0\" saddr 10.0.0.0/24 accept", rule, 1)
+	}
+	seen := make(map[Access]int)
+	for _, text := range []string{
+		site,
+		instead(`ip iifname "virbr0" oifname "eth0" saddr 10.0.0.0/24 accept`),
+		instead(`ip iifname "virbr0" saddr 10.0.0.0/25 daddr 192.0.2.0/24 accept`),
+		instead(`ip iifname "virbr0" saddr 10.0.0.0/24 l4proto tcp dport 443 accept`),
+		strings.Replace(site, "group FWI {", `group FWI { ip saddr 10.0.2.128/25 oifname "virbr1" drop`, 1),
+		strings.Replace(site, "group FWI {", `group FWI { inet iifname != "eth"* oifname "virbr1" drop`, 1),
+		site + ` group INP { inet iifname "virbr2" drop } group OUT { inet oifname "virbr0" l4proto udp drop }`,
+	} {
+		r := NewReacher(siteProgram(t, text))
+		for _, c := range r.Matrix() {
+			q := Query{Family: c.Family}
+			some, _ := r.Open(c.From, c.To, q)
+			others, _ := r.Closed(c.From, c.To, q)
+			want := map[[2]bool]Access{{true, true}: SomeAccess, {true, false}: FullAccess, {false, true}: NoAccess, {}: NotAsked}[[2]bool{some, others}]
+			if c.Access != want || (len(c.Some) > 0) != (want == SomeAccess) {
+				t.Errorf("%s from %s to %s: got %q %q, want %q\n%s", c.Family, c.From, c.To, c.Access, c.Some, want, text)
+			}
+			seen[c.Access]++
+		}
+	}
+	for _, a := range []Access{NoAccess, SomeAccess, FullAccess, NotAsked} {
+		if seen[a] == 0 {
+			t.Errorf("no cell is %q", a)
+		}
+	}
+}
+
+// TestMatrixAlike: networks that are treated alike share their rows, so that each more makes the functions grow by its own part
+// and not by one for each of the others.
+func TestMatrixAlike(t *testing.T) {
+	grown := func(n int) int {
+		r := NewReacher(linked(networks(n), n))
+		before := len(r.sides[0].nodes)
+		if cells := r.Matrix(); len(cells) != 2*(n+2)*(n+2) || cells[1].Access != NoAccess || cells[n+1].Access != FullAccess {
+			t.Errorf("%d networks: %d cells, and %v %v", n, len(cells), cells[1], cells[n+1])
+		}
+		return len(r.sides[0].nodes) - before
+	}
+	if few, many := grown(50), grown(200); many > 8*few {
+		t.Errorf("%d functions for 50 networks, %d for 200", few, many)
+	}
+}
+
+// linked returns p with the links of the first n of its networks.
+func linked(p *ir.Program, n int) *ir.Program {
+	fwo := p.Group(ir.FWO)
+	for i := range n {
+		accept := fwo.Rules[2*i].Matches
+		name, net := accept[1].(ir.IIfName).Name, accept[0].(ir.SAddr).Prefix
+		p.Links = append(p.Links, &ir.Link{
+			Name: name, Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: name}, Addresses: []ir.Address{{Prefix: net}},
+		})
+	}
+	return p
+}
