@@ -91,14 +91,16 @@ func (d *delta) update(old, t *heldTable) {
 		if stays := p.sets[s.name]; stays != nil {
 			d.updateSet(t, stays)
 		} else {
-			d.addSet(t, s, uint32(i+1))
+			d.addSet(t, s.countingOn(old.set(s.name)), uint32(i+1))
 		}
 	}
 	for _, c := range t.chains {
 		if stays := p.chains[c.name]; stays != nil {
 			d.addRules(stays)
 		} else {
-			d.appendRules(c.rules)
+			for _, r := range c.rules {
+				d.addRule(r, 0, true)
+			}
 		}
 	}
 }
@@ -131,8 +133,7 @@ func (d *delta) deleteRules(t *heldTable, p *chainPlan) {
 // addRules puts the rules that come in their places among those that stay. Each is put directly behind the last one that stays
 // before it; so of several the last goes first.
 func (d *delta) addRules(p *chainPlan) {
-	rules := p.new.rules
-	for end := len(rules); end > 0; {
+	for end := len(p.stays); end > 0; {
 		if p.stays[end-1] >= 0 {
 			d.report.Kept++
 			end--
@@ -142,8 +143,10 @@ func (d *delta) addRules(p *chainPlan) {
 		for begin > 0 && p.stays[begin-1] < 0 {
 			begin--
 		}
-		if begin == 0 && end == len(rules) {
-			d.appendRules(rules)
+		if begin == 0 && end == len(p.stays) { // nothing stays
+			for i := range p.stays {
+				d.addRule(p.comes(i), 0, true)
+			}
 			return
 		}
 		handle := uint64(0)
@@ -151,15 +154,8 @@ func (d *delta) addRules(p *chainPlan) {
 			handle = p.old.rules[p.stays[begin-1]].handle
 		}
 		for i := end - 1; i >= begin; i-- {
-			d.addRule(rules[i], handle, handle != 0)
+			d.addRule(p.comes(i), handle, handle != 0)
 		}
 		end = begin
-	}
-}
-
-// appendRules adds rules to an empty chain.
-func (d *delta) appendRules(rules []heldRule) {
-	for _, r := range rules {
-		d.addRule(r, 0, true)
 	}
 }

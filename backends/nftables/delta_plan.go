@@ -16,7 +16,8 @@ type tablePlan struct {
 // chainPlan is how a chain's rules become others.
 type chainPlan struct {
 	old, new *heldChain
-	stays    []int // for each rule of new its place in old, or -1
+	equal    []int // for each rule of new the place of an equal one in old, or -1
+	stays    []int // the same, of those that stay
 }
 
 // setPlan is how a set's elements become others.
@@ -31,7 +32,8 @@ func planOf(old, t *heldTable) *tablePlan {
 	p := &tablePlan{chains: make(map[string]*chainPlan), sets: make(map[string]*setPlan)}
 	for _, c := range old.chains {
 		if new := t.chain(c.name); new != nil && new.place == c.place {
-			p.chains[c.name] = &chainPlan{old: c, new: new, stays: keptRules(c.rules, new.rules)}
+			equal := keptRules(c.rules, new.rules)
+			p.chains[c.name] = &chainPlan{old: c, new: new, equal: equal, stays: slices.Clone(equal)}
 		} else {
 			p.goneChains = append(p.goneChains, c)
 		}
@@ -41,7 +43,11 @@ func planOf(old, t *heldTable) *tablePlan {
 			p.sets[s.name] = &setPlan{old: s, new: new, gone: s.without(new), come: new.without(s)}
 		}
 	}
-	p.tear()
+	if len(p.sets) > 0 {
+		if goes, comes := p.difference(old, t); goes && comes {
+			p.tear()
+		}
+	}
 	for _, s := range old.sets {
 		if p.sets[s.name] == nil && !s.unnamed { // an unnamed one goes with its rule
 			p.goneSets = append(p.goneSets, s)
@@ -66,47 +72,53 @@ func (s *heldSet) without(o *heldSet) (keys []string) {
 	return keys
 }
 
-// tear takes from what stays the sets that must come anew although only their elements differ. The kernel hands out a chain's
-// rules as of one instant, but asks at each look-up anew which elements hold. So a packet that is among the old rules when
-// the change comes finds old elements in one set and new ones in the next, and that must not make a verdict which neither the
-// old state nor the new one has. So nothing changes in a set that a rule which goes looks up, as what comes under the
-// name may be meant for another rule; and where elements go from one refusing set and others come in another, both are made anew, as
-// a packet that both are meant for could find neither.
+// countingOn returns s with what the elements of old, which it follows and which may be nil, have counted.
+func (s *heldSet) countingOn(old *heldSet) *heldSet {
+	if old == nil || !old.counted || !s.counted {
+		return s
+	}
+	on := *s
+	on.elements = make(map[string]element, len(s.elements))
+	for key, e := range s.elements {
+		if was, ok := old.elements[key]; ok {
+			e.raw = was.raw
+		}
+		on.elements[key] = e
+	}
+	return &on
+}
+
+// difference tells whether there is anything that is not there any more, a rule, an element, or what holds them, and whether there is
+// anything new.
+func (p *tablePlan) difference(old, t *heldTable) (goes, comes bool) {
+	both := func(gone, come bool) { goes, comes = goes || gone, comes || come }
+	both(len(p.chains) < len(old.chains), len(p.chains) < len(t.chains))
+	for _, c := range p.chains {
+		both(c.difference())
+	}
+	for _, s := range old.sets {
+		switch new := t.set(s.name); {
+		case p.sets[s.name] != nil:
+			both(len(p.sets[s.name].gone) > 0, len(p.sets[s.name].come) > 0)
+		case new != nil:
+			both(len(s.without(new)) > 0, len(new.without(s)) > 0)
+		default:
+			both(true, false)
+		}
+	}
+	both(false, slices.ContainsFunc(t.sets, func(s *heldSet) bool { return old.set(s.name) == nil }))
+	return goes, comes
+}
+
+// tear takes from what stays the sets whose elements differ. The kernel hands out a chain's rules as of one instant, but asks at
+// each look-up anew which elements hold. So a packet that is among the old rules when the change comes finds old elements
+// before and new ones behind, and what goes from one place and comes in another it finds nowhere. A set that is made
+// anew instead keeps its elements for the old rules, which are the last to ask it. Where nothing goes, or nothing comes, only
+// packets of networks that come or go themselves could miss anything, and sets stay.
 func (p *tablePlan) tear() {
-	var less, more []string
-	changed := make(map[string]bool)
 	for name, s := range p.sets {
 		if len(s.gone)+len(s.come) > 0 {
-			changed[name] = true
-		}
-		if len(s.gone) > 0 && !s.old.counted { // what accepts is counted
-			less = append(less, name)
-		}
-		if len(s.come) > 0 && !s.old.counted {
-			more = append(more, name)
-		}
-	}
-	if len(changed) == 0 {
-		return // and no chain need be searched for the rules of many networks
-	}
-	for _, c := range p.chains {
-		for _, r := range c.gone() {
-			if slices.ContainsFunc(c.new.rules, func(n heldRule) bool { return n.key == r.key }) {
-				continue // it moves
-			}
-			for _, name := range r.uses().sets {
-				if changed[name] {
-					delete(p.sets, name)
-				}
-			}
-		}
-	}
-	for _, a := range less {
-		for _, b := range more {
-			if a != b {
-				delete(p.sets, a)
-				delete(p.sets, b)
-			}
+			delete(p.sets, name)
 		}
 	}
 }
@@ -125,11 +137,35 @@ func (p *tablePlan) sever() {
 	}
 }
 
+// difference tells whether there are old rules that the new chain has nowhere, and new ones that the old chain had nowhere.
+func (p *chainPlan) difference() (gone, come bool) {
+	count := make(map[string]int)
+	for _, r := range p.old.rules {
+		count[r.key]++
+	}
+	for _, r := range p.new.rules {
+		count[r.key]--
+	}
+	for _, n := range count {
+		gone, come = gone || n > 0, come || n < 0
+	}
+	return gone, come
+}
+
 // has is true if all that is used stays.
 func (p *tablePlan) has(u uses) bool {
 	lacks := func(name string) bool { return p.chains[name] == nil }
 	unset := func(name string) bool { return p.sets[name] == nil }
 	return !slices.ContainsFunc(u.chains, lacks) && !slices.ContainsFunc(u.sets, unset)
+}
+
+// comes returns the rule of new at a place; one that was there before counts on.
+func (p *chainPlan) comes(at int) heldRule {
+	r := p.new.rules[at]
+	if p.equal[at] >= 0 {
+		r.raw = p.old.rules[p.equal[at]].raw
+	}
+	return r
 }
 
 // gone returns the old rules that don't stay.

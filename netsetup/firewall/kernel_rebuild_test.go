@@ -11,7 +11,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-var rebuilds = flag.Int("rebuilds", 50, "loads in TestFloodRebuild, most of which make other chains and sets")
+var rebuilds = flag.Int("rebuilds", 50, "loads in TestFloodRebuild and TestFloodElements")
 
 // TestFloodRebuild makes other chains and sets of the tables, and changes elements in between, while packets that must not
 // pass are sent as fast as one processor can and some that must pass beside them: none gets in, none is lost, none leaves
@@ -45,11 +45,19 @@ func TestFloodRebuild(t *testing.T) {
 	h.Feed([]byte("table inet other { chain slow { "+strings.Repeat("ip saddr 10.9.0.1 counter drop; ", 1500)+"}; }\n"), "nft", "-f", "-")
 	ahead := []byte("table inet other { chain forward { }; }\ndelete chain inet other forward\n" +
 		"table inet other { chain forward { type filter hook forward priority 0; jump slow; }; }\n")
+	flooded(t, h, func(i int) {
+		h.Feed(ahead, "nft", "-f", "-")
+		load(i)
+	})
+}
+
+// flooded calls load as often as is asked for while packets are sent.
+func flooded(t *testing.T, h *netnstest.Host, load func(i int)) {
+	t.Helper()
 	load(0)
 	stop := make(chan bool)
 	done := newFlood(t, h, stop, true)
 	for i := 1; i < *rebuilds && !t.Failed(); i++ {
-		h.Feed(ahead, "nft", "-f", "-")
 		load(i)
 		runtime.Gosched()
 	}
@@ -59,4 +67,48 @@ func TestFloodRebuild(t *testing.T) {
 		t.Errorf("%d lost, %d leaked, %d left without NAT", f.lost, f.leaked, f.bare)
 	}
 	t.Logf("%d packets passed and %d refused during %d loads", f.passed, f.refused, *rebuilds)
+}
+
+// slowed returns n networks, whose packets take long from the rule that leads into FWI and FWO to those that decide; with apart, rules
+// of the first network are not those of the others any more.
+func slowed(n int, apart bool) *ir.Program {
+	p := &ir.Program{}
+	for _, g := range []ir.Group{ir.FWI, ir.FWO} {
+		for i := range 500 {
+			p.Add(g, ir.Rule{Family: ir.IPv4, Verdict: ir.Counter{}, Matches: []ir.Match{ir.Mark{Value: uint32(i + 1), Mask: 0xffffffff}}})
+		}
+	}
+	for _, c := range filters(n).Chains {
+		p.Add(c.Group, c.Rules...)
+	}
+	if apart {
+		tcp := ir.L4Proto{Proto: ir.TCP}
+		p.Add(ir.FWI, ir.Rule{Family: ir.IPv4, Verdict: ir.Drop{}, Matches: []ir.Match{ir.OIfName{Name: "vbr0"}, tcp}})
+		p.Add(ir.FWO, ir.Rule{Family: ir.IPv4, Verdict: ir.Drop{}, Matches: []ir.Match{ir.IIfName{Name: "vbr0"}, tcp}})
+	}
+	return p
+}
+
+// TestFloodElements moves networks between sets and rules of their own while packets are among the rules: elements that a rule
+// looks up when the change comes are those that it was made for. So a packet meets the old state or the new one.
+// For the long run: go test ./netsetup/firewall -run FloodElements -v -rebuilds 3000
+func TestFloodElements(t *testing.T) {
+	netnstest.Require(t, "nft")
+	h := netnstest.NewHost(t)
+	target := targets()["nftables"]
+	var rules []backends.Ruleset
+	for _, p := range []*ir.Program{slowed(3, false), slowed(4, true), slowed(3, false), slowed(3, true), slowed(2, false), slowed(1, false)} {
+		r, found := target.Loader.Lower(p, target.Options)
+		if found.HasErrors() {
+			t.Fatal(found)
+		}
+		rules = append(rules, r)
+	}
+	flooded(t, h, func(i int) {
+		h.Do(func() {
+			if _, err := target.Loader.Load(rules[i%len(rules)]); err != nil {
+				t.Errorf("round %d: %v", i, err)
+			}
+		})
+	})
 }
