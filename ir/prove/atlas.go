@@ -12,6 +12,13 @@ type atlas struct {
 	links   []*ir.Link // of managed networks
 	inside  [2]edge    // packets by their source, and by their destination
 	special [2]node    // those whose address is no host's
+	known   map[interfaces][]Place
+}
+
+// interfaces is some interfaces at one end.
+type interfaces struct {
+	set node
+	end int
 }
 
 // edge is the networks' side of one end: interfaces and addresses.
@@ -25,7 +32,7 @@ const (
 )
 
 func newAtlas(s *space, links []*ir.Link) *atlas {
-	a := &atlas{space: s}
+	a := &atlas{space: s, known: make(map[interfaces][]Place)}
 	for _, l := range links {
 		if l.Mode.Managed() {
 			a.links = append(a.links, l)
@@ -108,10 +115,21 @@ func (a *atlas) has(p Place, family ir.Family) bool {
 	return false
 }
 
-// occurring returns the places at that end of packets in set, by interface.
+// occurring returns the places at that end of packets in set, by interface. The list is for reading: it is the same one for other
+// packets that have them.
 func (a *atlas) occurring(set node, end int) []Place {
+	at := interfaces{a.space.project(set, a.iface(end)), end}
+	places, ok := a.known[at]
+	if !ok {
+		places = a.among(at.set, end)
+		a.known[at] = places
+	}
+	return places
+}
+
+// among returns the places that have an interface of present.
+func (a *atlas) among(present node, end int) []Place {
 	s := a.space
-	present := s.project(set, a.iface(end))
 	var places []Place
 	bridges := map[int]bool{0: true}
 	for _, l := range a.links {
