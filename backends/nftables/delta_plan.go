@@ -57,9 +57,10 @@ func planOf(old, t *heldTable) *tablePlan {
 	return p
 }
 
-// fits is true if the elements of want can be put into s.
+// fits is true if s becomes want by other elements alone: the kernel changes nothing else about a set that is there. More room
+// than wanted does as well.
 func (s *heldSet) fits(want *heldSet) bool {
-	return s.kind == want.kind && (s.size == 0 || len(want.order) <= int(s.size))
+	return s.kind == want.kind && s.userdata == want.userdata && (s.size == 0 || len(want.order) <= int(s.size))
 }
 
 // without returns the keys of s that o has not, in order.
@@ -72,9 +73,10 @@ func (s *heldSet) without(o *heldSet) (keys []string) {
 	return keys
 }
 
-// countingOn returns s with what the elements of old, which it follows and which may be nil, have counted.
+// countingOn returns s with what the elements of old, which it follows and which may be nil, have counted. Those of another kind
+// do other things than count, and can't be taken over.
 func (s *heldSet) countingOn(old *heldSet) *heldSet {
-	if old == nil || !old.counted || !s.counted {
+	if old == nil || old.kind != s.kind {
 		return s
 	}
 	on := *s

@@ -43,9 +43,9 @@ type heldRule struct {
 
 type heldSet struct {
 	name     string
-	kind     string // what can't be changed about it, in one text
+	kind     string // what its elements are and do, in one text
+	userdata string // the comment, and what else nft keeps with it
 	size     uint32 // for how many elements there is room; 0 if that was not said
-	counted  bool   // counted is true if each element counts packets.
 	unnamed  bool   // unnamed is true if it comes and goes with the rule that looks it up.
 	raw      []byte
 	seq      uint32
@@ -114,8 +114,7 @@ func (inv *inventory) take(m message, raw []byte) error {
 		t.chains = append(t.chains, &heldChain{name: m.attrs.text(unix.NFTA_CHAIN_NAME), place: chainPlace(&m.attrs), policy: m.attrs.number(unix.NFTA_CHAIN_POLICY), raw: raw, seq: m.seq})
 	case unix.NFT_MSG_NEWSET:
 		t.sets = append(t.sets, &heldSet{
-			name: m.attrs.text(unix.NFTA_SET_NAME), kind: setKind(&m.attrs), size: setSize(&m.attrs),
-			counted: m.attrs[nftaSetExpr] != nil || m.attrs[nftaSetExpressions] != nil,
+			name: m.attrs.text(unix.NFTA_SET_NAME), kind: setKind(&m.attrs), userdata: string(m.attrs[unix.NFTA_SET_USERDATA]), size: setSize(&m.attrs),
 			unnamed: m.attrs.number(unix.NFTA_SET_FLAGS)&unix.NFT_SET_ANONYMOUS != 0,
 			raw:     raw, seq: m.seq, elements: make(map[string]element),
 		})
@@ -200,7 +199,7 @@ func chainPlace(a *attrs) string {
 		hook.number(unix.NFTA_HOOK_HOOKNUM), int32(hook.number(unix.NFTA_HOOK_PRIORITY)))
 }
 
-// setKind puts what can't be changed about a set into one text. Its size is not in it: one with more room does as well.
+// setKind puts into one text what the elements of a set are and do. Those of two sets of a kind can take each other's place.
 func setKind(a *attrs) string {
 	each := "nothing"
 	if all, err := actions(a[nftaSetExpr], a[nftaSetExpressions]); err != nil {
@@ -211,8 +210,8 @@ func setKind(a *attrs) string {
 			each += " " + e.name
 		}
 	}
-	return fmt.Sprintf("flags %d key %d of %d each %s userdata %x", a.number(unix.NFTA_SET_FLAGS), a.number(unix.NFTA_SET_KEY_TYPE),
-		a.number(unix.NFTA_SET_KEY_LEN), each, a[unix.NFTA_SET_USERDATA])
+	return fmt.Sprintf("flags %d key %d of %d each %s", a.number(unix.NFTA_SET_FLAGS), a.number(unix.NFTA_SET_KEY_TYPE),
+		a.number(unix.NFTA_SET_KEY_LEN), each)
 }
 
 // setSize returns for how many elements the kernel makes room, 0 if the message doesn't say.

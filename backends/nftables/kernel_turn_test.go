@@ -120,6 +120,8 @@ func TestKernelTurnTampered(t *testing.T) {
 		"flush set ip vnetc interfaces; add element ip vnetc interfaces { other0, other1 }",
 		"add table ip vnetc { flags dormant; }",
 		"delete chain ip vnetc prt",
+		"flush chain ip vnetc fwx; delete set ip vnetc fwx_accept_iif_oif; add set ip vnetc fwx_accept_iif_oif { type ifname . ifname; flags timeout; counter; }; add element ip vnetc fwx_accept_iif_oif { vbr0 . vbr0 timeout 1h }",
+		"flush chain ip vnetc fwx; delete set ip vnetc fwx_accept_iif_oif; add set ip vnetc fwx_accept_iif_oif { type ifname . ifname; limit rate 5/second; }; add element ip vnetc fwx_accept_iif_oif { vbr0 . vbr0 }",
 	} {
 		before := listed(ns)
 		ns.Feed([]byte(strings.ReplaceAll(tamper, "; ", "\n")), "nft", "-f", "-")

@@ -25,7 +25,7 @@ func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
 		for _, s := range old.sets {
 			if wanted := t.set(s.name); wanted == nil {
 				add("set " + s.name)
-			} else if wanted.kind != s.kind {
+			} else if wanted.kind != s.kind || wanted.userdata != s.userdata {
 				add("set " + s.name + ", of another kind")
 			}
 		}
