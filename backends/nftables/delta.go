@@ -25,7 +25,8 @@ type delta struct {
 // passed the chain which is to follow while that was still empty. So a table is never deleted to make it anew: whatever
 // differs in it is changed. What old rules look up is there as long as they are: a deleted set keeps its elements until no
 // packet is in its rules. That is not so for maps, whose elements go at once (nft_map_deactivate), and no layout may
-// use maps for what decides. TestFloodRebuild in netsetup/firewall watches all this.
+// use maps for what decides. TestFloodRebuild in netsetup/firewall watches all this. Only a base chain that somebody has
+// moved to another hook or priority has to be deleted, and mending it has that gap.
 func difference(have, want *inventory, generation uint32, origin func(seq uint32) *ir.Rule) (*Batch, backends.Report) {
 	d := &delta{origin: origin}
 	d.open(generation)
