@@ -6,36 +6,32 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
-)
 
-// The most that goes into one message of elements: the length of a netlink attribute has sixteen bits.
-const (
-	maxElements     = 500
-	maxElementBytes = 60_000
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 )
 
 // set adds a set, as nft 1.0.6 does: what it keeps as user data is for itself, so that it can list the set again. Each element
 // that is added to a counted set gets a counter of its own, without asking for it (nft_set_elem_expr_clone in the kernel).
-func (b *Batch) set(t *table, s *set, id uint32) {
-	at := b.begin(messageType(unix.NFT_MSG_NEWSET), netlink.Create, familyNumber(t.family), s.firstOrigin())
-	b.text(unix.NFTA_SET_TABLE, t.name)
-	b.text(unix.NFTA_SET_NAME, s.name)
-	b.uint32(unix.NFTA_SET_FLAGS, 0)
-	b.uint32(unix.NFTA_SET_KEY_TYPE, s.typeNumber())
-	b.uint32(unix.NFTA_SET_KEY_LEN, uint32(s.stride))
-	b.uint32(unix.NFTA_SET_ID, id)
-	desc := b.attr(unix.NFTA_SET_DESC | unix.NLA_F_NESTED)
-	b.uint32(unix.NFTA_SET_DESC_SIZE, uint32(s.size()))
-	b.endAttr(desc)
-	data := b.attr(unix.NFTA_SET_USERDATA)
+func (b *batch) set(t *table, s *set, id uint32) {
+	at := b.Begin(unix.NFT_MSG_NEWSET, netlink.Create, familyNumber(t.family), s.firstOrigin())
+	b.Text(unix.NFTA_SET_TABLE, t.name)
+	b.Text(unix.NFTA_SET_NAME, s.name)
+	b.Uint32(unix.NFTA_SET_FLAGS, 0)
+	b.Uint32(unix.NFTA_SET_KEY_TYPE, s.typeNumber())
+	b.Uint32(unix.NFTA_SET_KEY_LEN, uint32(s.stride))
+	b.Uint32(unix.NFTA_SET_ID, id)
+	desc := b.Attr(unix.NFTA_SET_DESC | unix.NLA_F_NESTED)
+	b.Uint32(unix.NFTA_SET_DESC_SIZE, uint32(s.size()))
+	b.EndAttr(desc)
+	data := b.Attr(unix.NFTA_SET_USERDATA)
 	b.Bytes = s.appendUserdata(b.Bytes)
-	b.endAttr(data)
+	b.EndAttr(data)
 	if s.counted {
-		each := b.attr(nftaSetExpr | unix.NLA_F_NESTED)
-		b.Bytes = append(b.Bytes, marshal(familyNumber(t.family), &expr.Counter{})...)
-		b.endAttr(each)
+		each := b.Attr(wire.AttrSetExpr | unix.NLA_F_NESTED)
+		b.Expr(familyNumber(t.family), &expr.Counter{})
+		b.EndAttr(each)
 	}
-	b.end(at)
+	b.End(at)
 }
 
 // typeNumber returns nft's number for the type of keys: six bits for each part.
@@ -74,33 +70,33 @@ func (s *set) appendUserdata(b []byte) []byte {
 }
 
 // elements adds the elements of a set, in as many messages as they need.
-func (b *Batch) elements(t *table, s *set) {
+func (b *batch) elements(t *table, s *set) {
 	for i := 0; i < s.len(); {
-		at := b.begin(messageType(unix.NFT_MSG_NEWSETELEM), netlink.Create, familyNumber(t.family), s.origins[i])
-		b.text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
-		b.text(unix.NFTA_SET_ELEM_LIST_SET, s.name)
-		list := b.attr(unix.NFTA_SET_ELEM_LIST_ELEMENTS | unix.NLA_F_NESTED)
-		for n := 0; n < maxElements && i < s.len() && len(b.Bytes)-list < maxElementBytes; n++ {
+		at := b.Begin(unix.NFT_MSG_NEWSETELEM, netlink.Create, familyNumber(t.family), s.origins[i])
+		b.Text(unix.NFTA_SET_ELEM_LIST_TABLE, t.name)
+		b.Text(unix.NFTA_SET_ELEM_LIST_SET, s.name)
+		list := b.Attr(unix.NFTA_SET_ELEM_LIST_ELEMENTS | unix.NLA_F_NESTED)
+		for n := 0; n < wire.MaxElements && i < s.len() && len(b.Bytes)-list < wire.MaxElementBytes; n++ {
 			b.element(s, i)
 			i++
 		}
-		b.endAttr(list)
-		b.end(at)
+		b.EndAttr(list)
+		b.End(at)
 	}
 }
 
-func (b *Batch) element(s *set, i int) {
-	elem := b.attr(unix.NFTA_LIST_ELEM | unix.NLA_F_NESTED)
-	key := b.attr(unix.NFTA_SET_ELEM_KEY | unix.NLA_F_NESTED)
-	value := b.attr(unix.NFTA_DATA_VALUE)
+func (b *batch) element(s *set, i int) {
+	elem := b.Attr(unix.NFTA_LIST_ELEM | unix.NLA_F_NESTED)
+	key := b.Attr(unix.NFTA_SET_ELEM_KEY | unix.NLA_F_NESTED)
+	value := b.Attr(unix.NFTA_DATA_VALUE)
 	b.Bytes = append(b.Bytes, s.key(i)...)
-	b.endAttr(value)
-	b.endAttr(key)
+	b.EndAttr(value)
+	b.EndAttr(key)
 	if s.notes != nil && s.notes[i] != "" {
-		data := b.attr(unix.NFTA_SET_ELEM_USERDATA)
+		data := b.Attr(unix.NFTA_SET_ELEM_USERDATA)
 		b.Bytes = append(b.Bytes, 0, byte(len(s.notes[i])+1)) // a comment
 		b.Bytes = append(append(b.Bytes, s.notes[i]...), 0)
-		b.endAttr(data)
+		b.EndAttr(data)
 	}
-	b.endAttr(elem)
+	b.EndAttr(elem)
 }

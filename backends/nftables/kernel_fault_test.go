@@ -12,6 +12,8 @@ import (
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/netnstest"
+	"github.com/vnetc/vnetc/backends/nftables/delta"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -26,30 +28,30 @@ func layOut(t *testing.T, p *ir.Program, layout backends.Layout) *Ruleset {
 }
 
 // toSend returns the batch that Load would send to make the namespace hold rules.
-func toSend(t *testing.T, ns *netnstest.NS, rules *Ruleset) *Batch {
+func toSend(t *testing.T, ns *netnstest.NS, rules *Ruleset) *wire.Batch {
 	t.Helper()
 	batch := rules.Batch()
-	want, err := takeInventory(batch.Bytes)
+	want, err := delta.Take(batch.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var change *Batch
+	var change *wire.Batch
 	ns.Do(func() {
-		stream, generation, err := dumpTables(tablesOf(backends.VnetcNames))
+		stream, generation, err := wire.Dump(tablesOf(backends.VnetcNames))
 		if err != nil {
 			t.Fatal(err)
 		}
-		have, err := takeInventory(stream)
+		have, err := delta.Take(stream)
 		if err != nil {
 			t.Fatal(err)
 		}
-		change, _ = difference(have, want, generation, batch.Rule)
+		change, _ = delta.Between(have, want, generation, batch.Rule)
 	})
 	return change
 }
 
 // forge gives the message with this sequence number a type that nf_tables doesn't know.
-func forge(b *Batch, seq int) {
+func forge(b *wire.Batch, seq int) {
 	at := 0
 	for range seq - 1 {
 		at += (int(binary.NativeEndian.Uint32(b.Bytes[at:])) + 3) &^ 3
@@ -103,7 +105,7 @@ func TestKernelRefusedAtEach(t *testing.T) {
 				forge(b, seq)
 				var err error
 				ns.Do(func() { err = b.Send() })
-				var refused *RefusedError
+				var refused *wire.RefusedError
 				if !errors.As(err, &refused) || refused.Seq != uint32(seq) || !errors.Is(err, unix.EINVAL) {
 					t.Errorf("message %d of %d: got %v", seq, n, err)
 				} else if r := b.Rule(refused.Seq); r != nil && r.Origin.Span.File != "" && !strings.HasPrefix(err.Error(), fmt.Sprintf("%s: the kernel refuses %q", r.Origin.Span, r)) {
@@ -178,9 +180,9 @@ func TestExplain(t *testing.T) {
 	}{
 		{nil, ""},
 		{unix.ENOENT, ""},
-		{&RefusedError{Seq: 3, Errno: unix.EINVAL}, ""},
-		{&RefusedError{Seq: 3, Errno: unix.EOPNOTSUPP}, ""},
-		{&RefusedError{Seq: 1, Errno: unix.EPERM}, "CAP_NET_ADMIN"},
+		{&wire.RefusedError{Seq: 3, Errno: unix.EINVAL}, ""},
+		{&wire.RefusedError{Seq: 3, Errno: unix.EOPNOTSUPP}, ""},
+		{&wire.RefusedError{Seq: 1, Errno: unix.EPERM}, "CAP_NET_ADMIN"},
 		{fmt.Errorf("ask nf_tables: %w", unix.EPERM), "CAP_NET_ADMIN"},
 		{unix.EPROTONOSUPPORT, "CONFIG_NF_TABLES"},
 		{unix.EINVAL, "CONFIG_NF_TABLES"}, // nfnetlink's answer to a subsystem that it doesn't have

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends/netnstest"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -76,7 +77,7 @@ func debugRules(text string) string {
 }
 
 // send commits a batch, and fails with the kernel's answer if there is one.
-func send(t *testing.T, ns *netnstest.NS, b *Batch) {
+func send(t *testing.T, ns *netnstest.NS, b *wire.Batch) {
 	t.Helper()
 	ns.Do(func() {
 		fd := open(t)
@@ -116,16 +117,16 @@ func dumpBytes(t *testing.T, ns *netnstest.NS, kind uint16, about ...string) (st
 	ns.Do(func() {
 		fd := open(t)
 		defer unix.Close(fd)
-		var b Batch
+		var b wire.Batch
 		family := byte(unix.NFPROTO_UNSPEC)
 		if len(about) > 0 {
 			family = about[0][0]
 		}
-		at := b.begin(messageType(kind), unix.NLM_F_DUMP, family, nil)
+		at := b.Begin(kind, unix.NLM_F_DUMP, family, nil)
 		for i := 1; i < len(about); i++ { // NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET
-			b.text(uint16(i), about[i])
+			b.Text(uint16(i), about[i])
 		}
-		b.end(at)
+		b.End(at)
 		if err := unix.Sendto(fd, b.Bytes, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 			t.Fatalf("ask for a dump: %v", err)
 		}
@@ -153,17 +154,17 @@ func dumpAll(t *testing.T, ns *netnstest.NS) []byte {
 	t.Helper()
 	sets := dumpBytes(t, ns, unix.NFT_MSG_GETSET)
 	all := [][]byte{dumpBytes(t, ns, unix.NFT_MSG_GETTABLE), dumpBytes(t, ns, unix.NFT_MSG_GETCHAIN), sets}
-	eachOf(t, sets, func(m message) {
-		all = append(all, dumpBytes(t, ns, unix.NFT_MSG_GETSETELEM, string([]byte{m.family}), m.attrs.text(unix.NFTA_SET_TABLE), m.attrs.text(unix.NFTA_SET_NAME)))
+	eachOf(t, sets, func(m wire.Message) {
+		all = append(all, dumpBytes(t, ns, unix.NFT_MSG_GETSETELEM, string([]byte{m.Family}), m.Attrs.Text(unix.NFTA_SET_TABLE), m.Attrs.Text(unix.NFTA_SET_NAME)))
 	})
 	return bytes.Join(append(all, dumpBytes(t, ns, unix.NFT_MSG_GETRULE)), nil)
 }
 
 // eachOf calls f with each message of a stream.
-func eachOf(t *testing.T, stream []byte, f func(m message)) {
+func eachOf(t *testing.T, stream []byte, f func(m wire.Message)) {
 	t.Helper()
 	for at := 0; at < len(stream); {
-		m, rest, err := nextMessage(stream[at:], at)
+		m, rest, err := wire.Next(stream[at:], at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,25 +177,25 @@ func eachOf(t *testing.T, stream []byte, f func(m message)) {
 func dump(t *testing.T, ns *netnstest.NS) []string {
 	t.Helper()
 	var lines, elements []string
-	eachOf(t, dumpAll(t, ns), func(m message) {
-		switch m.typ & 0xff {
+	eachOf(t, dumpAll(t, ns), func(m wire.Message) {
+		switch m.Kind() {
 		case unix.NFT_MSG_NEWTABLE:
-			lines = append(lines, fmt.Sprintf("%d %s flags %x", m.family, m.attrs.text(unix.NFTA_TABLE_NAME), m.attrs[unix.NFTA_TABLE_FLAGS]))
+			lines = append(lines, fmt.Sprintf("%d %s flags %x", m.Family, m.Attrs.Text(unix.NFTA_TABLE_NAME), m.Attrs[unix.NFTA_TABLE_FLAGS]))
 		case unix.NFT_MSG_NEWCHAIN:
-			a := m.attrs
-			lines = append(lines, fmt.Sprintf("%d %s %s: type %s hook %x policy %x", m.family, a.text(unix.NFTA_CHAIN_TABLE), a.text(unix.NFTA_CHAIN_NAME),
-				a.text(unix.NFTA_CHAIN_TYPE), a[unix.NFTA_CHAIN_HOOK], a[unix.NFTA_CHAIN_POLICY]))
+			a := m.Attrs
+			lines = append(lines, fmt.Sprintf("%d %s %s: type %s hook %x policy %x", m.Family, a.Text(unix.NFTA_CHAIN_TABLE), a.Text(unix.NFTA_CHAIN_NAME),
+				a.Text(unix.NFTA_CHAIN_TYPE), a[unix.NFTA_CHAIN_HOOK], a[unix.NFTA_CHAIN_POLICY]))
 		case unix.NFT_MSG_NEWRULE:
-			a := m.attrs
-			lines = append(lines, fmt.Sprintf("%d %s %s: %x %x", m.family, a.text(unix.NFTA_RULE_TABLE), a.text(unix.NFTA_RULE_CHAIN),
+			a := m.Attrs
+			lines = append(lines, fmt.Sprintf("%d %s %s: %x %x", m.Family, a.Text(unix.NFTA_RULE_TABLE), a.Text(unix.NFTA_RULE_CHAIN),
 				a[unix.NFTA_RULE_EXPRESSIONS], a[unix.NFTA_RULE_USERDATA]))
 		case unix.NFT_MSG_NEWSET:
-			a := m.attrs
-			lines = append(lines, fmt.Sprintf("%d %s set %s: flags %x type %x length %x desc %x %x", m.family, a.text(unix.NFTA_SET_TABLE), a.text(unix.NFTA_SET_NAME),
+			a := m.Attrs
+			lines = append(lines, fmt.Sprintf("%d %s set %s: flags %x type %x length %x desc %x %x", m.Family, a.Text(unix.NFTA_SET_TABLE), a.Text(unix.NFTA_SET_NAME),
 				a[unix.NFTA_SET_FLAGS], a[unix.NFTA_SET_KEY_TYPE], a[unix.NFTA_SET_KEY_LEN], a[unix.NFTA_SET_DESC], a[unix.NFTA_SET_USERDATA]))
 		case unix.NFT_MSG_NEWSETELEM: // in any order
-			eachAttr(m.attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], func(_ uint16, data []byte) {
-				elements = append(elements, fmt.Sprintf("%d %s %s: %x", m.family, m.attrs.text(unix.NFTA_SET_ELEM_LIST_TABLE), m.attrs.text(unix.NFTA_SET_ELEM_LIST_SET), data))
+			wire.EachAttr(m.Attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], func(_ uint16, data []byte) {
+				elements = append(elements, fmt.Sprintf("%d %s %s: %x", m.Family, m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_TABLE), m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_SET), data))
 			})
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/netnstest"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -28,7 +29,7 @@ func manyRules(n int) *ir.Program {
 	return p
 }
 
-func batchOf(t *testing.T, p *ir.Program) *Batch {
+func batchOf(t *testing.T, p *ir.Program) *wire.Batch {
 	t.Helper()
 	rules, found := Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains})
 	if found.HasErrors() {
@@ -70,7 +71,7 @@ func TestKernelSendRefused(t *testing.T) {
 		spoil(t, b, seq)
 		var err error
 		ns.Do(func() { err = b.Send() })
-		var refused *RefusedError
+		var refused *wire.RefusedError
 		if !errors.As(err, &refused) {
 			t.Fatalf("rule %d: got %v, want a refusal", bad, err)
 		}
@@ -84,7 +85,7 @@ func TestKernelSendRefused(t *testing.T) {
 }
 
 // spoil makes the message with this sequence number name a chain that does not exist.
-func spoil(t *testing.T, b *Batch, seq uint32) {
+func spoil(t *testing.T, b *wire.Batch, seq uint32) {
 	t.Helper()
 	rest := b.Bytes
 	for s := uint32(1); ; s++ {
@@ -103,22 +104,4 @@ func spoil(t *testing.T, b *Batch, seq uint32) {
 
 func le32(b []byte) uint32 {
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-}
-
-// What can't come from a kernel is no reason to panic.
-func TestRefusalsOfDamagedAnswers(t *testing.T) {
-	b := &Batch{}
-	for _, data := range [][]byte{nil, {1, 2, 3}, make([]byte, 20), append([]byte{200, 0, 0, 0}, make([]byte, 60)...)} {
-		b.refusals(data) // must not panic
-	}
-	message := make([]byte, 36)
-	message[0], message[4] = 36, unix.NLMSG_ERROR
-	errno := int32(-int(unix.EPERM))
-	message[16], message[17], message[18], message[19] = byte(errno), byte(errno>>8), byte(errno>>16), byte(errno>>24)
-	message[28] = 9 // sequence number of the message that is answered
-	got := b.refusals(message)
-	var refused *RefusedError
-	if len(got) != 1 || !errors.As(got[0], &refused) || refused.Seq != 9 || refused.Errno != unix.EPERM {
-		t.Errorf("got %v, want message 9 refused with EPERM", got)
-	}
 }

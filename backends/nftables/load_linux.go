@@ -7,27 +7,36 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/nftables/delta"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
+	"github.com/vnetc/vnetc/ir"
 )
 
 // Loader is the back end with a kernel: it implements [backends.Loader] for the network namespace of the calling thread.
 // Everything it does to the rules is one transaction over both families.
 type Loader struct{ Backend }
 
+// tablesOf returns the tables of names in both families.
+func tablesOf(names backends.Names) []wire.Table {
+	table := namesOf(names).table
+	return []wire.Table{{Family: familyNumber(ir.IPv4), Name: table}, {Family: familyNumber(ir.IPv6), Name: table}}
+}
+
 // Available returns nil if nf_tables answers here.
 func (Loader) Available() error {
-	r, err := openAsker()
+	r, err := wire.Dial()
 	if err != nil {
 		return explain(err)
 	}
-	defer r.close()
-	_, err = r.generation()
+	defer r.Close()
+	_, err = r.Generation()
 	return explain(err)
 }
 
 // explain says what is missing where an errno alone would not. A message that nf_tables refuses is one that it has understood
 // to be its own.
 func explain(err error) error {
-	var refused *RefusedError
+	var refused *wire.RefusedError
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("nf_tables: %w: CAP_NET_ADMIN over this network namespace is needed", err)
@@ -41,7 +50,7 @@ func explain(err error) error {
 
 // Dump returns the kernel's messages about the tables of names, as one document for Read.
 func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
-	stream, _, err := dumpTables(tablesOf(names))
+	stream, _, err := wire.Dump(tablesOf(names))
 	if err != nil || len(stream) == 0 {
 		return nil, explain(err)
 	}
@@ -51,11 +60,11 @@ func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
 // Load makes the kernel hold rules, which must be of this back end. What is right already stays, with its counters. Tables that rules do not have are left alone.
 func (Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	batch := rules.(*Ruleset).Batch()
-	want, err := takeInventory(batch.Bytes)
+	want, err := delta.Take(batch.Bytes)
 	if err != nil {
 		return backends.Report{}, err
 	}
-	return turn(want.where(), want, batch)
+	return turn(want.Where(), want, batch)
 }
 
 // Restore makes the kernel hold what a Dump of names returned; with no images, nothing under these names.
@@ -64,11 +73,11 @@ func (Loader) Restore(names backends.Names, images []backends.Document) error {
 	for _, d := range images {
 		stream = append(stream, d.Text...)
 	}
-	want, err := takeInventory(stream)
+	want, err := delta.Take(stream)
 	if err != nil {
 		return err
 	}
-	_, err = turn(tablesOf(names), want, &Batch{})
+	_, err = turn(tablesOf(names), want, &wire.Batch{})
 	return err
 }
 
@@ -76,17 +85,17 @@ func (Loader) Restore(names backends.Names, images []backends.Document) error {
 func (l Loader) Unload(names backends.Names) error { return l.Restore(names, nil) }
 
 // turn makes the kernel's tables into what is wanted. Somebody else's change of the ruleset in between makes it begin again.
-func turn(tables []tableAt, want *inventory, batch *Batch) (backends.Report, error) {
-	for range tries {
-		stream, generation, err := dumpTables(tables)
+func turn(tables []wire.Table, want *delta.Inventory, batch *wire.Batch) (backends.Report, error) {
+	for range wire.Tries {
+		stream, generation, err := wire.Dump(tables)
 		if err != nil {
 			return backends.Report{}, explain(err)
 		}
-		have, err := takeInventory(stream)
+		have, err := delta.Take(stream)
 		if err != nil {
 			return backends.Report{}, err
 		}
-		change, report := difference(have, want, generation, batch.Rule)
+		change, report := delta.Between(have, want, generation, batch.Rule)
 		if report.Changed == 0 {
 			return report, nil
 		}
@@ -94,5 +103,5 @@ func turn(tables []tableAt, want *inventory, batch *Batch) (backends.Report, err
 			return report, explain(err)
 		}
 	}
-	return backends.Report{}, fmt.Errorf("load rules: %w, %d times in a row", errInterrupted, tries)
+	return backends.Report{}, fmt.Errorf("load rules: %w, %d times in a row", wire.ErrInterrupted, wire.Tries)
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -146,7 +147,7 @@ func TestReadRule(t *testing.T) {
 func stream(family ir.Family, x []expr.Any) []byte {
 	table := &table{family: family, name: "t"}
 	c := &chain{name: "c", table: table}
-	var b Batch
+	var b batch
 	b.chain(c)
 	b.rule(c, &rule{statements: []statement{raw(x)}})
 	return b.Bytes
@@ -200,30 +201,6 @@ func message16(typ uint16) []byte {
 	return append(b, make([]byte, 14)...)
 }
 
-func TestComment(t *testing.T) {
-	tests := []struct {
-		name string
-		data []byte
-		want string
-	}{
-		{"none", nil, ""},
-		{"a comment", []byte("\x00\x04lab\x00"), "lab"},
-		{"behind another", []byte("\x01\x02xx\x00\x04lab\x00"), "lab"},
-		{"without an end", []byte("\x00\x03lab"), "lab"},
-		{"longer than the data", []byte("\x00\xfflab\x00"), ""},
-		{"another longer than the data", []byte("\x07\xfflab\x00\x00\x02x\x00"), ""},
-		{"half a header", []byte{0}, ""},
-		{"no text", []byte("\x00\x03a\xffb"), "a?b"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := comment(tt.data); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-}
-
 // FuzzRead gives any bytes to the reader and to the printer of the notation.
 func FuzzRead(f *testing.F) {
 	// Small seeds: one rule each, of every kind.
@@ -241,7 +218,7 @@ func FuzzRead(f *testing.F) {
 	two[1].Matches[1] = ir.SAddr{Prefix: netip.MustParsePrefix("10.0.1.0/24")}
 	f.Add(lowered(f, hanging(ir.IPv4, ir.FilterType, ir.Forward, two), setsOptions).Batch().Bytes)
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		Debug(stream)
+		wire.Debug(stream)
 		p, err := Backend{}.Read([]backends.Document{{Text: stream}})
 		if err != nil {
 			return
@@ -326,7 +303,7 @@ func (r randomRules) condition() []expr.Any {
 	switch r.IntN(4) {
 	case 0:
 		key := pick(r, expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME, expr.MetaKeyNFPROTO, expr.MetaKeyL4PROTO, expr.MetaKeyL4PROTO, expr.MetaKeyMARK, expr.MetaKeyIIF)
-		load, size = &expr.Meta{Key: key, Register: to}, metaSize(uint32(key))
+		load, size = &expr.Meta{Key: key, Register: to}, sizeOf(key)
 	case 1:
 		load, size = &expr.Ct{Key: pick(r, expr.CtKeySTATE, expr.CtKeySTATE, expr.CtKeySTATUS), Register: to}, 4
 	case 2:
@@ -351,6 +328,17 @@ func (r randomRules) condition() []expr.Any {
 		return append(x, &expr.Cmp{Op: expr.CmpOpNeq, Register: to, Data: make([]byte, size)})
 	}
 	return append(x, &expr.Cmp{Op: pick(r, expr.CmpOpEq, expr.CmpOpEq, expr.CmpOpNeq), Register: to, Data: r.bytes(size)})
+}
+
+// sizeOf returns the size in bytes of what meta loads.
+func sizeOf(key expr.MetaKey) int {
+	switch key {
+	case expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME:
+		return unix.IFNAMSIZ
+	case expr.MetaKeyNFPROTO, expr.MetaKeyL4PROTO:
+		return 1
+	}
+	return 4
 }
 
 // end returns a verdict, or a change of address with what it needs.

@@ -1,7 +1,10 @@
 package nftables
 
 import (
+	"fmt"
+
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -77,4 +80,14 @@ func (r *Ruleset) Lines() []backends.Line {
 // Images returns what [Backend.Read] reads: the netlink batch, as one document.
 func (r *Ruleset) Images() []backends.Document {
 	return []backends.Document{{File: "rules.netlink", Family: r.families, Text: r.Batch().Bytes}}
+}
+
+// Debug returns the rules of the batch in the notation of `nft --debug=netlink`, read back from the
+// bytes.
+func (r *Ruleset) Debug() []byte {
+	text, err := wire.Debug(r.Batch().Bytes)
+	if err != nil {
+		panic(fmt.Sprintf("nftables: a batch that can't be read: %v", err))
+	}
+	return text
 }

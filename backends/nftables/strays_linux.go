@@ -4,6 +4,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/nftables/decode"
+	"github.com/vnetc/vnetc/backends/nftables/delta"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -17,19 +20,19 @@ func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
 		return nil, err
 	}
 	var strays []backends.Stray
-	for _, old := range have.tables {
-		t := want.table(old.family, old.name)
+	for _, old := range have.Tables {
+		t := want.Table(old.Family, old.Name)
 		add := func(text string) {
-			strays = append(strays, backends.Stray{Family: familyOfNumber(old.family), Table: old.name, Text: text})
+			strays = append(strays, backends.Stray{Family: decode.Family(old.Family), Table: old.Name, Text: text})
 		}
-		for _, s := range old.sets {
-			if wanted := t.set(s.name); wanted == nil {
-				add("set " + s.name)
-			} else if wanted.kind != s.kind || wanted.userdata != s.userdata {
-				add("set " + s.name + ", of another kind")
+		for _, s := range old.Sets {
+			if wanted := t.Set(s.Name); wanted == nil {
+				add("set " + s.Name)
+			} else if !wanted.Alike(s) {
+				add("set " + s.Name + ", of another kind")
 			}
 		}
-		for _, o := range old.others {
+		for _, o := range old.Others {
 			add(o.String())
 		}
 	}
@@ -39,29 +42,29 @@ func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
 
 // closedChains returns the base chains of tables that ours doesn't have, in the way of forwarded packets and with policy drop.
 // An accept of ours ends the walk through our chain only; there the packet needs another.
-func closedChains(ours *inventory) ([]backends.Stray, error) {
-	r, err := openAsker()
+func closedChains(ours *delta.Inventory) ([]backends.Stray, error) {
+	r, err := wire.Dial()
 	if err != nil {
 		return nil, err
 	}
-	defer r.close()
-	stream, err := r.ask(nil, unix.NFT_MSG_GETCHAIN, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil)
+	defer r.Close()
+	stream, err := r.Ask(nil, unix.NFT_MSG_GETCHAIN, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil)
 	if err != nil {
 		return nil, err
 	}
 	var closed []backends.Stray
-	err = eachMessage(stream, func(m message, _ []byte) error {
-		table, hook := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs[unix.NFTA_CHAIN_HOOK]
-		family := familyOfNumber(m.family)
-		if hook == nil || family == 0 || ours.table(m.family, table) != nil {
+	err = wire.Each(stream, func(m wire.Message, _ []byte) error {
+		table, hook := m.Attrs.Text(unix.NFTA_CHAIN_TABLE), m.Attrs[unix.NFTA_CHAIN_HOOK]
+		family := decode.Family(m.Family)
+		if hook == nil || family == 0 || ours.Table(m.Family, table) != nil {
 			return nil
 		}
-		base, err := base(&m, hook)
+		base, err := decode.Base(&m, hook)
 		if err != nil || base == nil || !base.Drop || base.Hook == ir.Input || base.Hook == ir.Output {
 			return err
 		}
 		closed = append(closed, backends.Stray{
-			Family: family, Table: table, Chain: m.attrs.text(unix.NFTA_CHAIN_NAME), Foreign: true,
+			Family: family, Table: table, Chain: m.Attrs.Text(unix.NFTA_CHAIN_NAME), Foreign: true,
 			Text: "policy drop, for what no rule of this chain accepts, whatever ours say",
 		})
 		return nil

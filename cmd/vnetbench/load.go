@@ -15,6 +15,7 @@ import (
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -56,7 +57,7 @@ func newSend() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return (&nftables.Batch{Bytes: stream}).Send()
+			return (&wire.Batch{Bytes: stream}).Send()
 		},
 	}
 }

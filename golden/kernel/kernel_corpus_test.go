@@ -13,6 +13,7 @@ import (
 	"github.com/vnetc/vnetc/backends/iptables"
 	"github.com/vnetc/vnetc/backends/netnstest"
 	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/golden"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/prove"
@@ -103,7 +104,7 @@ func sameInKernel(t *testing.T, ns *netnstest.NS, p *ir.Program, layout backends
 // inWords returns the kernel's rules as expressions, and the sets with their elements in one order.
 func inWords(t *testing.T, ns *netnstest.NS, stream []byte) string {
 	t.Helper()
-	words, err := nftables.Debug(stream)
+	words, err := wire.Debug(stream)
 	if err != nil {
 		t.Fatal(err)
 	}

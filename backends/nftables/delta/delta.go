@@ -1,21 +1,22 @@
-package nftables
+package delta
 
 import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
 // delta builds the batch that turns what the kernel holds into what is wanted, leaving alone what is right already.
 type delta struct {
-	Batch
+	wire.Batch
 	report backends.Report
 	origin func(seq uint32) *ir.Rule // of a message of the wanted stream
 }
 
-// difference returns the batch that makes have into want. Generation, if not 0, is that of have: the kernel then refuses
+// Between returns the batch that makes have into want. Generation, if not 0, is that of have: the kernel then refuses
 // the batch if anybody has changed the ruleset since. Tables that want lacks are deleted. The report tells whether there is
 // anything to send.
 //
@@ -27,79 +28,70 @@ type delta struct {
 // packet is in its rules. That is not so for maps, whose elements go at once (nft_map_deactivate), and no layout may
 // use maps for what decides. TestFloodRebuild in netsetup/firewall watches all this. Only a base chain that somebody has
 // moved to another hook or priority has to be deleted, and mending it has that gap.
-func difference(have, want *inventory, generation uint32, origin func(seq uint32) *ir.Rule) (*Batch, backends.Report) {
+func Between(have, want *Inventory, generation uint32, origin func(seq uint32) *ir.Rule) (*wire.Batch, backends.Report) {
 	d := &delta{origin: origin}
-	d.open(generation)
-	for _, t := range want.tables {
-		old := have.table(t.family, t.name)
-		if old != nil && old.asleep { // no packet meets it
+	d.Open(generation)
+	for _, t := range want.Tables {
+		old := have.Table(t.Family, t.Name)
+		if old != nil && old.dormant { // no packet meets it
 			d.tableMessage(unix.NFT_MSG_DELTABLE, 0, t)
 			old = nil
 		}
 		if old == nil {
 			d.tableMessage(unix.NFT_MSG_NEWTABLE, netlink.Create, t)
 			d.report.Changed++
-			old = &heldTable{}
+			old = &Table{}
 		}
 		d.update(old, t)
 	}
-	for _, t := range have.tables {
-		if want.table(t.family, t.name) == nil {
+	for _, t := range have.Tables {
+		if want.Table(t.Family, t.Name) == nil {
 			d.tableMessage(unix.NFT_MSG_DELTABLE, 0, t)
 			d.report.Changed++
 		}
 	}
-	d.edge(unix.NFNL_MSG_BATCH_END)
+	d.Close()
 	d.report.Rebuilt = d.report.Kept == 0 && d.report.Changed > 0
 	return &d.Batch, d.report
 }
 
-// open begins the batch.
-func (d *delta) open(generation uint32) {
-	d.edge(unix.NFNL_MSG_BATCH_BEGIN)
-	if generation != 0 {
-		d.Batch.uint32(1, generation) // NFNL_BATCH_GENID
-		d.end(0)
-	}
-}
-
 // update changes what differs between old and t. All that goes is deleted first, and users before what they use: the kernel
 // deletes nothing that is in use, and what comes may bear the same name.
-func (d *delta) update(old, t *heldTable) {
+func (d *delta) update(old, t *Table) {
 	p := planOf(old, t)
 	for _, c := range p.goneChains {
-		d.deletion(unix.NFT_MSG_DELRULE, t, c.name) // all of the chain
+		d.deletion(unix.NFT_MSG_DELRULE, t, c.Name) // all of the chain
 	}
-	for _, c := range t.chains {
-		d.deleteRules(t, p.chains[c.name])
+	for _, c := range t.Chains {
+		d.deleteRules(t, p.chains[c.Name])
 	}
 	for _, s := range p.goneSets {
-		d.deletion(unix.NFT_MSG_DELSET, t, s.name)
+		d.deletion(unix.NFT_MSG_DELSET, t, s.Name)
 	}
 	for _, c := range p.goneChains {
-		d.deletion(unix.NFT_MSG_DELCHAIN, t, c.name)
+		d.deletion(unix.NFT_MSG_DELCHAIN, t, c.Name)
 	}
-	for _, o := range old.others {
+	for _, o := range old.Others {
 		d.deleteObject(t, o)
 	}
-	for _, c := range t.chains {
-		if stays := p.chains[c.name]; stays == nil || stays.old.policy != c.policy {
+	for _, c := range t.Chains {
+		if stays := p.chains[c.Name]; stays == nil || stays.old.policy != c.policy {
 			d.copy(c.raw, c.seq, netlink.Create)
 			d.report.Changed++
 		}
 	}
-	for i, s := range t.sets {
-		if stays := p.sets[s.name]; stays != nil {
+	for i, s := range t.Sets {
+		if stays := p.sets[s.Name]; stays != nil {
 			d.updateSet(t, stays)
 		} else {
-			d.addSet(t, s.countingOn(old.set(s.name)), uint32(i+1))
+			d.addSet(t, s.countingOn(old.Set(s.Name)), uint32(i+1))
 		}
 	}
-	for _, c := range t.chains {
-		if stays := p.chains[c.name]; stays != nil {
+	for _, c := range t.Chains {
+		if stays := p.chains[c.Name]; stays != nil {
 			d.addRules(stays)
 		} else {
-			for _, r := range c.rules {
+			for _, r := range c.Rules {
 				d.addRule(r, 0, true)
 			}
 		}
@@ -107,22 +99,22 @@ func (d *delta) update(old, t *heldTable) {
 }
 
 // addSet makes a set with its elements. Number is what the batch calls it, which the kernel wants and does not tell.
-func (d *delta) addSet(t *heldTable, s *heldSet, number uint32) {
+func (d *delta) addSet(t *Table, s *Set, number uint32) {
 	at := d.copy(s.raw, s.seq, netlink.Create)
-	d.uint32(unix.NFTA_SET_ID, number)
-	d.end(at)
+	d.Uint32(unix.NFTA_SET_ID, number)
+	d.End(at)
 	d.report.Changed++
-	d.listElements(unix.NFT_MSG_NEWSETELEM, netlink.Create, t, s, s.order)
+	d.listElements(unix.NFT_MSG_NEWSETELEM, netlink.Create, t, s, s.Order)
 }
 
-func (d *delta) updateSet(t *heldTable, s *setPlan) {
-	d.report.Kept += len(s.new.order) - len(s.come)
+func (d *delta) updateSet(t *Table, s *setPlan) {
+	d.report.Kept += len(s.new.Order) - len(s.come)
 	d.listElements(unix.NFT_MSG_DELSETELEM, 0, t, s.old, s.gone)
 	d.listElements(unix.NFT_MSG_NEWSETELEM, netlink.Create, t, s.new, s.come)
 }
 
 // deleteRules deletes the rules of a chain that don't stay; p is nil if there is no such chain.
-func (d *delta) deleteRules(t *heldTable, p *chainPlan) {
+func (d *delta) deleteRules(t *Table, p *chainPlan) {
 	if p == nil {
 		return
 	}
@@ -152,7 +144,7 @@ func (d *delta) addRules(p *chainPlan) {
 		}
 		handle := uint64(0)
 		if begin > 0 {
-			handle = p.old.rules[p.stays[begin-1]].handle
+			handle = p.old.Rules[p.stays[begin-1]].handle
 		}
 		for i := end - 1; i >= begin; i-- {
 			d.addRule(p.comes(i), handle, handle != 0)

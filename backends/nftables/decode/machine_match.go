@@ -1,4 +1,4 @@
-package nftables
+package decode
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -17,7 +18,7 @@ func (m *machine) equals(v *value, data []byte, not bool) bool {
 	if v.load == nil || len(data) == 0 || len(data) > v.size {
 		return false
 	}
-	switch v.load.name {
+	switch v.load.Name {
 	case "meta":
 		return m.meta(v, data, not)
 	case "ct":
@@ -29,7 +30,7 @@ func (m *machine) equals(v *value, data []byte, not bool) bool {
 }
 
 func (m *machine) meta(v *value, data []byte, not bool) bool {
-	key := v.load.number(unix.NFTA_META_KEY)
+	key := v.load.Number(unix.NFTA_META_KEY)
 	if key == unix.NFT_META_MARK {
 		return m.mark(v, data, not)
 	}
@@ -100,7 +101,7 @@ func ifnameOf(data []byte) (name string, wildcard, ok bool) {
 
 // nfproto narrows the rule's family.
 func (m *machine) nfproto(number byte, not bool) bool {
-	f := familyOfNumber(number)
+	f := Family(number)
 	if f != ir.IPv4 && f != ir.IPv6 {
 		return false
 	}
@@ -138,7 +139,7 @@ func (m *machine) mark(v *value, data []byte, not bool) bool {
 }
 
 func (m *machine) ct(v *value, data []byte, not bool) bool {
-	switch v.load.number(unix.NFTA_CT_KEY) {
+	switch v.load.Number(unix.NFTA_CT_KEY) {
 	case unix.NFT_CT_STATE:
 		return m.ctState(v, data, not)
 	case unix.NFT_CT_STATUS:
@@ -154,7 +155,10 @@ func (m *machine) ctStatus(v *value, data []byte, not bool) bool {
 	}
 	n := binary.NativeEndian.Uint32(v.mask)
 	var status ir.Status
-	for _, s := range ctStatuses {
+	for _, s := range [...]struct {
+		bit    uint32
+		status ir.Status
+	}{{0x10, ir.StatusSNAT}, {0x20, ir.StatusDNAT}} { // IPS_SRC_NAT, IPS_DST_NAT
 		if n&s.bit != 0 {
 			status, n = status|s.status, n&^s.bit
 		}
@@ -198,11 +202,11 @@ func (m *machine) ctState(v *value, data []byte, not bool) bool {
 
 // payload reads a comparison of header bytes, which may be of several fields at once.
 func (m *machine) payload(v *value, data []byte, not bool) bool {
-	offset := int(v.load.number(unix.NFTA_PAYLOAD_OFFSET))
+	offset := int(v.load.Number(unix.NFTA_PAYLOAD_OFFSET))
 	if len(data) != v.size || offset > 1<<10 {
 		return false
 	}
-	switch v.load.number(unix.NFTA_PAYLOAD_BASE) {
+	switch v.load.Number(unix.NFTA_PAYLOAD_BASE) {
 	case unix.NFT_PAYLOAD_NETWORK_HEADER:
 		return m.network(offset, data, v.mask, not)
 	case unix.NFT_PAYLOAD_TRANSPORT_HEADER:
@@ -328,18 +332,18 @@ func (m *machine) icmp(offset int, data []byte, not bool) bool {
 }
 
 // between adds the match that v is from, to or between, or is not.
-func (m *machine) between(v *value, from, to []byte, not bool, last ...*expression) {
+func (m *machine) between(v *value, from, to []byte, not bool, last ...*wire.Expression) {
 	if !m.rangeMatch(v, from, to, not) {
 		m.opaque(append(v.steps[:len(v.steps):len(v.steps)], last...)...)
 	}
 }
 
 func (m *machine) rangeMatch(v *value, from, to []byte, not bool) bool {
-	if v.load == nil || v.load.name != "payload" || v.mask != nil || len(from) != v.size || len(to) != v.size || bytes.Compare(from, to) > 0 {
+	if v.load == nil || v.load.Name != "payload" || v.mask != nil || len(from) != v.size || len(to) != v.size || bytes.Compare(from, to) > 0 {
 		return false
 	}
-	offset := int(v.load.number(unix.NFTA_PAYLOAD_OFFSET))
-	switch v.load.number(unix.NFTA_PAYLOAD_BASE) {
+	offset := int(v.load.Number(unix.NFTA_PAYLOAD_OFFSET))
+	switch v.load.Number(unix.NFTA_PAYLOAD_BASE) {
 	case unix.NFT_PAYLOAD_NETWORK_HEADER:
 		return m.addrRange(offset, from, to, not)
 	case unix.NFT_PAYLOAD_TRANSPORT_HEADER:

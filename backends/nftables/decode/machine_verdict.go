@@ -1,4 +1,4 @@
-package nftables
+package decode
 
 import (
 	"encoding/binary"
@@ -6,23 +6,24 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
 // immediate runs an expression that stores a value, or a verdict, which ends the rule.
-func (m *machine) immediate(e *expression) {
-	code, chain, isVerdict := e.verdict(unix.NFTA_IMMEDIATE_DATA)
+func (m *machine) immediate(e *wire.Expression) {
+	code, chain, isVerdict := e.Verdict(unix.NFTA_IMMEDIATE_DATA)
 	if !isVerdict {
-		data := e.value(unix.NFTA_IMMEDIATE_DATA)
-		if !m.set(e.number(unix.NFTA_IMMEDIATE_DREG), &value{steps: []*expression{e}, size: len(data), data: data}) {
+		data := e.Value(unix.NFTA_IMMEDIATE_DATA)
+		if !m.set(e.Number(unix.NFTA_IMMEDIATE_DREG), &value{steps: []*wire.Expression{e}, size: len(data), data: data}) {
 			m.opaque(e)
 		}
 		return
 	}
 	switch {
-	case code == nfAccept:
+	case code == wire.VerdictAccept:
 		m.end(ir.Accept{})
-	case code == nfDrop:
+	case code == wire.VerdictDrop:
 		m.end(ir.Drop{})
 	case code == unix.NFT_RETURN:
 		m.end(ir.Return{})
@@ -39,13 +40,13 @@ func (m *machine) immediate(e *expression) {
 
 // reject reads a reject. A code of either family means for each the one that the kernel makes of it
 // (net/netfilter/nft_reject.c).
-func (m *machine) reject(e *expression) {
-	typ, ok := e.uint32(unix.NFTA_REJECT_TYPE)
+func (m *machine) reject(e *wire.Expression) {
+	typ, ok := e.Uint32(unix.NFTA_REJECT_TYPE)
 	if ok && typ == unix.NFT_REJECT_TCP_RST && m.proto == ir.TCP {
 		m.end(ir.Reject{With: ir.TCPReset})
 		return
 	}
-	number := e.attrs[unix.NFTA_REJECT_ICMP_CODE]
+	number := e.Attrs[unix.NFTA_REJECT_ICMP_CODE]
 	if !ok || len(number) != 1 {
 		m.end(ir.Opaque{Text: debugText(e)})
 		return
@@ -95,13 +96,13 @@ var (
 const natFlags = unix.NF_NAT_RANGE_MAP_IPS | unix.NF_NAT_RANGE_PROTO_SPECIFIED
 
 // nat reads snat and dnat. The kernel takes ports as given whenever their register is, with or without the flag.
-func (m *machine) nat(e *expression) {
-	family := familyOfNumber(byte(e.number(unix.NFTA_NAT_FAMILY)))
+func (m *machine) nat(e *wire.Expression) {
+	family := Family(byte(e.Number(unix.NFTA_NAT_FAMILY)))
 	addrs, ok := m.addrs(e, family)
 	ports, ok2 := m.portRange(e, unix.NFTA_NAT_REG_PROTO_MIN, unix.NFTA_NAT_REG_PROTO_MAX)
-	typ, ok3 := e.uint32(unix.NFTA_NAT_TYPE)
+	typ, ok3 := e.Uint32(unix.NFTA_NAT_TYPE)
 	switch {
-	case !ok || !ok2 || !ok3 || e.number(unix.NFTA_NAT_FLAGS)&^natFlags != 0 || m.out.Family&family == 0:
+	case !ok || !ok2 || !ok3 || e.Number(unix.NFTA_NAT_FLAGS)&^natFlags != 0 || m.out.Family&family == 0:
 		m.end(ir.Opaque{Text: debugText(e)})
 		return
 	case addrs.IsZero() || typ != unix.NFT_NAT_SNAT && typ != unix.NFT_NAT_DNAT:
@@ -117,20 +118,20 @@ func (m *machine) nat(e *expression) {
 }
 
 // addrs reads the range of addresses in the registers that e names; zero if it names none.
-func (m *machine) addrs(e *expression, family ir.Family) (r ir.AddrRange, ok bool) {
-	if e.attrs[unix.NFTA_NAT_REG_ADDR_MIN] == nil {
-		return r, e.attrs[unix.NFTA_NAT_REG_ADDR_MAX] == nil
+func (m *machine) addrs(e *wire.Expression, family ir.Family) (r ir.AddrRange, ok bool) {
+	if e.Attrs[unix.NFTA_NAT_REG_ADDR_MIN] == nil {
+		return r, e.Attrs[unix.NFTA_NAT_REG_ADDR_MAX] == nil
 	}
 	size := 4
 	if family == ir.IPv6 {
 		size = 16
 	}
-	if r.From, ok = m.addr(e.number(unix.NFTA_NAT_REG_ADDR_MIN), size); !ok {
+	if r.From, ok = m.addr(e.Number(unix.NFTA_NAT_REG_ADDR_MIN), size); !ok {
 		return r, false
 	}
 	r.To = r.From
-	if e.attrs[unix.NFTA_NAT_REG_ADDR_MAX] != nil {
-		r.To, ok = m.addr(e.number(unix.NFTA_NAT_REG_ADDR_MAX), size)
+	if e.Attrs[unix.NFTA_NAT_REG_ADDR_MAX] != nil {
+		r.To, ok = m.addr(e.Number(unix.NFTA_NAT_REG_ADDR_MAX), size)
 	}
 	return r, ok && !r.To.Less(r.From)
 }
@@ -145,16 +146,16 @@ func (m *machine) addr(n uint32, size int) (netip.Addr, bool) {
 
 // portRange reads the range of ports in the registers that attributes low and high name; zero if e names none. Ports mean
 // nothing before a protocol that has them was matched.
-func (m *machine) portRange(e *expression, low, high int) (r ir.PortRange, ok bool) {
-	if e.attrs[low] == nil {
-		return r, e.attrs[high] == nil
+func (m *machine) portRange(e *wire.Expression, low, high int) (r ir.PortRange, ok bool) {
+	if e.Attrs[low] == nil {
+		return r, e.Attrs[high] == nil
 	}
-	if r.From, ok = m.port(e.number(low)); !ok {
+	if r.From, ok = m.port(e.Number(low)); !ok {
 		return r, false
 	}
 	r.To = r.From
-	if e.attrs[high] != nil {
-		r.To, ok = m.port(e.number(high))
+	if e.Attrs[high] != nil {
+		r.To, ok = m.port(e.Number(high))
 	}
 	return r, ok && r.From <= r.To && r.From > 0 && ir.HasPorts(m.proto)
 }
@@ -168,9 +169,9 @@ func (m *machine) port(n uint32) (uint16, bool) {
 }
 
 // masquerade reads masq. Without its flag the kernel ignores the ports, whatever the registers say and nft(8) prints.
-func (m *machine) masquerade(e *expression) {
+func (m *machine) masquerade(e *wire.Expression) {
 	ports, ok := m.portRange(e, unix.NFTA_MASQ_REG_PROTO_MIN, unix.NFTA_MASQ_REG_PROTO_MAX)
-	flags := e.number(unix.NFTA_MASQ_FLAGS)
+	flags := e.Number(unix.NFTA_MASQ_FLAGS)
 	switch {
 	case flags&^natFlags != 0, !ok:
 		m.end(ir.Opaque{Text: debugText(e)})
@@ -182,9 +183,9 @@ func (m *machine) masquerade(e *expression) {
 }
 
 // redirect reads redir. The kernel takes ports as given whenever their register is.
-func (m *machine) redirect(e *expression) {
+func (m *machine) redirect(e *wire.Expression) {
 	ports, ok := m.portRange(e, unix.NFTA_REDIR_REG_PROTO_MIN, unix.NFTA_REDIR_REG_PROTO_MAX)
-	if !ok || e.number(unix.NFTA_REDIR_FLAGS)&^natFlags != 0 {
+	if !ok || e.Number(unix.NFTA_REDIR_FLAGS)&^natFlags != 0 {
 		m.end(ir.Opaque{Text: debugText(e)})
 		return
 	}

@@ -1,4 +1,4 @@
-package nftables
+package wire
 
 import (
 	"encoding/binary"
@@ -7,38 +7,37 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/vnetc/vnetc/backends"
-	"github.com/vnetc/vnetc/ir"
 )
 
-// errInterrupted says that the ruleset changed while the kernel was telling it.
-var errInterrupted = errors.New("the ruleset changed while it was read")
+// ErrInterrupted says that the ruleset changed while the kernel was telling it.
+var ErrInterrupted = errors.New("the ruleset changed while it was read")
 
-// asker asks nf_tables of one network namespace for what it holds.
-type asker struct {
+// Conn asks nf_tables of one network namespace for what it holds.
+type Conn struct {
 	fd  int
 	seq uint32
 	buf []byte
 }
 
-func openAsker() (*asker, error) {
+// Dial opens a connection, in the network namespace of the calling thread.
+func Dial() (*Conn, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	r := &asker{fd: fd, buf: make([]byte, 1<<18)}
+	r := &Conn{fd: fd, buf: make([]byte, 1<<18)}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		r.close()
+		r.Close()
 		return nil, fmt.Errorf("bind netlink socket: %w", err)
 	}
 	return r, nil
 }
 
-func (r *asker) close() { unix.Close(r.fd) }
+// Close closes the connection.
+func (r *Conn) Close() { unix.Close(r.fd) }
 
-// ask sends a request with the attributes already encoded, and appends the kernel's messages to out.
-func (r *asker) ask(out []byte, typ uint16, flags uint16, family byte, attrs []byte) ([]byte, error) {
+// Ask sends a request with the attributes already encoded, and appends the kernel's messages to out.
+func (r *Conn) Ask(out []byte, typ uint16, flags uint16, family byte, attrs []byte) ([]byte, error) {
 	r.seq++
 	request := make([]byte, unix.NLMSG_HDRLEN+4, unix.NLMSG_HDRLEN+4+len(attrs))
 	request = append(request, attrs...)
@@ -77,7 +76,7 @@ func collect(out, data []byte, dump bool) (all []byte, done bool, err error) {
 		message := data[:padded]
 		data = data[padded:]
 		if binary.NativeEndian.Uint16(message[6:])&unix.NLM_F_DUMP_INTR != 0 {
-			return out, true, errInterrupted
+			return out, true, ErrInterrupted
 		}
 		switch binary.NativeEndian.Uint16(message[4:]) {
 		case unix.NLMSG_DONE:
@@ -101,20 +100,20 @@ func collect(out, data []byte, dump bool) (all []byte, done bool, err error) {
 
 // dumpTable appends the kernel's messages about one table to out: itself, its chains, sets, elements, other objects and rules.
 // There are none if the table does not exist.
-func (r *asker) dumpTable(out []byte, family byte, name string) ([]byte, error) {
-	out, err := r.ask(out, unix.NFT_MSG_GETTABLE, 0, family, nameAttr(unix.NFTA_TABLE_NAME, name))
+func (r *Conn) dumpTable(out []byte, family byte, name string) ([]byte, error) {
+	out, err := r.Ask(out, unix.NFT_MSG_GETTABLE, 0, family, nameAttr(unix.NFTA_TABLE_NAME, name))
 	if errors.Is(err, unix.ENOENT) {
 		return out, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	chains, err := r.ask(nil, unix.NFT_MSG_GETCHAIN, unix.NLM_F_DUMP, family, nil)
+	chains, err := r.Ask(nil, unix.NFT_MSG_GETCHAIN, unix.NLM_F_DUMP, family, nil)
 	if err != nil {
 		return nil, err
 	}
-	err = eachMessage(chains, func(m message, raw []byte) error {
-		if m.attrs.text(unix.NFTA_CHAIN_TABLE) == name { // the kernel has no filter for chains
+	err = Each(chains, func(m Message, raw []byte) error {
+		if m.Attrs.Text(unix.NFTA_CHAIN_TABLE) == name { // the kernel has no filter for chains
 			out = append(out, raw...)
 		}
 		return nil
@@ -122,43 +121,43 @@ func (r *asker) dumpTable(out []byte, family byte, name string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	sets, err := r.ask(nil, unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, family, nameAttr(unix.NFTA_SET_TABLE, name))
+	sets, err := r.Ask(nil, unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, family, nameAttr(unix.NFTA_SET_TABLE, name))
 	if err != nil {
 		return nil, err
 	}
 	out = append(out, sets...)
-	err = eachMessage(sets, func(m message, _ []byte) error {
-		set := append(nameAttr(unix.NFTA_SET_ELEM_LIST_TABLE, name), nameAttr(unix.NFTA_SET_ELEM_LIST_SET, m.attrs.text(unix.NFTA_SET_NAME))...)
-		out, err = r.ask(out, unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, family, set)
+	err = Each(sets, func(m Message, _ []byte) error {
+		set := append(nameAttr(unix.NFTA_SET_ELEM_LIST_TABLE, name), nameAttr(unix.NFTA_SET_ELEM_LIST_SET, m.Attrs.Text(unix.NFTA_SET_NAME))...)
+		out, err = r.Ask(out, unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, family, set)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, kind := range []uint16{unix.NFT_MSG_GETOBJ, unix.NFT_MSG_GETFLOWTABLE} { // which have their table in attribute 1, too
-		out, err = r.ask(out, kind, unix.NLM_F_DUMP, family, nameAttr(1, name))
+		out, err = r.Ask(out, kind, unix.NLM_F_DUMP, family, nameAttr(1, name))
 		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) { // an old kernel has none of that kind
 			return nil, err
 		}
 	}
-	return r.ask(out, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, family, nameAttr(unix.NFTA_RULE_TABLE, name))
+	return r.Ask(out, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, family, nameAttr(unix.NFTA_RULE_TABLE, name))
 }
 
 // nameAttr returns a string attribute.
 func nameAttr(typ uint16, text string) []byte {
 	var b Batch
-	b.text(typ, text)
+	b.Text(typ, text)
 	return b.Bytes
 }
 
-// generation returns the number of the ruleset's last change in this network namespace.
-func (r *asker) generation() (n uint32, err error) {
-	out, err := r.ask(nil, unix.NFT_MSG_GETGEN, 0, 0, nil)
+// Generation returns the number of the ruleset's last change in this network namespace.
+func (r *Conn) Generation() (n uint32, err error) {
+	out, err := r.Ask(nil, unix.NFT_MSG_GETGEN, 0, 0, nil)
 	if err != nil {
 		return 0, err
 	}
-	err = eachMessage(out, func(m message, _ []byte) error {
-		n, _ = m.attrs.uint32(unix.NFTA_GEN_ID)
+	err = Each(out, func(m Message, _ []byte) error {
+		n, _ = m.Attrs.Uint32(unix.NFTA_GEN_ID)
 		return nil
 	})
 	if err != nil || n != 0 {
@@ -167,52 +166,37 @@ func (r *asker) generation() (n uint32, err error) {
 	return 0, errors.New("nf_tables gives no generation number")
 }
 
-// tries is how often a dump is begun again because somebody else changes the ruleset.
-const tries = 10
+// Tries is how often what is read is begun again because somebody else changes the ruleset.
+const Tries = 10
 
-// tableAt is a table by the kernel's number of its family, and its name.
-type tableAt struct {
-	family byte
-	name   string
+// Table is a table by the kernel's number of its family, and its name.
+type Table struct {
+	Family byte
+	Name   string
 }
 
-// where returns the tables of inv.
-func (inv *inventory) where() []tableAt {
-	tables := make([]tableAt, len(inv.tables))
-	for i, t := range inv.tables {
-		tables[i] = tableAt{t.family, t.name}
-	}
-	return tables
-}
-
-// tablesOf returns the tables of names in both families.
-func tablesOf(names backends.Names) []tableAt {
-	table := namesOf(names).table
-	return []tableAt{{familyNumber(ir.IPv4), table}, {familyNumber(ir.IPv6), table}}
-}
-
-// dumpTables returns the kernel's messages about tables, all of one generation of the ruleset, and its number.
-func dumpTables(tables []tableAt) (stream []byte, generation uint32, err error) {
-	r, err := openAsker()
+// Dump returns the kernel's messages about tables, all of one generation of the ruleset, and its number.
+func Dump(tables []Table) (stream []byte, generation uint32, err error) {
+	r, err := Dial()
 	if err != nil {
 		return nil, 0, err
 	}
-	defer r.close()
-	for range tries {
-		before, err := r.generation()
+	defer r.Close()
+	for range Tries {
+		before, err := r.Generation()
 		if err != nil {
 			return nil, 0, err
 		}
 		stream = stream[:0]
 		for _, t := range tables {
-			if stream, err = r.dumpTable(stream, t.family, t.name); err != nil {
+			if stream, err = r.dumpTable(stream, t.Family, t.Name); err != nil {
 				break
 			}
 		}
-		if err != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, unix.ENOENT) {
+		if err != nil && !errors.Is(err, ErrInterrupted) && !errors.Is(err, unix.ENOENT) {
 			return nil, 0, err
 		}
-		after, genErr := r.generation()
+		after, genErr := r.Generation()
 		if genErr != nil {
 			return nil, 0, genErr
 		}
@@ -220,5 +204,5 @@ func dumpTables(tables []tableAt) (stream []byte, generation uint32, err error) 
 			return stream, before, nil
 		}
 	}
-	return nil, 0, errInterrupted
+	return nil, 0, ErrInterrupted
 }

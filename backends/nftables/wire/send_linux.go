@@ -1,4 +1,4 @@
-package nftables
+package wire
 
 import (
 	"encoding/binary"

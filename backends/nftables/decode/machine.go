@@ -1,10 +1,11 @@
-package nftables
+package decode
 
 import (
 	"bytes"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -23,8 +24,8 @@ type machine struct {
 
 // value is what a register holds.
 type value struct {
-	load  *expression // a load from the packet; nil if immediate
-	steps []*expression
+	load  *wire.Expression // a load from the packet; nil if immediate
+	steps []*wire.Expression
 	size  int    // bytes
 	mask  []byte // nil if unmasked
 	data  []byte // of an immediate
@@ -34,14 +35,14 @@ type value struct {
 type pending struct {
 	value *value
 	from  []byte
-	step  *expression
+	step  *wire.Expression
 }
 
 // rule runs the expressions of a rule in a table of m.table.
-func (m *machine) rule(list []expression) ir.Rule {
+func (m *machine) rule(list []wire.Expression) ir.Rule {
 	m.out.Family = m.table
 	for i := range list {
-		if m.lower != nil && list[i].name != "cmp" {
+		if m.lower != nil && list[i].Name != "cmp" {
 			m.endRange()
 		}
 		m.step(&list[i])
@@ -54,16 +55,16 @@ func (m *machine) rule(list []expression) ir.Rule {
 }
 
 // step runs one expression.
-func (m *machine) step(e *expression) {
+func (m *machine) step(e *wire.Expression) {
 	if m.ended { // the kernel is not here any more, or does something else besides
 		m.opaque(e)
 		return
 	}
-	switch e.name {
+	switch e.Name {
 	case "meta":
-		m.load(e, unix.NFTA_META_DREG, metaSize(e.number(unix.NFTA_META_KEY)))
+		m.load(e, unix.NFTA_META_DREG, metaSize(e.Number(unix.NFTA_META_KEY)))
 	case "payload":
-		m.load(e, unix.NFTA_PAYLOAD_DREG, int(e.number(unix.NFTA_PAYLOAD_LEN)))
+		m.load(e, unix.NFTA_PAYLOAD_DREG, int(e.Number(unix.NFTA_PAYLOAD_LEN)))
 	case "ct":
 		m.load(e, unix.NFTA_CT_DREG, 4)
 	case "bitwise":
@@ -98,17 +99,17 @@ func (m *machine) match(ms ...ir.Match) { m.out.Matches = append(m.out.Matches, 
 func (m *machine) end(v ir.Verdict) { m.out.Verdict, m.ended = v, true }
 
 // opaque keeps expressions that were not understood, as one match.
-func (m *machine) opaque(steps ...*expression) { m.match(ir.Opaque{Text: debugText(steps...)}) }
+func (m *machine) opaque(steps ...*wire.Expression) { m.match(ir.Opaque{Text: debugText(steps...)}) }
 
-func debugText(steps ...*expression) string {
+func debugText(steps ...*wire.Expression) string {
 	var b []byte
 	for i, e := range steps {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = e.appendDebug(b)
+		b = e.AppendDebug(b)
 	}
-	return oneLine(b)
+	return wire.OneLine(b)
 }
 
 // word returns the word at which register n begins; ok is false if there is no such register. There are four of 16 bytes
@@ -150,9 +151,9 @@ func (m *machine) get(n uint32) *value {
 
 // load runs a load from the packet into the register that attribute dreg names; without one the expression changes the
 // packet.
-func (m *machine) load(e *expression, dreg, size int) {
-	n, ok := e.uint32(dreg)
-	if !ok || !m.set(n, &value{load: e, steps: []*expression{e}, size: size}) {
+func (m *machine) load(e *wire.Expression, dreg, size int) {
+	n, ok := e.Uint32(dreg)
+	if !ok || !m.set(n, &value{load: e, steps: []*wire.Expression{e}, size: size}) {
 		m.opaque(e)
 	}
 }
@@ -169,27 +170,27 @@ func metaSize(key uint32) int {
 }
 
 // bitwise masks a register: (value & mask) ^ xor. Only a first mask of a load is followed.
-func (m *machine) bitwise(e *expression) {
+func (m *machine) bitwise(e *wire.Expression) {
 	const opBool = 0 // NFT_BITWISE_BOOL; the others shift
 	const attrOp = 6 // NFTA_BITWISE_OP
-	from := m.get(e.number(unix.NFTA_BITWISE_SREG))
-	mask, xor := e.value(unix.NFTA_BITWISE_MASK), e.value(unix.NFTA_BITWISE_XOR)
-	size := int(e.number(unix.NFTA_BITWISE_LEN))
-	if from == nil || from.load == nil || from.mask != nil || e.number(attrOp) != opBool ||
+	from := m.get(e.Number(unix.NFTA_BITWISE_SREG))
+	mask, xor := e.Value(unix.NFTA_BITWISE_MASK), e.Value(unix.NFTA_BITWISE_XOR)
+	size := int(e.Number(unix.NFTA_BITWISE_LEN))
+	if from == nil || from.load == nil || from.mask != nil || e.Number(attrOp) != opBool ||
 		size != from.size || len(mask) != size || len(xor) != size || len(bytes.Trim(xor, "\x00")) != 0 {
-		m.spoil(e, from, e.number(unix.NFTA_BITWISE_DREG), size)
+		m.spoil(e, from, e.Number(unix.NFTA_BITWISE_DREG), size)
 		return
 	}
 	v := *from
 	v.mask = mask
-	v.steps = append(append([]*expression(nil), from.steps...), e)
-	if !m.set(e.number(unix.NFTA_BITWISE_DREG), &v) {
+	v.steps = append(append([]*wire.Expression(nil), from.steps...), e)
+	if !m.set(e.Number(unix.NFTA_BITWISE_DREG), &v) {
 		m.opaque(v.steps...)
 	}
 }
 
 // spoil stores a value that can't be followed but whose steps are known, for the text of what is done with it.
-func (m *machine) spoil(e *expression, from *value, dreg uint32, size int) {
+func (m *machine) spoil(e *wire.Expression, from *value, dreg uint32, size int) {
 	v := &value{size: size}
 	if from != nil {
 		v.steps = append(v.steps, from.steps...)
@@ -201,9 +202,9 @@ func (m *machine) spoil(e *expression, from *value, dreg uint32, size int) {
 }
 
 // compare runs a comparison: the rule goes on if it holds.
-func (m *machine) compare(e *expression) {
-	v, data := m.get(e.number(unix.NFTA_CMP_SREG)), e.value(unix.NFTA_CMP_DATA)
-	op := e.number(unix.NFTA_CMP_OP)
+func (m *machine) compare(e *wire.Expression) {
+	v, data := m.get(e.Number(unix.NFTA_CMP_SREG)), e.Value(unix.NFTA_CMP_DATA)
+	op := e.Number(unix.NFTA_CMP_OP)
 	if low := m.lower; low != nil {
 		if v == low.value && op == unix.NFT_CMP_LTE && len(data) == len(low.from) {
 			m.lower = nil
@@ -237,12 +238,12 @@ func (m *machine) endRange() {
 }
 
 // inRange runs a range expression.
-func (m *machine) inRange(e *expression) {
-	v := m.get(e.number(unix.NFTA_RANGE_SREG))
-	op := e.number(unix.NFTA_RANGE_OP)
+func (m *machine) inRange(e *wire.Expression) {
+	v := m.get(e.Number(unix.NFTA_RANGE_SREG))
+	op := e.Number(unix.NFTA_RANGE_OP)
 	if v == nil || op != unix.NFT_RANGE_EQ && op != unix.NFT_RANGE_NEQ {
 		m.opaque(e)
 		return
 	}
-	m.between(v, e.value(unix.NFTA_RANGE_FROM_DATA), e.value(unix.NFTA_RANGE_TO_DATA), op == unix.NFT_RANGE_NEQ, e)
+	m.between(v, e.Value(unix.NFTA_RANGE_FROM_DATA), e.Value(unix.NFTA_RANGE_TO_DATA), op == unix.NFT_RANGE_NEQ, e)
 }

@@ -1,4 +1,4 @@
-package nftables
+package delta
 
 import (
 	"slices"
@@ -9,38 +9,38 @@ import (
 type tablePlan struct {
 	chains     map[string]*chainPlan // that stay, by name
 	sets       map[string]*setPlan
-	goneChains []*heldChain
-	goneSets   []*heldSet
+	goneChains []*Chain
+	goneSets   []*Set
 }
 
 // chainPlan is how a chain's rules become others.
 type chainPlan struct {
-	old, new *heldChain
+	old, new *Chain
 	equal    []int // for each rule of new the place of an equal one in old, or -1
 	stays    []int // the same, of those that stay
 }
 
 // setPlan is how a set's elements become others.
 type setPlan struct {
-	old, new   *heldSet
+	old, new   *Set
 	gone, come []string // keys
 }
 
 // planOf plans how old becomes t. What bears a wanted name and can't be changed into what is wanted goes and comes anew, and
 // so do the rules that use it.
-func planOf(old, t *heldTable) *tablePlan {
+func planOf(old, t *Table) *tablePlan {
 	p := &tablePlan{chains: make(map[string]*chainPlan), sets: make(map[string]*setPlan)}
-	for _, c := range old.chains {
-		if new := t.chain(c.name); new != nil && new.place == c.place {
-			equal := keptRules(c.rules, new.rules)
-			p.chains[c.name] = &chainPlan{old: c, new: new, equal: equal, stays: slices.Clone(equal)}
+	for _, c := range old.Chains {
+		if new := t.Chain(c.Name); new != nil && new.place == c.place {
+			equal := Kept(c.Rules, new.Rules)
+			p.chains[c.Name] = &chainPlan{old: c, new: new, equal: equal, stays: slices.Clone(equal)}
 		} else {
 			p.goneChains = append(p.goneChains, c)
 		}
 	}
-	for _, s := range old.sets {
-		if new := t.set(s.name); new != nil && s.fits(new) {
-			p.sets[s.name] = &setPlan{old: s, new: new, gone: s.without(new), come: new.without(s)}
+	for _, s := range old.Sets {
+		if new := t.Set(s.Name); new != nil && s.fits(new) {
+			p.sets[s.Name] = &setPlan{old: s, new: new, gone: s.without(new), come: new.without(s)}
 		}
 	}
 	if len(p.sets) > 0 {
@@ -48,8 +48,8 @@ func planOf(old, t *heldTable) *tablePlan {
 			p.tear()
 		}
 	}
-	for _, s := range old.sets {
-		if p.sets[s.name] == nil && !s.unnamed { // an unnamed one goes with its rule
+	for _, s := range old.Sets {
+		if p.sets[s.Name] == nil && !s.unnamed { // an unnamed one goes with its rule
 			p.goneSets = append(p.goneSets, s)
 		}
 	}
@@ -59,14 +59,17 @@ func planOf(old, t *heldTable) *tablePlan {
 
 // fits is true if s becomes want by other elements alone: the kernel changes nothing else about a set that is there. More room
 // than wanted does as well.
-func (s *heldSet) fits(want *heldSet) bool {
-	return s.kind == want.kind && s.userdata == want.userdata && (s.size == 0 || len(want.order) <= int(s.size))
+func (s *Set) fits(want *Set) bool {
+	return s.Alike(want) && (s.size == 0 || len(want.Order) <= int(s.size))
 }
 
+// Alike is true if elements of s could be elements of o, and nft would list both sets alike but for these.
+func (s *Set) Alike(o *Set) bool { return s.kind == o.kind && s.userdata == o.userdata }
+
 // without returns the keys of s that o has not, in order.
-func (s *heldSet) without(o *heldSet) (keys []string) {
-	for _, key := range s.order {
-		if _, ok := o.elements[key]; !ok {
+func (s *Set) without(o *Set) (keys []string) {
+	for _, key := range s.Order {
+		if _, ok := o.Elements[key]; !ok {
 			keys = append(keys, key)
 		}
 	}
@@ -75,40 +78,40 @@ func (s *heldSet) without(o *heldSet) (keys []string) {
 
 // countingOn returns s with what the elements of old, which it follows and which may be nil, have counted. Those of another kind
 // do other things than count, and can't be taken over.
-func (s *heldSet) countingOn(old *heldSet) *heldSet {
+func (s *Set) countingOn(old *Set) *Set {
 	if old == nil || old.kind != s.kind {
 		return s
 	}
 	on := *s
-	on.elements = make(map[string]element, len(s.elements))
-	for key, e := range s.elements {
-		if was, ok := old.elements[key]; ok {
+	on.Elements = make(map[string]Element, len(s.Elements))
+	for key, e := range s.Elements {
+		if was, ok := old.Elements[key]; ok {
 			e.raw = was.raw
 		}
-		on.elements[key] = e
+		on.Elements[key] = e
 	}
 	return &on
 }
 
 // difference tells whether there is anything that is not there any more, a rule, an element, or what holds them, and whether there is
 // anything new.
-func (p *tablePlan) difference(old, t *heldTable) (goes, comes bool) {
+func (p *tablePlan) difference(old, t *Table) (goes, comes bool) {
 	both := func(gone, come bool) { goes, comes = goes || gone, comes || come }
-	both(len(p.chains) < len(old.chains), len(p.chains) < len(t.chains))
+	both(len(p.chains) < len(old.Chains), len(p.chains) < len(t.Chains))
 	for _, c := range p.chains {
 		both(c.difference())
 	}
-	for _, s := range old.sets {
-		switch new := t.set(s.name); {
-		case p.sets[s.name] != nil:
-			both(len(p.sets[s.name].gone) > 0, len(p.sets[s.name].come) > 0)
+	for _, s := range old.Sets {
+		switch new := t.Set(s.Name); {
+		case p.sets[s.Name] != nil:
+			both(len(p.sets[s.Name].gone) > 0, len(p.sets[s.Name].come) > 0)
 		case new != nil:
 			both(len(s.without(new)) > 0, len(new.without(s)) > 0)
 		default:
 			both(true, false)
 		}
 	}
-	both(false, slices.ContainsFunc(t.sets, func(s *heldSet) bool { return old.set(s.name) == nil }))
+	both(false, slices.ContainsFunc(t.Sets, func(s *Set) bool { return old.Set(s.Name) == nil }))
 	return goes, comes
 }
 
@@ -132,7 +135,7 @@ func (p *tablePlan) sever() {
 	}
 	for _, c := range p.chains {
 		for i, at := range c.stays {
-			if at >= 0 && !p.has(c.old.rules[at].uses()) {
+			if at >= 0 && !p.has(c.old.Rules[at].uses()) {
 				c.stays[i] = -1
 			}
 		}
@@ -142,10 +145,10 @@ func (p *tablePlan) sever() {
 // difference tells whether there are old rules that the new chain has nowhere, and new ones that the old chain had nowhere.
 func (p *chainPlan) difference() (gone, come bool) {
 	count := make(map[string]int)
-	for _, r := range p.old.rules {
+	for _, r := range p.old.Rules {
 		count[r.key]++
 	}
-	for _, r := range p.new.rules {
+	for _, r := range p.new.Rules {
 		count[r.key]--
 	}
 	for _, n := range count {
@@ -162,23 +165,23 @@ func (p *tablePlan) has(u uses) bool {
 }
 
 // comes returns the rule of new at a place; one that was there before counts on.
-func (p *chainPlan) comes(at int) heldRule {
-	r := p.new.rules[at]
+func (p *chainPlan) comes(at int) Rule {
+	r := p.new.Rules[at]
 	if p.equal[at] >= 0 {
-		r.raw = p.old.rules[p.equal[at]].raw
+		r.raw = p.old.Rules[p.equal[at]].raw
 	}
 	return r
 }
 
 // gone returns the old rules that don't stay.
-func (p *chainPlan) gone() (rules []heldRule) {
-	kept := make([]bool, len(p.old.rules))
+func (p *chainPlan) gone() (rules []Rule) {
+	kept := make([]bool, len(p.old.Rules))
 	for _, at := range p.stays {
 		if at >= 0 {
 			kept[at] = true
 		}
 	}
-	for i, r := range p.old.rules {
+	for i, r := range p.old.Rules {
 		if !kept[i] {
 			rules = append(rules, r)
 		}
@@ -186,9 +189,9 @@ func (p *chainPlan) gone() (rules []heldRule) {
 	return rules
 }
 
-// keptRules chooses the rules that stay: for each of want the place in have of an equal rule, or -1, the places rising.
+// Kept chooses the rules that stay: for each of want the place in have of an equal rule, or -1, the places rising.
 // It is a longest such choice if no rule occurs twice; of equal rules the first is paired with the first.
-func keptRules(have, want []heldRule) []int {
+func Kept(have, want []Rule) []int {
 	places := make(map[string][]int)
 	for i, r := range have {
 		places[r.key] = append(places[r.key], i)

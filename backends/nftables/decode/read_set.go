@@ -1,4 +1,4 @@
-package nftables
+package decode
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -32,40 +33,40 @@ type readElement struct {
 }
 
 // set reads a set without its elements.
-func (r *reader) set(m *message) error {
-	key := chainKey{m.family, m.attrs.text(unix.NFTA_SET_TABLE), m.attrs.text(unix.NFTA_SET_NAME)}
-	length, ok := m.attrs.uint32(unix.NFTA_SET_KEY_LEN)
+func (r *reader) set(m *wire.Message) error {
+	key := chainKey{m.Family, m.Attrs.Text(unix.NFTA_SET_TABLE), m.Attrs.Text(unix.NFTA_SET_NAME)}
+	length, ok := m.Attrs.Uint32(unix.NFTA_SET_KEY_LEN)
 	if key.table == "" || key.name == "" || !ok {
 		return fmt.Errorf("a set without a name, a table or the length of its keys")
 	}
-	s := &readSet{key: key, flags: m.attrs.number(unix.NFTA_SET_FLAGS), length: int(length), meanings: make(map[string]*ir.Set)}
-	s.closed = s.flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL|nftSetConcat) == 0 &&
-		onlyCounts(m.attrs[nftaSetExpr], m.attrs[nftaSetExpressions])
+	s := &readSet{key: key, flags: m.Attrs.Number(unix.NFTA_SET_FLAGS), length: int(length), meanings: make(map[string]*ir.Set)}
+	s.closed = s.flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL|wire.FlagSetConcat) == 0 &&
+		onlyCounts(m.Attrs[wire.AttrSetExpr], m.Attrs[wire.AttrSetExpressions])
 	r.sets[key] = s
 	return nil
 }
 
 // elements reads elements of a set.
-func (r *reader) elements(m *message) error {
-	s := r.sets[chainKey{m.family, m.attrs.text(unix.NFTA_SET_ELEM_LIST_TABLE), m.attrs.text(unix.NFTA_SET_ELEM_LIST_SET)}]
+func (r *reader) elements(m *wire.Message) error {
+	s := r.sets[chainKey{m.Family, m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_TABLE), m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_SET)}]
 	if s == nil {
-		return fmt.Errorf("elements of a set %q, which is not there", m.attrs.text(unix.NFTA_SET_ELEM_LIST_SET))
+		return fmt.Errorf("elements of a set %q, which is not there", m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_SET))
 	}
-	list, n := m.attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], 0
-	eachAttr(list, func(uint16, []byte) { n++ })
+	list, n := m.Attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], 0
+	wire.EachAttr(list, func(uint16, []byte) { n++ })
 	s.elements = slices.Grow(s.elements, n)
 	var bad error
-	err := eachAttr(list, func(_ uint16, data []byte) {
-		a, err := parseAttrs(data)
+	err := wire.EachAttr(list, func(_ uint16, data []byte) {
+		a, err := wire.ParseAttrs(data)
 		if err != nil {
 			bad = err
 			return
 		}
-		e := readElement{from: a.value(unix.NFTA_SET_ELEM_KEY), to: a.value(nftaSetElemKeyEnd)}
-		flags := a.number(unix.NFTA_SET_ELEM_FLAGS)
+		e := readElement{from: a.Value(unix.NFTA_SET_ELEM_KEY), to: a.Value(wire.AttrElemKeyEnd)}
+		flags := a.Number(unix.NFTA_SET_ELEM_FLAGS)
 		e.end = flags&unix.NFT_SET_ELEM_INTERVAL_END != 0
-		if flags&nftSetElemCatchall != 0 || len(e.from) != s.length || e.to != nil && len(e.to) != s.length ||
-			!onlyCounts(a[unix.NFTA_SET_ELEM_EXPR], a[nftaSetElemExpressions]) {
+		if flags&wire.FlagElemCatchall != 0 || len(e.from) != s.length || e.to != nil && len(e.to) != s.length ||
+			!onlyCounts(a[unix.NFTA_SET_ELEM_EXPR], a[wire.AttrElemExpressions]) {
 			s.closed = false
 		}
 		s.elements = append(s.elements, e)
@@ -78,8 +79,8 @@ func (r *reader) elements(m *message) error {
 
 // onlyCounts is true of actions that change nothing for the packet.
 func onlyCounts(one, list []byte) bool {
-	all, err := actions(one, list)
-	return err == nil && !slices.ContainsFunc(all, func(e expression) bool { return e.name != "counter" })
+	all, err := wire.Actions(one, list)
+	return err == nil && !slices.ContainsFunc(all, func(e wire.Expression) bool { return e.Name != "counter" })
 }
 
 // ranges returns the elements in the order of their keys: the kernel's own is any. Those of an interval set become ranges. The
@@ -89,7 +90,7 @@ func (s *readSet) ranges() []readElement {
 	slices.SortFunc(all, func(a, b readElement) int {
 		return cmp.Or(bytes.Compare(a.from, b.from), bytes.Compare(a.to, b.to))
 	})
-	if s.flags&unix.NFT_SET_INTERVAL == 0 || s.flags&nftSetConcat != 0 {
+	if s.flags&unix.NFT_SET_INTERVAL == 0 || s.flags&wire.FlagSetConcat != 0 {
 		return all
 	}
 	var out []readElement
@@ -121,9 +122,9 @@ func before(n []byte) []byte {
 }
 
 // lookup runs a look-up in a set, or in a map of verdicts.
-func (m *machine) lookup(e *expression) {
+func (m *machine) lookup(e *wire.Expression) {
 	values, steps := m.lookedUp(e)
-	dreg, mapped := e.uint32(unix.NFTA_LOOKUP_DREG)
+	dreg, mapped := e.Uint32(unix.NFTA_LOOKUP_DREG)
 	switch {
 	case !mapped:
 		set := m.meaning(e, values, steps)
@@ -131,7 +132,7 @@ func (m *machine) lookup(e *expression) {
 			m.opaque(steps...)
 			return
 		}
-		m.match(ir.Lookup{Set: set, Not: e.number(unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0})
+		m.match(ir.Lookup{Set: set, Not: e.Number(unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0})
 	case dreg == unix.NFT_REG_VERDICT:
 		m.end(ir.Opaque{Text: debugText(steps...)})
 	default:
@@ -142,8 +143,8 @@ func (m *machine) lookup(e *expression) {
 
 // lookedUp returns the values that a look-up takes from the registers, and the steps that led to them. Without a set that says
 // how long its keys are it is the value of one register.
-func (m *machine) lookedUp(e *expression) (values []*value, steps []*expression) {
-	w, ok := word(e.number(unix.NFTA_LOOKUP_SREG))
+func (m *machine) lookedUp(e *wire.Expression) (values []*value, steps []*wire.Expression) {
+	w, ok := word(e.Number(unix.NFTA_LOOKUP_SREG))
 	length := 1
 	if s := m.setOf(e); s != nil {
 		length = s.length
@@ -160,16 +161,16 @@ func (m *machine) lookedUp(e *expression) (values []*value, steps []*expression)
 	return values, append(steps, e)
 }
 
-func (m *machine) setOf(e *expression) *readSet {
+func (m *machine) setOf(e *wire.Expression) *readSet {
 	if m.reader == nil {
 		return nil
 	}
-	return m.reader.sets[chainKey{m.chain.family, m.chain.table, e.text(unix.NFTA_LOOKUP_SET)}]
+	return m.reader.sets[chainKey{m.chain.family, m.chain.table, e.Text(unix.NFTA_LOOKUP_SET)}]
 }
 
 // meaning returns the set of the program that a look-up of these values is in, nil if the IR has none: something about the
 // set, or about the values, is not modelled.
-func (m *machine) meaning(e *expression, values []*value, steps []*expression) *ir.Set {
+func (m *machine) meaning(e *wire.Expression, values []*value, steps []*wire.Expression) *ir.Set {
 	s := m.setOf(e)
 	if s == nil || !s.closed || len(values) == 0 || slices.Contains(values, nil) {
 		return nil
@@ -189,7 +190,7 @@ func (m *machine) meaning(e *expression, values []*value, steps []*expression) *
 	elements, ok := m.elementsOf(s, values)
 	var set *ir.Set
 	if ok {
-		set = &ir.Set{Family: m.table, Table: s.key.table, Name: oneLine([]byte(s.key.name)), Elements: elements}
+		set = &ir.Set{Family: m.table, Table: s.key.table, Name: wire.OneLine([]byte(s.key.name)), Elements: elements}
 		m.reader.used = append(m.reader.used, set)
 	}
 	s.meanings[what] = set
@@ -247,8 +248,8 @@ func (m *machine) equalsPart(v *value, e readElement, at int) bool {
 	if e.to != nil && !bytes.Equal(from, e.to[at:at+v.size]) {
 		return m.rangeMatch(v, from, e.to[at:at+v.size], false)
 	}
-	if v.load != nil && v.load.name == "meta" && !isName(v.load.number(unix.NFTA_META_KEY)) || v.load == nil {
-		return v.load != nil && v.load.number(unix.NFTA_META_KEY) == unix.NFT_META_L4PROTO && v.mask == nil && m.protoPart(from[0])
+	if v.load != nil && v.load.Name == "meta" && !isName(v.load.Number(unix.NFTA_META_KEY)) || v.load == nil {
+		return v.load != nil && v.load.Number(unix.NFTA_META_KEY) == unix.NFT_META_L4PROTO && v.mask == nil && m.protoPart(from[0])
 	}
 	return m.equals(v, from, false)
 }
