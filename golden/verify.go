@@ -23,7 +23,7 @@ var chainsTargets = []verify.Target{
 func verified(src *diag.Sources, p *ir.Program) ([]byte, error) {
 	all := append([]verify.Target{{Backend: nftables.Backend{}, Layout: backends.Sets, Label: "nftables sets"}}, chainsTargets...)
 	v := &verify.Verification{Sources: src, Program: p}
-	if err := v.Decide(all, nil, true); err != nil {
+	if err := v.Decide(all, true); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer

@@ -16,6 +16,11 @@ import (
 // maxShown is how many findings are printed for people; the rest are counted.
 const maxShown = 20
 
+// SARIF writes what was decided, and remarks about single rules, as a SARIF log of vnetc in version toolVersion.
+func (v *Verification) SARIF(out io.Writer, toolVersion string) error {
+	return diag.SARIF(out, append(v.Diagnostics(), v.Remarks()...), v.Sources, toolVersion)
+}
+
 // Text writes what was decided for people.
 func (v *Verification) Text(out io.Writer) error {
 	var b bytes.Buffer

@@ -30,7 +30,7 @@ func (w *Way) Text() string {
 			fmt.Fprintf(&b, "    + %s\n", diag.Visible(v.Rule.String()))
 			held(&b, w, v)
 		case ir.Policy:
-			fmt.Fprintf(&b, "    policy %s\n", PolicyWord(v.Chain))
+			fmt.Fprintf(&b, "    policy %s\n", policyWord(v.Chain))
 		}
 	}
 	fmt.Fprintf(&b, "\n%s\n", fateWords(w.Fate, w.Packet))
@@ -120,8 +120,8 @@ func failedWords(v ir.Visit) string {
 	return "does not match: " + diag.Visible(ir.MatchText(v.Failed))
 }
 
-// PolicyWord returns what becomes of a packet that no rule of base chain c ends.
-func PolicyWord(c *ir.Chain) string {
+// policyWord returns what becomes of a packet that no rule of base chain c ends.
+func policyWord(c *ir.Chain) string {
 	if c.Base.Drop {
 		return "drop"
 	}

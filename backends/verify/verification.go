@@ -20,6 +20,8 @@ type Verification struct {
 	Program *ir.Program
 	Old     *ir.Program // nil if nothing is compared
 
+	Asserted []prove.Assertion // what is to be decided, beside the proofs
+
 	Proofs  []Proof
 	Cells   []prove.Cell // nil if the matrix is not wanted
 	Dead    []prove.DeadRule
@@ -44,9 +46,20 @@ type Claim struct {
 	Way   *Way // of a packet that shows that it does not hold; nil if there is none
 }
 
-// Decide fills in everything that follows from the fields above: for the targets, and the assertions. It fails if a target refuses
-// the program, or what it emits can't be read.
-func (v *Verification) Decide(targets []Target, assertions []prove.Assertion, matrix bool) error {
+// Assert adds the assertions of text, which is the content of file, to those that Decide decides. It returns what is wrong with
+// them, and which networks they name that Program, unless it is nil, does not have.
+func (v *Verification) Assert(file string, text []byte) diag.List {
+	all, found := prove.ParseAssertions(file, text)
+	v.Asserted = append(v.Asserted, all...)
+	if v.Program != nil {
+		found = append(found, prove.CheckNames(v.Program, all)...)
+	}
+	return found
+}
+
+// Decide fills in everything that follows from the fields above, for the targets. It fails if a target refuses the program, or
+// what it emits can't be read.
+func (v *Verification) Decide(targets []Target, matrix bool) error {
 	var all []Lowering
 	for _, t := range targets {
 		low, said := Lower(v.Program, t, backends.VnetcNames)
@@ -68,7 +81,7 @@ func (v *Verification) Decide(targets []Target, assertions []prove.Assertion, ma
 		v.Cells = reacher.Matrix()
 	}
 	v.Leaks = leakFindings(v.Program, reacher.Leaks())
-	for _, a := range assertions {
+	for _, a := range v.Asserted {
 		c := Claim{Assertion: a}
 		var packet ir.Packet
 		if c.Holds, packet = reacher.Check(a); !c.Holds && packet != (ir.Packet{}) {

@@ -105,7 +105,7 @@ func TestDecideFaultyTargets(t *testing.T) {
 			p := program(t)
 			v := &Verification{Sources: &diag.Sources{}, Program: p}
 			b := faulty{old: c.old, new: c.new}
-			if err := v.Decide([]Target{{Backend: faulty{}, Label: "right"}, {Backend: b, Label: "faulty"}}, nil, false); err != nil {
+			if err := v.Decide([]Target{{Backend: faulty{}, Label: "right"}, {Backend: b, Label: "faulty"}}, false); err != nil {
 				t.Fatal(err)
 			}
 			if len(v.Proofs) != 2 || v.Proofs[0].Result.Answer != prove.Proved {
@@ -151,7 +151,7 @@ func TestDecideErrors(t *testing.T) {
 		{"unreadable", faulty{old: "group", new: "gruop"}, "read the rules of faulty back"},
 	} {
 		v := &Verification{Sources: &diag.Sources{}, Program: program(t)}
-		err := v.Decide([]Target{{Backend: c.b, Label: "faulty"}}, nil, false)
+		err := v.Decide([]Target{{Backend: c.b, Label: "faulty"}}, false)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
@@ -167,12 +167,11 @@ func TestDecideErrors(t *testing.T) {
 func TestDecideClaims(t *testing.T) {
 	v := &Verification{Sources: &diag.Sources{}, Program: program(t)}
 	lines := "deny from outside to network lab\ndeny tcp from network lab to outside port 443\nallow udp from network lab to network dmz port 53\nisolated network dmz\n"
-	assertions, found := prove.ParseAssertions("a.txt", []byte(lines))
-	if err := found.Err(); err != nil {
+	if err := v.Assert("a.txt", []byte(lines)).Err(); err != nil {
 		t.Fatal(err)
 	}
 	v.Sources.Add("a.txt", []byte(lines))
-	if err := v.Decide(nil, assertions, true); err != nil {
+	if err := v.Decide(nil, true); err != nil {
 		t.Fatal(err)
 	}
 	for i, holds := range []bool{true, false, true, false} {

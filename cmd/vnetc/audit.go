@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/prove"
@@ -130,10 +131,10 @@ type (
 		Taken   []jsonPlace       `json:"taken_over,omitempty"` // what would go
 	}
 	jsonDrift struct {
-		Kind   string      `json:"kind"`
-		Chain  string      `json:"chain"`
-		Rule   string      `json:"rule"`
-		Origin *jsonOrigin `json:"origin,omitempty"`
+		Kind   string             `json:"kind"`
+		Chain  string             `json:"chain"`
+		Rule   string             `json:"rule"`
+		Origin *verify.JSONOrigin `json:"origin,omitempty"`
 	}
 	jsonDriftEffect struct {
 		From    string   `json:"from"`
@@ -153,8 +154,8 @@ func printAudit(s streams, format string, a firewall.Audit, taken []place) error
 		for _, d := range a.Drifts {
 			j := jsonDrift{Kind: string(d.Kind), Chain: d.Chain, Rule: d.Rule}
 			if d.Of != nil {
-				o := d.Of.Origin
-				j.Origin = &jsonOrigin{o.Span.File, o.Span.Start.Line, o.Span.Start.Col, o.Element, o.Reason}
+				origin := verify.OriginJSON(d.Of.Origin)
+				j.Origin = &origin
 			}
 			doc.Drift = append(doc.Drift, j)
 		}

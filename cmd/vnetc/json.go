@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -32,25 +33,12 @@ type (
 	// jsonRule is one rule of the program. Text holds, by back end, the lines it became; a back end that leaves the rule
 	// out by nature has no entry.
 	jsonRule struct {
-		Group   string                `json:"group"`
-		Family  string                `json:"family"`
-		IR      string                `json:"ir"`
-		Text    map[string][]jsonLine `json:"text"`
-		Network string                `json:"network"`
-		Origin  jsonOrigin            `json:"origin"`
-	}
-	jsonLine struct {
-		Family string `json:"family"`
-		Table  string `json:"table"`
-		Chain  string `json:"chain"`
-		Rule   string `json:"rule"`
-	}
-	jsonOrigin struct {
-		File    string `json:"file"`
-		Line    int    `json:"line"`
-		Column  int    `json:"column"`
-		Element string `json:"element"`
-		Reason  string `json:"reason"`
+		Group   string                       `json:"group"`
+		Family  string                       `json:"family"`
+		IR      string                       `json:"ir"`
+		Text    map[string][]verify.JSONLine `json:"text"`
+		Network string                       `json:"network"`
+		Origin  verify.JSONOrigin            `json:"origin"`
 	}
 )
 
@@ -68,13 +56,15 @@ func programJSON(p *ir.Program, lowered []loweredTarget, found diag.List) ([]byt
 		}
 		doc.Networks = append(doc.Networks, n)
 	}
-	lines := make(map[*ir.Rule]map[string][]jsonLine)
+	lines := make(map[*ir.Rule]map[string][]verify.JSONLine)
 	for _, t := range lowered {
 		for _, l := range t.rules.Lines() {
 			if lines[l.Rule] == nil {
-				lines[l.Rule] = make(map[string][]jsonLine)
+				lines[l.Rule] = make(map[string][]verify.JSONLine)
 			}
-			lines[l.Rule][t.name] = append(lines[l.Rule][t.name], jsonLine{l.Family.String(), l.Table, l.Chain, l.Text})
+			lines[l.Rule][t.name] = append(lines[l.Rule][t.name], verify.JSONLine{
+				Family: l.Family.String(), Table: l.Table, Chain: l.Chain, Rule: l.Text,
+			})
 		}
 	}
 	for _, g := range ir.Groups {
@@ -91,17 +81,13 @@ func programJSON(p *ir.Program, lowered []loweredTarget, found diag.List) ([]byt
 	return text.Bytes(), err
 }
 
-func ruleJSON(g ir.Group, r *ir.Rule, lines map[*ir.Rule]map[string][]jsonLine) jsonRule {
+func ruleJSON(g ir.Group, r *ir.Rule, lines map[*ir.Rule]map[string][]verify.JSONLine) jsonRule {
 	text := lines[r]
 	if text == nil {
-		text = map[string][]jsonLine{}
+		text = map[string][]verify.JSONLine{}
 	}
 	return jsonRule{
 		Group: g.String(), Family: r.Family.String(), IR: r.String(), Text: text, Network: r.Origin.Network,
-		Origin: originJSON(r.Origin),
+		Origin: verify.OriginJSON(r.Origin),
 	}
-}
-
-func originJSON(o ir.Origin) jsonOrigin {
-	return jsonOrigin{File: o.Span.File, Line: o.Span.Start.Line, Column: o.Span.Start.Col, Element: o.Element, Reason: o.Reason}
 }

@@ -101,7 +101,7 @@ func trace(s streams, f *traceFlags, paths []string) error {
 		return exitError{exitNo, err.Error()}
 	}
 	if f.format.value == "json" {
-		err = traceJSON(s.out, w, found)
+		err = w.JSON(s.out, found)
 	} else {
 		_, err = io.WriteString(s.out, w.Text())
 	}

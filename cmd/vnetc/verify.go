@@ -15,7 +15,6 @@ import (
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/ir/prove"
 )
 
 // verifyFlags are the flags of `vnetc verify`.
@@ -89,27 +88,24 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 		return err
 	}
 	opts := netxml.Options{Lax: f.lax, StrictIsolation: f.strict}
-	program, found := compileSources(src, opts)
-	assertions, more, err := readAssertions(src, f.assert)
-	if err != nil {
-		return err
-	}
-	found = append(found, more...)
-	if program != nil {
-		found = append(found, prove.CheckNames(program, assertions)...)
-	}
-	if f.format.value != "sarif" || found.HasErrors() {
-		if err := report(s, src, found, false); err != nil {
+	v := &verify.Verification{Sources: src}
+	v.Program, v.Said = compileSources(src, opts)
+	if f.assert != "" {
+		if err := readAssertions(v, f.assert); err != nil {
 			return err
 		}
 	}
-	v := &verify.Verification{Sources: src, Said: found, Program: program}
+	if f.format.value != "sarif" || v.Said.HasErrors() {
+		if err := report(s, src, v.Said, false); err != nil {
+			return err
+		}
+	}
 	if f.against != "" {
 		if v.Old, err = readOld(s, f.against, opts); err != nil {
 			return err
 		}
 	}
-	if err := v.Decide(verified(), assertions, wantsMatrix(f.matrix.value, program)); err != nil {
+	if err := v.Decide(verified(), wantsMatrix(f.matrix.value, v.Program)); err != nil {
 		var found diag.List
 		if errors.As(err, &found) {
 			return report(s, src, found, false)
@@ -129,9 +125,9 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 func printVerification(out io.Writer, v *verify.Verification, format string) error {
 	switch format {
 	case "json":
-		return verifyJSON(out, v)
+		return v.JSON(out)
 	case "sarif":
-		return diag.SARIF(out, append(v.Diagnostics(), v.Remarks()...), v.Sources, version())
+		return v.SARIF(out, version())
 	}
 	return v.Text(out)
 }
@@ -143,25 +139,23 @@ func wantsMatrix(word string, p *ir.Program) bool {
 	return word == "yes" || word == "auto" && len(p.Links) <= maxMatrix
 }
 
-// readAssertions reads the assertion file, if there is one, and adds it to src.
-func readAssertions(src *diag.Sources, path string) ([]prove.Assertion, diag.List, error) {
-	if path == "" {
-		return nil, nil, nil
-	}
+// readAssertions adds the assertions of a file to v, and what is wrong with them.
+func readAssertions(v *verify.Verification, path string) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, usagef("%s: there is no such file", path)
+		return usagef("%s: there is no such file", path)
 	}
 	if err != nil {
-		return nil, nil, hostf("%v", err)
+		return hostf("%v", err)
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // which some editors write
-	src.Add(path, text)
-	all, list := prove.ParseAssertions(path, text)
-	if len(all) == 0 && !list.HasErrors() {
-		return nil, nil, exitError{exitNo, fmt.Sprintf("%s holds no assertion, so nothing would be decided; leave --assert out, or write some", path)}
+	v.Sources.Add(path, text)
+	found := v.Assert(path, text)
+	if len(v.Asserted) == 0 && !found.HasErrors() {
+		return exitError{exitNo, fmt.Sprintf("%s holds no assertion, so nothing would be decided; leave --assert out, or write some", path)}
 	}
-	return all, list, nil
+	v.Said = append(v.Said, found...)
+	return nil
 }
 
 // readOld compiles the networks to compare with.

@@ -48,7 +48,7 @@ func verifiedWith(t *testing.T, b backends.Backend) (*verify.Verification, strin
 		t.Fatal(err)
 	}
 	v := &verify.Verification{Sources: src, Said: found, Program: p}
-	if err := v.Decide([]verify.Target{targetOf(b, backends.Chains)}, nil, false); err != nil {
+	if err := v.Decide([]verify.Target{targetOf(b, backends.Chains)}, false); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
@@ -126,7 +126,7 @@ func TestVerifyCodes(t *testing.T) {
 			return found
 		}
 		v := &verify.Verification{Sources: src, Said: found, Program: p}
-		if err := v.Decide(verified(), nil, false); err != nil {
+		if err := v.Decide(verified(), false); err != nil {
 			t.Fatal(err)
 		}
 		return v.Diagnostics()

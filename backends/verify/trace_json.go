@@ -1,10 +1,9 @@
-package main
+package verify
 
 import (
 	"encoding/json"
 	"io"
 
-	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -43,17 +42,17 @@ type (
 		Failed string                `json:"failed,omitempty"` // passed: the match that does not hold
 		Sets   []string              `json:"sets,omitempty"`   // held: the element of each set looked up
 		Policy string                `json:"policy,omitempty"`
-		Text   map[string][]jsonLine `json:"text,omitempty"`
+		Text   map[string][]JSONLine `json:"text,omitempty"`
 		From   *jsonRuleOrigin       `json:"origin,omitempty"`
 	}
 	jsonRuleOrigin struct {
 		Network string `json:"network"`
-		jsonOrigin
+		JSONOrigin
 	}
 )
 
-// traceJSON writes the way for machines.
-func traceJSON(out io.Writer, w *verify.Way, found diag.List) error {
+// JSON writes the way as one JSON document, with found, which is about the networks and the packet.
+func (w *Way) JSON(out io.Writer, found diag.List) error {
 	diagnostics, err := diag.MarshalJSON(found)
 	if err != nil {
 		return err
@@ -84,7 +83,7 @@ func fateJSON(f ir.Fate) jsonFate {
 	}
 }
 
-func stepsJSON(w *verify.Way) []jsonStep {
+func stepsJSON(w *Way) []jsonStep {
 	kinds := map[ir.VisitKind]string{ir.Entered: "entered", ir.Passed: "passed", ir.Held: "held", ir.Policy: "policy"}
 	steps := []jsonStep{}
 	for _, v := range w.Visits {
@@ -93,7 +92,7 @@ func stepsJSON(w *verify.Way) []jsonStep {
 			step.Group = v.Chain.Group.String()
 		}
 		if v.Kind == ir.Policy {
-			step.Policy = verify.PolicyWord(v.Chain)
+			step.Policy = policyWord(v.Chain)
 		}
 		if v.Rule != nil {
 			step.rule(w, v)
@@ -104,7 +103,7 @@ func stepsJSON(w *verify.Way) []jsonStep {
 }
 
 // rule fills in what there is to say about a rule.
-func (step *jsonStep) rule(w *verify.Way, v ir.Visit) {
+func (step *jsonStep) rule(w *Way, v ir.Visit) {
 	step.Rule, step.IR = v.Index+1, v.Rule.String()
 	if v.Failed != nil {
 		step.Failed = ir.MatchText(v.Failed)
@@ -116,12 +115,12 @@ func (step *jsonStep) rule(w *verify.Way, v ir.Visit) {
 	if r == nil {
 		return
 	}
-	step.Text = make(map[string][]jsonLine)
+	step.Text = make(map[string][]JSONLine)
 	for _, target := range w.Targets {
 		for _, l := range w.Lines(r, target) {
-			step.Text[target] = append(step.Text[target], jsonLine{l.Family.String(), l.Table, l.Chain, l.Text})
+			step.Text[target] = append(step.Text[target], JSONLine{l.Family.String(), l.Table, l.Chain, l.Text})
 		}
 	}
-	o := originJSON(r.Origin)
+	o := OriginJSON(r.Origin)
 	step.From = &jsonRuleOrigin{r.Origin.Network, o}
 }

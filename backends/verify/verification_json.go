@@ -1,10 +1,9 @@
-package main
+package verify
 
 import (
 	"encoding/json"
 	"io"
 
-	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/prove"
@@ -41,7 +40,7 @@ type (
 		Chain  string      `json:"chain,omitempty"`
 		Number int         `json:"rule,omitempty"` // place in the chain, from 1
 		IR     string      `json:"ir"`
-		Origin *jsonOrigin `json:"origin"`
+		Origin *JSONOrigin `json:"origin"`
 	}
 	jsonDead struct {
 		Kind   string      `json:"kind"` // unreached: no packet comes to it; idle: without it the same would become of what it matches
@@ -82,8 +81,8 @@ type (
 	}
 )
 
-// verifyJSON writes what was decided for machines.
-func verifyJSON(out io.Writer, v *verify.Verification) error {
+// JSON writes what was decided as one JSON document.
+func (v *Verification) JSON(out io.Writer) error {
 	doc := jsonVerify{Version: 1, Proofs: []jsonProof{}, Assertions: []jsonClaim{}, Dead: []jsonDead{}, Linear: []jsonLinear{}}
 	var err error
 	if doc.Findings, err = diag.MarshalJSON(v.Leaks); err != nil {
@@ -138,7 +137,7 @@ func stepJSON(s ir.Step) jsonRuleAt {
 }
 
 func ruleAtJSON(r *ir.Rule) jsonRuleAt {
-	o := originJSON(r.Origin)
+	o := OriginJSON(r.Origin)
 	return jsonRuleAt{IR: r.String(), Origin: &o}
 }
 
@@ -150,7 +149,7 @@ func overJSON(r *ir.Rule) *jsonRuleAt {
 	return &p
 }
 
-func proofJSON(p verify.Proof) jsonProof {
+func proofJSON(p Proof) jsonProof {
 	j := jsonProof{Target: p.Label, Answer: p.Result.Answer.String()}
 	switch p.Result.Answer {
 	case prove.Unknown:
@@ -164,6 +163,6 @@ func proofJSON(p verify.Proof) jsonProof {
 	return j
 }
 
-func wayJSON(w *verify.Way) jsonWay {
+func wayJSON(w *Way) jsonWay {
 	return jsonWay{Backend: w.What, Packet: w.Packet.String(), Fate: fateJSON(w.Fate), Steps: stepsJSON(w)}
 }
