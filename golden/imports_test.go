@@ -37,6 +37,7 @@ var arrows = []struct {
 	{"backends", []string{"ir", "ir/diag"}, "the contract knows no concrete back end"},
 	{"netsetup", []string{"ir", "ir/diag", "ir/prove", "ir/spread", "backends", "netsetup/"}, "the host side knows links and back ends by their contract only"},
 	{"golden", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden/", "ir", "backends", "netsetup", "golden"}, "the corpus may see everything but cmd"},
+	{"cmd/vnetc", []string{"ir/diag", "ir/spread", "frontend/", "backends/", "netsetup/", "golden", "ir", "backends", "netsetup"}, "a verb asks for proofs by backends/verify, netsetup/firewall and golden"},
 	{"cmd", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden", "ir", "backends", "netsetup"}, "commands name the concrete parts; nothing imports a command"},
 }
 

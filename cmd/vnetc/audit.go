@@ -2,15 +2,14 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/ir/prove"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 )
 
@@ -82,7 +81,8 @@ func audit(s streams, f *auditFlags, paths []string) error {
 		return err
 	}
 	if f.format.value == "sarif" {
-		err = orHost(diag.SARIF(s.out, driftList(a), w.src, version()))
+		found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes}
+		err = orHost(diag.SARIF(s.out, found.Diagnostics(), w.src, version()))
 	} else {
 		err = printAudit(s, f.format.value, a, taken)
 	}
@@ -120,104 +120,22 @@ func drift(s streams, w wanted, target firewall.Target, others []firewall.Target
 	return a, nil
 }
 
-// The JSON of audit.
-type (
-	jsonAudit struct {
-		InStep  bool              `json:"in_step"`
-		Drift   []jsonDrift       `json:"drift"`
-		Packets []jsonDriftEffect `json:"packets"`
-		More    bool              `json:"more_packets"` // true if others of the same kinds are left out
-		Diff    string            `json:"diff,omitempty"`
-		Taken   []jsonPlace       `json:"taken_over,omitempty"` // what would go
-	}
-	jsonDrift struct {
-		Kind   string             `json:"kind"`
-		Chain  string             `json:"chain"`
-		Rule   string             `json:"rule"`
-		Origin *verify.JSONOrigin `json:"origin,omitempty"`
-	}
-	jsonDriftEffect struct {
-		From    string   `json:"from"`
-		To      string   `json:"to"`
-		Family  string   `json:"family"`
-		Should  string   `json:"should_be"`
-		Is      string   `json:"is"`
-		Packets []string `json:"packets"`
-		Example string   `json:"example"`
-		Foreign bool     `json:"foreign,omitempty"` // true if all of them have an address that is not of From or To
-	}
-)
-
+// printAudit writes what the audit found. The JSON also has what a take-over would take away.
 func printAudit(s streams, format string, a firewall.Audit, taken []place) error {
+	found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, More: a.More}
+	if format == "json" || !a.InStep() {
+		found.Diff = a.Diff()
+	}
 	if format == "json" {
-		doc := jsonAudit{InStep: a.InStep(), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{}, More: a.More, Diff: a.Diff(), Taken: jsonPlaces(taken)}
-		for _, d := range a.Drifts {
-			j := jsonDrift{Kind: string(d.Kind), Chain: d.Chain, Rule: d.Rule}
-			if d.Of != nil {
-				origin := verify.OriginJSON(d.Of.Origin)
-				j.Origin = &origin
-			}
-			doc.Drift = append(doc.Drift, j)
-		}
-		for _, c := range a.Changes {
-			doc.Packets = append(doc.Packets, jsonDriftEffect{c.From.String(), c.To.String(), c.Family.String(), c.Was, c.Now, c.Packets, c.Example.String(), c.Foreign})
-		}
+		doc := struct {
+			verify.AuditJSON
+			Taken []jsonPlace `json:"taken_over,omitempty"`
+		}{found.JSON(), jsonPlaces(taken)}
 		return orHost(diag.WriteJSON(s.out, doc))
 	}
-	mend := 0
-	for _, d := range a.Drifts {
-		mark := map[firewall.DriftKind]string{firewall.Missing: "-", firewall.Extra: "+", firewall.Moved: "~", firewall.Ahead: "!"}[d.Kind]
-		if d.Kind != firewall.Ahead {
-			mend++
-		}
-		fmt.Fprintf(s.out, "%s %-8s %s: %s\n", mark, d.Kind, d.Chain, d.Rule)
-		if d.Of != nil {
-			fmt.Fprintf(s.out, "             %s, network %s: %s\n", d.Of.Origin.Span, d.Of.Origin.Network, d.Of.Origin.Reason)
-		}
+	err := found.Text(s.out)
+	if n := backends.Mendable(a.Drifts); n > 0 && err == nil {
+		_, err = fmt.Fprintf(s.err, "%s; vnetc apply mends it\n", plural(n, "difference"))
 	}
-	if mend == 0 {
-		_, err := fmt.Fprintln(s.out, "in step")
-		return orHost(err)
-	}
-	if text := a.Diff(); text != "" {
-		fmt.Fprintf(s.out, "\nwhere that is (- as it should be, + as it is):\n%s", text)
-	}
-	printEffects(s.out, a.Changes)
-	if a.More {
-		fmt.Fprintln(s.out, "  and the same between other networks")
-	}
-	_, err := fmt.Fprintf(s.err, "%s; vnetc apply mends it\n", plural(mend, "difference"))
 	return orHost(err)
-}
-
-// printEffects says what drift does to packets. What it does only to those whose address is not of where they come from or go
-// to is told once for each fate.
-func printEffects(w io.Writer, changes []prove.Difference) {
-	foreign := slices.IndexFunc(changes, func(c prove.Difference) bool { return c.Foreign }) // behind the others
-	if foreign < 0 {
-		foreign = len(changes)
-	}
-	for i, c := range changes[:foreign] {
-		if i == 0 {
-			fmt.Fprintln(w, "\nwhat that does to packets:")
-		}
-		for _, p := range c.Packets {
-			fmt.Fprintf(w, "  %s from %s to %s (%s): is %s, should be %s\n", p, c.From, c.To, c.Family, c.Now, c.Was)
-		}
-		fmt.Fprintf(w, "    for example %s\n", c.Example)
-	}
-	type fate struct {
-		family   ir.Family
-		was, now string
-	}
-	told := make(map[fate]bool)
-	for i, c := range changes[foreign:] {
-		if i == 0 {
-			fmt.Fprintln(w, "\nwhat it does only to packets with an address that is not of where they come from or go to (--format json has them all):")
-		}
-		if f := (fate{c.Family, c.Was, c.Now}); !told[f] {
-			told[f] = true
-			fmt.Fprintf(w, "  such as %s: is %s, should be %s\n", c.Example, c.Now, c.Was)
-		}
-	}
 }

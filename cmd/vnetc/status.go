@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/firewall"
@@ -141,13 +139,8 @@ func gather(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (jso
 	if err != nil {
 		return jsonStatus{}, hostf("%v", err)
 	}
-	all := jsonStatus{InStep: audit.InStep(), Together: &figures.All}
-	for _, d := range audit.Drifts {
-		if d.Kind != firewall.Ahead {
-			all.differences++
-		}
-	}
-	off := drifted(audit, w.program.Links)
+	all := jsonStatus{InStep: audit.InStep(), Together: &figures.All, differences: backends.Mendable(audit.Drifts)}
+	off := audit.Drifted(w.program.Links)
 	for i, link := range w.program.Links {
 		n := w.notes[i]
 		one := networkStatus{Name: n.Name, Mode: string(link.Mode), Bridge: link.Bridge.Name, File: n.File, Applied: n.Applied, Up: n.Up}
@@ -193,35 +186,4 @@ func (all *jsonStatus) lookAtHost(s streams, f *hostFlags, dir *state.Dir, w wan
 		all.differences += len(found.Missing)
 	}
 	return nil
-}
-
-// drifted returns the networks that the drift concerns: those whose rule it is, or whose bridge or subnet the rule names; what
-// names none concerns them all.
-func drifted(a firewall.Audit, links []*ir.Link) map[string]bool {
-	owners := make(map[string]string) // by words of rules
-	for _, l := range links {
-		owners[strconv.Quote(l.Bridge.Name)] = l.Name
-		for _, addr := range l.Addresses {
-			owners[addr.Prefix.Masked().String()] = l.Name
-		}
-	}
-	names := make(map[string]bool)
-	for _, d := range a.Drifts {
-		if d.Kind == firewall.Ahead {
-			continue
-		}
-		all := true
-		if d.Of != nil {
-			names[d.Of.Origin.Network], all = true, false
-		}
-		for _, word := range strings.Fields(d.Rule) {
-			if owner, ok := owners[word]; ok {
-				names[owner], all = true, false
-			}
-		}
-		for i := 0; all && i < len(links); i++ {
-			names[links[i].Name] = true
-		}
-	}
-	return names
 }

@@ -10,28 +10,9 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// DriftKind tells how a rule differs from what is meant.
-type DriftKind string
-
-const (
-	Missing DriftKind = "missing" // it should be there
-	Extra   DriftKind = "extra"   // it should not
-	Moved   DriftKind = "moved"   // it is there, in another place among the others
-	Ahead   DriftKind = "ahead"   // it is of others, and packets meet it before ours or have to pass it too; Apply leaves it there
-)
-
-// Drift is one difference between what a target holds and what is meant.
-type Drift struct {
-	Kind  DriftKind
-	Chain string
-	Rule  string   // in the words of the IR; a set's element as set and element; what the IR has not in those of the target
-	Of    *ir.Rule // the rule of the program that asked for it; nil for an extra one, and for jumps
-	Index int      // of the rule in its chain: as meant, or as held for an extra one
-}
-
 // Audit is the answer to whether a target holds what is meant.
 type Audit struct {
-	Drifts  []Drift
+	Drifts  []backends.Drift
 	Changes []prove.Difference // what the drift does to packets, Was being as meant and Now as held
 	More    bool               // More is true if there are other changes of the same kinds, between other networks.
 
@@ -44,7 +25,7 @@ const maxChanges = 10
 
 // InStep is true if there is nothing to mend. Rules of others that stand ahead of ours are not ours to mend.
 func (a Audit) InStep() bool {
-	return !slices.ContainsFunc(a.Drifts, func(d Drift) bool { return d.Kind != Ahead })
+	return backends.Mendable(a.Drifts) == 0
 }
 
 // Compare says how what the target holds differs from p, and what that does to packets. It changes nothing.
@@ -91,13 +72,17 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 		return Audit{}, found, err
 	}
 	a.Drifts = append(a.Drifts, strays...)
+	owners := ownersOf(p.Links)
+	for i := range a.Drifts {
+		a.Drifts[i].Networks = owners.concerned(&a.Drifts[i])
+	}
 	return a, found, nil
 }
 
 // Leftovers says which of the others hold rules of ours, too, as they do when an Apply that went from there to another was
 // cut short. Packets meet both; the next Apply takes them away. A back end that can't be used here holds none.
-func Leftovers(others []Target) ([]Drift, error) {
-	var drifts []Drift
+func Leftovers(others []Target) ([]backends.Drift, error) {
+	var drifts []backends.Drift
 	for _, o := range others {
 		held, err := o.Held()
 		if err != nil && o.Loader.Available() != nil {
@@ -111,7 +96,9 @@ func Leftovers(others []Target) ([]Drift, error) {
 			n += len(c.Rules)
 		}
 		if len(held.Chains) > 0 {
-			drifts = append(drifts, Drift{Kind: Extra, Chain: o.String(), Rule: fmt.Sprintf("%d chains of ours with %d rules, which packets meet, too", len(held.Chains), n)})
+			drifts = append(drifts, backends.Drift{
+				Kind: backends.Extra, Part: backends.DriftTarget, Target: o.String(), Chains: len(held.Chains), Rules: n,
+			})
 		}
 	}
 	return drifts, nil
@@ -192,24 +179,29 @@ func merged(lines []backends.Line) (groups [][]*ir.Rule) {
 }
 
 // chainDrift compares one chain, of which held may be nil.
-func chainDrift(meant, held *ir.Chain, behind origins) []Drift {
+func chainDrift(meant, held *ir.Chain, behind origins) []backends.Drift {
 	var there []ir.Rule
 	if held != nil {
 		there = held.Rules
 	}
 	pairs := pair(meant.Rules, there)
 	used := make([]bool, len(there))
-	var drifts []Drift
+	var drifts []backends.Drift
+	add := func(kind backends.DriftKind, want, have *ir.Rule) {
+		drifts = append(drifts, backends.Drift{
+			Kind: kind, Part: backends.DriftRule, Chain: meant, Want: want, Have: have, Of: behind.of(want),
+		})
+	}
 	last := -1
 	for i := range meant.Rules {
 		r := &meant.Rules[i]
 		at := pairs[i]
 		switch {
 		case at < 0:
-			drifts = append(drifts, Drift{Missing, meant.Label(), r.String(), behind.of(r), i})
+			add(backends.Missing, r, nil)
 			continue
 		case at < last:
-			drifts = append(drifts, Drift{Moved, meant.Label(), r.String(), behind.of(r), i})
+			add(backends.Moved, r, &there[at])
 		default:
 			last = at
 		}
@@ -217,19 +209,19 @@ func chainDrift(meant, held *ir.Chain, behind origins) []Drift {
 	}
 	for i := range there {
 		if !used[i] {
-			drifts = append(drifts, Drift{Extra, meant.Label(), there[i].String(), nil, i})
+			add(backends.Extra, nil, &there[i])
 		}
 	}
 	if held == nil && len(meant.Rules) == 0 {
-		drifts = append(drifts, Drift{Missing, meant.Label(), "the chain itself", nil, 0})
+		drifts = append(drifts, backends.Drift{Kind: backends.Missing, Part: backends.DriftChain, Chain: meant})
 	}
 	return drifts
 }
 
 // surplus is the drift of a chain that should not be there.
-func surplus(c *ir.Chain) []Drift {
+func surplus(c *ir.Chain) []backends.Drift {
 	if len(c.Rules) == 0 {
-		return []Drift{{Extra, c.Label(), "the chain itself", nil, 0}}
+		return []backends.Drift{{Kind: backends.Extra, Part: backends.DriftChain, Chain: c}}
 	}
 	return chainDrift(&ir.Chain{Family: c.Family, Table: c.Table, Name: c.Name}, c, nil)
 }

@@ -9,25 +9,27 @@ import (
 )
 
 // setDrift compares the elements of sets.
-func setDrift(meant, held *ir.Program, behind origins) []Drift {
-	var drifts []Drift
+func setDrift(meant, held *ir.Program, behind origins) []backends.Drift {
+	var drifts []backends.Drift
 	for _, s := range meant.Sets {
 		there := elementsOf(findSet(held, s))
 		var askers asking
-		for i, e := range s.Elements {
+		for _, e := range s.Elements {
 			if text := elementText(e); !there[text] {
 				if askers == nil {
 					askers = askersOf(meant, s, behind)
 				}
-				drifts = append(drifts, Drift{Missing, setLabel(s), text, askers.of(e), i})
+				drifts = append(drifts, backends.Drift{
+					Kind: backends.Missing, Part: backends.DriftElement, Set: s, Element: e, Of: askers.of(e),
+				})
 			}
 		}
 	}
 	for _, s := range held.Sets {
 		wanted := elementsOf(findSet(meant, s))
-		for i, e := range s.Elements {
+		for _, e := range s.Elements {
 			if text := elementText(e); !wanted[text] {
-				drifts = append(drifts, Drift{Extra, setLabel(s), text, nil, i})
+				drifts = append(drifts, backends.Drift{Kind: backends.Extra, Part: backends.DriftElement, Set: s, Element: e})
 			}
 		}
 	}
@@ -87,10 +89,6 @@ func findSet(p *ir.Program, s *ir.Set) *ir.Set {
 	return nil
 }
 
-func setLabel(s *ir.Set) string {
-	return strings.Join([]string{s.Family.String(), s.Table, "set", s.Name}, " ")
-}
-
 func elementsOf(s *ir.Set) map[string]bool {
 	all := make(map[string]bool)
 	if s != nil {
@@ -110,20 +108,20 @@ func elementText(e []ir.Match) string {
 }
 
 // baseDrift says that a chain hangs elsewhere than meant, or has another policy.
-func baseDrift(meant, held *ir.Chain) []Drift {
+func baseDrift(meant, held *ir.Chain) []backends.Drift {
 	if held == nil || sameBase(meant.Base, held.Base) {
 		return nil
 	}
-	return []Drift{
-		{Missing, meant.Label(), "the chain's hook, priority or policy as meant", nil, 0},
-		{Extra, meant.Label(), "another hook, priority or policy", nil, 0},
+	return []backends.Drift{
+		{Kind: backends.Missing, Part: backends.DriftBase, Chain: meant},
+		{Kind: backends.Extra, Part: backends.DriftBase, Chain: held},
 	}
 }
 
 func sameBase(a, b *ir.Base) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // strayDrift is what the back end alone can tell.
-func (t Target) strayDrift(rules backends.Ruleset) ([]Drift, error) {
+func (t Target) strayDrift(rules backends.Ruleset) ([]backends.Drift, error) {
 	auditor, ok := t.Loader.(backends.Auditor)
 	if !ok {
 		return nil, nil
@@ -132,11 +130,14 @@ func (t Target) strayDrift(rules backends.Ruleset) ([]Drift, error) {
 	if err != nil {
 		return nil, err
 	}
-	var drifts []Drift
+	var drifts []backends.Drift
 	for _, s := range strays {
-		d := Drift{Kind: Extra, Chain: strings.TrimSpace(strings.Join([]string{s.Family.String(), s.Table, s.Chain}, " ")), Rule: s.Text}
+		d := backends.Drift{
+			Kind: backends.Extra, Part: backends.DriftObject, Words: s.Text,
+			Chain: &ir.Chain{Family: s.Family, Table: s.Table, Name: s.Chain},
+		}
 		if s.Foreign {
-			d.Kind = Ahead
+			d.Kind = backends.Ahead
 		}
 		drifts = append(drifts, d)
 	}

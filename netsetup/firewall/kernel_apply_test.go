@@ -105,7 +105,7 @@ func TestApplyTwiceIsOnce(t *testing.T) {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		if a := compare(t, ns, p, target); !a.InStep() {
-			t.Errorf("after apply the audit says %+v", a.Drifts)
+			t.Errorf("after apply the audit says\n%s", told(a))
 		}
 		if r, err := apply(ns, p, target); err != nil || r.Changed != 0 {
 			t.Errorf("the second time: %+v, %v; want nothing changed", r, err)

@@ -7,7 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/netnstest"
+	"github.com/vnetc/vnetc/ir"
 )
 
 // tampering is something that somebody does to rules of ours, as a shell script. In it handle CHAIN N is the handle of the
@@ -210,7 +212,7 @@ func tamper(t *testing.T, ns *netnstest.NS, target Target, variant string, test 
 		t.Errorf("apply changed rules of others (-want +got):\n%s", diff)
 	}
 	if a := compare(t, ns, p, target); !a.InStep() {
-		t.Errorf("after apply there is still drift: %+v", a.Drifts)
+		t.Errorf("after apply there is still drift:\n%s", told(a))
 	}
 	if diff := cmp.Diff(want, mended); diff != "" {
 		t.Errorf("apply did not mend it (-want +got):\n%s", diff)
@@ -237,16 +239,22 @@ func TestAhead(t *testing.T) {
 				iptables -I FORWARD -i eth5 -j ACCEPT
 				iptables -D FORWARD -j VNETC_FWO; iptables -A FORWARD -j VNETC_FWO
 				iptables -t nat -D POSTROUTING -j VNETC_PRT; iptables -t nat -A POSTROUTING -j VNETC_PRT`)
-			want := []Drift{
-				{Kind: Ahead, Chain: "ip nat POSTROUTING", Rule: "-o eth9 -j MASQUERADE"},
-				{Kind: Ahead, Chain: "ip filter FORWARD", Rule: "-i eth5 -j ACCEPT"},
-				{Kind: Ahead, Chain: "ip filter FORWARD", Rule: "-i eth7 -j ADMIN"},
-				{Kind: Ahead, Chain: "ip filter FORWARD", Rule: "-o eth8 -j DROP"},
+			ahead := func(table, chain, words string) backends.Drift {
+				return backends.Drift{
+					Kind: backends.Ahead, Part: backends.DriftObject, Words: words,
+					Chain: &ir.Chain{Family: ir.IPv4, Table: table, Name: chain},
+				}
+			}
+			want := []backends.Drift{
+				ahead("nat", "POSTROUTING", "-o eth9 -j MASQUERADE"),
+				ahead("filter", "FORWARD", "-i eth5 -j ACCEPT"),
+				ahead("filter", "FORWARD", "-i eth7 -j ADMIN"),
+				ahead("filter", "FORWARD", "-o eth8 -j DROP"),
 			}
 			before := ns.Exec("sh", "-c", name+"-save | grep ^-")
 			for range 2 {
 				a := compare(t, ns, filters(3), target)
-				byChain := func(a, b Drift) bool { return a.Chain > b.Chain }
+				byChain := func(a, b backends.Drift) bool { return a.Chain.Label() > b.Chain.Label() }
 				if diff := cmp.Diff(want, a.Drifts, cmpopts.SortSlices(byChain)); diff != "" || !a.InStep() {
 					t.Errorf("in step: %v; drifts (-want +got):\n%s", a.InStep(), diff)
 				}

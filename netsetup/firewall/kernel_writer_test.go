@@ -49,7 +49,7 @@ func TestMeddled(t *testing.T) {
 				t.Errorf("meddled with %d times: got %v, want %q", times, err, want)
 			}
 			if a := compare(t, ns, filters(3), target); err == nil && !a.InStep() {
-				t.Errorf("meddled with %d times: %+v", times, a.Drifts)
+				t.Errorf("meddled with %d times:\n%s", times, told(a))
 			}
 			if diff := cmp.Diff(before, everything(ns)); err != nil && diff != "" {
 				t.Errorf("meddled with %d times: the old rules are not back (-before +after):\n%s", times, diff)
@@ -87,7 +87,7 @@ func TestWriterBetween(t *testing.T) {
 				t.Fatal(err)
 			}
 			if a := compare(t, ns, filters(3), target); !a.InStep() {
-				t.Errorf("drift: %+v", a.Drifts)
+				t.Errorf("drift:\n%s", told(a))
 			}
 			for _, stem := range []string{"iptables-", "ip6tables-"} {
 				var ours, others []string

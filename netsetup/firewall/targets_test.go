@@ -4,6 +4,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/iptables"
 	"github.com/vnetc/vnetc/backends/nftables"
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -19,3 +20,6 @@ func targets() map[string]Target {
 		"iptables-legacy": {iptables.Loader{Variant: iptables.Legacy}, options(backends.Chains)},
 	}
 }
+
+// told returns the drift of a in words.
+func told(a Audit) string { return verify.Audit{Drifts: a.Drifts}.Diagnostics().Error() }

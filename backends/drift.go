@@ -1,0 +1,58 @@
+package backends
+
+import "github.com/vnetc/vnetc/ir"
+
+// DriftKind tells how what a host has differs from what is meant.
+type DriftKind string
+
+const (
+	Missing DriftKind = "missing" // it should be there
+	Extra   DriftKind = "extra"   // it should not
+	Moved   DriftKind = "moved"   // it is there, in another place among the others
+	// Ahead is of others: packets meet it before our rules or have to pass it too. Load leaves it
+	// there.
+	Ahead DriftKind = "ahead"
+)
+
+// DriftPart tells what a [Drift] is about, and which of its fields describe it.
+type DriftPart uint8
+
+const (
+	DriftRule    DriftPart = iota + 1 // a rule: Chain, Want, Have
+	DriftElement                      // an element of a set: Set, Element
+	DriftChain                        // a chain without rules: Chain
+	DriftBase                         // the hook, priority or policy of a chain: Chain
+	DriftObject                       // what only the back end can name: Chain, Words
+	DriftTarget                       // our rules in another target: Target, Chains, Rules
+)
+
+// Drift is one difference between what a host has and what is meant. It holds structures and no
+// text: package verify makes text, JSON and SARIF of it.
+type Drift struct {
+	Kind DriftKind
+	Part DriftPart
+
+	Chain   *ir.Chain  // DriftObject: its family, table and name; no name if the object is in no chain
+	Want    *ir.Rule   // as it is meant, in what Read makes of the lowered program; nil for an extra rule
+	Have    *ir.Rule   // as the host has it; nil for a missing rule
+	Set     *ir.Set    // as it is meant; for an extra element, as the host has it
+	Element []ir.Match // one of Set.Elements
+	Words   string     // in the target's own words
+	Target  string     // its name
+	Chains  int        // how many chains of ours Target has
+	Rules   int        // how many rules are in them
+
+	Of       *ir.Rule // the program's rule that asks for it; nil if none or several do, as for jumps
+	Networks []string // the networks that it concerns; nil if it concerns all
+}
+
+// Mendable returns how many of drifts a Load mends: all but those of others.
+func Mendable(drifts []Drift) int {
+	n := 0
+	for _, d := range drifts {
+		if d.Kind != Ahead {
+			n++
+		}
+	}
+	return n
+}

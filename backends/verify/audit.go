@@ -1,0 +1,102 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// Audit is how the rules of a host differ from what some networks mean. Whoever compared them fills
+// it in.
+type Audit struct {
+	Drifts  []backends.Drift
+	Changes []prove.Difference // what the drift does to packets: Was as it should be, Now as it is; the foreign ones last
+	More    bool               // More is true if there are changes of the kinds of Changes that are left out.
+	Diff    string             // a unified diff from what should be to what is, in the target's own words; may be empty
+}
+
+// Diagnostics returns the audit as diagnostics, each rule at the XML that asks for it.
+func (a Audit) Diagnostics() diag.List {
+	var list diag.List
+	for i := range a.Drifts {
+		list = append(list, driftDiagnostic(&a.Drifts[i]))
+	}
+	for _, c := range a.Changes {
+		for _, p := range c.Packets {
+			list = append(list, diag.Diagnostic{
+				Severity: diag.Error, Code: "audit-packets",
+				What: fmt.Sprintf("%s from %s to %s (%s): is %s, should be %s", p, c.From, c.To, c.Family, c.Now, c.Was),
+				Why:  fmt.Sprintf("for example %s", c.Example), Fix: "vnetc apply mends it",
+			})
+		}
+	}
+	return list
+}
+
+func driftDiagnostic(d *backends.Drift) diag.Diagnostic {
+	out := diag.Diagnostic{Severity: diag.Error, Fix: "vnetc apply mends it"}
+	where, what := driftPlace(d), driftWords(d)
+	switch d.Kind {
+	case backends.Missing:
+		out.Code, out.What = "audit-missing", fmt.Sprintf("%s lacks %s", where, what)
+	case backends.Extra:
+		out.Code, out.What = "audit-extra", fmt.Sprintf("%s has %s, which nothing asks for", where, what)
+	case backends.Moved:
+		out.Code, out.What = "audit-moved", fmt.Sprintf("%s has %s in another place", where, what)
+	case backends.Ahead:
+		out.Code, out.What = "audit-ahead", fmt.Sprintf("others have in the networks' way, in %s: %s", where, what)
+		out.Severity, out.Fix = diag.Note, "apply leaves it there; change it if it is not meant to decide"
+	default:
+		panic(fmt.Sprintf("unknown kind of drift %q", d.Kind))
+	}
+	if d.Of != nil {
+		out.Span, out.Why = d.Of.Origin.Span, fmt.Sprintf("network %s: %s", d.Of.Origin.Network, d.Of.Origin.Reason)
+	}
+	return out
+}
+
+// driftPlace names the chain, the set or the target in which d is.
+func driftPlace(d *backends.Drift) string {
+	switch d.Part {
+	case backends.DriftElement:
+		return strings.Join([]string{d.Set.Family.String(), d.Set.Table, "set", d.Set.Name}, " ")
+	case backends.DriftTarget:
+		return d.Target
+	}
+	return d.Chain.Label()
+}
+
+// driftWords says what it is that differs: in the words of the IR, or in the target's where the IR
+// has none.
+func driftWords(d *backends.Drift) string {
+	switch d.Part {
+	case backends.DriftRule:
+		return driftRule(d).String()
+	case backends.DriftElement:
+		return elementWords(d.Element)
+	case backends.DriftChain:
+		return "the chain itself"
+	case backends.DriftBase:
+		if d.Kind == backends.Missing {
+			return "the chain's hook, priority or policy as meant"
+		}
+		return "another hook, priority or policy"
+	case backends.DriftObject:
+		return d.Words
+	case backends.DriftTarget:
+		return fmt.Sprintf("%d chains of ours with %d rules, which packets meet, too", d.Chains, d.Rules)
+	}
+	panic(fmt.Sprintf("unknown part of drift %d", d.Part))
+}
+
+// driftRule returns the rule as it is meant; one that nothing asks for, as the host has it.
+func driftRule(d *backends.Drift) *ir.Rule {
+	if d.Want != nil {
+		return d.Want
+	}
+	return d.Have
+}

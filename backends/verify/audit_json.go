@@ -1,0 +1,58 @@
+package verify
+
+import "github.com/vnetc/vnetc/backends"
+
+// The JSON of `vnetc audit`. Fields are added, never renamed or removed.
+type (
+	// AuditJSON is the JSON of an [Audit]. Callers embed it to add what else they found.
+	AuditJSON struct {
+		InStep  bool              `json:"in_step"`
+		Drift   []jsonDrift       `json:"drift"`
+		Packets []jsonDriftEffect `json:"packets"`
+		More    bool              `json:"more_packets"` // true if others of the same kinds are left out
+		Diff    string            `json:"diff,omitempty"`
+	}
+	jsonDrift struct {
+		Kind   string      `json:"kind"`
+		Chain  string      `json:"chain"`
+		Rule   string      `json:"rule"`
+		Origin *JSONOrigin `json:"origin,omitempty"`
+	}
+	jsonDriftEffect struct {
+		From    string   `json:"from"`
+		To      string   `json:"to"`
+		Family  string   `json:"family"`
+		Should  string   `json:"should_be"`
+		Is      string   `json:"is"`
+		Packets []string `json:"packets"`
+		Example string   `json:"example"`
+		Foreign bool     `json:"foreign,omitempty"` // true if all of them have an address that is not of From or To
+	}
+)
+
+// JSON returns the audit as a document for [diag.WriteJSON].
+func (a Audit) JSON() AuditJSON {
+	doc := AuditJSON{
+		InStep: backends.Mendable(a.Drifts) == 0, Drift: []jsonDrift{}, Packets: []jsonDriftEffect{},
+		More: a.More, Diff: a.Diff,
+	}
+	for i := range a.Drifts {
+		doc.Drift = append(doc.Drift, driftJSON(&a.Drifts[i]))
+	}
+	for _, c := range a.Changes {
+		doc.Packets = append(doc.Packets, jsonDriftEffect{
+			From: c.From.String(), To: c.To.String(), Family: c.Family.String(), Should: c.Was, Is: c.Now,
+			Packets: c.Packets, Example: c.Example.String(), Foreign: c.Foreign,
+		})
+	}
+	return doc
+}
+
+func driftJSON(d *backends.Drift) jsonDrift {
+	j := jsonDrift{Kind: string(d.Kind), Chain: driftPlace(d), Rule: driftWords(d)}
+	if d.Of != nil {
+		o := OriginJSON(d.Of.Origin)
+		j.Origin = &o
+	}
+	return j
+}

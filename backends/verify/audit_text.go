@@ -1,0 +1,82 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// Text writes the audit for people.
+func (a Audit) Text(out io.Writer) error {
+	var b bytes.Buffer
+	for i := range a.Drifts {
+		printDrift(&b, &a.Drifts[i])
+	}
+	if backends.Mendable(a.Drifts) == 0 {
+		fmt.Fprintln(&b, "in step")
+	} else {
+		a.printRest(&b)
+	}
+	_, err := out.Write(b.Bytes())
+	return err
+}
+
+// printRest prints where the drift is, and what it does to packets.
+func (a Audit) printRest(b *bytes.Buffer) {
+	if a.Diff != "" {
+		fmt.Fprintf(b, "\nwhere that is (- as it should be, + as it is):\n%s", a.Diff)
+	}
+	printEffects(b, a.Changes)
+	if a.More {
+		fmt.Fprintln(b, "  and the same between other networks")
+	}
+}
+
+func printDrift(b *bytes.Buffer, d *backends.Drift) {
+	marks := map[backends.DriftKind]string{
+		backends.Missing: "-", backends.Extra: "+", backends.Moved: "~", backends.Ahead: "!",
+	}
+	fmt.Fprintf(b, "%s %-8s %s: %s\n", marks[d.Kind], d.Kind, driftPlace(d), driftWords(d))
+	if d.Of != nil {
+		o := d.Of.Origin
+		fmt.Fprintf(b, "             %s, network %s: %s\n", o.Span, o.Network, o.Reason)
+	}
+}
+
+// printEffects prints what drift does to packets. What it does only to those whose address is not
+// of where they come from or go to is told once for each fate.
+func printEffects(b *bytes.Buffer, changes []prove.Difference) {
+	foreign := slices.IndexFunc(changes, func(c prove.Difference) bool { return c.Foreign })
+	if foreign < 0 {
+		foreign = len(changes)
+	}
+	for i, c := range changes[:foreign] {
+		if i == 0 {
+			fmt.Fprintln(b, "\nwhat that does to packets:")
+		}
+		for _, p := range c.Packets {
+			fmt.Fprintf(b, "  %s from %s to %s (%s): is %s, should be %s\n", p, c.From, c.To, c.Family, c.Now, c.Was)
+		}
+		fmt.Fprintf(b, "    for example %s\n", c.Example)
+	}
+	type fate struct {
+		family   ir.Family
+		was, now string
+	}
+	told := make(map[fate]bool)
+	for i, c := range changes[foreign:] {
+		if i == 0 {
+			fmt.Fprintln(b, "\nwhat it does only to packets with an address that is not of where they come from or go to "+
+				"(--format json has them all):")
+		}
+		if f := (fate{c.Family, c.Was, c.Now}); !told[f] {
+			told[f] = true
+			fmt.Fprintf(b, "  such as %s: is %s, should be %s\n", c.Example, c.Now, c.Was)
+		}
+	}
+}
