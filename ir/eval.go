@@ -10,8 +10,7 @@ import (
 // Eval is the meaning of a program: it walks pkt through p as the kernel would, on a host that has p and nothing else.
 //
 // At each hook that the packet meets (see [Packet.Hooks]) it walks the base chains in the order of their priority. The
-// groups are base chains with policy accept: INP, OUT and the three forward groups at priority filter, PRT's mangle half
-// at priority mangle, its NAT half at priority srcnat with type nat. At equal priority groups come first, then the order
+// groups are base chains with policy accept, which [GroupTable] lists. At equal priority groups come first, then the order
 // in p. Accept ends the walk in one base chain; drop and reject end it for good.
 //
 // Chains of type nat are met by packets of state new only: the kernel asks them once, for a connection's first packet, and
@@ -74,31 +73,23 @@ func (v BaseView) Meets(f Family) bool {
 // Bases returns what hangs at hook, in the order in which packets meet it: see [Eval].
 func (p *Program) Bases(hook Hook) []BaseView {
 	var all []BaseView
-	add := func(b BaseView, groups ...Group) {
-		for _, g := range groups {
-			if c := p.Group(g); c != nil {
-				b.Chains = append(b.Chains, c)
-			}
+	for i := range GroupTable {
+		row := &GroupTable[i]
+		if row.Hook != hook {
+			continue
 		}
-		if len(b.Chains) > 0 {
-			all = append(all, b)
+		c := p.Group(row.Group)
+		switch last := len(all) - 1; {
+		case c == nil:
+		case last >= 0 && all[last].Priority == row.Priority && all[last].Type == row.Type:
+			all[last].Chains = append(all[last].Chains, c)
+		default:
+			all = append(all, BaseView{Chains: []*Chain{c}, Priority: row.Priority, Type: row.Type, Of: row.Of})
 		}
-	}
-	filter := BaseView{Priority: PriorityFilter, Type: FilterType}
-	switch hook {
-	case Input:
-		add(filter, INP)
-	case Forward:
-		add(filter, FWX, FWI, FWO)
-	case Output:
-		add(filter, OUT)
-	case Postrouting:
-		add(BaseView{Priority: PriorityMangle, Type: FilterType, Of: (*Rule).Mangles}, PRT)
-		add(BaseView{Priority: PrioritySrcNAT, Type: NATType, Of: func(r *Rule) bool { return !r.Mangles() }}, PRT)
 	}
 	for _, c := range p.Chains {
 		if c.Base != nil && c.Group == 0 && c.Base.Hook == hook {
-			add(BaseView{Chains: []*Chain{c}, Priority: c.Base.Priority, Type: c.Base.Type, Drop: c.Base.Drop})
+			all = append(all, BaseView{Chains: []*Chain{c}, Priority: c.Base.Priority, Type: c.Base.Type, Drop: c.Base.Drop})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b BaseView) int { return cmp.Compare(a.Priority, b.Priority) })

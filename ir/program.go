@@ -92,48 +92,6 @@ type Base struct {
 	Drop     bool // Drop is true if the policy, for packets that come to the end of the chain, is drop; else it is accept.
 }
 
-// Group is one of the six groups that a network front end fills. Where it hangs and when a packet meets it is fixed here,
-// whatever the order in which rules were added. The zero value is no group.
-type Group uint8
-
-const (
-	INP Group = iota + 1 // guests to services on the host
-	OUT                  // the host's answers
-	FWX                  // between guests of one network
-	FWI                  // into a network
-	FWO                  // out of a network
-	PRT                  // source NAT, and the DHCP checksum
-)
-
-// Groups lists the six groups in the order in which a packet may meet them.
-var Groups = [...]Group{INP, OUT, FWX, FWI, FWO, PRT}
-
-var groupNames = [...]string{INP: "INP", OUT: "OUT", FWX: "FWX", FWI: "FWI", FWO: "FWO", PRT: "PRT"}
-
-// String returns the three letters.
-func (g Group) String() string {
-	if g >= INP && g <= PRT {
-		return groupNames[g]
-	}
-	return fmt.Sprintf("group(%d)", uint8(g))
-}
-
-// Hook returns the hook at which g is met. FWX, FWI and FWO share the forward hook and are met in that order, one after
-// the other as if one base chain with policy accept jumped to each.
-func (g Group) Hook() Hook {
-	switch g {
-	case INP:
-		return Input
-	case OUT:
-		return Output
-	case FWX, FWI, FWO:
-		return Forward
-	case PRT:
-		return Postrouting
-	}
-	panic(fmt.Sprintf("ir: no hook for %s", g))
-}
-
 // Origin says who asked for a rule: the piece of source and the reason in words. It goes with the rule to every output.
 type Origin struct {
 	Span    diag.Span
@@ -153,7 +111,7 @@ type Rule struct {
 
 // Chain is a list of rules, met from the top. It is a group, or a base chain, or is reached by jump and goto only.
 type Chain struct {
-	Group  Group  // set for the six groups, whose other fields are then fixed: Family Both, no Table, no Base
+	Group  Group  // set for groups, whose other fields are then fixed: Family Both, no Table, no Base
 	Family Family // of the table the chain is in
 	Table  string
 	Name   string // unique in its family and table
@@ -205,11 +163,4 @@ func (p *Program) Target(c *Chain, name string) *Chain {
 		}
 	}
 	return nil
-}
-
-// Mangles is true if r belongs to group PRT's mangle half: it alters the packet and lets it go on. The kernel meets that
-// half (priority mangle) before the nat half (priority srcnat), so a return in one never hides a rule of the other.
-func (r *Rule) Mangles() bool {
-	_, ok := r.Verdict.(ChecksumFill)
-	return ok
 }

@@ -49,7 +49,7 @@ import (
 // order of p, then links. An empty list means that [Eval] and the back ends may rely on all that is demanded above.
 // Something wrong is the mistake of whoever made p: a front end never lets its user's input come to this.
 func Verify(p *Program) diag.List {
-	v := &verifier{program: p, chains: make(map[chainKey]*Chain), met: make(map[*Chain][]place),
+	v := &verifier{program: p, chains: make(map[chainKey]*Chain), met: make(map[*Chain][]hookPoint),
 		sets: make(map[*Set]*setDemands), names: make(map[chainKey]bool)}
 	for _, s := range p.Sets {
 		v.set(s)
@@ -60,7 +60,7 @@ func Verify(p *Program) diag.List {
 	for _, h := range []Hook{Prerouting, Input, Forward, Output, Postrouting} {
 		for _, b := range p.Bases(h) {
 			for _, c := range b.Chains {
-				v.reach(c, place{hook: h, typ: b.Type, priority: b.Priority}, b.Of)
+				v.reach(c, hookPoint{hook: h, typ: b.Type, priority: b.Priority}, b.Of)
 			}
 		}
 	}
@@ -89,23 +89,23 @@ type chainKey struct {
 	table, name string
 }
 
-// place is where rules are met.
-type place struct {
+// hookPoint is where rules are met.
+type hookPoint struct {
 	hook     Hook
 	typ      ChainType
 	priority int
 }
 
-func (p place) String() string {
+func (p hookPoint) String() string {
 	return fmt.Sprintf("%s chains at %s priority %d", p.typ, p.hook, p.priority)
 }
 
 type verifier struct {
 	program *Program
-	chains  map[chainKey]*Chain  // those that jumps may lead to, and base chains
-	met     map[*Chain][]place   // where the rules of a chain are met
-	sets    map[*Set]*setDemands // those of the program
-	names   map[chainKey]bool    // theirs
+	chains  map[chainKey]*Chain    // those that jumps may lead to, and base chains
+	met     map[*Chain][]hookPoint // where the rules of a chain are met
+	sets    map[*Set]*setDemands   // those of the program
+	names   map[chainKey]bool      // theirs
 	list    diag.List
 }
 
@@ -121,7 +121,7 @@ func (v *verifier) chain(c *Chain) {
 	}
 	if c.Group != 0 {
 		key := chainKey{name: "group " + c.Group.String()}
-		fixed := c.Group <= PRT && c.Family == Both && c.Table == "" && c.Base == nil && c.Name == c.Group.String()
+		fixed := c.Group.row() != nil && c.Family == Both && c.Table == "" && c.Base == nil && c.Name == c.Group.String()
 		if !fixed || v.chains[key] != nil {
 			v.errorf("ir-group", at, fmt.Sprintf("group %s is given twice, or with a family, table, name or base of its own", c.Group),
 				"where a group hangs is fixed, and its rules stand in one chain", "add rules to it with Program.Add")
@@ -159,7 +159,7 @@ func (v *verifier) base(c *Chain, at diag.Span) {
 }
 
 // reach notes that the rules of c are met at p, and those of the chains that c leads to.
-func (v *verifier) reach(c *Chain, at place, of func(*Rule) bool) {
+func (v *verifier) reach(c *Chain, at hookPoint, of func(*Rule) bool) {
 	if slices.Contains(v.met[c], at) {
 		return
 	}

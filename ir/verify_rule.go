@@ -208,7 +208,7 @@ func (v *ruleVerifier) reject(r Reject) {
 	case r.With == TCPReset && !v.matchesProto(func(p uint8) bool { return p == TCP }):
 		v.wrong("ir-verdict", "reject with tcp-reset in a rule for any protocol", "only TCP has resets", "add a match on protocol tcp")
 	}
-	v.everywhere(func(p place) bool { return p.typ != NATType && p.hook != Postrouting }, "ir-verdict", "a reject",
+	v.everywhere(func(p hookPoint) bool { return p.typ != NATType && p.hook != Postrouting }, "ir-verdict", "a reject",
 		"the kernel rejects no packet that is on its way out, and none while it chooses NAT", "reject at input, forward or output, in a filter chain")
 }
 
@@ -220,7 +220,7 @@ func (v *ruleVerifier) jump(name string) {
 }
 
 func (v *ruleVerifier) nat(n NAT, hooks ...Hook) {
-	at := func(p place) bool {
+	at := func(p hookPoint) bool {
 		for _, h := range hooks {
 			if p.hook == h {
 				return p.typ == NATType
@@ -246,19 +246,27 @@ func (v *ruleVerifier) nat(n NAT, hooks ...Hook) {
 }
 
 func (v *ruleVerifier) checksum() {
-	mangles := func(p place) bool { return p.typ == FilterType && p.priority == PriorityMangle }
+	mangles := func(p hookPoint) bool { return p.typ == FilterType && p.priority == PriorityMangle }
 	v.everywhere(mangles, "ir-checksum", "a checksum fill", "packets are altered at priority mangle, before NAT is chosen", "put the rule into PRT")
 }
 
 // everywhere checks that ok holds wherever the rule is met. What is met nowhere does no harm.
-func (v *ruleVerifier) everywhere(ok func(place) bool, code diag.Code, what, why, fix string) {
+func (v *ruleVerifier) everywhere(ok func(hookPoint) bool, code diag.Code, what, why, fix string) {
 	for _, p := range v.met[v.chain] {
-		if v.chain.Group == PRT && v.rule.Mangles() != (p.priority == PriorityMangle) {
-			continue // the other half
-		}
-		if !ok(p) {
+		if v.metHere(p) && !ok(p) {
 			v.wrong(code, fmt.Sprintf("%s in %s, which is met in %s", what, v.chain.Label(), p), why, fix)
 			return
 		}
 	}
+}
+
+// metHere is true if the rule is one of those that packets meet at p, a point at which they meet its chain.
+func (v *ruleVerifier) metHere(p hookPoint) bool {
+	for i := range GroupTable {
+		row := &GroupTable[i]
+		if row.Group == v.chain.Group && row.Of != nil && !row.Of(v.rule) && (hookPoint{row.Hook, row.Type, row.Priority}) == p {
+			return false
+		}
+	}
+	return true
 }

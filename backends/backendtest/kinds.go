@@ -30,12 +30,23 @@ type setting struct {
 	in      func(rules ...ir.Rule) *ir.Program
 }
 
+// visible returns a verdict that makes a packet's fate another than the policy of base.
+func visible(base ir.Base) ir.Verdict {
+	switch {
+	case base.Drop:
+		return ir.Accept{}
+	case base.Type == ir.NATType && base.Hook == ir.Postrouting:
+		return ir.Masquerade{}
+	case base.Type == ir.NATType:
+		return ir.Redirect{}
+	}
+	return ir.Drop{}
+}
+
 // groupSetting is the group g.
 func groupSetting(g ir.Group) setting {
-	s := setting{name: g.String(), visible: ir.Drop{}}
-	if g == ir.PRT {
-		s.visible = ir.Masquerade{}
-	}
+	rows := g.Rows()
+	s := setting{name: g.String(), visible: visible(rows[len(rows)-1].Base)}
 	s.in = func(rules ...ir.Rule) *ir.Program {
 		p := &ir.Program{}
 		p.Add(g, rules...)
@@ -47,15 +58,7 @@ func groupSetting(g ir.Group) setting {
 
 // baseSetting is a base chain in a table of family f.
 func baseSetting(f ir.Family, base ir.Base) setting {
-	s := setting{name: fmt.Sprintf("a chain of type %s at %s, family %s", base.Type, base.Hook, f), visible: ir.Drop{}}
-	switch {
-	case base.Drop:
-		s.visible = ir.Accept{}
-	case base.Type == ir.NATType && base.Hook == ir.Postrouting:
-		s.visible = ir.Masquerade{}
-	case base.Type == ir.NATType:
-		s.visible = ir.Redirect{}
-	}
+	s := setting{name: fmt.Sprintf("a chain of type %s at %s, family %s", base.Type, base.Hook, f), visible: visible(base)}
 	s.in = func(rules ...ir.Rule) *ir.Program {
 		own := base
 		p := &ir.Program{Chains: []*ir.Chain{{Family: f, Table: "t", Name: "base", Base: &own, Rules: rules}}}
@@ -110,14 +113,17 @@ func Kinds() []Sample {
 	return samples
 }
 
-// SingleKinds returns a program for each sample, in a group of each hook and in some base chains: a match with a verdict that
-// can be seen, a verdict before a rule that can be seen.
+// SingleKinds returns a program for each sample, in the last group of each base and in some base chains: a match with a verdict
+// that can be seen, a verdict before a rule that can be seen.
 func SingleKinds() []Sample {
 	var samples []Sample
-	for _, s := range []setting{
-		groupSetting(ir.INP), groupSetting(ir.OUT), groupSetting(ir.FWI), groupSetting(ir.PRT),
-		baseSetting(ir.Both, bases()[0]), baseSetting(ir.Both, bases()[5]),
-	} {
+	settings := []setting{baseSetting(ir.Both, bases()[0]), baseSetting(ir.Both, bases()[5])}
+	for _, rows := range ir.GroupBases() {
+		if last := rows[len(rows)-1]; last.Of == nil || last.Type == ir.NATType {
+			settings = append(settings, groupSetting(last.Group))
+		}
+	}
+	for _, s := range settings {
 		add := func(rules ...ir.Rule) {
 			p := numbered(clone(s.in(rules...)))
 			samples = append(samples, Sample{describe(p.Chains[0], 0), p})

@@ -29,15 +29,16 @@ type generator struct{ *rand.Rand }
 func (g *generator) groups() *ir.Program {
 	p := &ir.Program{}
 	for _, group := range ir.Groups {
+		rows := group.Rows()
 		for range g.IntN(8) {
 			r := g.rule(ir.Both)
-			switch {
-			case group != ir.PRT:
+			switch last := rows[len(rows)-1]; {
+			case last.Type != ir.NATType:
 				r.Verdict = g.filterVerdict(&r)
-			case g.IntN(4) == 0:
+			case len(rows) > 1 && g.IntN(4) == 0:
 				r.Verdict = ir.ChecksumFill{}
 			default:
-				r.Verdict = g.natVerdict(&r, ir.Postrouting)
+				r.Verdict = g.natVerdict(&r, last.Hook)
 			}
 			p.Add(group, r)
 		}

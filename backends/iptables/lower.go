@@ -50,7 +50,7 @@ type family struct {
 // table is one iptables table; the lines of its chains stand in Ruleset.lines, from and up to without to.
 type table struct {
 	name     string
-	chains   []place
+	chains   []tableChain
 	jumps    []jump
 	from, to int
 }
@@ -106,7 +106,7 @@ func (l *lowering) family(f ir.Family, plan plan, set *Ruleset) family {
 }
 
 // chain lowers the rules of one chain in one table and returns the bytes they take.
-func (l *lowering) chain(f ir.Family, table string, at *place, set *Ruleset) int {
+func (l *lowering) chain(f ir.Family, table string, at *tableChain, set *Ruleset) int {
 	if at.chain == nil {
 		return 0
 	}
@@ -131,7 +131,7 @@ func (l *lowering) chain(f ir.Family, table string, at *place, set *Ruleset) int
 }
 
 // rule appends matches, comment and verdict of r.
-func (l *lowering) rule(f ir.Family, at *place, r *ir.Rule) *refusal {
+func (l *lowering) rule(f ir.Family, at *tableChain, r *ir.Rule) *refusal {
 	if r.Families() == 0 {
 		return &refusal{
 			what: "rule for packets of no family",

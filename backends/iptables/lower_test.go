@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,4 +109,13 @@ func withoutComments(text []byte) string {
 		}
 	}
 	return b.String()
+}
+
+// TestGroupTables: each group hangs in a table that is written.
+func TestGroupTables(t *testing.T) {
+	for _, row := range ir.GroupTable {
+		if table := tableOf(&row.Base); !slices.Contains(groupTables[:], table) {
+			t.Errorf("place.go: groupTables has no table for group %s, which is of type %s at %s priority %d", row.Name, row.Type, row.Hook, row.Priority)
+		}
+	}
 }

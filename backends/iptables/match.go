@@ -19,7 +19,7 @@ type fields struct {
 
 // matches appends the matches of r in the order of iptables-save: -s -d -i -o -p, then extensions in the order of the rule,
 // both sides of -m tcp (udp, ...) and of -m iprange together.
-func (l *lowering) matches(f ir.Family, at *place, r *ir.Rule) (fields, *refusal) {
+func (l *lowering) matches(f ir.Family, at *tableChain, r *ir.Rule) (fields, *refusal) {
 	m, why := collect(r)
 	if why != nil {
 		return m, why
@@ -120,7 +120,7 @@ func (l *lowering) option(name string, not bool) {
 }
 
 // basic appends one of the five matches that need no extension.
-func (l *lowering) basic(at *place, match ir.Match) *refusal {
+func (l *lowering) basic(at *tableChain, match ir.Match) *refusal {
 	switch m := match.(type) {
 	case ir.SAddr:
 		return l.prefixed("-s", m.Prefix, m.Not)

@@ -47,7 +47,7 @@ func label(c *ir.Chain, name string) string {
 }
 
 // badName returns why p can't have its name, "" if it can. iptables(8) looks for targets first when it reads -j NAME.
-func badName(p *place) string {
+func badName(p *tableChain) string {
 	switch {
 	case p.builtin():
 		return ""

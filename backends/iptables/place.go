@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// place is a chain in a table. A chain of the program may stand in several tables, when it is reached from several.
-type place struct {
+// tableChain is a chain in a table. A chain of the program may stand in several tables, when it is reached from several.
+type tableChain struct {
 	name   string // in iptables
 	policy string // ACCEPT or DROP for a built-in chain, "-" for another
 	family ir.Family
@@ -20,7 +20,7 @@ type place struct {
 }
 
 // builtin is true for chains that the kernel has.
-func (p *place) builtin() bool { return p.policy != "-" }
+func (p *tableChain) builtin() bool { return p.policy != "-" }
 
 // hooks is a set of hooks, bit 1<<[ir.Hook] for each.
 type hooks uint8
@@ -43,7 +43,7 @@ type plan struct {
 
 type tablePlan struct {
 	name   string
-	chains []place
+	chains []tableChain
 	jumps  []jump
 }
 
@@ -59,8 +59,8 @@ func (p *plan) table(name string) *tablePlan {
 }
 
 // inFamily returns the places for packets of family f.
-func (t *tablePlan) inFamily(f ir.Family) []place {
-	return slices.DeleteFunc(slices.Clone(t.chains), func(p place) bool { return p.family&f == 0 })
+func (t *tablePlan) inFamily(f ir.Family) []tableChain {
+	return slices.DeleteFunc(slices.Clone(t.chains), func(p tableChain) bool { return p.family&f == 0 })
 }
 
 // plan finds the tables and names of all chains.
@@ -93,23 +93,26 @@ func (l *lowering) plan(p *ir.Program) plan {
 // prefix is what the names of our own chains begin with.
 func (l *lowering) prefix() string { return prefixOf(l.options.Names) }
 
-// groups places the six groups, PRT in two tables, and the jumps to them, which are inserted at the head: the last is met
-// first. libvirt has the same chains in the same tables.
+// groups places the groups, each row of their table in the table that hangs there, and the jumps to them, which are
+// inserted at the head: the last is met first. libvirt has the same chains in the same tables.
 func (p *plan) groups(program *ir.Program, prefix string) {
-	add := func(table string, g ir.Group, rules func(*ir.Rule) bool) {
-		t := p.table(table)
-		t.chains = append(t.chains, place{
-			name: prefix + g.String(), policy: "-", family: ir.Both, hooks: 1 << g.Hook(), chain: program.Group(g), rules: rules, table: table,
-		})
-		t.jumps = append(t.jumps, jump{builtins[g.Hook()], prefix + g.String()})
+	for _, name := range groupTables {
+		for i := range ir.GroupTable {
+			row := &ir.GroupTable[i]
+			if tableOf(&row.Base) != name {
+				continue
+			}
+			t := p.table(name)
+			t.chains = append(t.chains, tableChain{
+				name: prefix + row.Name, policy: "-", family: ir.Both, hooks: 1 << row.Hook, chain: program.Group(row.Group), rules: row.Of, table: name,
+			})
+			t.jumps = append([]jump{{builtins[row.Hook], prefix + row.Name}}, t.jumps...)
+		}
 	}
-	for _, g := range [...]ir.Group{ir.INP, ir.OUT, ir.FWX, ir.FWI, ir.FWO} {
-		add("filter", g, nil)
-	}
-	slices.Reverse(p.table("filter").jumps)
-	add("nat", ir.PRT, func(r *ir.Rule) bool { return !r.Mangles() })
-	add("mangle", ir.PRT, (*ir.Rule).Mangles)
 }
+
+// groupTables lists the tables with chains of groups, in the order in which a document has them.
+var groupTables = [...]string{"filter", "nat", "mangle"}
 
 // builtins names the built-in chains.
 var builtins = [...]string{
@@ -165,7 +168,7 @@ func (l *lowering) placeBase(out *plan, c *ir.Chain) {
 		policy = "DROP"
 	}
 	t := out.table(name)
-	t.chains = append(t.chains, place{
+	t.chains = append(t.chains, tableChain{
 		name: builtins[c.Base.Hook], policy: policy, family: c.Family, hooks: 1 << c.Base.Hook, chain: c, table: name,
 	})
 }
@@ -182,7 +185,7 @@ func (l *lowering) placeChain(out *plan, c *ir.Chain, reached map[string]hooks) 
 	for _, table := range tableNames {
 		if h, ok := reached[table]; ok {
 			t := out.table(table)
-			t.chains = append(t.chains, place{name: name, policy: "-", family: c.Family, hooks: h, chain: c, table: table})
+			t.chains = append(t.chains, tableChain{name: name, policy: "-", family: c.Family, hooks: h, chain: c, table: table})
 		}
 	}
 }

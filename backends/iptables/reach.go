@@ -35,12 +35,12 @@ func reachable(p *ir.Program) map[*ir.Chain]map[string]hooks {
 	}
 	for _, c := range p.Chains {
 		switch {
-		case c.Group == ir.PRT:
-			r.follow(c, "nat", 1<<ir.Postrouting)
 		case c.Group != 0:
-			r.follow(c, "filter", 1<<c.Group.Hook())
+			for _, row := range c.Group.Rows() {
+				r.follow(c, row.Of, tableOf(&row.Base), 1<<row.Hook)
+			}
 		case c.Base != nil:
-			r.follow(c, tableOf(c.Base), 1<<c.Base.Hook)
+			r.follow(c, nil, tableOf(c.Base), 1<<c.Base.Hook)
 		}
 	}
 	for _, c := range p.Chains {
@@ -69,14 +69,14 @@ func (r *reaching) enter(c *ir.Chain, table string, h hooks) {
 		r.hooks[c] = make(map[string]hooks)
 	}
 	r.hooks[c][table] = known | h
-	r.follow(c, table, h)
+	r.follow(c, nil, table, h)
 }
 
-// follow enters the chains that the rules of c lead to.
-func (r *reaching) follow(c *ir.Chain, table string, h hooks) {
+// follow enters the chains that the rules of c lead to, those that of selects; nil selects all.
+func (r *reaching) follow(c *ir.Chain, of func(*ir.Rule) bool, table string, h hooks) {
 	for i := range c.Rules {
 		name, ok := target(c.Rules[i].Verdict)
-		if !ok {
+		if !ok || of != nil && !of(&c.Rules[i]) {
 			continue
 		}
 		key := programKey{c.Family, c.Table, name}

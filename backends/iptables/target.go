@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
 )
 
 // A target is the state that a table shall have: our chains as they are meant, and the built-in chains with the rules of
@@ -125,21 +126,24 @@ func mend(chain string, rules []rule, jumps []string) []rule {
 // in the same table, the groups keep their order over both: the first accept ends a packet's walk, and if what leaves a network
 // were accepted before all rules about what enters one, guests of ours would get into libvirt's, or those into ours.
 func between(rules []rule, name string) (low, high int) {
-	libvirt := func(group string) int {
-		jump := " -j " + prefixOf(backends.LibvirtNames) + group
-		return slices.IndexFunc(rules, func(r rule) bool { return r.jump == "" && r.text == "-A FORWARD"+jump })
+	low, high = 0, len(rules)
+	own := func(r ir.GroupRow) bool { return prefixOf(backends.VnetcNames)+r.Name == name && r.Hook == ir.Forward }
+	at := slices.IndexFunc(ir.GroupTable[:], own)
+	if at < 0 {
+		return low, high
 	}
-	high = -1
-	switch name {
-	case prefixOf(backends.VnetcNames) + "FWX":
-		high = libvirt("FWI")
-	case prefixOf(backends.VnetcNames) + "FWI":
-		high = libvirt("FWO")
-	case prefixOf(backends.VnetcNames) + "FWO":
-		low = libvirt("FWI") + 1
-	}
-	if high < 0 {
-		high = len(rules)
+	group := &ir.GroupTable[at]
+	for i := range ir.GroupTable {
+		row := &ir.GroupTable[i]
+		jump := "-A FORWARD -j " + prefixOf(backends.LibvirtNames) + row.Name
+		there := slices.IndexFunc(rules, func(r rule) bool { return r.jump == "" && r.text == jump })
+		switch {
+		case there < 0 || row.Base != group.Base:
+		case i > at:
+			high = min(high, there)
+		case group.Accepts == ir.OutOf && row.Accepts == ir.Into:
+			low = max(low, there+1)
+		}
 	}
 	return low, high
 }

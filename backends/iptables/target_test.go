@@ -27,6 +27,7 @@ func TestMend(t *testing.T) {
 		{"ours between libvirt's", "XIxioO", "XxIioO"},
 		{"behind libvirt's last", "xiXIOo", "xiXIOo"},
 		{"libvirt's in an odd order", "OXI", "xiOXIo"},
+		{"ours between libvirt's in an odd order", "OxI", "xiOIo"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 // verdict appends the -j or -g part of r.
-func (l *lowering) verdict(f ir.Family, at *place, r *ir.Rule, fs fields) *refusal {
+func (l *lowering) verdict(f ir.Family, at *tableChain, r *ir.Rule, fs fields) *refusal {
 	switch v := r.Verdict.(type) {
 	case ir.Accept:
 		l.text = append(l.text, " -j ACCEPT"...)
@@ -49,7 +49,7 @@ func (l *lowering) verdict(f ir.Family, at *place, r *ir.Rule, fs fields) *refus
 }
 
 // leave appends a jump or goto.
-func (l *lowering) leave(option string, at *place, chain string) *refusal {
+func (l *lowering) leave(option string, at *tableChain, chain string) *refusal {
 	l.text = append(l.text, option...)
 	if l.beside {
 		l.text = append(l.text, l.prefix()...)
@@ -77,7 +77,7 @@ func rejectWith(f ir.Family, c ir.RejectCode) string {
 }
 
 // reject appends REJECT with its code, which iptables-save always prints.
-func (l *lowering) reject(f ir.Family, at *place, v ir.Reject, fs fields) *refusal {
+func (l *lowering) reject(f ir.Family, at *tableChain, v ir.Reject, fs fields) *refusal {
 	word := rejectWith(f, v.With)
 	switch {
 	case at.table != "filter":
@@ -99,7 +99,7 @@ type natTarget struct {
 }
 
 // nat appends t, which works at hooks only.
-func (l *lowering) nat(f ir.Family, at *place, fs fields, t natTarget, where ...ir.Hook) *refusal {
+func (l *lowering) nat(f ir.Family, at *tableChain, fs fields, t natTarget, where ...ir.Hook) *refusal {
 	name := t.jump[len(" -j "):]
 	switch {
 	case at.table != "nat":

@@ -15,6 +15,8 @@ package nftables
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
@@ -75,32 +77,55 @@ type lowerer struct {
 	linear     []backends.Linear
 }
 
-// groupNames are the names of the tables and chains of the groups.
+// groupNames are the names of the groups' tables and chains.
 type groupNames struct {
-	table, forward, prt string
-	jumps               [3]string // FWX, FWI, FWO
+	table  string
+	chains map[ir.Group]string // those that are not the group's name in small letters
 }
 
 func namesOf(n backends.Names) groupNames {
 	switch n {
 	case backends.VnetcNames:
-		return groupNames{table: "vnetc", forward: "forward", prt: "prt", jumps: [3]string{"fwx", "fwi", "fwo"}}
+		return groupNames{table: "vnetc"}
 	case backends.LibvirtNames:
-		return groupNames{table: "libvirt_network", forward: "forward", prt: "guest_nat",
-			jumps: [3]string{"guest_cross", "guest_input", "guest_output"}}
+		return groupNames{table: "libvirt_network", chains: map[ir.Group]string{
+			ir.FWX: "guest_cross", ir.FWI: "guest_input", ir.FWO: "guest_output", ir.PRT: "guest_nat"}}
 	}
 	panic(fmt.Sprintf("nftables: unknown names %q", n))
 }
 
-// groups makes the tables of the six groups, unless p is made of other chains only. Chains without a table are in these
+// of returns the name of a row's chain.
+func (n *groupNames) of(row *ir.GroupRow) string {
+	if name := n.chains[row.Group]; name != "" {
+		return name
+	}
+	return strings.ToLower(row.Name)
+}
+
+// leftOut says why the rules of a row of the groups' table are left out, 0 if they are not.
+func leftOut(row *ir.GroupRow) omission {
+	switch {
+	case row.Opens:
+		return services
+	case row.Type == ir.FilterType && row.Priority == ir.PriorityMangle:
+		return checksum
+	}
+	return 0
+}
+
+// groups makes the tables of the groups, unless p is made of other chains only. Chains without a table are in these
 // tables too: rules of the groups jump to them.
 func (l *lowerer) groups(p *ir.Program) {
-	l.hasGroups = len(p.Chains) == 0
-	for _, c := range p.Chains {
-		l.hasGroups = l.hasGroups || c.Group != 0
-		if c.Group == ir.INP || c.Group == ir.OUT {
-			for i := range c.Rules {
-				l.leaveOut(&c.Rules[i], services)
+	l.hasGroups = len(p.Chains) == 0 || slices.ContainsFunc(p.Chains, func(c *ir.Chain) bool { return c.Group != 0 })
+	for i := range ir.GroupTable {
+		row := &ir.GroupTable[i]
+		why, c := leftOut(row), p.Group(row.Group)
+		if why == 0 || c == nil {
+			continue
+		}
+		for i := range c.Rules {
+			if row.Of == nil || row.Of(&c.Rules[i]) {
+				l.leaveOut(&c.Rules[i], why)
 			}
 		}
 	}
@@ -114,20 +139,29 @@ func (l *lowerer) groups(p *ir.Program) {
 	}
 }
 
-// groupTable makes the table of the groups for one family. A jump and its chain are there even when no rule is: a network
+// groupTable makes the table of the groups for one family: a base chain for each base, and where several groups share it, it
+// has its hook's name and jumps to theirs. A jump and its chain are there even when no rule is: a network
 // that comes later then needs no new chain.
 func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
-	forward := l.chain(chainID{family, l.names.table, l.names.forward}, nil)
-	forward.base = &ir.Base{Hook: ir.Forward, Type: ir.FilterType, Priority: ir.PriorityFilter}
-	for i, g := range [...]ir.Group{ir.FWX, ir.FWI, ir.FWO} {
-		name := l.names.jumps[i]
-		jump := rule{statements: []statement{counter{}, verdict{word: "jump", chain: name}}}
-		l.rules(l.chain(chainID{family, l.names.table, name}, nil), p.Group(g), &jump)
-		forward.rules = append(forward.rules, jump)
+	for _, rows := range ir.GroupBases() {
+		base := rows[0].Base
+		switch {
+		case leftOut(&rows[0]) != 0:
+		case len(rows) == 1:
+			to := l.chain(chainID{family, l.names.table, l.names.of(&rows[0])}, nil)
+			to.base = &base
+			l.rules(to, p.Group(rows[0].Group), rows[0].Of, nil)
+		default:
+			from := l.chain(chainID{family, l.names.table, base.Hook.String()}, nil)
+			from.base = &base
+			for i := range rows {
+				name := l.names.of(&rows[i])
+				jump := rule{statements: []statement{counter{}, verdict{word: "jump", chain: name}}}
+				l.rules(l.chain(chainID{family, l.names.table, name}, nil), p.Group(rows[i].Group), rows[i].Of, &jump)
+				from.rules = append(from.rules, jump)
+			}
+		}
 	}
-	prt := l.chain(chainID{family, l.names.table, l.names.prt}, nil)
-	prt.base = &ir.Base{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT}
-	l.rules(prt, p.Group(ir.PRT), nil)
 }
 
 // chains lowers the chains that are no groups, each into the table of its family and name, or into the groups' tables if it
@@ -152,7 +186,7 @@ func (l *lowerer) chains(p *ir.Program) {
 func (l *lowerer) lowerChain(id chainID, c *ir.Chain) {
 	to := l.chain(id, c)
 	to.base = c.Base
-	l.rules(to, c, nil)
+	l.rules(to, c, nil, nil)
 }
 
 // chain adds a chain, and its table if that is new. From is the chain of the program that it is made for, nil for a group's.
@@ -195,20 +229,16 @@ func firstOrigin(c *ir.Chain) ir.Origin {
 	return c.Rules[0].Origin
 }
 
-// rules lowers the rules of from that are for to's table. Jump is the one rule that leads there, nil if there are others or
-// none.
-func (l *lowerer) rules(to *chain, from *ir.Chain, jump *rule) {
+// rules lowers the rules of from that are for to's table, those that of selects; nil selects all. Jump is the one rule that
+// leads there, nil if there are others or none.
+func (l *lowerer) rules(to *chain, from *ir.Chain, of func(*ir.Rule) bool, jump *rule) {
 	if from == nil {
 		return
 	}
 	rules := make([]*ir.Rule, 0, len(from.Rules))
 	for i := range from.Rules {
 		r := &from.Rules[i]
-		if from.Group != 0 && r.Mangles() {
-			l.leaveOut(r, checksum)
-			continue
-		}
-		if to.table.family&r.Family == 0 {
+		if to.table.family&r.Family == 0 || of != nil && !of(r) {
 			continue
 		}
 		rules = append(rules, r)

@@ -312,3 +312,25 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// TestGroupNames: by either scheme of names, each group that is not left out has a chain of its own.
+func TestGroupNames(t *testing.T) {
+	for _, scheme := range []backends.Names{backends.VnetcNames, backends.LibvirtNames} {
+		names, taken := namesOf(scheme), make(map[string]bool)
+		for _, rows := range ir.GroupBases() {
+			if len(rows) > 1 {
+				taken[rows[0].Hook.String()] = true
+			}
+		}
+		for i := range ir.GroupTable {
+			row := &ir.GroupTable[i]
+			if leftOut(row) != 0 {
+				continue
+			}
+			if name := names.of(row); taken[name] || !isIdentifier(name) {
+				t.Errorf("lower.go: namesOf(%q) needs another chain than %s for group %s: that is taken, or no name for nft(8)", scheme, name, row.Name)
+			}
+			taken[names.of(row)] = true
+		}
+	}
+}

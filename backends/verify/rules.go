@@ -28,15 +28,12 @@ func (v *Verification) linear(low Lowering) {
 	}
 }
 
-// opens is true if c is for what other rules of a host may close: there an accept that changes nothing by itself has its reason.
-func opens(c *ir.Chain) bool { return c.Group == ir.INP || c.Group == ir.OUT }
-
 // Remarks returns, as notes, what there is to say about single rules: which no packet reaches, which change nothing, which stay
 // linear. What opens the host's services is left out; see [prove.Dead].
 func (v *Verification) Remarks() diag.List {
 	var list diag.List
 	for _, d := range v.Dead {
-		if d.Kind == prove.Unreached || !opens(d.Step.Chain) {
+		if d.Kind == prove.Unreached || !d.Step.Chain.Group.Opens() {
 			list = append(list, deadNote(d))
 		}
 	}

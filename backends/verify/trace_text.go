@@ -76,28 +76,9 @@ func originText(o ir.Origin) string {
 func chainWords(c *ir.Chain) string {
 	words := diag.Visible(c.Label())
 	if c.Group != 0 {
-		words += ", " + groupWords(c.Group)
+		words += ", " + c.Group.About()
 	}
 	return words
-}
-
-// groupWords says what a group's rules are about.
-func groupWords(g ir.Group) string {
-	switch g {
-	case ir.INP:
-		return "guests to services on the host"
-	case ir.OUT:
-		return "the host's answers"
-	case ir.FWX:
-		return "between guests of one network"
-	case ir.FWI:
-		return "into a network"
-	case ir.FWO:
-		return "out of a network"
-	case ir.PRT:
-		return "source NAT"
-	}
-	panic(fmt.Sprintf("unknown group %s", g))
 }
 
 // emptyWords returns words for a chain in which nothing is shown; visits begins with its entry.

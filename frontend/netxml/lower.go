@@ -50,7 +50,7 @@ func Lower(networks []*Network) *ir.Program {
 }
 
 // usual is how many rules of each group a network of mode nat with one subnet has.
-var usual = [...]int{ir.INP: 4, ir.OUT: 4, ir.FWX: 1, ir.FWI: 2, ir.FWO: 2, ir.PRT: 6}
+var usual = map[ir.Group]int{ir.INP: 4, ir.OUT: 4, ir.FWX: 1, ir.FWI: 2, ir.FWO: 2, ir.PRT: 6}
 
 // lowering makes the rules of one network.
 type lowering struct {

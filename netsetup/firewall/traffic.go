@@ -89,9 +89,10 @@ const (
 // directionsOf returns the directions of p's rules that accept or refuse forwarded packets.
 func directionsOf(p *ir.Program) map[*ir.Rule]direction {
 	of := make(map[*ir.Rule]direction)
-	for group, d := range map[ir.Group]direction{ir.FWX: between, ir.FWI: in, ir.FWO: out} {
-		c := p.Group(group)
-		if c == nil {
+	for _, row := range ir.GroupTable {
+		c := p.Group(row.Group)
+		d, ok := map[ir.Direction]direction{ir.Between: between, ir.Into: in, ir.OutOf: out}[row.Accepts]
+		if c == nil || !ok {
 			continue
 		}
 		for i := range c.Rules {
