@@ -22,7 +22,8 @@ var arrows = []struct {
 }{
 	{"ir/diag", nil, "diagnostics are for everybody, so they depend on nobody"},
 	{"ir/spread", nil, "many processors are for everybody's work, so it knows nobody's"},
-	{"ir/prove", []string{"ir", "ir/diag"}, "the prover knows programs, and neither XML nor netfilter syntax nor the host"},
+	{"ir/prove/bdd", nil, "Boolean functions know nothing of what they are about"},
+	{"ir/prove", []string{"ir", "ir/diag", "ir/prove/bdd"}, "the prover knows programs, and neither XML nor netfilter syntax nor the host"},
 	{"ir", []string{"ir/diag", "ir/spread"}, "the IR knows neither its sources nor its targets"},
 	{"frontend/netxml", []string{"ir", "ir/diag", "ir/spread"}, "a front end makes programs and knows no back end and no host"},
 	{"frontend/netconf", []string{"ir/diag"}, "a configuration file is read without knowing what it chooses from"},

@@ -73,7 +73,7 @@ func TestReachByTheBook(t *testing.T) {
 	}
 }
 
-func short(p prove.Place) string {
+func short(p prove.Endpoint) string {
 	switch p.Kind {
 	case prove.Network:
 		return p.Name

@@ -14,7 +14,7 @@ import (
 func leakFindings(p *ir.Program, leaks []prove.Leak) diag.List {
 	var list diag.List
 	var liars []prove.Leak
-	seen := make(map[prove.Place]bool) // in both families it is one finding
+	seen := make(map[prove.Endpoint]bool) // in both families it is one finding
 	for _, l := range leaks {
 		switch {
 		case !honest(p, l):
@@ -27,8 +27,8 @@ func leakFindings(p *ir.Program, leaks []prove.Leak) diag.List {
 	if len(liars) == 0 {
 		return list
 	}
-	var from, to []prove.Place
-	known := make(map[prove.Place]bool)
+	var from, to []prove.Endpoint
+	known := make(map[prove.Endpoint]bool)
 	clear(seen)
 	for _, l := range liars {
 		if !seen[l.From] {
@@ -84,7 +84,7 @@ func spanOf(s ir.Step) diag.Span {
 // maxPlaces is how many places a message names before it counts them.
 const maxPlaces = 4
 
-func placesWords(places []prove.Place) string {
+func placesWords(places []prove.Endpoint) string {
 	var words []string
 	for i, p := range places {
 		if i == maxPlaces && len(places) > maxPlaces+1 {

@@ -84,7 +84,7 @@ func printMatrix(b *bytes.Buffer, cells []prove.Cell) {
 // matrixTable returns the table of a family, without places that have no packets in it, and what "some" stands for; nothing
 // if no network has packets in it.
 func matrixTable(cells []prove.Cell, f ir.Family) string {
-	var places []prove.Place
+	var places []prove.Endpoint
 	networks := false
 	for _, c := range cells {
 		if c.Family == f && c.Access != prove.NotAsked && !slices.Contains(places, c.From) {
@@ -100,7 +100,7 @@ func matrixTable(cells []prove.Cell, f ir.Family) string {
 	for _, p := range places {
 		fmt.Fprintf(w, "\t%s", diag.Visible(shortPlace(p)))
 	}
-	var row prove.Place
+	var row prove.Endpoint
 	for _, c := range cells {
 		if c.Family != f || !slices.Contains(places, c.From) || !slices.Contains(places, c.To) {
 			continue
@@ -122,7 +122,7 @@ func matrixTable(cells []prove.Cell, f ir.Family) string {
 	return text
 }
 
-func shortPlace(p prove.Place) string {
+func shortPlace(p prove.Endpoint) string {
 	if p.Kind == prove.Network {
 		return p.Name
 	}

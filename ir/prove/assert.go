@@ -16,15 +16,15 @@ type AssertionKind string
 
 const (
 	Deny     AssertionKind = "deny"     // no new connection of that kind gets through, whatever addresses a guest takes
-	Allow    AssertionKind = "allow"    // every new connection of that kind gets through, from addresses of the place
+	Allow    AssertionKind = "allow"    // every new connection of that kind gets through, from addresses of the endpoint
 	Isolated AssertionKind = "isolated" // no new connection to another network or outside gets through, either way
 )
 
 // Assertion is a claim about who can open connections to whom, one line of an assertion file; see [ParseAssertions].
 type Assertion struct {
 	Kind     AssertionKind
-	From, To Place // for Isolated From is the network
-	Query    Query // which connections, for Deny and Allow
+	From, To Endpoint // for Isolated From is the network
+	Query    Query    // which connections, for Deny and Allow
 	Span     diag.Span
 
 	fromSpan, toSpan diag.Span // of the networks' names, or of the words host and outside
@@ -34,7 +34,7 @@ type Assertion struct {
 func (a Assertion) String() string {
 	words := []string{string(a.Kind)}
 	if a.Kind == Isolated {
-		return strings.Join(append(words, placeWords(a.From)), " ")
+		return strings.Join(append(words, endpointWords(a.From)), " ")
 	}
 	q := a.Query
 	if w := familyWord(q.Family); w != "" && !q.Source.IsValid() && !q.Dest.IsValid() { // else the addresses say it
@@ -50,8 +50,8 @@ func (a Assertion) String() string {
 	return strings.Join(words, " ")
 }
 
-func endWords(p Place, addr netip.Prefix, by string) string {
-	words := placeWords(p)
+func endWords(p Endpoint, addr netip.Prefix, by string) string {
+	words := endpointWords(p)
 	if by != "" {
 		words += " by " + nameWord(by)
 	}
@@ -64,7 +64,7 @@ func endWords(p Place, addr netip.Prefix, by string) string {
 	return addr.String() + " in " + words
 }
 
-func placeWords(p Place) string {
+func endpointWords(p Endpoint) string {
 	if p.Kind == Network {
 		return "network " + nameWord(p.Name)
 	}
@@ -90,26 +90,26 @@ func familyWord(f ir.Family) string {
 
 // CheckNames says which networks the assertions speak of that are none of p's.
 func CheckNames(p *ir.Program, assertions []Assertion) diag.List {
-	places := Places(p)
+	all := Endpoints(p)
 	var names []string
-	for _, place := range places {
-		if place.Kind == Network {
-			names = append(names, place.Name)
+	for _, e := range all {
+		if e.Kind == Network {
+			names = append(names, e.Name)
 		}
 	}
 	var list diag.List
-	check := func(place Place, at diag.Span) {
-		if place.Kind != Network || slices.Contains(places, place) {
+	check := func(e Endpoint, at diag.Span) {
+		if e.Kind != Network || slices.Contains(all, e) {
 			return
 		}
 		fix := "name one of " + strings.Join(names, ", ")
-		if near, ok := diag.Near(place.Name, names); ok {
+		if near, ok := diag.Near(e.Name, names); ok {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		} else if len(names) == 0 {
 			fix = "take the line out: none of these networks is of mode nat, route, open or isolated"
 		}
 		list = append(list, diag.Diagnostic{
-			Severity: diag.Error, Code: "assert-network", Span: at, What: fmt.Sprintf("there is no network %s here", place.Name),
+			Severity: diag.Error, Code: "assert-network", Span: at, What: fmt.Sprintf("there is no network %s here", e.Name),
 			Why: "an assertion speaks of the networks that are verified with it, those for which the host forwards", Fix: fix,
 		})
 	}
@@ -129,19 +129,19 @@ func (r *Reacher) Check(a Assertion) (ok bool, packet ir.Packet) {
 		return !some, packet
 	case Allow:
 		can := func(s *side, set node) node {
-			return s.and(set, constant(s.canHave(a.From) && s.canHave(a.To)))
+			return s.And(set, constant(s.canHave(a.From) && s.canHave(a.To)))
 		}
 		if some, _ := r.find(a.From, a.To, a.Query, func(s *side, _ way, set node) node { return can(s, set) }); !some {
 			return false, ir.Packet{}
 		}
-		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node { return s.diff(can(s, set), s.accepted[w.name]) })
+		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node { return s.Diff(can(s, set), s.accepted[w.name]) })
 		return !some, packet
 	case Isolated:
-		for _, other := range Places(r.program) {
+		for _, other := range Endpoints(r.program) {
 			if other == a.From || other.Kind == Host {
 				continue
 			}
-			for _, pair := range [][2]Place{{a.From, other}, {other, a.From}} {
+			for _, pair := range [][2]Endpoint{{a.From, other}, {other, a.From}} {
 				if some, packet := r.letsThrough(pair[0], pair[1], Query{}); some {
 					return false, packet
 				}
@@ -152,9 +152,9 @@ func (r *Reacher) Check(a Assertion) (ok bool, packet ir.Packet) {
 	panic(fmt.Sprintf("prove: unknown kind of assertion %q", a.Kind))
 }
 
-// letsThrough looks for a new connection that gets through, first among those with addresses of their places, which are
-// the plainer case, then among all that come and go by the places' interfaces.
-func (r *Reacher) letsThrough(from, to Place, q Query) (bool, ir.Packet) {
+// letsThrough looks for a new connection that gets through, first among those with addresses of their endpoints, which are
+// the plainer case, then among all that come and go by the endpoints' interfaces.
+func (r *Reacher) letsThrough(from, to Endpoint, q Query) (bool, ir.Packet) {
 	if some, packet := r.Open(from, to, q); some {
 		return true, packet
 	}
@@ -163,8 +163,8 @@ func (r *Reacher) letsThrough(from, to Place, q Query) (bool, ir.Packet) {
 		if !ok {
 			continue
 		}
-		set := s.and(s.narrowed(from, to, w, q), s.accepted[w.name])
-		set = s.and(set, s.and(s.places.by(from, source), s.places.by(to, dest)))
+		set := s.And(s.narrowed(from, to, w, q), s.accepted[w.name])
+		set = s.And(set, s.And(s.places.by(from, source), s.places.by(to, dest)))
 		if set != never {
 			return true, s.pickFor(set, q)
 		}
@@ -173,4 +173,4 @@ func (r *Reacher) letsThrough(from, to Place, q Query) (bool, ir.Packet) {
 }
 
 // canHave is true if p can have an address of s's family: the host and the outside always, a network if it has a subnet.
-func (s *side) canHave(p Place) bool { return p.Kind != Network || s.places.has(p, s.family) }
+func (s *side) canHave(p Endpoint) bool { return p.Kind != Network || s.places.has(p, s.family) }

@@ -199,21 +199,21 @@ func (a *assertReader) family(q *Query, w *textWord, p netip.Prefix) {
 	q.Family = family
 }
 
-// end reads one end: the place, where it is named, and the addresses.
-func (a *assertReader) end(e textEnd) (Place, diag.Span, netip.Prefix) {
+// end reads one end: the endpoint, where it is named, and the addresses.
+func (a *assertReader) end(e textEnd) (Endpoint, diag.Span, netip.Prefix) {
 	var prefix netip.Prefix
 	if e.Addr != nil {
 		prefix = a.prefix(*e.Addr)
 	}
 	if e.Network != nil {
-		place, span := a.network(*e.Network)
-		return place, span, prefix
+		network, span := a.network(*e.Network)
+		return network, span, prefix
 	}
 	span := a.span(e.Plain.Pos.Offset, len(e.Plain.Text))
 	if e.Plain.Text == "host" {
-		return Place{Kind: Host}, span, prefix
+		return Endpoint{Kind: Host}, span, prefix
 	}
-	return Place{Kind: Outside}, span, prefix
+	return Endpoint{Kind: Outside}, span, prefix
 }
 
 // by reads the interface of an end, nothing if there is none.
@@ -232,8 +232,8 @@ func (a *assertReader) by(e textEnd) string {
 	return name
 }
 
-func (a *assertReader) network(w textWord) (Place, diag.Span) {
-	return Place{Network, a.text(w)}, a.span(w.Pos.Offset, len(w.Text))
+func (a *assertReader) network(w textWord) (Endpoint, diag.Span) {
+	return Endpoint{Network, a.text(w)}, a.span(w.Pos.Offset, len(w.Text))
 }
 
 // value reports w as a wrong value.

@@ -13,7 +13,7 @@ import (
 )
 
 func TestParseAssertions(t *testing.T) {
-	lab, dmz, host, outside := Place{Network, "lab"}, Place{Network, "dmz"}, Place{Kind: Host}, Place{Kind: Outside}
+	lab, dmz, host, outside := Endpoint{Network, "lab"}, Endpoint{Network, "dmz"}, Endpoint{Kind: Host}, Endpoint{Kind: Outside}
 	for _, c := range []struct {
 		line string
 		want Assertion
@@ -30,7 +30,7 @@ func TestParseAssertions(t *testing.T) {
 			Family: ir.IPv4, Out: "eth0", Dest: netip.MustParsePrefix("192.0.2.1/32"), Ports: ir.PortRange{From: 1, To: 1},
 		}}},
 		{"isolated network lab", Assertion{Kind: Isolated, From: lab}},
-		{`isolated network "a b"`, Assertion{Kind: Isolated, From: Place{Network, "a b"}}},
+		{`isolated network "a b"`, Assertion{Kind: Isolated, From: Endpoint{Network, "a b"}}},
 	} {
 		t.Run(c.line, func(t *testing.T) {
 			text := "# a comment\n\n  " + c.line + " # behind\r\n"

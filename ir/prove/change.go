@@ -12,13 +12,13 @@ import (
 
 // Difference is a kind of packet whose fate is not the same under two programs.
 type Difference struct {
-	From, To Place
+	From, To Endpoint
 	Family   ir.Family
 	Was, Now string    // what becomes of them, in words
 	Packets  []string  // which packets, in words
 	Example  ir.Packet // one of them
 
-	// Foreign is true if all of them have an address that is not of the place where they come from or go to, as those of guests
+	// Foreign is true if all of them have an address that is not of the endpoint where they come from or go to, as those of guests
 	// who lie about theirs; reverse path filtering may drop such packets.
 	Foreign bool
 }
@@ -34,7 +34,7 @@ func (d Difference) String() string {
 }
 
 // Change returns the packets whose fate differs between a, the old program, and b, the new one, by where they come from
-// and where they go; places are those of both programs. Those with foreign addresses come last. Nothing is returned for packets that have the same fate. Fates that
+// and where they go; endpoints are those of both programs. Those with foreign addresses come last. Nothing is returned for packets that have the same fate. Fates that
 // hang on rules which are not modelled are told as unknown.
 func Change(a, b *ir.Program) []Difference {
 	all, _ := ChangeUpTo(a, b, math.MaxInt)
@@ -57,7 +57,7 @@ func ChangeUpTo(a, b *ir.Program, most int) (all []Difference, more bool) {
 	}
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		s := newSpace(family, a, b)
-		c := &changes{space: s, places: newAtlas(s, links), most: most}
+		c := &changes{space: s, places: newPlaces(s, links), most: most}
 		ma, mb := newModel(s, a), newModel(s, b)
 		for _, w := range ways {
 			if looked, _ := unlike(ma, mb, w); looked != never {
@@ -81,7 +81,7 @@ func rank(d Difference) int {
 // changes compares in one family.
 type changes struct {
 	*space
-	places *atlas
+	places *places
 	most   int  // of one kind
 	more   bool // true if there were more of a kind
 }
@@ -91,9 +91,9 @@ func (c *changes) in(w way, was, now fates) []Difference {
 	within := c.packets(w)
 	var all []Difference
 	for _, before := range inOrder(was) {
-		rest := c.diff(c.and(within, was[before]), now[before])
+		rest := c.Diff(c.And(within, was[before]), now[before])
 		for _, after := range inOrder(now) {
-			if set := c.and(rest, now[after]); before != after && set != never {
+			if set := c.And(rest, now[after]); before != after && set != never {
 				all = append(all, c.byPlace(set, before.String(), after.String())...)
 			}
 		}
@@ -105,9 +105,9 @@ func (c *changes) in(w way, was, now fates) []Difference {
 func (c *changes) byPlace(set node, was, now string) []Difference {
 	var all []Difference
 	for _, from := range c.places.occurring(set, source) {
-		part := c.and(set, c.places.by(from, source))
+		part := c.And(set, c.places.by(from, source))
 		for _, to := range c.places.occurring(part, dest) {
-			packets := c.and(part, c.places.by(to, dest))
+			packets := c.And(part, c.places.by(to, dest))
 			if packets == never {
 				continue
 			}
@@ -115,9 +115,9 @@ func (c *changes) byPlace(set node, was, now string) []Difference {
 				c.more = true
 				return all
 			}
-			usual := c.and(packets, c.and(c.places.from(from), c.places.to(to)))
+			usual := c.And(packets, c.And(c.places.from(from), c.places.to(to)))
 			if usual != never {
-				packets = usual // those with the addresses of their places are the plainer case
+				packets = usual // those with the addresses of their endpoints are the plainer case
 			}
 			all = append(all, Difference{
 				From: from, To: to, Family: c.family, Was: was, Now: now, Packets: c.words(packets, from, to), Example: c.pick(packets),

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"sort"
+
+	"github.com/vnetc/vnetc/ir/prove/bdd"
 )
 
 // choice is what holds for the packets of one value of a field.
@@ -25,16 +27,16 @@ func (s *space) choose(f field, of []choice) node {
 	}
 	sets := make([]node, len(of))
 	for i, c := range of {
-		sets[i] = s.and(s.branch(f, 0, []choice{{c.value, always}}), c.set)
+		sets[i] = s.And(s.branch(f, 0, []choice{{c.value, always}}), c.set)
 	}
-	return s.union(sets)
+	return s.Union(sets)
 }
 
 // first returns the first variable that any of the sets asks.
 func (s *space) first(of []choice) int {
-	first := leafLevel
+	first := bdd.Leaf
 	for _, c := range of {
-		first = min(first, int(s.level(c.set)))
+		first = min(first, int(s.Level(c.set)))
 	}
 	return first
 }
@@ -49,7 +51,7 @@ func (s *space) branch(f field, bit int, of []choice) node {
 		return of[0].set
 	}
 	ones := sort.Search(len(of), func(i int) bool { return of[i].value.at(bit) })
-	return s.vertex(uint16(f.first+bit), s.branch(f, bit+1, of[:ones]), s.branch(f, bit+1, of[ones:]))
+	return s.Vertex(uint16(f.first+bit), s.branch(f, bit+1, of[:ones]), s.branch(f, bit+1, of[ones:]))
 }
 
 // maxBehind is how many functions [space.behind] works out, each of which takes a look at all sets.
@@ -76,8 +78,8 @@ func (s *space) behind(f field, of []choice, known map[string]node) (set node, f
 	}
 	lo, hi := slices.Clone(of), slices.Clone(of)
 	for i, c := range of {
-		if int(s.level(c.set)) == first {
-			lo[i].set, hi[i].set = s.halves(c.set)
+		if int(s.Level(c.set)) == first {
+			lo[i].set, hi[i].set = s.Halves(c.set)
 		}
 	}
 	without, few := s.behind(f, lo, known)
@@ -88,7 +90,7 @@ func (s *space) behind(f field, of []choice, known map[string]node) (set node, f
 	if !few {
 		return never, false
 	}
-	set = s.vertex(uint16(first), without, with)
+	set = s.Vertex(uint16(first), without, with)
 	known[string(key)] = set
 	return set, true
 }

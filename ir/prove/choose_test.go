@@ -20,11 +20,11 @@ func TestChoose(t *testing.T) {
 		set  func(i int) node
 	}{
 		{"all", func(int) node { return always }},
-		{"variables behind the field", func(i int) node { return s.not(dest(i)) }},
-		{"two protocols before it", func(i int) node { return s.and(s.value(s.proto, uint64(6+i%2)), dest(i)) }},
-		{"protocols and states", func(i int) node { return s.and(s.not(s.value(s.proto, uint64(i%3))), s.inStates(ir.StateNew)) }},
-		{"a protocol for each", func(i int) node { return s.and(s.value(s.proto, uint64(i)), dest(i)) }},
-		{"interfaces before it", func(i int) node { return s.and(s.value(s.iif, uint64(i%2)), dest(i)) }},
+		{"variables behind the field", func(i int) node { return s.Not(dest(i)) }},
+		{"two protocols before it", func(i int) node { return s.And(s.value(s.proto, uint64(6+i%2)), dest(i)) }},
+		{"protocols and states", func(i int) node { return s.And(s.Not(s.value(s.proto, uint64(i%3))), s.inStates(ir.StateNew)) }},
+		{"a protocol for each", func(i int) node { return s.And(s.value(s.proto, uint64(i)), dest(i)) }},
+		{"interfaces before it", func(i int) node { return s.And(s.value(s.iif, uint64(i%2)), dest(i)) }},
 		{"the field itself", func(i int) node {
 			return s.addrs(s.saddr, netip.MustParseAddr("10.0.0.0"), netip.MustParseAddr("10.0.9.0"))
 		}},
@@ -40,7 +40,7 @@ func TestChoose(t *testing.T) {
 					c := choice{set: tt.set(i)}
 					copy(c.value[:], value.Addr().AsSlice())
 					of = append(of, c)
-					want = s.or(want, s.and(s.prefix(s.saddr, value), c.set))
+					want = s.Or(want, s.And(s.prefix(s.saddr, value), c.set))
 				}
 				if got := s.choose(field{s.saddr.first, 24}, of); got != want {
 					t.Errorf("got function %d, want %d", got, want)

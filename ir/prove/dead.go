@@ -94,11 +94,11 @@ func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule
 	within := never
 	for _, w := range ways {
 		if slices.Contains(w.hooks, hook) {
-			within = m.or(within, m.packets(w))
+			within = m.Or(within, m.packets(w))
 		}
 	}
 	if b.Type == ir.NATType {
-		within = m.and(within, m.match(hook, ir.CTState{States: ir.StateNew}))
+		within = m.And(within, m.match(hook, ir.CTState{States: ir.StateNew}))
 	}
 	m.judge(m.tree(leaves), []node{within}, nil, policy, hook, found, alive)
 }
@@ -123,7 +123,7 @@ func (m *model) judge(r *branch, before []node, behind []*branch, policy end, ho
 		return
 	}
 	d := &DeadRule{Step: r.step, Families: m.family, Kind: kind}
-	if set := m.and(m.meets(r.step, hook), before[0]); kind == Unreached && set != never {
+	if set := m.And(m.meets(r.step, hook), before[0]); kind == Unreached && set != never {
 		d.Cover = coverOf(m.program, m.pick(set), hook)
 	}
 	found[rule] = d
@@ -133,11 +133,11 @@ func (m *model) judge(r *branch, before []node, behind []*branch, policy end, ho
 func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, hook ir.Hook) (DeadKind, bool) {
 	set := m.meets(r.step, hook)
 	what, one := m.oneEnd(r.part, policy)
-	if one && m.shownAlive(m.and(set, before[0]), what, before, behind, policy) {
+	if one && m.shownAlive(m.And(set, before[0]), what, before, behind, policy) {
 		return 0, false
 	}
 	for i := len(before) - 1; i >= 0 && set != never; i-- {
-		set = m.and(set, before[i])
+		set = m.And(set, before[i])
 	}
 	if set == never {
 		return Unreached, true
@@ -148,14 +148,14 @@ func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, h
 	for i := len(behind) - 1; i >= 0; i-- {
 		next := behind[i]
 		for _, e := range next.ends {
-			if m.ends[e.end] != what && m.and(set, e.set) != never {
+			if m.ends[e.end] != what && m.And(set, e.set) != never {
 				return 0, false
 			}
 		}
-		if what != policy && m.and(set, next.back) != never {
+		if what != policy && m.And(set, next.back) != never {
 			return 0, false
 		}
-		set = m.and(set, next.on)
+		set = m.And(set, next.on)
 	}
 	return Idle, set == never || what == policy
 }
@@ -174,7 +174,7 @@ func (s *space) oneEnd(p part, policy end) (what end, ok bool) {
 // network whose own rules, met later, would do the same to it, the last comes by an interface that no rule names.
 func (m *model) shownAlive(set node, what end, before []node, behind []*branch, policy end) bool {
 	for _, last := range []bool{false, true} {
-		if set != never && m.needsRule(m.outermost(set, last, m.width), what, before, behind, policy) {
+		if set != never && m.needsRule(m.Outermost(set, last, m.width), what, before, behind, policy) {
 			return true
 		}
 	}
@@ -184,19 +184,19 @@ func (m *model) shownAlive(set node, what end, before []node, behind []*branch, 
 // needsRule is true if packet, which the rule matches, comes to it and has another fate without it.
 func (m *model) needsRule(packet []bool, what end, before []node, behind []*branch, policy end) bool {
 	for _, b := range before {
-		if !m.holds(b, packet) {
+		if !m.Holds(b, packet) {
 			return false
 		}
 	}
 	for i := len(behind) - 1; i >= 0; i-- {
 		next := behind[i]
-		if m.holds(next.on, packet) {
+		if m.Holds(next.on, packet) {
 			continue
 		}
-		if m.holds(next.back, packet) {
+		if m.Holds(next.back, packet) {
 			return what != policy
 		}
-		return !m.holds(next.of(m.number(what)), packet)
+		return !m.Holds(next.of(m.number(what)), packet)
 	}
 	return what != policy
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove/bdd"
 )
 
 // Answer is what a proof comes to. The zero value is invalid.
@@ -48,12 +49,12 @@ func Equal(a, b *ir.Program, families ir.Family) Result {
 
 // equal is Equal among some packets of each space; with names the space has more interfaces than the programs name.
 func equal(a, b *ir.Program, families ir.Family, names *ir.Program, among func(*space) node) Result {
-	functions := newBDD()
+	functions := bdd.New()
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		if families&family == 0 {
 			continue
 		}
-		functions.clear()
+		functions.Clear()
 		s := newSpaceIn(functions, byField, family, a, b, names)
 		ma, mb := newModel(s, a), newModel(s, b)
 		some := among(s)
@@ -68,18 +69,18 @@ func equal(a, b *ir.Program, families ir.Family, names *ir.Program, among func(*
 
 // compare is equal for one family and one way.
 func (s *space) compare(a, b *model, w way, among node) Result {
-	within := s.and(s.packets(w), among)
+	within := s.And(s.packets(w), among)
 	looked, ok := unlike(a, b, w)
 	if ok {
-		within = s.and(within, looked)
+		within = s.And(within, looked)
 		looked = within
 	}
 	if within == never {
 		return Result{Answer: Proved}
 	}
 	fa, fb := a.fates(w, looked), b.fates(w, looked)
-	unmodelled := s.or(unknowns(s, fa), unknowns(s, fb))
-	differ := s.and(s.diff(within, unmodelled), s.differing(fa, fb))
+	unmodelled := s.Or(unknowns(s, fa), unknowns(s, fb))
+	differ := s.And(s.Diff(within, unmodelled), s.differing(fa, fb))
 	certain := differ
 	if len(s.opaque) > 0 {
 		certain = s.certain(differ)
@@ -90,7 +91,7 @@ func (s *space) compare(a, b *model, w way, among node) Result {
 	if differ != never {
 		return Result{Answer: Unknown, Because: s.opaqueIn(differ)}
 	}
-	if doubt := s.and(within, unmodelled); doubt != never {
+	if doubt := s.And(within, unmodelled); doubt != never {
 		return Result{Answer: Unknown, Because: unknownStep(a, fa, b, fb, within)}
 	}
 	return Result{Answer: Proved}
@@ -100,16 +101,16 @@ func (s *space) compare(a, b *model, w way, among node) Result {
 func (s *space) differing(a, b fates) node {
 	var sets []node
 	for f, set := range a {
-		sets = append(sets, s.diff(set, b[f]))
+		sets = append(sets, s.Diff(set, b[f]))
 	}
-	return s.union(sets)
+	return s.Union(sets)
 }
 
 func unknowns(s *space, f fates) node {
 	set := never
 	for fate, packets := range f {
 		if fate.unknown != nil {
-			set = s.or(set, packets)
+			set = s.Or(set, packets)
 		}
 	}
 	return set
@@ -119,9 +120,9 @@ func unknowns(s *space, f fates) node {
 func (s *space) certain(set node) node {
 	cube := always
 	for v := s.width - 1; v > s.mark.first+s.mark.bits-1; v-- {
-		cube = s.vertex(uint16(v), never, cube)
+		cube = s.Vertex(uint16(v), never, cube)
 	}
-	return s.not(s.without(s.not(set), cube))
+	return s.Not(s.Without(s.Not(set), cube))
 }
 
 // opaqueIn returns the rule behind the first opaque match that set hangs on.
@@ -134,11 +135,11 @@ func (s *space) opaqueIn(set node) ir.Step {
 			return
 		}
 		seen[n] = true
-		level := int(s.level(n))
+		level := int(s.Level(n))
 		if _, ok := s.unknown[level]; ok {
 			first = min(first, level)
 		}
-		lo, hi := s.halves(n)
+		lo, hi := s.Halves(n)
 		look(lo)
 		look(hi)
 	}
@@ -155,7 +156,7 @@ func unknownStep(a *model, fa fates, b *model, fb fates, within node) ir.Step {
 		for _, c := range side.program.Chains {
 			for i := range c.Rules {
 				r := &c.Rules[i]
-				if _, ok := r.Verdict.(ir.Opaque); ok && side.and(within, side.fates[fate{unknown: r}]) != never {
+				if _, ok := r.Verdict.(ir.Opaque); ok && side.And(within, side.fates[fate{unknown: r}]) != never {
 					return ir.Step{Chain: c, Index: i, Rule: r}
 				}
 			}

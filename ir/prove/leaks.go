@@ -5,9 +5,9 @@ import "github.com/vnetc/vnetc/ir"
 // Leak is a connection that a network's own rules would refuse to let out, and that gets through all the same because a
 // rule of another network, met earlier, accepts it.
 type Leak struct {
-	From     Place
-	To       []Place   // whom such connections reach
-	Packet   ir.Packet // one of them
+	From     Endpoint
+	To       []Endpoint // whom such connections reach
+	Packet   ir.Packet  // one of them
 	Family   ir.Family
 	Accepted ir.Step // the rule that lets Packet through
 	Refused  ir.Step // the rule of From's that would have refused it; Rule is nil if none would have let it through
@@ -21,7 +21,7 @@ func (r *Reacher) Leaks() []Leak {
 	for _, s := range r.sides {
 		leaks := s.leaks(own)
 		for _, l := range r.program.Links {
-			set := s.and(s.iface(s.iif, l.Bridge.Name, false), leaks)
+			set := s.And(s.iface(s.iif, l.Bridge.Name, false), leaks)
 			if p := own[l.Name]; p != nil && l.Mode.Filtered() && set != never {
 				all = append(all, s.leak(l, p, set))
 			}
@@ -42,10 +42,10 @@ func (s *side) leaks(own map[string]*ir.Program) node {
 		}
 		in := s.iface(s.iif, l.Bridge.Name, false)
 		bridges = append(bridges, in)
-		allowed = append(allowed, s.and(in, newModel(s.space, p).through(forwarded)))
+		allowed = append(allowed, s.And(in, newModel(s.space, p).through(forwarded)))
 	}
-	through := s.and(s.and(s.union(bridges), s.inStates(ir.StateNew)), s.accepted[forwarded.name])
-	return s.diff(through, s.union(allowed))
+	through := s.And(s.And(s.Union(bridges), s.inStates(ir.StateNew)), s.accepted[forwarded.name])
+	return s.Diff(through, s.Union(allowed))
 }
 
 // ownPrograms returns, for each network, the program of its own rules.
@@ -68,12 +68,12 @@ func ownPrograms(p *ir.Program) map[string]*ir.Program {
 
 // leak describes the leak out of one network by the packets of set.
 func (s *side) leak(l *ir.Link, own *ir.Program, set node) Leak {
-	honest := s.and(set, s.places.addresses(l, source))
+	honest := s.And(set, s.places.addresses(l, source))
 	if honest != never {
 		set = honest // guests with their own addresses are the plainer case
 	}
-	leak := Leak{From: Place{Network, l.Name}, Family: s.family, To: s.places.occurring(set, dest)}
-	leak.Packet = s.pick(s.and(set, s.places.by(leak.To[0], dest))) // one place first: the whole set may be large
+	leak := Leak{From: Endpoint{Network, l.Name}, Family: s.family, To: s.places.occurring(set, dest)}
+	leak.Packet = s.pick(s.And(set, s.places.by(leak.To[0], dest))) // one endpoint first: the whole set may be large
 	leak.Accepted = lastStep(s.program, leak.Packet)
 	leak.Refused = lastStep(own, leak.Packet)
 	return leak

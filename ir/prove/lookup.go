@@ -33,7 +33,7 @@ func (s *space) anyOf(hook ir.Hook, elements [][]ir.Match) node {
 		for _, e := range elements {
 			sets = append(sets, s.conjunction(hook, e, -1))
 		}
-		return s.join(sets)
+		return s.Join(sets)
 	}
 	f, all := s.byValue(&c, by, func(i int32) []ir.Match { return elements[i] })
 	choices := make([]choice, 0, len(all))
@@ -44,7 +44,7 @@ func (s *space) anyOf(hook ir.Hook, elements [][]ir.Match) node {
 		for _, p := range group {
 			sets = append(sets, s.conjunction(hook, elements[p.rule], int(p.but)))
 		}
-		choices = append(choices, choice{group[0].value, s.join(sets)})
+		choices = append(choices, choice{group[0].value, s.Join(sets)})
 	}
 	return s.choose(f, choices)
 }
@@ -54,7 +54,7 @@ func (s *space) conjunction(hook ir.Hook, matches []ir.Match, but int) node {
 	set := always
 	for i, m := range matches {
 		if i != but {
-			set = s.and(set, s.match(hook, m))
+			set = s.And(set, s.match(hook, m))
 		}
 	}
 	return set

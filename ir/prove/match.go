@@ -46,9 +46,9 @@ func (s *space) build(m ir.Match) node {
 	case ir.ICMPType:
 		is := s.value(s.icmpType, uint64(m.Type))
 		if m.HasCode {
-			is = s.and(is, s.value(s.icmpCode, uint64(m.Code)))
+			is = s.And(is, s.value(s.icmpCode, uint64(m.Code)))
 		}
-		return s.turned(s.or(s.value(s.proto, ir.ICMP), s.value(s.proto, ir.ICMPv6)), is, m.Not)
+		return s.turned(s.Or(s.value(s.proto, ir.ICMP), s.value(s.proto, ir.ICMPv6)), is, m.Not)
 	case ir.CTState:
 		return s.turned(always, s.inStates(m.States), m.Not)
 	case ir.CTStatus:
@@ -62,9 +62,9 @@ func (s *space) build(m ir.Match) node {
 // turned returns the packets of having that are in set, or those that are not.
 func (s *space) turned(having, set node, not bool) node {
 	if not {
-		return s.diff(having, set)
+		return s.Diff(having, set)
 	}
-	return s.and(having, set)
+	return s.And(having, set)
 }
 
 func constant(holds bool) node {
@@ -84,7 +84,7 @@ func (s *space) inStates(wanted ir.State) node {
 			sets = append(sets, s.value(s.state, uint64(i)))
 		}
 	}
-	return s.union(sets)
+	return s.Union(sets)
 }
 
 // hasStatus returns the packets whose connection has one of wanted, and those without a connection for which the same
@@ -93,7 +93,7 @@ func (s *space) hasStatus(wanted ir.Status) node {
 	set := never
 	for i := range s.status.bits {
 		if wanted>>i&1 == 1 {
-			set = s.or(set, s.bit(s.status.first+i, true, always))
+			set = s.Or(set, s.bit(s.status.first+i, true, always))
 		}
 	}
 	return set
@@ -125,5 +125,5 @@ func (s *space) free(text string, n int, step ir.Step) node {
 		s.opaque[key] = v
 		s.unknown[v] = step
 	}
-	return s.vertex(uint16(v), never, always)
+	return s.Vertex(uint16(v), never, always)
 }

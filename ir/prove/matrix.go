@@ -2,7 +2,7 @@ package prove
 
 import "github.com/vnetc/vnetc/ir"
 
-// Access is how far one place can open connections to another.
+// Access is how far one endpoint can open connections to another.
 type Access string
 
 const (
@@ -14,26 +14,26 @@ const (
 
 // Cell is one entry of the matrix of who reaches whom.
 type Cell struct {
-	From, To Place
+	From, To Endpoint
 	Family   ir.Family // IPv4 or IPv6
 	Access   Access
 	Some     []string // for SomeAccess: what gets through, in words
 }
 
-// Matrix returns, for every pair of places and each family, who can open connections to whom.
+// Matrix returns, for every pair of endpoints and each family, who can open connections to whom.
 func (r *Reacher) Matrix() []Cell {
-	places := Places(r.program)
-	cells := make([]Cell, 0, len(r.sides)*len(places)*len(places))
+	all := Endpoints(r.program)
+	cells := make([]Cell, 0, len(r.sides)*len(all)*len(all))
 	for _, s := range r.sides {
-		to := make([]node, len(places))
-		for i, p := range places {
+		to := make([]node, len(all))
+		for i, p := range all {
 			if s.speaks(p) {
 				to[i] = s.places.to(p)
 			}
 		}
-		for _, from := range places {
+		for _, from := range all {
 			known := make(map[string]row)
-			for i, p := range places {
+			for i, p := range all {
 				cells = append(cells, s.cell(known, from, p, to[i]))
 			}
 		}
@@ -41,21 +41,21 @@ func (r *Reacher) Matrix() []Cell {
 	return cells
 }
 
-// row is the new packets from one place that go one way, without their source: what gets through, and what does not. Networks
-// that are treated alike have one row, and its places cost next to nothing; packets of two places are told apart for each pair.
+// row is the new packets from one endpoint that go one way, without their source: what gets through, and what does not. Networks
+// that are treated alike have one row, and its endpoints cost next to nothing; packets of two endpoints are told apart for each pair.
 type row struct{ open, closed node }
 
-func (s *side) row(from Place, w way) row {
+func (s *side) row(from Endpoint, w way) row {
 	if !s.speaks(from) {
 		return row{}
 	}
-	set := s.and(s.and(s.packets(w), s.inStates(ir.StateNew)), s.places.from(from))
+	set := s.And(s.And(s.packets(w), s.inStates(ir.StateNew)), s.places.from(from))
 	origin := s.cube(s.iif, s.saddr)
-	return row{s.without(s.and(set, s.accepted[w.name]), origin), s.without(s.diff(set, s.accepted[w.name]), origin)}
+	return row{s.Without(s.And(set, s.accepted[w.name]), origin), s.Without(s.Diff(set, s.accepted[w.name]), origin)}
 }
 
 // cell answers for one pair in one family. Known has the rows of from by way; ends is the packets that end at to.
-func (s *side) cell(known map[string]row, from, to Place, ends node) Cell {
+func (s *side) cell(known map[string]row, from, to Endpoint, ends node) Cell {
 	c := Cell{From: from, To: to, Family: s.family, Access: NotAsked}
 	w, ok := wayBetween(from, to)
 	if !ok {
@@ -66,11 +66,11 @@ func (s *side) cell(known map[string]row, from, to Place, ends node) Cell {
 		r = s.row(from, w)
 		known[w.name] = r
 	}
-	switch some, others := s.and(r.open, ends) != never, s.and(r.closed, ends) != never; {
+	switch some, others := s.And(r.open, ends) != never, s.And(r.closed, ends) != never; {
 	case some && others:
 		c.Access = SomeAccess
-		open := s.and(s.asked(from, to, w, Query{}), s.accepted[w.name])
-		c.Some = s.words(s.without(open, s.cube(s.state)), from, to) // all are new
+		open := s.And(s.asked(from, to, w, Query{}), s.accepted[w.name])
+		c.Some = s.words(s.Without(open, s.cube(s.state)), from, to) // all are new
 	case some:
 		c.Access = FullAccess
 	case others:

@@ -7,7 +7,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestMatrixIsOpenAndClosed: a cell says what the search for one packet between its places says, for packets that get through and
+// TestMatrixIsOpenAndClosed: a cell says what the search for one packet between its endpoints says, for packets that get through and
 // for others, also where a rule asks for both ends at once.
 func TestMatrixIsOpenAndClosed(t *testing.T) {
 	instead := func(rule string) string {
@@ -47,11 +47,11 @@ func TestMatrixIsOpenAndClosed(t *testing.T) {
 func TestMatrixAlike(t *testing.T) {
 	grown := func(n int) int {
 		r := NewReacher(linked(networks(n), n))
-		before := len(r.sides[0].nodes)
+		before := r.sides[0].Size()
 		if cells := r.Matrix(); len(cells) != 2*(n+2)*(n+2) || cells[1].Access != NoAccess || cells[n+1].Access != FullAccess {
 			t.Errorf("%d networks: %d cells, and %v %v", n, len(cells), cells[1], cells[n+1])
 		}
-		return len(r.sides[0].nodes) - before
+		return r.sides[0].Size() - before
 	}
 	if few, many := grown(50), grown(200); many > 8*few {
 		t.Errorf("%d functions for 50 networks, %d for 200", few, many)

@@ -11,7 +11,7 @@ import (
 func (s *space) pick(set node) ir.Packet {
 	prefer := func(f field, values ...uint64) {
 		for _, v := range values {
-			if some := s.and(set, s.value(f, v)); some != never {
+			if some := s.And(set, s.value(f, v)); some != never {
 				set = some
 				return
 			}
@@ -54,16 +54,16 @@ func (s *space) preferAddr(set node, f field, last byte) node {
 	if s.family == ir.IPv6 {
 		outside = netip.MustParsePrefix("2001:db8::/32")
 	}
-	if some := s.and(set, s.prefix(f, outside)); some != never {
+	if some := s.And(set, s.prefix(f, outside)); some != never {
 		set = some
 	}
 	tail := field{f.first + f.bits - 8, 8}
 	if s.family == ir.IPv6 { // few ones elsewhere in the host part
-		if some := s.and(set, s.value(field{f.first + 64, 56}, 0)); some != never {
+		if some := s.And(set, s.value(field{f.first + 64, 56}, 0)); some != never {
 			set = some
 		}
 	}
-	if some := s.and(set, s.value(tail, uint64(last))); some != never {
+	if some := s.And(set, s.value(tail, uint64(last))); some != never {
 		set = some
 	}
 	return set
@@ -74,12 +74,12 @@ func (s *space) preferAddr(set node, f field, last byte) node {
 func (s *space) assignment(set node) func(field) uint64 {
 	one := make(map[int]bool)
 	for set > always {
-		lo, hi := s.halves(set)
+		lo, hi := s.Halves(set)
 		if lo != never {
 			set = lo
 			continue
 		}
-		one[int(s.level(set))] = true
+		one[int(s.Level(set))] = true
 		set = hi
 	}
 	return func(f field) uint64 {

@@ -208,7 +208,7 @@ func (s *space) contains(set node, p ir.Packet) bool {
 		}
 	}
 	one := always
-	fix := func(f field, v uint64) { one = s.and(one, s.value(f, v)) }
+	fix := func(f field, v uint64) { one = s.And(one, s.value(f, v)) }
 	fix(s.iif, uint64(s.atomOf(p.In)))
 	fix(s.oif, uint64(s.atomOf(p.Out)))
 	fix(s.state, uint64(state))
@@ -220,8 +220,8 @@ func (s *space) contains(set node, p ir.Packet) bool {
 	fix(field{s.status.first, 1}, uint64(p.Status&ir.StatusSNAT))
 	fix(field{s.status.first + 1, 1}, uint64(p.Status&ir.StatusDNAT)>>1)
 	fix(s.mark, uint64(p.Mark))
-	one = s.and(one, s.and(s.addrs(s.saddr, p.Src, p.Src), s.addrs(s.daddr, p.Dst, p.Dst)))
-	return s.and(one, set) != never
+	one = s.And(one, s.And(s.addrs(s.saddr, p.Src, p.Src), s.addrs(s.daddr, p.Dst, p.Dst)))
+	return s.And(one, set) != never
 }
 
 // atomOf returns the atom of a name that may not occur in any rule.

@@ -7,23 +7,23 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// PlaceKind is a kind of end that a connection can have.
-type PlaceKind uint8
+// EndpointKind is a kind of end that a connection can have.
+type EndpointKind uint8
 
 const (
-	Network PlaceKind = iota + 1 // the guests of one network
-	Host                         // the host itself
-	Outside                      // whatever is behind the host's other interfaces
+	Network EndpointKind = iota + 1 // the guests of one network
+	Host                            // the host itself
+	Outside                         // whatever is behind the host's other interfaces
 )
 
-// Place is an end of a connection.
-type Place struct {
-	Kind PlaceKind
+// Endpoint is an end of a connection.
+type Endpoint struct {
+	Kind EndpointKind
 	Name string // of the network; empty for the others
 }
 
 // String returns the words of an assertion: network lab, host, outside.
-func (p Place) String() string {
+func (p Endpoint) String() string {
 	switch p.Kind {
 	case Network:
 		return "network " + p.Name
@@ -32,18 +32,18 @@ func (p Place) String() string {
 	case Outside:
 		return "outside"
 	}
-	return fmt.Sprintf("place(%d)", uint8(p.Kind))
+	return fmt.Sprintf("endpoint(%d)", uint8(p.Kind))
 }
 
-// Places returns the ends that p's links make: each network whose bridge the host forwards for, the host, the outside.
-func Places(p *ir.Program) []Place {
-	var all []Place
+// Endpoints returns the ends that p's links make: each network whose bridge the host forwards for, the host, the outside.
+func Endpoints(p *ir.Program) []Endpoint {
+	var all []Endpoint
 	for _, l := range p.Links {
 		if l.Mode.Managed() {
-			all = append(all, Place{Network, l.Name})
+			all = append(all, Endpoint{Network, l.Name})
 		}
 	}
-	return append(all, Place{Kind: Host}, Place{Kind: Outside})
+	return append(all, Endpoint{Kind: Host}, Endpoint{Kind: Outside})
 }
 
 // Query narrows a question to some packets. The zero value asks about all.
@@ -51,7 +51,7 @@ type Query struct {
 	Family ir.Family    // 0 for both
 	Proto  uint8        // IANA number; 0 for any
 	Ports  ir.PortRange // destination ports; zero for any
-	Source netip.Prefix // zero for any address of the place
+	Source netip.Prefix // zero for any address of the endpoint
 	Dest   netip.Prefix
 
 	In, Out string // interfaces of the outside; empty for any
@@ -68,7 +68,7 @@ type Reacher struct {
 // side is the program in one family.
 type side struct {
 	*model
-	places   *atlas
+	places   *places
 	accepted map[string]node // by way: packets that get through, of any state
 }
 
@@ -78,7 +78,7 @@ func NewReacher(p *ir.Program) *Reacher {
 	r := &Reacher{program: p}
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		s := newOrderedSpace(byEnd, family, p)
-		side := &side{model: newModel(s, p), places: newAtlas(s, p.Links), accepted: make(map[string]node)}
+		side := &side{model: newModel(s, p), places: newPlaces(s, p.Links), accepted: make(map[string]node)}
 		for _, w := range ways {
 			side.accepted[w.name] = side.through(w)
 		}
@@ -87,17 +87,17 @@ func NewReacher(p *ir.Program) *Reacher {
 	return r
 }
 
-// Open looks for a new connection from one place to another that gets through, of those q asks about.
-func (r *Reacher) Open(from, to Place, q Query) (some bool, packet ir.Packet) {
-	return r.find(from, to, q, func(s *side, w way, set node) node { return s.and(set, s.accepted[w.name]) })
+// Open looks for a new connection from one endpoint to another that gets through, of those q asks about.
+func (r *Reacher) Open(from, to Endpoint, q Query) (some bool, packet ir.Packet) {
+	return r.find(from, to, q, func(s *side, w way, set node) node { return s.And(set, s.accepted[w.name]) })
 }
 
-// Closed looks for a new connection from one place to another that does not get through, of those q asks about.
-func (r *Reacher) Closed(from, to Place, q Query) (some bool, packet ir.Packet) {
-	return r.find(from, to, q, func(s *side, w way, set node) node { return s.diff(set, s.accepted[w.name]) })
+// Closed looks for a new connection from one endpoint to another that does not get through, of those q asks about.
+func (r *Reacher) Closed(from, to Endpoint, q Query) (some bool, packet ir.Packet) {
+	return r.find(from, to, q, func(s *side, w way, set node) node { return s.Diff(set, s.accepted[w.name]) })
 }
 
-func (r *Reacher) find(from, to Place, q Query, narrow func(*side, way, node) node) (bool, ir.Packet) {
+func (r *Reacher) find(from, to Endpoint, q Query, narrow func(*side, way, node) node) (bool, ir.Packet) {
 	for _, s := range r.sides {
 		w, ok := wayBetween(from, to)
 		if !ok {
@@ -122,9 +122,9 @@ func (s *side) pickFor(set node, q Query) ir.Packet {
 	return p
 }
 
-// wayBetween returns the way that packets between two places go; ok is false from the host to itself, and from outside to
+// wayBetween returns the way that packets between two endpoints go; ok is false from the host to itself, and from outside to
 // outside, which is not asked.
-func wayBetween(from, to Place) (w way, ok bool) {
+func wayBetween(from, to Endpoint) (w way, ok bool) {
 	for _, w := range ways {
 		if w.in == (from.Kind != Host) && w.out == (to.Kind != Host) {
 			return w, !(from.Kind == Outside && to.Kind == Outside)
@@ -133,14 +133,14 @@ func wayBetween(from, to Place) (w way, ok bool) {
 	return way{}, false
 }
 
-// asked returns the new packets from one place to another of which q speaks.
-func (s *side) asked(from, to Place, w way, q Query) node {
-	return s.and(s.narrowed(from, to, w, q), s.and(s.places.from(from), s.places.to(to)))
+// asked returns the new packets from one endpoint to another of which q speaks.
+func (s *side) asked(from, to Endpoint, w way, q Query) node {
+	return s.And(s.narrowed(from, to, w, q), s.And(s.places.from(from), s.places.to(to)))
 }
 
 // speaks is true if packets of s's family are routed from and to p. A bridge whose network has no IPv6 address has IPv6
 // turned off, by libvirt (disable_ipv6) and by whoever else brings the network up. IPv4 can't be turned off.
-func (s *side) speaks(p Place) bool {
+func (s *side) speaks(p Endpoint) bool {
 	if p.Kind != Network || s.family == ir.IPv4 {
 		return true
 	}
@@ -148,29 +148,29 @@ func (s *side) speaks(p Place) bool {
 }
 
 // narrowed returns the new packets that go way w and of which q speaks, whatever their addresses and interfaces; none if the
-// places have no packets of s's family.
-func (s *side) narrowed(from, to Place, w way, q Query) node {
+// endpoints have no packets of s's family.
+func (s *side) narrowed(from, to Endpoint, w way, q Query) node {
 	if q.Family&s.family == 0 && q.Family != 0 || !s.speaks(from) || !s.speaks(to) {
 		return never
 	}
-	set := s.and(s.packets(w), s.inStates(ir.StateNew))
+	set := s.And(s.packets(w), s.inStates(ir.StateNew))
 	if q.Proto != 0 {
-		set = s.and(set, s.value(s.proto, uint64(q.Proto)))
+		set = s.And(set, s.value(s.proto, uint64(q.Proto)))
 	}
 	if !q.Ports.IsZero() {
-		set = s.and(set, s.and(s.ports, s.between(s.dport, uint64(q.Ports.From), uint64(q.Ports.To))))
+		set = s.And(set, s.And(s.ports, s.between(s.dport, uint64(q.Ports.From), uint64(q.Ports.To))))
 	}
 	if q.In != "" {
-		set = s.and(set, s.named(s.iif, q.In))
+		set = s.And(set, s.named(s.iif, q.In))
 	}
 	if q.Out != "" {
-		set = s.and(set, s.named(s.oif, q.Out))
+		set = s.And(set, s.named(s.oif, q.Out))
 	}
 	if q.Source.IsValid() {
-		set = s.and(set, s.prefix(s.saddr, q.Source))
+		set = s.And(set, s.prefix(s.saddr, q.Source))
 	}
 	if q.Dest.IsValid() {
-		set = s.and(set, s.prefix(s.daddr, q.Dest))
+		set = s.And(set, s.prefix(s.daddr, q.Dest))
 	}
 	return set
 }

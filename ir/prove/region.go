@@ -33,7 +33,7 @@ func EqualAmong(a, b *ir.Program, families ir.Family, among []Region) Result {
 		for _, r := range among {
 			sets = append(sets, s.region(r))
 		}
-		return s.union(sets)
+		return s.Union(sets)
 	})
 }
 
@@ -41,7 +41,7 @@ func EqualAmong(a, b *ir.Program, families ir.Family, among []Region) Result {
 func (s *space) region(r Region) node {
 	set := always
 	for _, m := range r {
-		set = s.and(set, s.match(ir.Postrouting, m)) // where every match has what it asks for
+		set = s.And(set, s.match(ir.Postrouting, m)) // where every match has what it asks for
 	}
 	return set
 }

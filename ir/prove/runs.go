@@ -67,8 +67,8 @@ func (m *model) apart(f field, ends map[endNumber][]choice, back []choice) part 
 	for _, e := range slices.Sorted(maps.Keys(ends)) {
 		set := m.choose(f, ends[e])
 		out.ends = append(out.ends, ending{e, set})
-		met = m.or(met, set)
+		met = m.Or(met, set)
 	}
-	out.on = m.not(met)
+	out.on = m.Not(met)
 	return out
 }

@@ -7,6 +7,15 @@ import (
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove/bdd"
+)
+
+// node is a set of packets, as a function of the variables of a space.
+type node = bdd.Node
+
+const (
+	never  = bdd.Never  // no packet
+	always = bdd.Always // every packet
 )
 
 // field is a run of variables that hold one property of a packet, the most significant bit first.
@@ -16,7 +25,7 @@ type field struct{ first, bits int }
 // numbered atoms: every name that occurs, one stand-in for the other names that each wildcard covers, one for any other
 // name, and 0 for no interface.
 type space struct {
-	*bdd
+	*bdd.Manager
 	family ir.Family
 
 	iif, oif, saddr, daddr, proto, sport, dport, icmpType, icmpCode, state, status, mark field
@@ -55,13 +64,13 @@ func newSpace(family ir.Family, programs ...*ir.Program) *space {
 }
 
 func newOrderedSpace(o order, family ir.Family, programs ...*ir.Program) *space {
-	return newSpaceIn(newBDD(), o, family, programs...)
+	return newSpaceIn(bdd.New(), o, family, programs...)
 }
 
 // newSpaceIn is newOrderedSpace with its functions in b.
-func newSpaceIn(b *bdd, o order, family ir.Family, programs ...*ir.Program) *space {
+func newSpaceIn(b *bdd.Manager, o order, family ir.Family, programs ...*ir.Program) *space {
 	s := &space{
-		bdd: b, family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node), numbers: make(map[end]endNumber),
+		Manager: b, family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node), numbers: make(map[end]endNumber),
 		atoms: make(map[string]int), opaque: make(map[string]int), unknown: make(map[int]ir.Step),
 	}
 	s.nameAtoms(programs)
@@ -92,10 +101,10 @@ func newSpaceIn(b *bdd, o order, family ir.Family, programs ...*ir.Program) *spa
 	s.sport, s.dport = take(16), take(16)
 	s.icmpType, s.icmpCode = take(8), take(8)
 	s.mark = take(32)
-	s.valid = s.and(s.and(s.below(s.iif, len(s.names)), s.below(s.oif, len(s.names))), s.below(s.state, len(states)))
+	s.valid = s.And(s.And(s.below(s.iif, len(s.names)), s.below(s.oif, len(s.names))), s.below(s.state, len(states)))
 	for proto := range 256 {
 		if ir.HasPorts(uint8(proto)) {
-			s.ports = s.or(s.ports, s.value(s.proto, uint64(proto)))
+			s.ports = s.Or(s.ports, s.value(s.proto, uint64(proto)))
 		}
 	}
 	return s
@@ -215,9 +224,9 @@ func (s *space) value(f field, v uint64) node {
 // bit returns the packets of rest whose variable v is as wanted; rest asks later variables only.
 func (s *space) bit(v int, want bool, rest node) node {
 	if want {
-		return s.vertex(uint16(v), never, rest)
+		return s.Vertex(uint16(v), never, rest)
 	}
-	return s.vertex(uint16(v), rest, never)
+	return s.Vertex(uint16(v), rest, never)
 }
 
 // below returns the packets whose field f is less than n.
@@ -234,7 +243,7 @@ func (s *space) between(f field, from, to uint64) node {
 	for i := range f.bits {
 		lo[i], hi[i] = byte(from>>(f.bits-1-i)&1), byte(to>>(f.bits-1-i)&1)
 	}
-	return s.and(s.bound(f, lo, true), s.bound(f, hi, false))
+	return s.And(s.bound(f, lo, true), s.bound(f, hi, false))
 }
 
 // bound returns the packets whose field f is at least (or at most) limit, given bit by bit.
@@ -244,13 +253,13 @@ func (s *space) bound(f field, limit []byte, least bool) node {
 		v := uint16(f.first + i)
 		switch {
 		case least && limit[i] == 1:
-			set = s.vertex(v, never, set)
+			set = s.Vertex(v, never, set)
 		case least:
-			set = s.vertex(v, set, always)
+			set = s.Vertex(v, set, always)
 		case limit[i] == 1:
-			set = s.vertex(v, always, set)
+			set = s.Vertex(v, always, set)
 		default:
-			set = s.vertex(v, set, never)
+			set = s.Vertex(v, set, never)
 		}
 	}
 	return set
@@ -275,7 +284,7 @@ func (s *space) addrs(f field, from, to netip.Addr) node {
 	if len(lo)*8 != f.bits {
 		return never
 	}
-	return s.and(s.bound(f, bitsOf(lo), true), s.bound(f, bitsOf(hi), false))
+	return s.And(s.bound(f, bitsOf(lo), true), s.bound(f, bitsOf(hi), false))
 }
 
 func bitsOf(raw []byte) []byte {
@@ -297,5 +306,5 @@ func (s *space) iface(f field, name string, wildcard bool) node {
 			sets = append(sets, s.value(f, uint64(atom)))
 		}
 	}
-	return s.union(sets)
+	return s.Union(sets)
 }

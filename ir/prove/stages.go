@@ -42,7 +42,7 @@ func (m *model) stages(w way) []stage {
 // whole returns how the walk of all packets through s ends, its policy included.
 func (m *model) whole(s stage) part {
 	p := m.fold(s.pieces)
-	rest := ending{m.number(s.policy), m.or(p.on, p.back)}
+	rest := ending{m.number(s.policy), m.Or(p.on, p.back)}
 	return part{ends: m.merge(p.ends, m.within(always, []ending{rest}))}
 }
 
@@ -82,7 +82,7 @@ func unlike(a, b *model, w way) (set node, ok bool) {
 			return always, false
 		}
 	}
-	return a.union(sets), true
+	return a.Union(sets), true
 }
 
 // equal is true if p and o do the same.
@@ -94,7 +94,7 @@ func (p part) equal(o part) bool {
 func (s *space) parting(p, o part) []node {
 	var sets []node
 	for _, e := range p.ends {
-		if set := s.diff(e.set, o.of(e.end)); set != never {
+		if set := s.Diff(e.set, o.of(e.end)); set != never {
 			sets = append(sets, set)
 		}
 	}

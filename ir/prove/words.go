@@ -22,20 +22,20 @@ type alike struct {
 	shape  node // the same without the protocol
 }
 
-// words describes a set of packets between two places: a line for each kind of protocol, with its ports and states, and the
+// words describes a set of packets between two endpoints: a line for each kind of protocol, with its ports and states, and the
 // interfaces of the outside, where not all of them are meant. It says what occurs, field by field; it does not say which values
 // occur together.
-func (s *space) words(set node, from, to Place) []string {
+func (s *space) words(set node, from, to Endpoint) []string {
 	var kinds []alike
 	cube := s.cube(s.proto)
 	add := func(name string, part node, others bool) {
 		if part == never {
 			return
 		}
-		shape := s.without(part, cube)
+		shape := s.Without(part, cube)
 		for i := range kinds {
 			if k := &kinds[i]; k.shape == shape {
-				k.names, k.set, k.others = append(k.names, name), s.or(k.set, part), others
+				k.names, k.set, k.others = append(k.names, name), s.Or(k.set, part), others
 				return
 			}
 		}
@@ -44,8 +44,8 @@ func (s *space) words(set node, from, to Place) []string {
 	rest, unnamed := set, always
 	for _, proto := range wordy {
 		of := s.value(s.proto, uint64(proto))
-		add(ir.ProtoName(proto), s.and(set, of), false)
-		rest, unnamed = s.diff(rest, of), s.diff(unnamed, of)
+		add(ir.ProtoName(proto), s.And(set, of), false)
+		rest, unnamed = s.Diff(rest, of), s.Diff(unnamed, of)
 	}
 	if protos := s.project(rest, s.proto); protos == unnamed {
 		add("other protocols", rest, true)
@@ -76,9 +76,9 @@ func (k *alike) title() string {
 	return "any protocol but " + strings.Join(but, ", ")
 }
 
-func (s *space) line(what string, set node, from, to Place) string {
+func (s *space) line(what string, set node, from, to Endpoint) string {
 	words := []string{what}
-	if ports := s.project(set, s.dport); ports != always && s.and(set, s.ports) == set {
+	if ports := s.project(set, s.dport); ports != always && s.And(set, s.ports) == set {
 		words = append(words, "port "+s.ranges(ports, s.dport))
 	}
 	if in := s.project(set, s.iif); from.Kind == Outside && !s.everywhere(in, s.iif) {
@@ -87,7 +87,7 @@ func (s *space) line(what string, set node, from, to Place) string {
 	if out := s.project(set, s.oif); to.Kind == Outside && !s.everywhere(out, s.oif) {
 		words = append(words, "out "+s.namesIn(out, s.oif))
 	}
-	if st := s.project(set, s.state); s.and(st, s.below(s.state, len(states))) != s.below(s.state, len(states)) {
+	if st := s.project(set, s.state); s.And(st, s.below(s.state, len(states))) != s.below(s.state, len(states)) {
 		words = append(words, "state "+s.statesIn(st))
 	}
 	return strings.Join(words, " ")
@@ -97,7 +97,7 @@ func (s *space) line(what string, set node, from, to Place) string {
 // is bridges.
 func (s *space) everywhere(set node, f field) bool { return s.has1(set, f, len(s.names)-1) }
 
-// cube returns the conjunction of a field's variables, which names them to [bdd.without].
+// cube returns the conjunction of a field's variables, which names them to [bdd.Manager.Without].
 func (s *space) cube(fields ...field) node {
 	in := make([]bool, s.width)
 	for _, f := range fields {
@@ -108,7 +108,7 @@ func (s *space) cube(fields ...field) node {
 	set := always
 	for v := s.width - 1; v >= 0; v-- {
 		if in[v] {
-			set = s.vertex(uint16(v), never, set)
+			set = s.Vertex(uint16(v), never, set)
 		}
 	}
 	return set
@@ -119,10 +119,10 @@ func (s *space) project(set node, f field) node {
 	cube := always
 	for v := s.width - 1; v >= 0; v-- {
 		if v < f.first || v >= f.first+f.bits {
-			cube = s.vertex(uint16(v), never, cube)
+			cube = s.Vertex(uint16(v), never, cube)
 		}
 	}
-	return s.without(set, cube)
+	return s.Without(set, cube)
 }
 
 // ranges names the values of a field of at most 16 bits that are in set.
@@ -159,8 +159,8 @@ func (s *space) ranges(set node, f field) string {
 // has1 is true if set, which asks field f only, has value v.
 func (s *space) has1(set node, f field, v int) bool {
 	for set > always {
-		lo, hi := s.halves(set)
-		if v>>(f.bits-1-(int(s.level(set))-f.first))&1 == 1 {
+		lo, hi := s.Halves(set)
+		if v>>(f.bits-1-(int(s.Level(set))-f.first))&1 == 1 {
 			set = hi
 		} else {
 			set = lo

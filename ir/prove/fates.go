@@ -34,7 +34,7 @@ func (s *space) packets(w way) node {
 	side := func(f field, some bool) node {
 		return s.turned(always, s.value(f, 0), some)
 	}
-	return s.and(s.valid, s.and(side(s.iif, w.in), side(s.oif, w.out)))
+	return s.And(s.valid, s.And(side(s.iif, w.in), side(s.oif, w.out)))
 }
 
 // walk is the base chains that packets of one way meet, in order.
@@ -50,7 +50,7 @@ type hooked struct {
 	base ir.BaseView
 }
 
-// walkAt is a place on the way: before base number next, with or without an address rewritten already.
+// walkAt is a point on the way: before base number next, with or without an address rewritten already.
 type walkAt struct {
 	next       int
 	dnat, snat bool
@@ -77,7 +77,7 @@ func (m *model) through(w way) node {
 			sets = append(sets, set)
 		}
 	}
-	return m.and(m.union(sets), m.packets(w))
+	return m.And(m.Union(sets), m.packets(w))
 }
 
 // endsNobody is true if every packet that meets b gets through it.
@@ -119,7 +119,7 @@ func letsAll(b ir.BaseView) bool {
 	return !b.Drop
 }
 
-// from returns what becomes of packets that stand at the place. A fate is about the packet as it is there.
+// from returns what becomes of packets at that point of the way. A fate is about the packet as it is there.
 func (k *walk) from(at walkAt) fates {
 	if at.next == len(k.bases) {
 		return fates{fate{outcome: ir.Accepted}: always}
@@ -130,7 +130,7 @@ func (k *walk) from(at walkAt) fates {
 	b := k.bases[at.next]
 	entering := k.among
 	if b.base.Type == ir.NATType {
-		entering = k.and(entering, k.meetsNAT(at, b.hook))
+		entering = k.And(entering, k.meetsNAT(at, b.hook))
 	}
 	if entering == never {
 		at.next++
@@ -139,14 +139,14 @@ func (k *walk) from(at walkAt) fates {
 	part := k.base(b)
 	out := make(fates)
 	for _, x := range part.ends {
-		k.finish(out, at, b, k.ends[x.end], k.and(entering, x.set))
+		k.finish(out, at, b, k.ends[x.end], k.And(entering, x.set))
 	}
 	rest := end{kind: endAccept}
 	if b.base.Drop {
 		rest.kind = endDrop
 	}
-	k.finish(out, at, b, rest, k.and(entering, part.on))
-	k.finish(out, at, b, end{kind: endAccept}, k.diff(k.among, entering))
+	k.finish(out, at, b, rest, k.And(entering, part.on))
+	k.finish(out, at, b, end{kind: endAccept}, k.Diff(k.among, entering))
 	k.known[at] = out
 	return out
 }
@@ -191,7 +191,7 @@ func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 	}
 	add := func(f fate, set node) {
 		if set != never {
-			out[f] = k.or(out[f], set)
+			out[f] = k.Or(out[f], set)
 		}
 	}
 	switch e.kind {
@@ -223,7 +223,7 @@ func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 				f.snat = e.nat
 			}
 		}
-		add(f, k.and(set, later))
+		add(f, k.And(set, later))
 	}
 }
 
@@ -238,7 +238,7 @@ func (k *walk) rewritten(set node, hook ir.Hook, n ir.NAT) node {
 		addr, port, status = k.daddr, k.dport, ir.StatusDNAT
 	}
 	before := set
-	set = k.fix(set, k.hasStatus(status))
+	set = k.Fix(set, k.hasStatus(status))
 	asked, changed := set != before, always
 	first := n.Addrs.From
 	if n.Kind == ir.KindRedirect && hook == ir.Output {
@@ -246,15 +246,15 @@ func (k *walk) rewritten(set node, hook ir.Hook, n ir.NAT) node {
 	}
 	if first.IsValid() && first.BitLen() == addr.bits {
 		same := k.addrs(addr, first, first)
-		set, changed = k.fix(set, same), k.not(same)
+		set, changed = k.Fix(set, same), k.Not(same)
 	}
 	if !n.Ports.IsZero() {
-		moved := k.diff(k.ports, k.between(port, uint64(n.Ports.From), uint64(n.Ports.To)))
-		changed = k.or(changed, moved)
-		set = k.or(k.diff(set, moved), k.and(moved, k.fix(set, k.value(port, uint64(n.Ports.From)))))
+		moved := k.Diff(k.ports, k.between(port, uint64(n.Ports.From), uint64(n.Ports.To)))
+		changed = k.Or(changed, moved)
+		set = k.Or(k.Diff(set, moved), k.And(moved, k.Fix(set, k.value(port, uint64(n.Ports.From)))))
 	}
 	if asked {
-		set = k.or(k.and(changed, set), k.diff(before, changed))
+		set = k.Or(k.And(changed, set), k.Diff(before, changed))
 	}
 	return set
 }

@@ -104,14 +104,14 @@ func (m *model) then(a, b part) part {
 	if a.on == always {
 		return b
 	}
-	return part{ends: m.merge(a.ends, m.within(a.on, b.ends)), back: m.or(a.back, m.and(a.on, b.back)), on: m.and(a.on, b.on)}
+	return part{ends: m.merge(a.ends, m.within(a.on, b.ends)), back: m.Or(a.back, m.And(a.on, b.back)), on: m.And(a.on, b.on)}
 }
 
 // within returns those of the packets that are in set.
 func (s *space) within(set node, ends []ending) []ending {
 	var out []ending
 	for _, e := range ends {
-		if in := s.and(set, e.set); in != never {
+		if in := s.And(set, e.set); in != never {
 			out = append(out, ending{e.end, in})
 		}
 	}
@@ -128,7 +128,7 @@ func (s *space) merge(a, b []ending) []ending {
 		case c > 0:
 			out, b = append(out, b[0]), b[1:]
 		default:
-			out = append(out, ending{a[0].end, s.or(a[0].set, b[0].set)})
+			out = append(out, ending{a[0].end, s.Or(a[0].set, b[0].set)})
 			a, b = a[1:], b[1:]
 		}
 	}
@@ -159,7 +159,7 @@ func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 	p, ok := m.chains[at]
 	if !ok {
 		p = m.fold(m.piecesOf(c, hook, b))
-		p.on, p.back = m.or(p.on, p.back), never
+		p.on, p.back = m.Or(p.on, p.back), never
 		m.chains[at] = p
 	}
 	return p
@@ -211,9 +211,9 @@ func (m *model) meetsBut(step ir.Step, hook ir.Hook, but int) node {
 			continue
 		}
 		if _, ok := match.(ir.Opaque); ok {
-			set = m.and(set, m.opaque[opaqueAt{step.Rule, i}])
+			set = m.And(set, m.opaque[opaqueAt{step.Rule, i}])
 		} else {
-			set = m.and(set, m.match(hook, match))
+			set = m.And(set, m.match(hook, match))
 		}
 	}
 	return set
@@ -229,7 +229,7 @@ func (m *model) does(step ir.Step, hook ir.Hook, set node) part {
 	if set == never {
 		return part{on: always}
 	}
-	ends := func(e end) part { return part{ends: []ending{{m.number(e), set}}, on: m.not(set)} }
+	ends := func(e end) part { return part{ends: []ending{{m.number(e), set}}, on: m.Not(set)} }
 	nat := func(n ir.NAT) part { return ends(end{kind: endNAT, nat: n}) }
 	switch v := step.Rule.Verdict.(type) {
 	case ir.Accept:
@@ -247,7 +247,7 @@ func (m *model) does(step ir.Step, hook ir.Hook, set node) part {
 	case ir.Redirect:
 		return nat(ir.NAT{Kind: ir.KindRedirect, Ports: v.Ports})
 	case ir.Return:
-		return part{back: set, on: m.not(set)}
+		return part{back: set, on: m.Not(set)}
 	case ir.Jump:
 		return m.call(step, v.Chain, hook, set, false)
 	case ir.Goto:
@@ -268,11 +268,11 @@ func (m *model) call(step ir.Step, name string, hook ir.Hook, set node, forGood 
 		panic(fmt.Sprintf("prove: jump to %q, which is no chain; ir.Verify finds that", name))
 	}
 	inner := m.chain(target, hook)
-	out := part{ends: m.within(set, inner.ends), on: m.not(set)}
-	if left := m.and(set, inner.on); forGood {
+	out := part{ends: m.within(set, inner.ends), on: m.Not(set)}
+	if left := m.And(set, inner.on); forGood {
 		out.back = left
 	} else {
-		out.on = m.or(out.on, left)
+		out.on = m.Or(out.on, left)
 	}
 	return out
 }

@@ -6,13 +6,13 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// atlas says which packets come from and go to which place.
-type atlas struct {
+// places says which packets come from and go to which endpoint.
+type places struct {
 	space   *space
 	links   []*ir.Link // of managed networks
 	inside  [2]edge    // packets by their source, and by their destination
 	special [2]node    // those whose address is no host's
-	known   map[interfaces][]Place
+	known   map[interfaces][]Endpoint
 }
 
 // interfaces is some interfaces at one end.
@@ -31,8 +31,8 @@ const (
 	dest
 )
 
-func newAtlas(s *space, links []*ir.Link) *atlas {
-	a := &atlas{space: s, known: make(map[interfaces][]Place)}
+func newPlaces(s *space, links []*ir.Link) *places {
+	a := &places{space: s, known: make(map[interfaces][]Endpoint)}
 	for _, l := range links {
 		if l.Mode.Managed() {
 			a.links = append(a.links, l)
@@ -46,27 +46,27 @@ func newAtlas(s *space, links []*ir.Link) *atlas {
 				subnets = append(subnets, s.prefix(a.addr(end), addr.Prefix))
 			}
 		}
-		a.inside[end] = edge{s.union(bridges), s.union(subnets)}
+		a.inside[end] = edge{s.Union(bridges), s.Union(subnets)}
 		a.special[end] = special(s, a.addr(end))
 	}
 	return a
 }
 
-func (a *atlas) iface(end int) field { return []field{a.space.iif, a.space.oif}[end] }
-func (a *atlas) addr(end int) field  { return []field{a.space.saddr, a.space.daddr}[end] }
+func (a *places) iface(end int) field { return []field{a.space.iif, a.space.oif}[end] }
+func (a *places) addr(end int) field  { return []field{a.space.saddr, a.space.daddr}[end] }
 
 // from returns the packets that begin at p, to those that end there.
-func (a *atlas) from(p Place) node { return a.at(p, source) }
-func (a *atlas) to(p Place) node   { return a.at(p, dest) }
+func (a *places) from(p Endpoint) node { return a.at(p, source) }
+func (a *places) to(p Endpoint) node   { return a.at(p, dest) }
 
-func (a *atlas) at(p Place, end int) node {
+func (a *places) at(p Endpoint, end int) node {
 	switch p.Kind {
 	case Outside:
-		return a.space.diff(a.by(p, end), a.space.or(a.inside[end].subnets, a.special[end]))
+		return a.space.Diff(a.by(p, end), a.space.Or(a.inside[end].subnets, a.special[end]))
 	case Network:
 		for _, l := range a.links {
 			if l.Name == p.Name {
-				return a.space.and(a.by(p, end), a.addresses(l, end))
+				return a.space.And(a.by(p, end), a.addresses(l, end))
 			}
 		}
 	}
@@ -74,13 +74,13 @@ func (a *atlas) at(p Place, end int) node {
 }
 
 // by returns the packets that come or go by an interface of p, whatever their addresses.
-func (a *atlas) by(p Place, end int) node {
+func (a *places) by(p Endpoint, end int) node {
 	s := a.space
 	switch p.Kind {
 	case Host:
 		return s.value(a.iface(end), 0)
 	case Outside:
-		return s.not(s.or(a.inside[end].bridges, s.value(a.iface(end), 0)))
+		return s.Not(s.Or(a.inside[end].bridges, s.value(a.iface(end), 0)))
 	}
 	for _, l := range a.links {
 		if l.Name == p.Name {
@@ -92,19 +92,19 @@ func (a *atlas) by(p Place, end int) node {
 
 // addresses returns the packets whose address at that end is of the network; any host's address where the network has none
 // in this family.
-func (a *atlas) addresses(l *ir.Link, end int) node {
+func (a *places) addresses(l *ir.Link, end int) node {
 	var sets []node
 	for _, addr := range l.Addresses {
 		sets = append(sets, a.space.prefix(a.addr(end), addr.Prefix))
 	}
-	if set := a.space.union(sets); set != never {
+	if set := a.space.Union(sets); set != never {
 		return set
 	}
-	return a.space.not(a.special[end])
+	return a.space.Not(a.special[end])
 }
 
 // has is true if network p has a subnet of the family.
-func (a *atlas) has(p Place, family ir.Family) bool {
+func (a *places) has(p Endpoint, family ir.Family) bool {
 	for _, l := range a.links {
 		for _, addr := range l.Addresses {
 			if l.Name == p.Name && addr.Prefix.Addr().Is4() == (family == ir.IPv4) {
@@ -115,40 +115,40 @@ func (a *atlas) has(p Place, family ir.Family) bool {
 	return false
 }
 
-// occurring returns the places at that end of packets in set, by interface. The list is for reading: it is the same one for other
+// occurring returns the endpoints at that end of packets in set, by interface. The list is for reading: it is the same one for other
 // packets that have them.
-func (a *atlas) occurring(set node, end int) []Place {
+func (a *places) occurring(set node, end int) []Endpoint {
 	at := interfaces{a.space.project(set, a.iface(end)), end}
-	places, ok := a.known[at]
+	list, ok := a.known[at]
 	if !ok {
-		places = a.among(at.set, end)
-		a.known[at] = places
+		list = a.among(at.set, end)
+		a.known[at] = list
 	}
-	return places
+	return list
 }
 
-// among returns the places that have an interface of present.
-func (a *atlas) among(present node, end int) []Place {
+// among returns the endpoints that have an interface of present.
+func (a *places) among(present node, end int) []Endpoint {
 	s := a.space
-	var places []Place
+	var list []Endpoint
 	bridges := map[int]bool{0: true}
 	for _, l := range a.links {
 		if atom, ok := s.atoms[l.Bridge.Name]; ok && !bridges[atom] {
 			bridges[atom] = true
 			if s.has1(present, a.iface(end), atom) {
-				places = append(places, Place{Network, l.Name})
+				list = append(list, Endpoint{Network, l.Name})
 			}
 		}
 	}
 	if s.has1(present, a.iface(end), 0) {
-		places = append(places, Place{Kind: Host})
+		list = append(list, Endpoint{Kind: Host})
 	}
 	for atom := range s.names {
 		if !bridges[atom] && s.has1(present, a.iface(end), atom) {
-			return append(places, Place{Kind: Outside})
+			return append(list, Endpoint{Kind: Outside})
 		}
 	}
-	return places
+	return list
 }
 
 // special returns the packets whose address field holds what is no host's address outside: multicast, limited broadcast,
@@ -162,5 +162,5 @@ func special(s *space, addr field) node {
 	for _, t := range texts {
 		sets = append(sets, s.prefix(addr, netip.MustParsePrefix(t)))
 	}
-	return s.union(sets)
+	return s.Union(sets)
 }
