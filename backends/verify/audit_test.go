@@ -163,7 +163,7 @@ func TestDriftForms(t *testing.T) {
 // driftEffects are changes between two networks, and two of the same fate that only foreign
 // addresses show.
 func driftEffects() []prove.Difference {
-	lab, dmz := prove.Place{Kind: prove.Network, Name: "lab"}, prove.Place{Kind: prove.Network, Name: "dmz"}
+	lab, dmz := prove.Endpoint{Kind: prove.Network, Name: "lab"}, prove.Endpoint{Kind: prove.Network, Name: "dmz"}
 	example := ir.Packet{
 		Family: ir.IPv4, In: "virbr0", Out: "virbr1", Proto: ir.TCP, SPort: 40000, DPort: 22, State: ir.StateNew,
 		Src: netip.MustParseAddr("10.0.0.5"), Dst: netip.MustParseAddr("10.0.1.6"),

@@ -36,7 +36,7 @@ func stepsOf(c *ir.Chain) []ir.Step {
 // value.
 func verificationParts(p *ir.Program) []verificationPart {
 	fwo := stepsOf(p.Group(ir.FWO))
-	lab, host := prove.Place{Kind: prove.Network, Name: "lab"}, prove.Place{Kind: prove.Host}
+	lab, host := prove.Endpoint{Kind: prove.Network, Name: "lab"}, prove.Endpoint{Kind: prove.Host}
 	packet := ir.Packet{
 		Family: ir.IPv4, In: "virbr0", Src: netip.MustParseAddr("10.0.0.5"), Dst: netip.MustParseAddr("10.0.0.1"),
 		Proto: ir.UDP, SPort: 40000, DPort: 53, State: ir.StateNew,
