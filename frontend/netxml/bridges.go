@@ -5,6 +5,8 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 )
 
 // maxAuto is the highest number libvirt tries for a bridge.
@@ -49,7 +51,7 @@ func (c *checker) freeBridge(taken map[string]bool, next map[string]int) string 
 	for n := next[pattern]; n <= maxAuto; n++ {
 		name := strings.Replace(pattern, "%d", fmt.Sprint(n), 1)
 		switch {
-		case taken[name] || len(name) > maxDevice:
+		case taken[name] || len(name) > xmldoc.MaxDevice:
 			if n == next[pattern] {
 				next[pattern]++
 			}
@@ -57,7 +59,7 @@ func (c *checker) freeBridge(taken map[string]bool, next map[string]int) string 
 			return name
 		}
 	}
-	c.fault("bridge-pool", c.bridgeAt(),
+	c.Fault("bridge-pool", c.bridgeAt(),
 		fmt.Sprintf("no number from 0 to %d is left for the bridge %s", maxAuto, pattern),
 		"libvirt tries these numbers for a bridge whose name is left open",
 		"give the network a <bridge name> of its own")
@@ -71,13 +73,13 @@ func (c *checker) mayHave(name string) bool {
 	rest, ok := strings.CutPrefix(name, before)
 	number, ends := strings.CutSuffix(rest, after)
 	n, err := strconv.Atoi(number)
-	return ok && ends && err == nil && n >= 0 && n <= maxAuto && strconv.Itoa(n) == number && len(name) <= maxDevice
+	return ok && ends && err == nil && n >= 0 && n <= maxAuto && strconv.Itoa(n) == number && len(name) <= xmldoc.MaxDevice
 }
 
 // bridgeAt is where the bridge's name stands, or the network's tag where it is left out.
-func (c *checker) bridgeAt() extent {
-	if bridge := c.net.root.kid("bridge"); bridge.has("name") {
-		return bridge.at("name")
+func (c *checker) bridgeAt() xmldoc.Extent {
+	if bridge := c.net.root.Kid("bridge"); bridge.Has("name") {
+		return bridge.At("name")
 	}
-	return c.net.root.tag
+	return c.net.root.Tag
 }

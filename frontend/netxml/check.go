@@ -1,14 +1,13 @@
 package netxml
 
 import (
-	"fmt"
-
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 )
 
 // checker judges one document.
 type checker struct {
-	report
+	xmldoc.Report
 	opts Options
 	net  *Network
 	kind modes // what kind of network it is; 0 if its forward mode is not known
@@ -37,18 +36,13 @@ var rules = []func(*checker){
 // check judges the document by itself, and fills in the defaults that don't depend on other documents.
 func (c *checker) check() {
 	root := c.net.root
-	if root.name != network.name || root.space != "" {
-		c.fault("xml-root", root.tag, fmt.Sprintf("the document is a <%s>", short(root.name)),
-			"a network is described by <network>",
-			"write <network> with a <name> in it")
-		root.bad = true
+	if !language.Check(&c.Report, root) {
 		return
 	}
-	c.schema(root, network)
 	mode, ok := modeOf(root)
 	if ok {
 		c.net.Mode, c.kind = mode, kind(mode, root)
-		c.placement(root, c.kind)
+		c.placement()
 	}
 	c.subnets()
 	for _, rule := range rules {
@@ -61,8 +55,8 @@ func (c *checker) managed() bool { return c.kind&inManaged != 0 }
 
 // identity: a network has a name.
 func (c *checker) identity() {
-	if c.net.root.kid("name") == nil {
-		c.fault("name-missing", c.net.root.tag, "the network has no name",
+	if c.net.root.Kid("name") == nil {
+		c.Fault("name-missing", c.net.root.Tag, "the network has no name",
 			"everything that is made for a network bears its name",
 			"write <name>lab</name> or the like into it")
 	}
@@ -74,12 +68,12 @@ const autoBridge = "virbr%d"
 // bridgePattern returns the bridge's name or pattern as the document has it, or the default pattern; ok is false if the
 // network has no bridge or the name is not good.
 func (c *checker) bridgePattern() (name string, ok bool) {
-	bridge := c.net.root.kid("bridge")
+	bridge := c.net.root.Kid("bridge")
 	switch {
 	case c.kind == 0 || c.kind&(inManaged|inBridge) == 0:
 		return "", false
-	case !bridge.has("name"):
+	case !bridge.Has("name"):
 		return autoBridge, c.net.Mode != ir.ModeBridge
 	}
-	return bridge.value("name")
+	return bridge.Value("name")
 }

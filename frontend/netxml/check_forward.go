@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -13,7 +14,7 @@ func (c *checker) forwardIP() {
 	if c.kind&(inNAT|inRoute) == 0 || len(c.net.subnets) > 0 {
 		return
 	}
-	c.fault("forward-ip-missing", c.net.root.kid("forward").at("mode"),
+	c.Fault("forward-ip-missing", c.net.root.Kid("forward").At("mode"),
 		fmt.Sprintf("mode %s is chosen and there is no <ip>", c.net.Mode),
 		"the mode forwards the traffic of the network's subnets, and it has none",
 		"write <ip address='192.168.122.1' prefix='24'/> or the like, or remove <forward>")
@@ -21,26 +22,26 @@ func (c *checker) forwardIP() {
 
 // forwardDevices: one kind of device, each once, and as many as the mode can use.
 func (c *checker) forwardDevices() {
-	forward := c.net.root.sound("forward")
+	forward := c.net.root.Sound("forward")
 	if forward == nil || c.kind == 0 {
 		return
 	}
-	interfaces, addresses, pf := forward.all("interface"), forward.all("address"), forward.kid("pf")
-	dev := forward.attr("dev")
+	interfaces, addresses, pf := forward.All("interface"), forward.All("address"), forward.Kid("pf")
+	dev := forward.Attr("dev")
 	c.forwardMixed(forward, interfaces, addresses, pf)
-	if dev != nil && !dev.bad && len(interfaces) > 0 {
-		if first, ok := interfaces[0].value("dev"); ok && first != dev.value {
-			c.fault("forward-dev-mismatch", dev.valueAt,
-				fmt.Sprintf("dev is %s, the first <interface> is %s", quote(dev.value), quote(first)),
+	if dev != nil && !dev.Bad && len(interfaces) > 0 {
+		if first, ok := interfaces[0].Value("dev"); ok && first != dev.Value {
+			c.Fault("forward-dev-mismatch", dev.ValueAt,
+				fmt.Sprintf("dev is %s, the first <interface> is %s", xmldoc.Quote(dev.Value), xmldoc.Quote(first)),
 				"dev is short for the first interface, so both name the same", "remove dev",
-				c.related(interfaces[0].at("dev"), "the first interface"))
+				c.Related(interfaces[0].At("dev"), "the first interface"))
 		}
 	}
 	if c.kind&(inNAT|inRoute) != 0 && len(interfaces) > 1 {
-		c.fault("forward-dev-many", interfaces[1].tag, fmt.Sprintf("mode %s has more than one <interface>", c.net.Mode),
+		c.Fault("forward-dev-many", interfaces[1].Tag, fmt.Sprintf("mode %s has more than one <interface>", c.net.Mode),
 			"traffic of the network is confined to one way out, or to none",
 			"keep one <interface>, or remove all to let routing choose",
-			c.related(interfaces[0].tag, "the first"))
+			c.Related(interfaces[0].Tag, "the first"))
 	} else {
 		c.twice(interfaces, "dev", "forward-dev-twice", "a device stands in the pool once")
 	}
@@ -49,13 +50,13 @@ func (c *checker) forwardDevices() {
 	none := dev == nil && len(interfaces) == 0 && len(addresses) == 0 && pf == nil
 	switch {
 	case none && c.kind&(inMacvtap|inHostdev) != 0:
-		c.warn("forward-dev-missing", forward.at("mode"),
+		c.Warn("forward-dev-missing", forward.At("mode"),
 			fmt.Sprintf("mode %s is chosen and no device is named", c.net.Mode),
 			"guests are put on a device of the network's pool, which is empty: none can start", deviceFix(c.kind))
 	case !none && c.kind == inBridge:
-		c.fault("forward-bridge", firstDevice(forward), "mode bridge has both a <bridge name> and devices",
+		c.Fault("forward-bridge", firstDevice(forward), "mode bridge has both a <bridge name> and devices",
 			"guests are put either on a bridge of the host or, by macvtap, on a device",
-			"remove one of the two", c.related(c.net.root.kid("bridge").at("name"), "the bridge"))
+			"remove one of the two", c.Related(c.net.root.Kid("bridge").At("name"), "the bridge"))
 	}
 }
 
@@ -66,21 +67,21 @@ func (c *checker) forwardSelf() {
 		return
 	}
 	if n := c.uplink(name); n != nil {
-		c.fault("forward-dev-self", n.at("dev"), fmt.Sprintf("the way out of the network is %s, its own bridge", name),
+		c.Fault("forward-dev-self", n.At("dev"), fmt.Sprintf("the way out of the network is %s, its own bridge", name),
 			"traffic that leaves by another device would be refused, and nothing else leaves the network",
 			"name the device that leads outside, or remove dev to let routing choose",
-			c.related(c.net.root.kid("bridge").at("name"), "the bridge"))
+			c.Related(c.net.root.Kid("bridge").At("name"), "the bridge"))
 	}
 }
 
 // uplink returns the element that names a device to forward to, nil if there is none.
-func (c *checker) uplink(name string) *node {
-	forward := c.net.root.kid("forward")
-	if dev, ok := forward.value("dev"); ok && dev == name {
+func (c *checker) uplink(name string) *xmldoc.Node {
+	forward := c.net.root.Kid("forward")
+	if dev, ok := forward.Value("dev"); ok && dev == name {
 		return forward
 	}
-	for _, n := range forward.all("interface") {
-		if dev, ok := n.value("dev"); ok && dev == name {
+	for _, n := range forward.All("interface") {
+		if dev, ok := n.Value("dev"); ok && dev == name {
 			return n
 		}
 	}
@@ -98,83 +99,83 @@ func deviceFix(kind modes) string {
 }
 
 // firstDevice is where the first of a network's devices stands.
-func firstDevice(forward *node) extent {
-	if forward.has("dev") {
-		return forward.at("dev")
+func firstDevice(forward *xmldoc.Node) xmldoc.Extent {
+	if forward.Has("dev") {
+		return forward.At("dev")
 	}
-	for _, k := range forward.kids {
-		if k.spec != nil && (k.name == "interface" || k.name == "pf") {
-			return k.tag
+	for _, k := range forward.Kids {
+		if k.Spec != nil && (k.Name == "interface" || k.Name == "pf") {
+			return k.Tag
 		}
 	}
-	return forward.tag
+	return forward.Tag
 }
 
 // forwardMixed: a pool is of interfaces, of PCI addresses, or of a physical function.
-func (c *checker) forwardMixed(forward *node, interfaces, addresses []*node, pf *node) {
-	var first *node
-	for _, k := range forward.kids {
-		if k.spec == nil || k.bad || k.name != "interface" && k.name != "address" && k.name != "pf" {
+func (c *checker) forwardMixed(forward *xmldoc.Node, interfaces, addresses []*xmldoc.Node, pf *xmldoc.Node) {
+	var first *xmldoc.Node
+	for _, k := range forward.Kids {
+		if k.Spec == nil || k.Bad || k.Name != "interface" && k.Name != "address" && k.Name != "pf" {
 			continue
 		}
 		if first == nil {
 			first = k
 		}
-		at := extent{}
+		at := xmldoc.Extent{}
 		switch {
-		case k.name != first.name:
-			at = first.tag
-		case k.name != "interface" && forward.has("dev") && !forward.attr("dev").bad:
-			at = forward.attr("dev").nameAt
+		case k.Name != first.Name:
+			at = first.Tag
+		case k.Name != "interface" && forward.Has("dev") && !forward.Attr("dev").Bad:
+			at = forward.Attr("dev").NameAt
 		default:
 			continue
 		}
-		c.fault("forward-mixed", k.tag, fmt.Sprintf("<%s> stands beside devices of another kind", k.name),
+		c.Fault("forward-mixed", k.Tag, fmt.Sprintf("<%s> stands beside devices of another kind", k.Name),
 			"a network's devices are interfaces, PCI addresses or the functions of one card, never a mix",
-			"keep one kind", c.related(at, "the other kind"))
+			"keep one kind", c.Related(at, "the other kind"))
 		return
 	}
 }
 
 // twice reports elements with the same value of an attribute.
-func (c *checker) twice(nodes []*node, name string, code diag.Code, why string) {
-	seen := map[string]*node{}
+func (c *checker) twice(nodes []*xmldoc.Node, name string, code diag.Code, why string) {
+	seen := map[string]*xmldoc.Node{}
 	for _, n := range nodes {
-		v, ok := n.value(name)
+		v, ok := n.Value(name)
 		if !ok {
 			continue
 		}
 		if first := seen[v]; first != nil {
-			c.fault(code, n.at(name), fmt.Sprintf("%s %s stands twice", name, quote(v)), why, "remove one of the two",
-				c.related(first.at(name), "the first"))
+			c.Fault(code, n.At(name), fmt.Sprintf("%s %s stands twice", name, xmldoc.Quote(v)), why, "remove one of the two",
+				c.Related(first.At(name), "the first"))
 			continue
 		}
 		seen[v] = n
 	}
 }
 
-func (c *checker) pciAddresses(addresses []*node) {
+func (c *checker) pciAddresses(addresses []*xmldoc.Node) {
 	type pci [4]uint64
-	seen := map[pci]*node{}
+	seen := map[pci]*xmldoc.Node{}
 	for _, a := range addresses {
 		var id pci
-		_, sound := a.value("type")
-		sound = sound && !a.bad
+		_, sound := a.Value("type")
+		sound = sound && !a.Bad
 		for i, name := range [...]string{"domain", "bus", "slot", "function"} {
-			id[i], _ = a.number(name)
-			sound = sound && (!a.has(name) || !a.attr(name).bad)
+			id[i], _ = a.Number(name)
+			sound = sound && (!a.Has(name) || !a.Attr(name).Bad)
 		}
 		first := seen[id]
 		switch {
 		case !sound:
 		case id[0] == 0 && id[1] == 0 && id[2] == 0:
-			c.fault("forward-pci", a.tag, "the PCI address has neither domain nor bus nor slot",
+			c.Fault("forward-pci", a.Tag, "the PCI address has neither domain nor bus nor slot",
 				"that is the host bridge of every PC, and no network card",
 				"write the address that lspci -D shows, such as domain='0x0000' bus='0x01' slot='0x10' function='0x0'")
 		case first != nil:
-			c.fault("forward-dev-twice", a.tag,
+			c.Fault("forward-dev-twice", a.Tag,
 				fmt.Sprintf("PCI address %04x:%02x:%02x.%x stands twice", id[0], id[1], id[2], id[3]),
-				"a device stands in the pool once", "remove one of the two", c.related(first.tag, "the first"))
+				"a device stands in the pool once", "remove one of the two", c.Related(first.Tag, "the first"))
 		default:
 			seen[id] = a
 		}
@@ -183,16 +184,16 @@ func (c *checker) pciAddresses(addresses []*node) {
 
 // natAddress: the range of addresses that guests share.
 func (c *checker) natAddress() {
-	n := c.net.root.sound("forward").sound("nat").sound("address")
-	from, ok1 := n.addr("start")
-	to, ok2 := n.addr("end")
+	n := c.net.root.Sound("forward").Sound("nat").Sound("address")
+	from, ok1 := n.Addr("start")
+	to, ok2 := n.Addr("end")
 	if !ok1 || !ok2 {
 		return
 	}
 	for _, name := range [...]string{"start", "end"} {
-		a, _ := n.addr(name)
+		a, _ := n.Addr(name)
 		if reason := unusable(a, netip.Prefix{}); reason != "" {
-			c.fault("ip-unusable", n.at(name), fmt.Sprintf("%s is %s", a, reason),
+			c.Fault("ip-unusable", n.At(name), fmt.Sprintf("%s is %s", a, reason),
 				"it is to be the source of packets, to which others answer", "write an address of a host")
 			return
 		}
@@ -200,15 +201,15 @@ func (c *checker) natAddress() {
 	a, b := from.As4(), to.As4()
 	switch {
 	case to.Less(from):
-		c.fault("nat-address-order", n.at("end"), fmt.Sprintf("the range ends (%s) before it starts (%s)", to, from),
+		c.Fault("nat-address-order", n.At("end"), fmt.Sprintf("the range ends (%s) before it starts (%s)", to, from),
 			"a range holds the addresses from start up to end",
 			"swap the two")
 	case a[0] != b[0] || a[1] != b[1]:
-		c.fault("nat-address-order", n.at("end"), fmt.Sprintf("%s to %s are more than 65536 addresses", from, to),
+		c.Fault("nat-address-order", n.At("end"), fmt.Sprintf("%s to %s are more than 65536 addresses", from, to),
 			"libvirt takes ranges whose first two numbers are the same",
 			"write a smaller range")
 	case !c.hasFamily(ir.IPv4):
-		c.warn("nat-unused", n.tag, "there is a range of IPv4 addresses and no IPv4 <ip>",
+		c.Warn("nat-unused", n.Tag, "there is a range of IPv4 addresses and no IPv4 <ip>",
 			"the range is for guests with an IPv4 address; IPv6 takes the address of the interface",
 			"remove it, or add an IPv4 <ip>")
 	}
@@ -226,25 +227,25 @@ func (c *checker) hasFamily(family ir.Family) bool {
 
 // natPorts: the range of source ports that guests get.
 func (c *checker) natPorts() {
-	nat := c.net.root.sound("forward").sound("nat")
-	if nat.yes("ipv6") && !c.hasFamily(ir.IPv6) {
-		c.warn("nat-unused", nat.at("ipv6"), "NAT of IPv6 is on and there is no IPv6 <ip>",
+	nat := c.net.root.Sound("forward").Sound("nat")
+	if nat.Yes("ipv6") && !c.hasFamily(ir.IPv6) {
+		c.Warn("nat-unused", nat.At("ipv6"), "NAT of IPv6 is on and there is no IPv6 <ip>",
 			"it concerns guests with an IPv6 address of the network", "remove it, or add an IPv6 <ip>")
 	}
-	n := nat.sound("port")
-	from, ok1 := n.number("start")
-	to, ok2 := n.number("end")
+	n := nat.Sound("port")
+	from, ok1 := n.Number("start")
+	to, ok2 := n.Number("end")
 	switch {
 	case !ok1 || !ok2:
 	case to < from:
-		c.fault("nat-port-order", n.at("end"), fmt.Sprintf("the ports end (%d) before they start (%d)", to, from),
+		c.Fault("nat-port-order", n.At("end"), fmt.Sprintf("the ports end (%d) before they start (%d)", to, from),
 			"a range holds the ports from start up to end", "swap the two")
 	case to == from:
-		c.fault("nat-port-order", n.at("end"), fmt.Sprintf("the range holds port %d only", to),
+		c.Fault("nat-port-order", n.At("end"), fmt.Sprintf("the range holds port %d only", to),
 			"libvirt defines such a network and can't start it; one port would serve one connection a server",
 			"end the range higher, such as at 65535")
 	case from < 1024:
-		c.warn("nat-port-low", n.at("start"), fmt.Sprintf("guests may get source port %d", from),
+		c.Warn("nat-port-low", n.At("start"), fmt.Sprintf("guests may get source port %d", from),
 			"ports below 1024 are those of which servers such as NFS believe that only root uses them",
 			"start the range at 1024 or higher")
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -15,8 +16,8 @@ func (c *checker) addresses() {
 			continue
 		}
 		c.localPTR(s)
-		if tftp := s.node.sound("tftp"); tftp != nil && s.addr.Is6() {
-			c.fault("tftp-family", tftp.tag, "TFTP is to be served in an IPv6 <ip>",
+		if tftp := s.node.Sound("tftp"); tftp != nil && s.addr.Is6() {
+			c.Fault("tftp-family", tftp.Tag, "TFTP is to be served in an IPv6 <ip>",
 				"libvirt serves TFTP to IPv4 guests only, and ignores it here", "move it into an IPv4 <ip>")
 		}
 	}
@@ -28,8 +29,8 @@ func (c *checker) localPTR(s subnet) {
 	if s.addr.Is6() {
 		step = 4
 	}
-	if s.node.yes("localPtr") && (bits%step != 0 || bits == s.addr.BitLen()) {
-		c.fault("localptr-prefix", s.node.at("localPtr"),
+	if s.node.Yes("localPtr") && (bits%step != 0 || bits == s.addr.BitLen()) {
+		c.Fault("localptr-prefix", s.node.At("localPtr"),
 			fmt.Sprintf("the subnet %s has no reverse zone of its own", s.prefix),
 			fmt.Sprintf("reverse zones are cut at multiples of %d bits, and libvirt can't start a network that wants "+
 				"another", step),
@@ -39,17 +40,17 @@ func (c *checker) localPTR(s subnet) {
 
 // mtuIPv6: RFC 8200 section 5, and the kernel takes the IPv6 addresses from a link below that.
 func (c *checker) mtuIPv6() {
-	mtu := c.net.root.sound("mtu")
-	size, ok := mtu.number("size")
+	mtu := c.net.root.Sound("mtu")
+	size, ok := mtu.Number("size")
 	if !ok || size >= 1280 {
 		return
 	}
 	for _, s := range c.net.subnets {
 		if s.ok && s.addr.Is6() {
-			c.fault("mtu-ipv6", mtu.at("size"), fmt.Sprintf("an MTU of %d bytes is too small for IPv6", size),
+			c.Fault("mtu-ipv6", mtu.At("size"), fmt.Sprintf("an MTU of %d bytes is too small for IPv6", size),
 				"an IPv6 link carries at least 1280 bytes; the kernel refuses the address",
 				"write size='1280' or more, or remove the IPv6 address",
-				c.related(s.node.at("address"), "the IPv6 address"))
+				c.Related(s.node.At("address"), "the IPv6 address"))
 			return
 		}
 	}
@@ -57,7 +58,7 @@ func (c *checker) mtuIPv6() {
 
 // static is a <route> that was read.
 type static struct {
-	node   *node
+	node   *xmldoc.Node
 	dest   netip.Prefix
 	metric uint64 // 1 if the document has none, as in the kernel
 }
@@ -68,9 +69,9 @@ func (c *checker) routes() {
 		dest   netip.Prefix
 		metric uint64
 	}
-	seen := map[key]*node{}
-	for _, n := range c.net.root.all("route") {
-		if n.bad {
+	seen := map[key]*xmldoc.Node{}
+	for _, n := range c.net.root.All("route") {
+		if n.Bad {
 			continue
 		}
 		c.gateway(n)
@@ -79,29 +80,29 @@ func (c *checker) routes() {
 			continue
 		}
 		if addr != dest.Addr() {
-			c.fault("route-host-bits", n.at("address"),
+			c.Fault("route-host-bits", n.At("address"),
 				fmt.Sprintf("%s is not the address of a subnet with prefix %d", addr, dest.Bits()),
 				"a route leads to a subnet, whose address has zeros where hosts differ",
 				fmt.Sprintf("write address='%s', or another prefix", dest.Addr()))
 			continue
 		}
 		if dest.Bits() == 0 {
-			c.warn("route-default", n.at("address"), "the route leads everywhere",
+			c.Warn("route-default", n.At("address"), "the route leads everywhere",
 				"all traffic of the host that has no better route would go to a guest",
 				"write the subnet that is behind the gateway")
 		} else if addr.IsLoopback() || addr.IsMulticast() {
-			c.fault("ip-unusable", n.at("address"), fmt.Sprintf("%s is %s", addr, unusable(addr, dest)),
+			c.Fault("ip-unusable", n.At("address"), fmt.Sprintf("%s is %s", addr, unusable(addr, dest)),
 				"no guest can be on the way there", "write the subnet that is behind the gateway")
 			continue
 		}
-		metric, ok := n.number("metric")
+		metric, ok := n.Number("metric")
 		if !ok {
 			metric = 1
 		}
 		if first := seen[key{dest, metric}]; first != nil {
-			c.fault("route-twice", n.at("address"), fmt.Sprintf("there are two routes to %s", dest),
+			c.Fault("route-twice", n.At("address"), fmt.Sprintf("there are two routes to %s", dest),
 				"the kernel takes one route to a subnet, or several that differ in metric",
-				"remove one, or give it another metric", c.related(first.at("address"), "the first"))
+				"remove one, or give it another metric", c.Related(first.At("address"), "the first"))
 			continue
 		}
 		seen[key{dest, metric}] = n
@@ -110,7 +111,7 @@ func (c *checker) routes() {
 }
 
 // gateway: it is a guest, or could be one.
-func (c *checker) gateway(n *node) {
+func (c *checker) gateway(n *xmldoc.Node) {
 	gateway, ok := c.family(n, "gateway")
 	if !ok {
 		return
@@ -127,30 +128,30 @@ func (c *checker) gateway(n *node) {
 			reason = "the host's own address"
 		}
 		if reason != "" {
-			c.fault("route-gateway", n.at("gateway"), fmt.Sprintf("%s is %s", gateway, reason),
+			c.Fault("route-gateway", n.At("gateway"), fmt.Sprintf("%s is %s", gateway, reason),
 				"the gateway is a guest that sends packets on", "write the address of that guest")
 		}
 		return
 	}
-	c.fault("route-gateway", n.at("gateway"), fmt.Sprintf("%s is in no subnet of the network", gateway),
+	c.Fault("route-gateway", n.At("gateway"), fmt.Sprintf("%s is in no subnet of the network", gateway),
 		"the gateway is a guest, to which the host hands packets directly",
 		"write an address inside of the subnet of an <ip>")
 }
 
 // dhcpTwice: libvirt gives dnsmasq one subnet of each family to serve.
 func (c *checker) dhcpTwice() {
-	var first [2]*node
+	var first [2]*xmldoc.Node
 	for _, s := range c.net.subnets {
-		dhcp := s.node.kid("dhcp")
-		if !s.ok || dhcp.kid("range") == nil && dhcp.kid("host") == nil {
+		dhcp := s.node.Kid("dhcp")
+		if !s.ok || dhcp.Kid("range") == nil && dhcp.Kid("host") == nil {
 			continue
 		}
 		family := slices.Index([]ir.Family{ir.IPv4, ir.IPv6}, familyOf(s.addr))
 		if first[family] != nil {
-			c.fault("dhcp-twice", dhcp.tag,
+			c.Fault("dhcp-twice", dhcp.Tag,
 				fmt.Sprintf("DHCP is served in a second subnet of its family, %s", s.prefix),
 				"libvirt serves one subnet of IPv4 and one of IPv6 in a network",
-				"keep one <dhcp>, or make a network of the second subnet", c.related(first[family].tag, "the first"))
+				"keep one <dhcp>, or make a network of the second subnet", c.Related(first[family].Tag, "the first"))
 			continue
 		}
 		first[family] = dhcp
@@ -160,13 +161,13 @@ func (c *checker) dhcpTwice() {
 
 // unadvertised: beside a subnet of IPv6 with DHCP, which its routers' advertisements speak of, others are not advertised.
 // Libvirt logs a warning.
-func (c *checker) unadvertised(dhcp *node) {
+func (c *checker) unadvertised(dhcp *xmldoc.Node) {
 	for _, s := range c.net.subnets {
-		if dhcp == nil || !s.ok || s.addr.Is4() || s.local() || s.node.kid("dhcp").kid("range") != nil || s.node.kid("dhcp").kid("host") != nil {
+		if dhcp == nil || !s.ok || s.addr.Is4() || s.local() || s.node.Kid("dhcp").Kid("range") != nil || s.node.Kid("dhcp").Kid("host") != nil {
 			continue
 		}
-		c.warn("ip-unadvertised", s.node.at("address"), fmt.Sprintf("guests are not told of %s", s.prefix),
+		c.Warn("ip-unadvertised", s.node.At("address"), fmt.Sprintf("guests are not told of %s", s.prefix),
 			"beside a subnet with DHCP, router advertisements don't have guests choose addresses of another",
-			"give guests addresses of it by hand, or make a network of it", c.related(dhcp.tag, "the subnet with DHCP"))
+			"give guests addresses of it by hand, or make a network of it", c.Related(dhcp.Tag, "the subnet with DHCP"))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -69,9 +70,9 @@ func dnsmasqOptionOf(name string) optionValue {
 // versions may know more, so --lax lets them pass.
 func (c *checker) dnsmasqLines() {
 	const why = "dnsmasq would not start, and so not the network"
-	for _, options := range c.net.root.all("options") {
-		for _, n := range options.all("option") {
-			line, ok := n.value("value")
+	for _, options := range c.net.root.All("options") {
+		for _, n := range options.All("option") {
+			line, ok := n.Value("value")
 			if line = strings.TrimSpace(line); !ok || line == "" || line[0] == '#' {
 				continue
 			}
@@ -80,18 +81,18 @@ func (c *checker) dnsmasqLines() {
 			if !given {
 				name, _, _ = strings.Cut(name, " ") // a comment may follow
 			}
-			code, at := diag.Code("dnsmasq-option"), n.at("value")
+			code, at := diag.Code("dnsmasq-option"), n.At("value")
 			switch kind := dnsmasqOptionOf(name); {
 			case kind == unknownOption:
 				fix := "look the option up in dnsmasq(8), written without its dashes"
-				if near := nearest(strings.TrimLeft(name, "-"), optionNames()); near != "" {
+				if near := xmldoc.Nearest(strings.TrimLeft(name, "-"), optionNames()); near != "" {
 					fix = fmt.Sprintf("did you mean %s?", near)
 				}
-				c.unknown(code, at, fmt.Sprintf("dnsmasq has no option %s", quote(name)), why, fix)
-			case kind == mustValue && blank(value):
-				c.unknown(code, at, fmt.Sprintf("option %s has no value", name), why, fmt.Sprintf("write %s=...", name))
+				c.Unknown(code, at, fmt.Sprintf("dnsmasq has no option %s", xmldoc.Quote(name)), why, fix)
+			case kind == mustValue && xmldoc.Blank(value):
+				c.Unknown(code, at, fmt.Sprintf("option %s has no value", name), why, fmt.Sprintf("write %s=...", name))
 			case kind == noValue && given:
-				c.unknown(code, at, fmt.Sprintf("option %s has a value", name), why, fmt.Sprintf("write %s alone", name))
+				c.Unknown(code, at, fmt.Sprintf("option %s has a value", name), why, fmt.Sprintf("write %s alone", name))
 			}
 		}
 	}

@@ -1,57 +1,73 @@
 package netxml
 
+import (
+	"fmt"
+
+	"github.com/vnetc/vnetc/frontend/xmldoc"
+)
+
 // dnsmasqNamespace is the namespace of libvirt's <dnsmasq:options>.
 const dnsmasqNamespace = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 
 // maxRate is the largest number of a <bandwidth>, in KB/s or KiB.
 const maxRate = 1<<32 - 1
 
+// language is what is said of documents that are no network at all, and where the table begins.
+var language = &xmldoc.Language{
+	Noun:  "network",
+	Roots: []*xmldoc.Element{network},
+	Begin: "write <network> with a <name> in it",
+	Undeclared: func(prefix string) string {
+		return fmt.Sprintf("if dnsmasq options are meant, write <network xmlns:%s='%s'>", prefix, dnsmasqNamespace)
+	},
+}
+
 // network is the table of the schema: libvirt's network XML (https://libvirt.org/formatnetwork.html, and what libvirt
 // 11.3 does where the page is silent), with the networks in which each part may stand.
-var network = &element{
-	name: "network",
-	attrs: []attr{
-		{name: "ipv6", check: yesNo, works: inManaged},
-		{name: "trustGuestRxFilters", check: yesNo},
-		{name: "connections", check: number(0, 1<<31)}, // libvirt writes it into the XML of a running network
+var network = &xmldoc.Element{
+	Name: "network",
+	Attrs: []xmldoc.Attr{
+		{Name: "ipv6", Check: xmldoc.YesNo, Works: inManaged},
+		{Name: "trustGuestRxFilters", Check: xmldoc.YesNo},
+		{Name: "connections", Check: xmldoc.Number(0, 1<<31)}, // libvirt writes it into the XML of a running network
 	},
-	kids: []*element{
-		{name: "name", text: networkName},
-		{name: "uuid", text: uuid},
-		{name: "title", text: title},
-		{name: "description", text: anything},
-		{name: "metadata", free: true},
+	Kids: []*xmldoc.Element{
+		{Name: "name", Text: networkName},
+		{Name: "uuid", Text: xmldoc.UUID},
+		{Name: "title", Text: title},
+		{Name: "description", Text: xmldoc.Anything},
+		{Name: "metadata", Free: true},
 		forwardElement,
 		bridgeElement,
-		{name: "mtu", modes: inManaged, attrs: []attr{{name: "size", check: mtu, need: true}}},
-		{name: "mac", modes: inManaged, attrs: []attr{{name: "address", check: unicastMAC, need: true}}},
-		{name: "domain", modes: inManaged, attrs: []attr{
-			{name: "name", check: domainName, need: true},
-			{name: "localOnly", check: yesNo},
-			{name: "register", check: yesNo},
+		{Name: "mtu", May: inManaged, Attrs: []xmldoc.Attr{{Name: "size", Check: mtu, Need: true}}},
+		{Name: "mac", May: inManaged, Attrs: []xmldoc.Attr{{Name: "address", Check: xmldoc.UnicastMAC, Need: true}}},
+		{Name: "domain", May: inManaged, Attrs: []xmldoc.Attr{
+			{Name: "name", Check: domainName, Need: true},
+			{Name: "localOnly", Check: xmldoc.YesNo},
+			{Name: "register", Check: xmldoc.YesNo},
 		}},
 		dnsElement,
 		vlanElement,
 		bandwidthElement,
-		{name: "port", works: inManaged | inBridge, attrs: []attr{{name: "isolated", check: yesNo}}},
+		{Name: "port", Works: inManaged | inBridge, Attrs: []xmldoc.Attr{{Name: "isolated", Check: xmldoc.YesNo}}},
 		ipElement,
-		{name: "route", many: true, modes: inManaged, attrs: []attr{
-			{name: "family", check: oneOf("ipv4", "ipv6")},
-			{name: "address", check: address, need: true},
-			{name: "netmask", check: netmask},
-			{name: "prefix", check: number(0, 128)},
-			{name: "gateway", check: address, need: true},
-			{name: "metric", check: number(1, 1<<32-1)},
+		{Name: "route", Many: true, May: inManaged, Attrs: []xmldoc.Attr{
+			{Name: "family", Check: xmldoc.OneOf("ipv4", "ipv6")},
+			{Name: "address", Check: xmldoc.Address, Need: true},
+			{Name: "netmask", Check: xmldoc.Netmask},
+			{Name: "prefix", Check: xmldoc.Number(0, 128)},
+			{Name: "gateway", Check: xmldoc.Address, Need: true},
+			{Name: "metric", Check: xmldoc.Number(1, 1<<32-1)},
 		}},
 		virtualportElement(true),
-		{name: "portgroup", many: true, attrs: []attr{
-			{name: "name", check: portgroupName, need: true},
-			{name: "default", check: yesNo},
-			{name: "trustGuestRxFilters", check: yesNo},
-		}, kids: []*element{vlanElement, bandwidthElement, virtualportElement(false)}},
-		{name: "options", space: dnsmasqNamespace, works: inManaged, kids: []*element{
-			{name: "option", space: dnsmasqNamespace, many: true,
-				attrs: []attr{{name: "value", check: dnsmasqOption, need: true}}},
+		{Name: "portgroup", Many: true, Attrs: []xmldoc.Attr{
+			{Name: "name", Check: portgroupName, Need: true},
+			{Name: "default", Check: xmldoc.YesNo},
+			{Name: "trustGuestRxFilters", Check: xmldoc.YesNo},
+		}, Kids: []*xmldoc.Element{vlanElement, bandwidthElement, virtualportElement(false)}},
+		{Name: "options", Space: dnsmasqNamespace, Works: inManaged, Kids: []*xmldoc.Element{
+			{Name: "option", Space: dnsmasqNamespace, Many: true,
+				Attrs: []xmldoc.Attr{{Name: "value", Check: dnsmasqOption, Need: true}}},
 		}},
 	},
 }
@@ -60,143 +76,143 @@ var network = &element{
 // forbids both has the word.
 const uplinkModes = inMacvtap | inBridge
 
-var forwardElement = &element{
-	name: "forward",
-	attrs: []attr{
-		{name: "mode", check: oneOf("nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev", "none")},
-		{name: "dev", check: device, modes: inNAT | inRoute | uplinkModes},
-		{name: "managed", check: yesNo, works: inHostdev},
+var forwardElement = &xmldoc.Element{
+	Name: "forward",
+	Attrs: []xmldoc.Attr{
+		{Name: "mode", Check: xmldoc.OneOf("nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev", "none")},
+		{Name: "dev", Check: xmldoc.Device, May: inNAT | inRoute | uplinkModes},
+		{Name: "managed", Check: xmldoc.YesNo, Works: inHostdev},
 	},
-	kids: []*element{
-		{name: "interface", many: true, modes: inNAT | inRoute | uplinkModes, attrs: []attr{
-			{name: "dev", check: device, need: true},
-			{name: "connections", check: number(0, 1<<31)},
+	Kids: []*xmldoc.Element{
+		{Name: "interface", Many: true, May: inNAT | inRoute | uplinkModes, Attrs: []xmldoc.Attr{
+			{Name: "dev", Check: xmldoc.Device, Need: true},
+			{Name: "connections", Check: xmldoc.Number(0, 1<<31)},
 		}},
-		{name: "address", many: true, modes: inHostdev, attrs: []attr{
-			{name: "type", check: oneOf("pci"), need: true},
-			{name: "domain", hex: true, check: hexNumber(0, 0xffff)},
-			{name: "bus", hex: true, check: hexNumber(0, 0xff)},
-			{name: "slot", hex: true, check: hexNumber(0, 0x1f)},
-			{name: "function", hex: true, check: hexNumber(0, 7)},
-			{name: "connections", check: number(0, 1<<31)},
+		{Name: "address", Many: true, May: inHostdev, Attrs: []xmldoc.Attr{
+			{Name: "type", Check: xmldoc.OneOf("pci"), Need: true},
+			{Name: "domain", Hex: true, Check: xmldoc.HexNumber(0, 0xffff)},
+			{Name: "bus", Hex: true, Check: xmldoc.HexNumber(0, 0xff)},
+			{Name: "slot", Hex: true, Check: xmldoc.HexNumber(0, 0x1f)},
+			{Name: "function", Hex: true, Check: xmldoc.HexNumber(0, 7)},
+			{Name: "connections", Check: xmldoc.Number(0, 1<<31)},
 		}},
-		{name: "pf", modes: uplinkModes | inHostdev, attrs: []attr{{name: "dev", check: device, need: true}}},
-		{name: "driver", works: inHostdev, attrs: []attr{
-			{name: "name", check: oneOf("vfio", "kvm")},
-			{name: "model", check: moduleName},
+		{Name: "pf", May: uplinkModes | inHostdev, Attrs: []xmldoc.Attr{{Name: "dev", Check: xmldoc.Device, Need: true}}},
+		{Name: "driver", Works: inHostdev, Attrs: []xmldoc.Attr{
+			{Name: "name", Check: xmldoc.OneOf("vfio", "kvm")},
+			{Name: "model", Check: moduleName},
 		}},
-		{name: "nat", modes: inNAT, attrs: []attr{{name: "ipv6", check: yesNo}}, kids: []*element{
-			{name: "address", attrs: []attr{{name: "start", check: address4, need: true},
-				{name: "end", check: address4, need: true}}},
-			{name: "port", attrs: []attr{{name: "start", check: port, need: true}, {name: "end", check: port, need: true}}},
+		{Name: "nat", May: inNAT, Attrs: []xmldoc.Attr{{Name: "ipv6", Check: xmldoc.YesNo}}, Kids: []*xmldoc.Element{
+			{Name: "address", Attrs: []xmldoc.Attr{{Name: "start", Check: xmldoc.Address4, Need: true},
+				{Name: "end", Check: xmldoc.Address4, Need: true}}},
+			{Name: "port", Attrs: []xmldoc.Attr{{Name: "start", Check: xmldoc.Port, Need: true}, {Name: "end", Check: xmldoc.Port, Need: true}}},
 		}},
 	},
 }
 
 // bridgeElement: a forward delay beyond 30 seconds is refused by the kernel while the spanning tree protocol is on
 // (BR_MAX_FORWARD_DELAY in net/bridge/br_private.h); without it the delay has no use.
-var bridgeElement = &element{
-	name: "bridge",
-	attrs: []attr{
-		{name: "name", check: bridgeName, modes: inManaged | inBridge},
-		{name: "zone", check: zoneName, modes: inManaged},
-		{name: "stp", check: oneOf("on", "off"), modes: inManaged},
-		{name: "delay", check: number(0, 30), modes: inManaged},
-		{name: "macTableManager", check: oneOf("kernel", "libvirt"), modes: inManaged | inBridge},
+var bridgeElement = &xmldoc.Element{
+	Name: "bridge",
+	Attrs: []xmldoc.Attr{
+		{Name: "name", Check: bridgeName, May: inManaged | inBridge},
+		{Name: "zone", Check: zoneName, May: inManaged},
+		{Name: "stp", Check: xmldoc.OneOf("on", "off"), May: inManaged},
+		{Name: "delay", Check: xmldoc.Number(0, 30), May: inManaged},
+		{Name: "macTableManager", Check: xmldoc.OneOf("kernel", "libvirt"), May: inManaged | inBridge},
 	},
 }
 
-var dnsElement = &element{
-	name: "dns",
-	attrs: []attr{
-		{name: "enable", check: yesNo, works: inManaged},
-		{name: "forwardPlainNames", check: yesNo, works: inManaged},
+var dnsElement = &xmldoc.Element{
+	Name: "dns",
+	Attrs: []xmldoc.Attr{
+		{Name: "enable", Check: xmldoc.YesNo, Works: inManaged},
+		{Name: "forwardPlainNames", Check: xmldoc.YesNo, Works: inManaged},
 	},
-	kids: []*element{
-		{name: "forwarder", many: true, works: inManaged, attrs: []attr{
-			{name: "addr", check: address}, {name: "domain", check: domainName}, {name: "port", check: port},
+	Kids: []*xmldoc.Element{
+		{Name: "forwarder", Many: true, Works: inManaged, Attrs: []xmldoc.Attr{
+			{Name: "addr", Check: xmldoc.Address}, {Name: "domain", Check: domainName}, {Name: "port", Check: xmldoc.Port},
 		}},
-		{name: "txt", many: true, modes: inManaged, attrs: []attr{
-			{name: "name", check: txtName, need: true}, {name: "value", check: txtValue, need: true},
+		{Name: "txt", Many: true, May: inManaged, Attrs: []xmldoc.Attr{
+			{Name: "name", Check: txtName, Need: true}, {Name: "value", Check: txtValue, Need: true},
 		}},
-		{name: "host", many: true, modes: inManaged, attrs: []attr{{name: "ip", check: address, need: true}},
-			kids: []*element{
-				{name: "hostname", many: true, text: domainName},
+		{Name: "host", Many: true, May: inManaged, Attrs: []xmldoc.Attr{{Name: "ip", Check: xmldoc.Address, Need: true}},
+			Kids: []*xmldoc.Element{
+				{Name: "hostname", Many: true, Text: domainName},
 			}},
-		{name: "srv", many: true, modes: inManaged, attrs: []attr{
-			{name: "service", check: serviceName, need: true}, {name: "protocol", check: oneOf("tcp", "udp"), need: true},
-			{name: "domain", check: domainName}, {name: "target", check: srvTarget},
-			{name: "port", check: port}, {name: "priority", check: number(0, 65535)},
-			{name: "weight", check: number(0, 65535)},
-		}},
-	},
-}
-
-var ipElement = &element{
-	name: "ip", many: true, modes: inManaged,
-	attrs: []attr{
-		{name: "family", check: oneOf("ipv4", "ipv6")},
-		{name: "address", check: address, need: true},
-		{name: "netmask", check: netmask},
-		{name: "prefix", check: number(0, 128)},
-		{name: "localPtr", check: yesNo},
-	},
-	kids: []*element{
-		{name: "tftp", attrs: []attr{{name: "root", check: tftpRoot, need: true}}},
-		{name: "dhcp", kids: []*element{
-			{name: "range", many: true, kids: []*element{leaseElement}, attrs: []attr{
-				{name: "start", check: address, need: true}, {name: "end", check: address, need: true},
-			}},
-			{name: "host", many: true, kids: []*element{leaseElement}, attrs: []attr{
-				{name: "mac", check: unicastMAC}, {name: "id", check: duid}, {name: "name", check: guestName},
-				{name: "ip", check: address, need: true},
-			}},
-			{name: "bootp", attrs: []attr{{name: "file", check: bootFile, need: true}, {name: "server", check: address4}}},
+		{Name: "srv", Many: true, May: inManaged, Attrs: []xmldoc.Attr{
+			{Name: "service", Check: serviceName, Need: true}, {Name: "protocol", Check: xmldoc.OneOf("tcp", "udp"), Need: true},
+			{Name: "domain", Check: domainName}, {Name: "target", Check: srvTarget},
+			{Name: "port", Check: xmldoc.Port}, {Name: "priority", Check: xmldoc.Number(0, 65535)},
+			{Name: "weight", Check: xmldoc.Number(0, 65535)},
 		}},
 	},
 }
 
-var leaseElement = &element{name: "lease", attrs: []attr{
-	{name: "expiry", check: number(0, 1<<32-1), need: true},
-	{name: "unit", check: oneOf("seconds", "minutes", "hours")},
+var ipElement = &xmldoc.Element{
+	Name: "ip", Many: true, May: inManaged,
+	Attrs: []xmldoc.Attr{
+		{Name: "family", Check: xmldoc.OneOf("ipv4", "ipv6")},
+		{Name: "address", Check: xmldoc.Address, Need: true},
+		{Name: "netmask", Check: xmldoc.Netmask},
+		{Name: "prefix", Check: xmldoc.Number(0, 128)},
+		{Name: "localPtr", Check: xmldoc.YesNo},
+	},
+	Kids: []*xmldoc.Element{
+		{Name: "tftp", Attrs: []xmldoc.Attr{{Name: "root", Check: tftpRoot, Need: true}}},
+		{Name: "dhcp", Kids: []*xmldoc.Element{
+			{Name: "range", Many: true, Kids: []*xmldoc.Element{leaseElement}, Attrs: []xmldoc.Attr{
+				{Name: "start", Check: xmldoc.Address, Need: true}, {Name: "end", Check: xmldoc.Address, Need: true},
+			}},
+			{Name: "host", Many: true, Kids: []*xmldoc.Element{leaseElement}, Attrs: []xmldoc.Attr{
+				{Name: "mac", Check: xmldoc.UnicastMAC}, {Name: "id", Check: duid}, {Name: "name", Check: guestName},
+				{Name: "ip", Check: xmldoc.Address, Need: true},
+			}},
+			{Name: "bootp", Attrs: []xmldoc.Attr{{Name: "file", Check: bootFile, Need: true}, {Name: "server", Check: xmldoc.Address4}}},
+		}},
+	},
+}
+
+var leaseElement = &xmldoc.Element{Name: "lease", Attrs: []xmldoc.Attr{
+	{Name: "expiry", Check: xmldoc.Number(0, 1<<32-1), Need: true},
+	{Name: "unit", Check: xmldoc.OneOf("seconds", "minutes", "hours")},
 }}
 
-var vlanElement = &element{
-	name:  "vlan",
-	attrs: []attr{{name: "trunk", check: yesNoAnyCase}},
-	kids: []*element{{name: "tag", many: true, attrs: []attr{
-		{name: "id", check: number(0, 4095), need: true},
-		{name: "nativeMode", check: oneOf("tagged", "untagged")},
+var vlanElement = &xmldoc.Element{
+	Name:  "vlan",
+	Attrs: []xmldoc.Attr{{Name: "trunk", Check: xmldoc.YesNoAnyCase}},
+	Kids: []*xmldoc.Element{{Name: "tag", Many: true, Attrs: []xmldoc.Attr{
+		{Name: "id", Check: xmldoc.Number(0, 4095), Need: true},
+		{Name: "nativeMode", Check: xmldoc.OneOf("tagged", "untagged")},
 	}}},
 }
 
-var bandwidthElement = &element{
-	name: "bandwidth", modes: inManaged | inBridge,
-	attrs: []attr{{name: "classID", check: noClass}},
-	kids:  []*element{rateElement("inbound"), rateElement("outbound")},
+var bandwidthElement = &xmldoc.Element{
+	Name: "bandwidth", May: inManaged | inBridge,
+	Attrs: []xmldoc.Attr{{Name: "classID", Check: noClass}},
+	Kids:  []*xmldoc.Element{rateElement("inbound"), rateElement("outbound")},
 }
 
-func rateElement(name string) *element {
-	return &element{name: name, attrs: []attr{
-		{name: "average", check: rate},
-		{name: "peak", check: number(0, maxRate)},
-		{name: "burst", check: number(0, maxRate)},
-		{name: "floor", check: noFloor},
+func rateElement(name string) *xmldoc.Element {
+	return &xmldoc.Element{Name: name, Attrs: []xmldoc.Attr{
+		{Name: "average", Check: rate},
+		{Name: "peak", Check: xmldoc.Number(0, maxRate)},
+		{Name: "burst", Check: xmldoc.Number(0, maxRate)},
+		{Name: "floor", Check: noFloor},
 	}}
 }
 
 // virtualportElement: a port group may leave the type to the network, or to the guest's interface.
-func virtualportElement(typed bool) *element {
-	return &element{
-		name:  "virtualport",
-		attrs: []attr{{name: "type", check: oneOf("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), need: typed}},
-		kids: []*element{{name: "parameters", attrs: []attr{
-			{name: "managerid", hex: true, check: hexNumber(0, 255)},
-			{name: "typeid", hex: true, check: hexNumber(0, 1<<24-1)},
-			{name: "typeidversion", hex: true, check: hexNumber(0, 255)},
-			{name: "instanceid", check: uuid},
-			{name: "interfaceid", check: uuid},
-			{name: "profileid", check: profileID},
+func virtualportElement(typed bool) *xmldoc.Element {
+	return &xmldoc.Element{
+		Name:  "virtualport",
+		Attrs: []xmldoc.Attr{{Name: "type", Check: xmldoc.OneOf("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), Need: typed}},
+		Kids: []*xmldoc.Element{{Name: "parameters", Attrs: []xmldoc.Attr{
+			{Name: "managerid", Hex: true, Check: xmldoc.HexNumber(0, 255)},
+			{Name: "typeid", Hex: true, Check: xmldoc.HexNumber(0, 1<<24-1)},
+			{Name: "typeidversion", Hex: true, Check: xmldoc.HexNumber(0, 255)},
+			{Name: "instanceid", Check: xmldoc.UUID},
+			{Name: "interfaceid", Check: xmldoc.UUID},
+			{Name: "profileid", Check: profileID},
 		}}},
 	}
 }

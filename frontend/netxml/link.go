@@ -10,6 +10,7 @@ import (
 
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -26,8 +27,8 @@ func (n *Network) link() *ir.Link {
 		Groups:  n.groups(),
 		Options: options(def.DnsmasqOptions),
 	}
-	if id, ok := parseUUID(def.UUID); ok {
-		l.UUID = uuidText(id)
+	if id, ok := xmldoc.ParseUUID(def.UUID); ok {
+		l.UUID = xmldoc.UUIDText(id)
 	}
 	if def.MAC != nil {
 		l.MAC = hardwareAddr(def.MAC.Address)
@@ -44,17 +45,17 @@ func (n *Network) link() *ir.Link {
 	for i, s := range n.subnets {
 		l.Addresses = append(l.Addresses, n.address(s, &def.IPs[i]))
 	}
-	for i, route := range n.root.all("route") {
+	for i, route := range n.root.All("route") {
 		l.Routes = append(l.Routes, routeOf(route, &def.Routes[i]))
 	}
-	l.Inbound, l.Outbound = rates(n.root.kid("bandwidth"))
+	l.Inbound, l.Outbound = rates(n.root.Kid("bandwidth"))
 	return l
 }
 
 func (n *Network) bridge() ir.Bridge {
 	b := ir.Bridge{Name: n.Bridge, Auto: n.AutoBridge}
 	if def := n.Def.Bridge; def != nil {
-		seconds, _ := parseNumber(def.Delay)
+		seconds, _ := xmldoc.ParseNumber(def.Delay)
 		b.NoSTP = def.STP == "off"
 		b.Delay = time.Duration(seconds) * time.Second
 		b.LibvirtFDB = def.MACTableManager == "libvirt"
@@ -143,7 +144,7 @@ func lease(def *libvirtxml.NetworkDHCPLease) ir.Lease {
 
 // hardwareAddr returns nil for no address.
 func hardwareAddr(v string) net.HardwareAddr {
-	mac, ok := parseMAC(v)
+	mac, ok := xmldoc.ParseMAC(v)
 	if !ok {
 		return nil
 	}
@@ -151,7 +152,7 @@ func hardwareAddr(v string) net.HardwareAddr {
 }
 
 // routeOf reads a route that was checked. The prefix comes from the tree, since libvirtxml can't tell 0 from absent.
-func routeOf(n *node, def *libvirtxml.NetworkRoute) ir.Route {
+func routeOf(n *xmldoc.Node, def *libvirtxml.NetworkRoute) ir.Route {
 	metric, _ := strconv.ParseUint(def.Metric, 10, 32)
 	dest := netip.MustParseAddr(def.Address)
 	bits, _ := (&checker{}).bits(n, dest, true)
@@ -251,7 +252,7 @@ func virtualPort(p *libvirtxml.NetworkVirtualPortParams) *ir.VirtualPort {
 }
 
 func (n *Network) groups() []ir.PortGroup {
-	nodes := n.root.all("portgroup")
+	nodes := n.root.All("portgroup")
 	var groups []ir.PortGroup
 	for i, def := range n.Def.PortGroups {
 		g := ir.PortGroup{Name: def.Name, Default: def.Default == "yes", Port: portOptions(def.VLAN, def.VirtualPort)}
@@ -259,24 +260,24 @@ func (n *Network) groups() []ir.PortGroup {
 		if own, all := g.Port.VirtualPort, n.port().VirtualPort; own != nil && own.Type == "" && all != nil {
 			own.Type = all.Type
 		}
-		g.Inbound, g.Outbound = rates(nodes[i].kid("bandwidth"))
+		g.Inbound, g.Outbound = rates(nodes[i].Kid("bandwidth"))
 		groups = append(groups, g)
 	}
 	return groups
 }
 
 // rates reads a <bandwidth>, which libvirtxml drops in port groups; nil where there is none.
-func rates(bandwidth *node) (inbound, outbound *ir.Rate) {
-	return rateOf(bandwidth.kid("inbound")), rateOf(bandwidth.kid("outbound"))
+func rates(bandwidth *xmldoc.Node) (inbound, outbound *ir.Rate) {
+	return rateOf(bandwidth.Kid("inbound")), rateOf(bandwidth.Kid("outbound"))
 }
 
-func rateOf(n *node) *ir.Rate {
+func rateOf(n *xmldoc.Node) *ir.Rate {
 	if n == nil {
 		return nil
 	}
 	value := func(name string) uint64 {
-		v, _ := n.value(name)
-		number, _ := parseNumber(v)
+		v, _ := n.Value(name)
+		number, _ := xmldoc.ParseNumber(v)
 		return number
 	}
 	return &ir.Rate{Average: value("average"), Peak: value("peak"), Burst: value("burst")}

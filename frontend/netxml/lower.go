@@ -3,6 +3,7 @@ package netxml
 import (
 	"net/netip"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/spread"
 )
@@ -56,11 +57,11 @@ var usual = map[ir.Group]int{ir.INP: 4, ir.OUT: 4, ir.FWX: 1, ir.FWI: 2, ir.FWO:
 type lowering struct {
 	*ir.Program
 	net           *Network
-	self          ir.Origin // of the rules that a network has for being one
-	in, out       ir.Match  // by the bridge
-	inDev, outDev ir.Match  // by the device that is the only way out; nil if any will do
-	dhcp4         *node     // the <dhcp> of IPv4 with ranges or hosts
-	tftp          *node
+	self          ir.Origin    // of the rules that a network has for being one
+	in, out       ir.Match     // by the bridge
+	inDev, outDev ir.Match     // by the device that is the only way out; nil if any will do
+	dhcp4         *xmldoc.Node // the <dhcp> of IPv4 with ranges or hosts
+	tftp          *xmldoc.Node
 	six           bool // six is true if the bridge has an IPv6 address.
 
 	room []ir.Match // where the matches of rules are kept
@@ -68,20 +69,20 @@ type lowering struct {
 
 func newLowering(p *ir.Program, n *Network) *lowering {
 	l := &lowering{
-		Program: p, net: n, self: n.origin("network/bridge/@name", n.root.tag),
+		Program: p, net: n, self: n.origin("network/bridge/@name", n.root.Tag),
 		in: ir.IIfName{Name: n.Bridge}, out: ir.OIfName{Name: n.Bridge},
 	}
-	if bridge := n.root.kid("bridge"); bridge.has("name") {
-		l.self.Span = n.src.span(bridge.at("name"))
-	} else if name := n.root.kid("name"); name != nil {
-		l.self.Element, l.self.Span = "network/name", n.src.span(name.textAt)
+	if bridge := n.root.Kid("bridge"); bridge.Has("name") {
+		l.self.Span = n.src.Span(bridge.At("name"))
+	} else if name := n.root.Kid("name"); name != nil {
+		l.self.Element, l.self.Span = "network/name", n.src.Span(name.TextAt)
 	}
 	if dev := n.device(); dev != "" {
 		l.inDev, l.outDev = ir.IIfName{Name: dev}, ir.OIfName{Name: dev}
 	}
 	for _, s := range n.subnets {
-		dhcp, tftp := s.node.kid("dhcp"), s.node.kid("tftp")
-		served := dhcp.kid("range") != nil || dhcp.kid("host") != nil
+		dhcp, tftp := s.node.Kid("dhcp"), s.node.Kid("tftp")
+		served := dhcp.Kid("range") != nil || dhcp.Kid("host") != nil
 		switch {
 		case s.addr.Is6():
 			l.six = true
@@ -110,8 +111,8 @@ func (n *Network) device() string {
 	return forward.Dev
 }
 
-func (n *Network) origin(element string, at extent) ir.Origin {
-	return ir.Origin{Span: n.src.span(at), Network: n.Name(), Element: element}
+func (n *Network) origin(element string, at xmldoc.Extent) ir.Origin {
+	return ir.Origin{Span: n.src.Span(at), Network: n.Name(), Element: element}
 }
 
 // lower adds all rules of the network, top to bottom.
@@ -119,10 +120,10 @@ func (l *lowering) lower() {
 	l.services4()
 	l.add(ir.FWX, ir.IPv4, l.self, "guests of one network may talk to each other through the host", ir.Accept{},
 		l.in, l.out)
-	six := l.six || l.net.root.yes("ipv6")
+	six := l.six || l.net.root.Yes("ipv6")
 	origin6 := l.self
 	if six && !l.six {
-		origin6 = l.net.origin("network/@ipv6", l.net.root.at("ipv6"))
+		origin6 = l.net.origin("network/@ipv6", l.net.root.At("ipv6"))
 	}
 	if l.six {
 		l.services6()
@@ -152,7 +153,7 @@ func (l *lowering) lower() {
 func (l *lowering) confine(family ir.Family) {
 	for _, s := range l.net.subnets {
 		if familyOf(s.addr) == family && l.net.Mode != ir.ModeNone {
-			l.add(ir.FWX, family, l.net.origin("network/ip/@address", s.node.at("address")), "guests with an address of the subnet may open connections",
+			l.add(ir.FWX, family, l.net.origin("network/ip/@address", s.node.At("address")), "guests with an address of the subnet may open connections",
 				ir.Return{}, ir.SAddr{Prefix: s.prefix}, l.in, l.outDev)
 		}
 	}
@@ -198,7 +199,7 @@ func (l *lowering) service(g ir.Group, family ir.Family, o ir.Origin, reason str
 // services4: libvirt opens DHCP and DNS for every network, whether or not it serves them.
 func (l *lowering) services4() {
 	if l.tftp != nil {
-		o := l.net.origin("network/ip/tftp/@root", l.tftp.at("root"))
+		o := l.net.origin("network/ip/tftp/@root", l.tftp.At("root"))
 		l.service(ir.INP, ir.IPv4, o, "guests may fetch files from the host's TFTP server", udp, 69)
 		l.service(ir.OUT, ir.IPv4, o, "the host may answer TFTP", udp, 69)
 	}
@@ -217,7 +218,7 @@ func (l *lowering) services6() {
 	var o ir.Origin
 	for _, s := range l.net.subnets {
 		if s.addr.Is6() {
-			o = l.net.origin("network/ip/@address", s.node.at("address"))
+			o = l.net.origin("network/ip/@address", s.node.At("address"))
 			break
 		}
 	}
@@ -233,7 +234,7 @@ func (l *lowering) services6() {
 func (l *lowering) subnet(s subnet) {
 	switch family := familyOf(s.addr); {
 	case l.net.Mode == ir.ModeNone:
-	case l.net.Mode == ir.ModeNAT && (family == ir.IPv4 || l.net.root.kid("forward").kid("nat").yes("ipv6")):
+	case l.net.Mode == ir.ModeNAT && (family == ir.IPv4 || l.net.root.Kid("forward").Kid("nat").Yes("ipv6")):
 		l.translate(s, family)
 	default:
 		l.route(s, family)
@@ -249,7 +250,7 @@ func familyOf(a netip.Addr) ir.Family {
 
 // route lets the subnet's traffic through in both directions.
 func (l *lowering) route(s subnet, family ir.Family) {
-	o := l.net.origin("network/ip/@address", s.node.at("address"))
+	o := l.net.origin("network/ip/@address", s.node.At("address"))
 	l.add(ir.FWI, family, o, "the subnet is routed: anybody may open connections to its guests", ir.Accept{},
 		ir.DAddr{Prefix: s.prefix}, l.inDev, l.out)
 	l.guestsOut(ir.SAddr{Prefix: s.prefix}, family, o)

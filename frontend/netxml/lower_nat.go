@@ -8,7 +8,7 @@ import (
 
 // translate adds the rules of a subnet behind source NAT. The matches stand in the order in which libvirt writes them.
 func (l *lowering) translate(s subnet, family ir.Family) {
-	o := l.net.origin("network/ip/@address", s.node.at("address"))
+	o := l.net.origin("network/ip/@address", s.node.At("address"))
 	var from, abroad ir.Match = ir.SAddr{Prefix: s.prefix}, ir.DAddr{Prefix: s.prefix, Not: true}
 	l.add(ir.FWI, family, o, "replies to connections that guests opened may come back", ir.Accept{},
 		l.inDev, l.out, ir.DAddr{Prefix: s.prefix}, replies)
@@ -52,9 +52,9 @@ func (l *lowering) ports(o ir.Origin) (ir.PortRange, ir.Origin) {
 	if nat == nil || len(nat.Ports) == 0 {
 		return guestPorts, o
 	}
-	asked := l.net.root.kid("forward").kid("nat").kid("port")
+	asked := l.net.root.Kid("forward").Kid("nat").Kid("port")
 	return ir.PortRange{From: uint16(nat.Ports[0].Start), To: uint16(nat.Ports[0].End)},
-		l.net.origin("network/forward/nat/port", asked.tag)
+		l.net.origin("network/forward/nat/port", asked.Tag)
 }
 
 // addrs returns the addresses that IPv4 guests share, zero for the one of the interface they leave by.
@@ -63,9 +63,9 @@ func (l *lowering) addrs(family ir.Family, o ir.Origin) (ir.AddrRange, ir.Origin
 	if nat == nil || len(nat.Addresses) == 0 || family != ir.IPv4 {
 		return ir.AddrRange{}, o
 	}
-	asked := l.net.root.kid("forward").kid("nat").kid("address")
+	asked := l.net.root.Kid("forward").Kid("nat").Kid("address")
 	return ir.AddrRange{From: netip.MustParseAddr(nat.Addresses[0].Start), To: netip.MustParseAddr(nat.Addresses[0].End)},
-		l.net.origin("network/forward/nat/address", asked.tag)
+		l.net.origin("network/forward/nat/address", asked.Tag)
 }
 
 // checksum: guests whose network card leaves checksums to the host get DHCP answers without one, which some clients drop.
@@ -73,7 +73,7 @@ func (l *lowering) checksum() {
 	if l.dhcp4 == nil {
 		return
 	}
-	l.add(ir.PRT, ir.IPv4, l.net.origin("network/ip/dhcp", l.dhcp4.tag),
+	l.add(ir.PRT, ir.IPv4, l.net.origin("network/ip/dhcp", l.dhcp4.Tag),
 		"old DHCP clients in guests drop answers without a checksum",
 		ir.ChecksumFill{}, l.out, udp, ir.DPort{From: 68, To: 68})
 }

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -54,12 +55,12 @@ func (m modes) String() string {
 	if len(names) == 1 {
 		return "mode " + names[0]
 	}
-	return "modes " + words(names, "and")
+	return "modes " + xmldoc.Words(names, "and")
 }
 
 // kind returns the set of the one kind of network that the tree describes.
-func kind(mode ir.Mode, root *node) modes {
-	if mode == ir.ModeBridge && !root.kid("bridge").has("name") {
+func kind(mode ir.Mode, root *xmldoc.Node) modes {
+	if mode == ir.ModeBridge && !root.Kid("bridge").Has("name") {
 		return inDirect
 	}
 	i := slices.Index(modeNames[:], string(mode))
@@ -70,67 +71,39 @@ func kind(mode ir.Mode, root *node) modes {
 }
 
 // modeOf returns the forward mode; ok is false if what stands there is none.
-func modeOf(root *node) (mode ir.Mode, ok bool) {
-	forward := root.kid("forward")
+func modeOf(root *xmldoc.Node) (mode ir.Mode, ok bool) {
+	forward := root.Kid("forward")
 	if forward == nil {
 		return ir.ModeNone, true
 	}
-	if !forward.has("mode") {
+	if !forward.Has("mode") {
 		return ir.ModeNAT, true
 	}
-	v, ok := forward.value("mode")
+	v, ok := forward.Value("mode")
 	return ir.Mode(v), ok
 }
 
-// placement reports elements and attributes that this kind of network can't have, or has to no effect. Below an element
-// that was reported it says nothing more.
-func (c *checker) placement(n *node, here modes) {
-	for i := range n.attrs {
-		a := &n.attrs[i]
-		spec := n.spec.attr(a.name)
-		if spec == nil || fits(spec.modes, here) && fits(spec.works, here) {
-			continue
-		}
-		what := fmt.Sprintf("%s of <%s>", a.name, n.name)
-		if fits(spec.modes, here) {
-			c.idle(what, a.nameAt, spec.works)
-			continue
-		}
-		a.bad = true
-		c.misplaced(what, a.nameAt, spec.modes)
-	}
-	for _, k := range n.kids {
-		switch {
-		case k.spec == nil:
-			continue
-		case !fits(k.spec.modes, here):
-			k.bad = true
-			c.misplaced(fmt.Sprintf("<%s>", k.name), k.tag, k.spec.modes)
-			continue
-		case !fits(k.spec.works, here):
-			c.idle(fmt.Sprintf("<%s>", k.name), k.tag, k.spec.works)
-			continue
-		}
-		c.placement(k, here)
-	}
+// Includes implements [xmldoc.Who].
+func (m modes) Includes(doc any) bool { return m&doc.(modes) != 0 }
+
+// placement reports elements and attributes that this kind of network can't have, or has to no effect.
+func (c *checker) placement() {
+	xmldoc.Place(c.net.root, c.kind, xmldoc.Misplaced{Forbidden: c.misplaced, Idle: c.idle})
 }
 
-// fits is true if a network of kind here is among those of m; no m stands for all.
-func fits(m, here modes) bool { return m == 0 || m&here != 0 }
-
 // misplaced reports what this kind of network can't have.
-func (c *checker) misplaced(what string, at extent, allowed modes) {
-	chosen := c.related(c.net.root.tag, "without <forward> a network has mode none")
-	if forward := c.net.root.kid("forward"); forward != nil {
-		chosen = c.related(forward.at("mode"), "the mode is chosen here")
+func (c *checker) misplaced(what string, at xmldoc.Extent, allowed xmldoc.Who) {
+	chosen := c.Related(c.net.root.Tag, "without <forward> a network has mode none")
+	if forward := c.net.root.Kid("forward"); forward != nil {
+		chosen = c.Related(forward.At("mode"), "the mode is chosen here")
 	}
-	c.fault("mode-element", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind),
+	c.Fault("mode-element", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind),
 		fmt.Sprintf("it is for %s only", allowed),
 		"remove it, or choose another forward mode", chosen)
 }
 
 // idle reports what has no effect in this kind of network.
-func (c *checker) idle(what string, at extent, works modes) {
-	c.warn("mode-unused", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind),
+func (c *checker) idle(what string, at xmldoc.Extent, works xmldoc.Who) {
+	c.Warn("mode-unused", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind),
 		fmt.Sprintf("it has an effect in %s only", works), "remove it")
 }

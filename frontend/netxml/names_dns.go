@@ -5,57 +5,58 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
 // domainName accepts what DNS and dnsmasq's configuration can hold: labels of letters, digits, dashes and underscores
 // with dots between (RFC 1123 section 2.1; underscores as in RFC 2782), and one dot at the end if wanted.
-func domainName(v string) problem { return dnsName("dns-name", v) }
+func domainName(v string) xmldoc.Problem { return dnsName("dns-name", v) }
 
 // guestName is the name of a guest in a <host> of DHCP.
-func guestName(v string) problem {
+func guestName(v string) xmldoc.Problem {
 	if v != "" && (v[0] == '_' || v[0] == '-') {
-		return problem{"dhcp-host-name", fmt.Sprintf("with %q at its beginning", v[:1]),
-			"libvirt refuses names of guests that begin otherwise", "begin it with a letter or digit"}
+		return xmldoc.Wrong("dhcp-host-name", fmt.Sprintf("with %q at its beginning", v[:1]),
+			"libvirt refuses names of guests that begin otherwise", "begin it with a letter or digit")
 	}
 	return dnsName("dhcp-host-name", strings.TrimSuffix(v, "."))
 }
 
-func dnsName(code diag.Code, v string) problem {
+func dnsName(code diag.Code, v string) xmldoc.Problem {
 	const fix = "use letters, digits and dashes, with dots between"
 	if v == "" {
-		return problem{code, "an empty name", "a domain name has at least one letter or digit", fix}
+		return xmldoc.Wrong(code, "an empty name", "a domain name has at least one letter or digit", fix)
 	}
-	if r, bad := find(v, notInName); bad {
+	if r, bad := xmldoc.Find(v, notInName); bad {
 		return notInDNS(code, r)
 	}
 	name := strings.TrimSuffix(v, ".")
 	if len(name) > 253 {
-		return problem{code, fmt.Sprintf("%d bytes long", len(name)), "a domain name has 253 bytes at most", "shorten it"}
+		return xmldoc.Wrong(code, fmt.Sprintf("%d bytes long", len(name)), "a domain name has 253 bytes at most", "shorten it")
 	}
 	for label := range strings.SplitSeq(name, ".") {
 		switch {
 		case label == "":
-			return problem{code, "with an empty part", "between two dots stands a label of 1 to 63 bytes", "remove a dot"}
+			return xmldoc.Wrong(code, "with an empty part", "between two dots stands a label of 1 to 63 bytes", "remove a dot")
 		case len(label) > 63:
-			return problem{code, fmt.Sprintf("with a part of %d bytes", len(label)),
-				"between two dots stands a label of 1 to 63 bytes", "shorten it"}
+			return xmldoc.Wrong(code, fmt.Sprintf("with a part of %d bytes", len(label)),
+				"between two dots stands a label of 1 to 63 bytes", "shorten it")
 		case label[0] == '-' || label[len(label)-1] == '-':
-			return problem{code, "with a dash at the edge of a part", "a label begins and ends with a letter or digit",
-				"remove the dash"}
+			return xmldoc.Wrong(code, "with a dash at the edge of a part", "a label begins and ends with a letter or digit",
+				"remove the dash")
 		}
 	}
-	return problem{}
+	return xmldoc.Problem{}
 }
 
 // notInDNS tells which character makes a name one that DNS doesn't carry.
-func notInDNS(code diag.Code, r rune) problem {
+func notInDNS(code diag.Code, r rune) xmldoc.Problem {
 	if r > unicode.MaxASCII && unicode.IsLetter(r) {
-		return problem{code, fmt.Sprintf("with %q in it", string(r)),
+		return xmldoc.Wrong(code, fmt.Sprintf("with %q in it", string(r)),
 			"DNS carries ASCII; other letters have a form that begins with xn--",
-			"write the name in its xn-- form"}
+			"write the name in its xn-- form")
 	}
-	return named(code, r, "dnsmasq's configuration")
+	return xmldoc.Named(code, r, "dnsmasq's configuration")
 }
 
 func notInName(r rune) bool {
@@ -63,27 +64,27 @@ func notInName(r rune) bool {
 }
 
 // srvTarget is a host, or the dot by which RFC 2782 says that there is no such service.
-func srvTarget(v string) problem {
+func srvTarget(v string) xmldoc.Problem {
 	if v == "." {
-		return problem{}
+		return xmldoc.Problem{}
 	}
 	return domainName(v)
 }
 
 // txtValue is the text of a TXT record, as dnsmasq reads it: commas part it into strings, and quotes, which are dropped, keep
 // them together.
-func txtValue(v string) problem {
-	if p := oneLine(v); p.code != "" {
+func txtValue(v string) xmldoc.Problem {
+	if p := xmldoc.OneLine(v); p.Code != "" {
 		return p
 	}
 	const why = "dnsmasq's configuration has the value in a line, where quotes come in pairs and # behind a blank begins a comment"
 	switch quoted, comment := quotes(v); {
 	case quoted:
-		return problem{"dns-txt-value", "with a quote that is not closed", why, `write \" inside of quotes, or close it`}
+		return xmldoc.Wrong("dns-txt-value", "with a quote that is not closed", why, `write \" inside of quotes, or close it`)
 	case comment:
-		return problem{"dns-txt-value", "with a blank before #", why, "put the value in double quotes"}
+		return xmldoc.Wrong("dns-txt-value", "with a blank before #", why, "put the value in double quotes")
 	}
-	return problem{}
+	return xmldoc.Problem{}
 }
 
 // quotes tells whether dnsmasq, when it has read a value, is still in a quotation, and whether it drops a comment. Within
@@ -105,36 +106,36 @@ func quotes(v string) (quoted, comment bool) {
 }
 
 // serviceName is the name of a service without its underscore (RFC 6335 section 5.1, and underscores as libvirt has it).
-func serviceName(v string) problem {
+func serviceName(v string) xmldoc.Problem {
 	if v == "" {
-		return problem{"dns-srv-service", "an empty name", "a record is found by its service", "write a name such as ldap"}
+		return xmldoc.Wrong("dns-srv-service", "an empty name", "a record is found by its service", "write a name such as ldap")
 	}
-	if r, bad := find(v, func(r rune) bool { return notInName(r) || r == '.' }); bad {
-		return named("dns-srv-service", r, "dnsmasq's configuration")
+	if r, bad := xmldoc.Find(v, func(r rune) bool { return notInName(r) || r == '.' }); bad {
+		return xmldoc.Named("dns-srv-service", r, "dnsmasq's configuration")
 	}
 	if len(v) > 62 {
-		return problem{"dns-srv-service", fmt.Sprintf("%d bytes long", len(v)),
-			"with its underscore it is a label of at most 63 bytes", "shorten it"}
+		return xmldoc.Wrong("dns-srv-service", fmt.Sprintf("%d bytes long", len(v)),
+			"with its underscore it is a label of at most 63 bytes", "shorten it")
 	}
-	return problem{}
+	return xmldoc.Problem{}
 }
 
 // txtName is the name of a TXT record. What libvirt refuses is blanks and commas, at which dnsmasq ends it; the others are
 // those that no word of its configuration has.
-func txtName(v string) problem {
+func txtName(v string) xmldoc.Problem {
 	if v == "" {
-		return problem{"dns-txt-name", "an empty name", "a record is found by its name", "write a domain name"}
+		return xmldoc.Wrong("dns-txt-name", "an empty name", "a record is found by its name", "write a domain name")
 	}
-	if r, bad := find(v, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`,/#"\`, r) }); bad {
+	if r, bad := xmldoc.Find(v, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`,/#"\`, r) }); bad {
 		return notInDNS("dns-txt-name", r)
 	}
-	return problem{}
+	return xmldoc.Problem{}
 }
 
 // duid is a DHCPv6 unique identifier (RFC 8415 section 11): octets in hexadecimal with colons between.
-func duid(v string) problem {
-	bad := problem{"dhcp-host-id", "not a DUID", "a DUID is octets in hexadecimal with colons between, 3 to 130 of them",
-		"write 00:03:00:01:52:54:00:12:34:56 or the like"}
+func duid(v string) xmldoc.Problem {
+	bad := xmldoc.Wrong("dhcp-host-id", "not a DUID", "a DUID is octets in hexadecimal with colons between, 3 to 130 of them",
+		"write 00:03:00:01:52:54:00:12:34:56 or the like")
 	octets := strings.Split(v, ":")
 	if len(octets) < 3 || len(octets) > 130 {
 		return bad
@@ -144,58 +145,58 @@ func duid(v string) problem {
 			return bad
 		}
 	}
-	return problem{}
+	return xmldoc.Problem{}
 }
 
 // tftpRoot is a directory, as dnsmasq's tftp-root takes it: a comma would begin the name of an interface.
-func tftpRoot(v string) problem {
-	if p := inLine("tftp-root", v); p.code != "" {
+func tftpRoot(v string) xmldoc.Problem {
+	if p := inLine("tftp-root", v); p.Code != "" {
 		return p
 	}
 	if v[0] != '/' {
-		return problem{"tftp-root", "not a full path", "dnsmasq runs in a directory of its own choice", "begin it with /"}
+		return xmldoc.Wrong("tftp-root", "not a full path", "dnsmasq runs in a directory of its own choice", "begin it with /")
 	}
-	return problem{}
+	return xmldoc.Problem{}
 }
 
 // bootFile is the file that a guest boots from, as dnsmasq's dhcp-boot takes it: a comma would begin the name of a server.
-func bootFile(v string) problem { return inLine("dhcp-bootp-file", v) }
+func bootFile(v string) xmldoc.Problem { return inLine("dhcp-bootp-file", v) }
 
 // inLine accepts one value of a line of dnsmasq's configuration.
-func inLine(code diag.Code, v string) problem {
+func inLine(code diag.Code, v string) xmldoc.Problem {
 	if v == "" {
-		return problem{code, "empty", "there is nothing to serve", "write the path, or remove the element"}
+		return xmldoc.Wrong(code, "empty", "there is nothing to serve", "write the path, or remove the element")
 	}
-	if p := oneLine(v); p.code != "" {
+	if p := xmldoc.OneLine(v); p.Code != "" {
 		return p
 	}
-	if r, bad := find(v, func(r rune) bool { return strings.ContainsRune(`,"'\`, r) }); bad {
-		p := named(code, r, "dnsmasq's configuration")
-		p.fix = "rename the file or directory"
+	if r, bad := xmldoc.Find(v, func(r rune) bool { return strings.ContainsRune(`,"'\`, r) }); bad {
+		p := xmldoc.Named(code, r, "dnsmasq's configuration")
+		p.Fix = "rename the file or directory"
 		return p
 	}
 	if strings.TrimSpace(v) != v || strings.Contains(v, " #") {
-		return problem{code, "with a blank at its edge or before #",
+		return xmldoc.Wrong(code, "with a blank at its edge or before #",
 			"dnsmasq drops blanks at the edge, and takes # behind a blank for a comment",
-			"remove the blank"}
+			"remove the blank")
 	}
-	return problem{}
+	return xmldoc.Problem{}
 }
 
 // dnsmasqOption is one line of dnsmasq's configuration, taken as it is.
-func dnsmasqOption(v string) problem {
-	if blank(v) {
-		return problem{"dnsmasq-option", "empty", "each value becomes a line of dnsmasq's configuration",
-			"write an option, or remove the element"}
+func dnsmasqOption(v string) xmldoc.Problem {
+	if xmldoc.Blank(v) {
+		return xmldoc.Wrong("dnsmasq-option", "empty", "each value becomes a line of dnsmasq's configuration",
+			"write an option, or remove the element")
 	}
-	if r, bad := find(v, unprintable); bad && r != '\t' {
-		return problem{"dnsmasq-option", fmt.Sprintf("with the character %U in it", r),
+	if r, bad := xmldoc.Find(v, xmldoc.Unprintable); bad && r != '\t' {
+		return xmldoc.Wrong("dnsmasq-option", fmt.Sprintf("with the character %U in it", r),
 			"each value becomes one line of dnsmasq's configuration",
-			"write one <dnsmasq:option> for each line"}
+			"write one <dnsmasq:option> for each line")
 	}
 	if quoted, _ := quotes(v); quoted {
-		return problem{"dnsmasq-option", "with a quote that is not closed", "dnsmasq would not start, and so not the network",
-			"close it, or remove it"}
+		return xmldoc.Wrong("dnsmasq-option", "with a quote that is not closed", "dnsmasq would not start, and so not the network",
+			"close it, or remove it")
 	}
-	return problem{}
+	return xmldoc.Problem{}
 }

@@ -9,6 +9,7 @@ package netxml
 import (
 	"libvirt.org/go/libvirtxml"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/spread"
@@ -26,6 +27,9 @@ type Options struct {
 	Bridges map[string]string
 }
 
+// MaxSize is the length of the longest document that is read, in bytes.
+const MaxSize = xmldoc.MaxSize
+
 // Network is one network as its document describes it, with libvirt's defaults filled in.
 type Network struct {
 	Def        libvirtxml.Network // the document as decoded; the zero value if it has errors
@@ -34,13 +38,13 @@ type Network struct {
 	Strict     bool   // Strict is Options.StrictIsolation; it may be set for each network before Lower.
 	AutoBridge bool   // AutoBridge is true if the number in Bridge was chosen, because the document leaves it open.
 
-	src     *source
-	root    *node
+	src     *xmldoc.Source
+	root    *xmldoc.Node
 	subnets []subnet // one for each <ip>, in order
 }
 
 // Name returns the network's name.
-func (n *Network) Name() string { return n.root.kid("name").textOr("") }
+func (n *Network) Name() string { return n.root.Kid("name").TextOr("") }
 
 // Parse reads every file of src, in order, and checks each document and all together. It returns the networks in that
 // order, without the files that can't be read as XML, and what is to be said about all files, in the order of the files.
@@ -49,9 +53,11 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	names := src.Names()
 	checkers := make([]*checker, len(names))
 	spread.Over(len(names), func(i int) {
-		c := &checker{opts: opts, report: report{src: &source{name: names[i], text: src.Text(names[i])}}}
-		if root := readTree(&c.report); root != nil {
-			c.net = &Network{src: c.src, root: root, Strict: opts.StrictIsolation}
+		c := &checker{opts: opts, Report: xmldoc.Report{
+			Source: &xmldoc.Source{Name: names[i], Text: src.Text(names[i])}, Lax: opts.Lax,
+		}}
+		if root := language.Read(&c.Report); root != nil {
+			c.net = &Network{src: c.Source, root: root, Strict: opts.StrictIsolation}
 			c.check()
 		}
 		checkers[i] = c
@@ -59,10 +65,10 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	checkTogether(checkers, opts)
 	spread.Over(len(checkers), func(i int) {
 		c := checkers[i]
-		if c.net != nil && !c.list.HasErrors() {
+		if c.net != nil && !c.List.HasErrors() {
 			c.decode()
 		}
-		c.report.sort()
+		c.Sort()
 	})
 	var networks []*Network
 	var list diag.List
@@ -70,7 +76,7 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 		if c.net != nil {
 			networks = append(networks, c.net)
 		}
-		list = append(list, c.list...)
+		list = append(list, c.List...)
 	}
 	return networks, list
 }

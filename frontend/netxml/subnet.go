@@ -3,11 +3,13 @@ package netxml
 import (
 	"fmt"
 	"net/netip"
+
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 )
 
 // subnet is one <ip>: an address of the bridge and the subnet it is in.
 type subnet struct {
-	node   *node
+	node   *xmldoc.Node
 	addr   netip.Addr
 	prefix netip.Prefix // without host bits
 	ok     bool         // ok is false if something is wrong with address, family, netmask or prefix; the rest is then zero.
@@ -21,12 +23,12 @@ func (s subnet) local() bool {
 
 // subnets fills c.net.subnets, and reports what is wrong with the addresses of <ip>.
 func (c *checker) subnets() {
-	ips := c.net.root.all("ip")
+	ips := c.net.root.All("ip")
 	c.net.subnets = make([]subnet, len(ips))
 	for i, ip := range ips {
 		s := &c.net.subnets[i]
 		s.node = ip
-		if ip.bad {
+		if ip.Bad {
 			continue
 		}
 		addr, prefix, ok := c.prefixOf(ip, false)
@@ -38,7 +40,7 @@ func (c *checker) subnets() {
 }
 
 // prefixOf reads address, family, netmask and prefix of an <ip> or <route>.
-func (c *checker) prefixOf(n *node, route bool) (addr netip.Addr, prefix netip.Prefix, ok bool) {
+func (c *checker) prefixOf(n *xmldoc.Node, route bool) (addr netip.Addr, prefix netip.Prefix, ok bool) {
 	addr, ok = c.family(n, "address")
 	if !ok {
 		return addr, prefix, false
@@ -51,15 +53,15 @@ func (c *checker) prefixOf(n *node, route bool) (addr netip.Addr, prefix netip.P
 }
 
 // family reads the address in attribute name and holds it against attribute family, which is ipv4 if absent.
-func (c *checker) family(n *node, name string) (addr netip.Addr, ok bool) {
-	value, ok := n.value(name)
+func (c *checker) family(n *xmldoc.Node, name string) (addr netip.Addr, ok bool) {
+	value, ok := n.Value(name)
 	if !ok {
 		return addr, false
 	}
 	addr = netip.MustParseAddr(value)
 	family, known := "ipv4", true
-	if n.has("family") {
-		family, known = n.value("family")
+	if n.Has("family") {
+		family, known = n.Value("family")
 	}
 	if !known || addr.Is4() == (family == "ipv4") {
 		return addr, known
@@ -68,41 +70,41 @@ func (c *checker) family(n *node, name string) (addr netip.Addr, ok bool) {
 	if family == "ipv4" {
 		other = "ipv6"
 	}
-	c.fault("ip-family", n.at(name), fmt.Sprintf("%s %s is no address of family %s", name, addr, family),
+	c.Fault("ip-family", n.At(name), fmt.Sprintf("%s %s is no address of family %s", name, addr, family),
 		"family is ipv4 unless the element says otherwise, and all its addresses are of it",
 		fmt.Sprintf("write family='%s'", other))
 	return addr, false
 }
 
 // bits returns the length of the prefix that n gives, or libvirt's default: the class of an IPv4 address, 64 for IPv6.
-func (c *checker) bits(n *node, addr netip.Addr, route bool) (bits int, ok bool) {
+func (c *checker) bits(n *xmldoc.Node, addr netip.Addr, route bool) (bits int, ok bool) {
 	switch {
-	case n.has("netmask") && n.has("prefix"):
-		c.fault("ip-netmask-and-prefix", n.attr("prefix").nameAt, fmt.Sprintf("<%s> has both netmask and prefix", n.name),
+	case n.Has("netmask") && n.Has("prefix"):
+		c.Fault("ip-netmask-and-prefix", n.Attr("prefix").NameAt, fmt.Sprintf("<%s> has both netmask and prefix", n.Name),
 			"both say how long the subnet's part of the address is, and they may differ", "remove one of the two",
-			c.related(n.attr("netmask").nameAt, "the other"))
+			c.Related(n.Attr("netmask").NameAt, "the other"))
 		return 0, false
-	case n.has("netmask"):
-		value, ok := n.value("netmask")
+	case n.Has("netmask"):
+		value, ok := n.Value("netmask")
 		if !ok {
 			return 0, false
 		}
 		if addr.Is6() {
-			c.fault("ip-netmask", n.at("netmask"), fmt.Sprintf("netmask %s stands beside an IPv6 address", value),
+			c.Fault("ip-netmask", n.At("netmask"), fmt.Sprintf("netmask %s stands beside an IPv6 address", value),
 				"netmasks are of IPv4",
 				"write prefix='64' in its place")
 			return 0, false
 		}
-		bits, _ = maskBits(netip.MustParseAddr(value))
+		bits, _ = xmldoc.MaskBits(netip.MustParseAddr(value))
 		return bits, c.wholeNet(n, "netmask", bits, route)
-	case n.has("prefix"):
-		value, ok := n.value("prefix")
+	case n.Has("prefix"):
+		value, ok := n.Value("prefix")
 		if !ok {
 			return 0, false
 		}
-		number, _ := parseNumber(value)
+		number, _ := xmldoc.ParseNumber(value)
 		if bits = int(number); bits > addr.BitLen() {
-			c.fault("ip-prefix", n.at("prefix"), fmt.Sprintf("prefix %d is longer than the address %s", bits, addr),
+			c.Fault("ip-prefix", n.At("prefix"), fmt.Sprintf("prefix %d is longer than the address %s", bits, addr),
 				fmt.Sprintf("an address of this family has %d bits", addr.BitLen()), "write a shorter prefix, such as 24")
 			return 0, false
 		}
@@ -112,17 +114,17 @@ func (c *checker) bits(n *node, addr netip.Addr, route bool) (bits int, ok bool)
 }
 
 // wholeNet refuses prefix 0, which libvirt takes for "not given" in an <ip>.
-func (c *checker) wholeNet(n *node, name string, bits int, route bool) (ok bool) {
+func (c *checker) wholeNet(n *xmldoc.Node, name string, bits int, route bool) (ok bool) {
 	if bits > 0 || route {
 		return true
 	}
-	c.fault("ip-prefix-zero", n.at(name), fmt.Sprintf("%s makes every address in the world part of the subnet", name),
+	c.Fault("ip-prefix-zero", n.At(name), fmt.Sprintf("%s makes every address in the world part of the subnet", name),
 		"guests would reach nobody else, and libvirt takes 0 for a prefix that was left out",
 		"write the subnet's own prefix, such as prefix='24'")
 	return false
 }
 
-func (c *checker) defaultBits(n *node, addr netip.Addr, route bool) (bits int, ok bool) {
+func (c *checker) defaultBits(n *xmldoc.Node, addr netip.Addr, route bool) (bits int, ok bool) {
 	if addr.IsUnspecified() {
 		return 0, true // a default route; in an <ip> the address itself is refused
 	}
@@ -138,13 +140,13 @@ func (c *checker) defaultBits(n *node, addr netip.Addr, route bool) (bits int, o
 		case first < 224:
 			bits = 24
 		default:
-			c.fault("ip-prefix", n.at("address"), fmt.Sprintf("%s has no prefix, and its class has none to give", addr),
+			c.Fault("ip-prefix", n.At("address"), fmt.Sprintf("%s has no prefix, and its class has none to give", addr),
 				"addresses from 224.0.0.0 on belong to no subnet by themselves", "write prefix='24' or the like")
 			return 0, false
 		}
 	}
 	if !route {
-		c.warn("ip-prefix-default", n.at("address"),
+		c.Warn("ip-prefix-default", n.At("address"),
 			fmt.Sprintf("%s is given without prefix or netmask and gets /%d", addr, bits),
 			rule, fmt.Sprintf("write prefix='%d' if that is meant", bits))
 	}
@@ -152,12 +154,12 @@ func (c *checker) defaultBits(n *node, addr netip.Addr, route bool) (bits int, o
 }
 
 // usable reports an address that no host in its subnet can have.
-func (c *checker) usable(n *node, addr netip.Addr, prefix netip.Prefix) bool {
+func (c *checker) usable(n *xmldoc.Node, addr netip.Addr, prefix netip.Prefix) bool {
 	reason := unusable(addr, prefix)
 	if reason == "" {
 		return true
 	}
-	c.fault("ip-unusable", n.at("address"), fmt.Sprintf("%s is %s", addr, reason),
+	c.Fault("ip-unusable", n.At("address"), fmt.Sprintf("%s is %s", addr, reason),
 		"it is to be the host's own address on the bridge, where guests must reach it",
 		fmt.Sprintf("write an address of a host, such as %s", example(prefix)))
 	return false

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -29,7 +30,7 @@ type claim struct {
 func checkTogether(checkers []*checker, opts Options) {
 	t := &together{opts: opts, nets: make([]*checker, 0, len(checkers)), subnets: make([]claim, 0, len(checkers))}
 	for _, c := range checkers {
-		if c.net == nil || c.net.root.bad {
+		if c.net == nil || c.net.root.Bad {
 			continue
 		}
 		var local []claim
@@ -55,13 +56,13 @@ func checkTogether(checkers []*checker, opts Options) {
 // owner is the first network to use a value, and where.
 type owner struct {
 	*checker
-	at extent
+	at xmldoc.Extent
 }
 
 // first returns a function that remembers who was the first to use each value.
-func (t *together) first() func(value string, c *checker, at extent) (owner, bool) {
+func (t *together) first() func(value string, c *checker, at xmldoc.Extent) (owner, bool) {
 	seen := make(map[string]owner, len(t.nets))
-	return func(value string, c *checker, at extent) (owner, bool) {
+	return func(value string, c *checker, at xmldoc.Extent) (owner, bool) {
 		o, found := seen[value]
 		if !found {
 			seen[value] = owner{c, at}
@@ -71,7 +72,7 @@ func (t *together) first() func(value string, c *checker, at extent) (owner, boo
 }
 
 func (o owner) related(text string) diag.Related {
-	return o.checker.report.related(o.at, text)
+	return o.checker.Related(o.at, text)
 }
 
 // names: name and UUID identify a network, and its MAC address the bridge.
@@ -79,26 +80,26 @@ func (t *together) names() {
 	names, uuids, macs := t.first(), t.first(), t.first()
 	for _, c := range t.nets {
 		root := c.net.root
-		if n := root.sound("name"); n != nil {
-			if o, twice := names(n.text, c, n.textAt); twice {
-				c.fault("name-twice", n.textAt, fmt.Sprintf("two networks have the name %s", quote(n.text)),
+		if n := root.Sound("name"); n != nil {
+			if o, twice := names(n.Text, c, n.TextAt); twice {
+				c.Fault("name-twice", n.TextAt, fmt.Sprintf("two networks have the name %s", xmldoc.Quote(n.Text)),
 					"everything that is made for a network bears its name",
 					"rename one of the two", o.related("the first"))
 			}
 		}
-		if n := root.sound("uuid"); n != nil {
-			id, _ := parseUUID(n.text)
-			if o, twice := uuids(string(id[:]), c, n.textAt); twice {
-				c.fault("uuid-twice", n.textAt, fmt.Sprintf("two networks have the UUID %s", quote(n.text)),
+		if n := root.Sound("uuid"); n != nil {
+			id, _ := xmldoc.ParseUUID(n.Text)
+			if o, twice := uuids(string(id[:]), c, n.TextAt); twice {
+				c.Fault("uuid-twice", n.TextAt, fmt.Sprintf("two networks have the UUID %s", xmldoc.Quote(n.Text)),
 					"a UUID identifies one network", "write the output of uuidgen, or leave it out",
 					o.related("the first"))
 			}
 		}
-		if n := root.sound("mac"); n != nil {
-			mac, ok := parseMAC(n.valueOr("address"))
-			if o, twice := macs(string(mac[:]), c, n.at("address")); ok && twice {
-				c.warn("mac-twice", n.at("address"),
-					fmt.Sprintf("two networks have the MAC address %s", n.valueOr("address")),
+		if n := root.Sound("mac"); n != nil {
+			mac, ok := xmldoc.ParseMAC(n.ValueOr("address"))
+			if o, twice := macs(string(mac[:]), c, n.At("address")); ok && twice {
+				c.Warn("mac-twice", n.At("address"),
+					fmt.Sprintf("two networks have the MAC address %s", n.ValueOr("address")),
 					"they work while their bridges are never connected with each other",
 					"alter one of the two, or leave it out", o.related("the first"))
 			}
@@ -115,7 +116,7 @@ func (t *together) bridges() {
 			continue
 		}
 		if o, twice := names(name, c, c.bridgeAt()); twice && c.managed() {
-			c.fault("bridge-twice", c.bridgeAt(), fmt.Sprintf("two networks have the bridge %s", name),
+			c.Fault("bridge-twice", c.bridgeAt(), fmt.Sprintf("two networks have the bridge %s", name),
 				"a bridge that is made for a network belongs to it alone",
 				"rename one of the two, or leave the name out", o.related("the first"))
 		}
@@ -129,23 +130,23 @@ func overlaps(subnets []claim) {
 		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
 	})
 	var stack []claim
-	told := map[*node]bool{} // one complaint for an <ip>
+	told := map[*xmldoc.Node]bool{} // one complaint for an <ip>
 	for _, s := range subnets {
 		for len(stack) > 0 && !stack[len(stack)-1].prefix.Overlaps(s.prefix) {
 			stack = stack[:len(stack)-1]
 		}
 		if len(stack) > 0 {
 			early, late := stack[len(stack)-1], s
-			if late.order < early.order || late.order == early.order && late.node.tag.start < early.node.tag.start {
+			if late.order < early.order || late.order == early.order && late.node.Tag.Start < early.node.Tag.Start {
 				early, late = late, early
 			}
 			if !told[late.node] {
 				told[late.node] = true
-				late.fault("ip-overlap", late.node.at("address"),
+				late.Fault("ip-overlap", late.node.At("address"),
 					fmt.Sprintf("subnet %s overlaps %s", late.prefix, early.prefix),
 					"the host couldn't tell on which bridge an address is",
 					"choose a subnet that no other <ip> has",
-					owner{early.checker, early.node.at("address")}.related("the other subnet"))
+					owner{early.checker, early.node.At("address")}.related("the other subnet"))
 			}
 		}
 		stack = append(stack, s)
@@ -170,19 +171,19 @@ func (t *together) routes() {
 	for _, c := range t.nets {
 		mine := map[string]bool{}
 		for _, r := range c.statics {
-			at := r.node.at("address")
+			at := r.node.At("address")
 			if s, found := t.in(r.dest.Addr()); found && r.dest.Bits() >= s.prefix.Bits() {
-				other := owner{s.checker, s.node.at("address")}.related("the subnet")
+				other := owner{s.checker, s.node.At("address")}.related("the subnet")
 				switch {
 				case r.dest == s.prefix:
-					c.fault("route-overlap", at,
-						fmt.Sprintf("the route leads to %s, which is a subnet of network %s", r.dest, quote(s.net.Name())),
+					c.Fault("route-overlap", at,
+						fmt.Sprintf("the route leads to %s, which is a subnet of network %s", r.dest, xmldoc.Quote(s.net.Name())),
 						"the host is on that subnet itself and needs no gateway; libvirt refuses to start the second "+
 							"of the two", "remove the route, or correct its address", other)
 				case s.checker != c:
-					c.warn("route-part", at,
+					c.Warn("route-part", at,
 						fmt.Sprintf("the route takes %s out of %s, a subnet of network %s", r.dest, s.prefix,
-							quote(s.net.Name())),
+							xmldoc.Quote(s.net.Name())),
 						"the host would send packets for guests there to a guest here", "correct the route's address",
 						other)
 				}
@@ -193,7 +194,7 @@ func (t *together) routes() {
 				why = "the kernel takes one route to a subnet, or several that differ in metric"
 			}
 			if o, twice := dests(key, c, at); twice && o.checker != c && !mine[key] {
-				c.fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest), why, "remove one of the two",
+				c.Fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest), why, "remove one of the two",
 					o.related("the first"))
 			}
 			mine[key] = true
@@ -205,15 +206,15 @@ func (t *together) routes() {
 func (t *together) natAddresses() {
 	var spans []natSpan
 	for _, c := range t.nets {
-		n := c.net.root.sound("forward").sound("nat").sound("address")
-		from, ok1 := n.addr("start")
-		to, ok2 := n.addr("end")
+		n := c.net.root.Sound("forward").Sound("nat").Sound("address")
+		from, ok1 := n.Addr("start")
+		to, ok2 := n.Addr("end")
 		if !ok1 || !ok2 || to.Less(from) {
 			continue
 		}
-		spans = append(spans, natSpan{owner{c, n.at("start")}, from, to})
+		spans = append(spans, natSpan{owner{c, n.At("start")}, from, to})
 		if _, known := t.in(from); !known {
-			c.warn("nat-address-unknown", n.at("start"), fmt.Sprintf("%s is in no subnet of these networks", from),
+			c.Warn("nat-address-unknown", n.At("start"), fmt.Sprintf("%s is in no subnet of these networks", from),
 				"neither libvirt nor vnetc gives the host these addresses: answers come back only if it has them or "+
 					"they are routed to it",
 				"make sure of it; or leave <address> out, to take the address of the interface")
@@ -227,7 +228,7 @@ func (t *together) natAddresses() {
 			if slices.Index(t.nets, late.checker) < slices.Index(t.nets, early.checker) {
 				early, late = late, early
 			}
-			late.warn("nat-address-twice", late.at,
+			late.Warn("nat-address-twice", late.at,
 				fmt.Sprintf("two networks share addresses of %s-%s", late.from, late.to),
 				"guests of both look the same from outside, and use up the same ports",
 				"give each network addresses of its own", early.related("the other"))

@@ -1,4 +1,4 @@
-package netxml
+package xmldoc
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// source is one input file and the places in it.
-type source struct {
-	name string
-	text []byte
+// Source is one document and the places in it.
+type Source struct {
+	Name string
+	Text []byte
 
 	// Made when a place is first asked for, so that places cost the same in files of one long line and of many.
 	starts []int32 // offset at which each line begins
@@ -21,19 +21,19 @@ type source struct {
 // runeBlock is how many bytes are counted anew for each place.
 const runeBlock = 512
 
-// extent is a piece of a source by byte offsets, from start up to and without end.
-type extent struct{ start, end int32 }
+// Extent is a piece of a source by byte offsets, from Start up to and without End.
+type Extent struct{ Start, End int32 }
 
-// span returns e as a place for people.
-func (s *source) span(e extent) diag.Span {
-	return diag.Span{File: s.name, Start: s.pos(e.start), End: s.pos(e.end)}
+// Span returns e as a place for people.
+func (s *Source) Span(e Extent) diag.Span {
+	return diag.Span{File: s.Name, Start: s.pos(e.Start), End: s.pos(e.End)}
 }
 
-func (s *source) pos(offset int32) diag.Pos {
+func (s *Source) pos(offset int32) diag.Pos {
 	if s.starts == nil {
 		s.index()
 	}
-	at := max(0, min(int(offset), len(s.text)))
+	at := max(0, min(int(offset), len(s.Text)))
 	line, found := slices.BinarySearch(s.starts, int32(at))
 	if found {
 		line++
@@ -42,9 +42,9 @@ func (s *source) pos(offset int32) diag.Pos {
 }
 
 // index finds the lines.
-func (s *source) index() {
-	s.starts = append(make([]int32, 0, 1+bytes.Count(s.text, []byte{'\n'})), 0)
-	for i, c := range s.text {
+func (s *Source) index() {
+	s.starts = append(make([]int32, 0, 1+bytes.Count(s.Text, []byte{'\n'})), 0)
+	for i, c := range s.Text {
 		if c == '\n' {
 			s.starts = append(s.starts, int32(i+1))
 		}
@@ -52,23 +52,23 @@ func (s *source) index() {
 }
 
 // runesBetween counts the characters that begin in the text from one offset up to and without another.
-func (s *source) runesBetween(from, to int) int {
+func (s *Source) runesBetween(from, to int) int {
 	if to-from <= runeBlock {
-		return runes(s.text[from:to])
+		return runes(s.Text[from:to])
 	}
 	if s.runes == nil {
-		for count, i := 0, 0; i <= len(s.text); i += runeBlock {
+		for count, i := 0, 0; i <= len(s.Text); i += runeBlock {
 			s.runes = append(s.runes, int32(count))
-			count += runes(s.text[i:min(i+runeBlock, len(s.text))])
+			count += runes(s.Text[i:min(i+runeBlock, len(s.Text))])
 		}
 	}
 	return s.runesBefore(to) - s.runesBefore(from)
 }
 
 // runesBefore counts the characters that begin before offset.
-func (s *source) runesBefore(offset int) int {
+func (s *Source) runesBefore(offset int) int {
 	block := offset / runeBlock
-	return int(s.runes[block]) + runes(s.text[block*runeBlock:offset])
+	return int(s.runes[block]) + runes(s.Text[block*runeBlock:offset])
 }
 
 // runes counts the characters that begin in text.

@@ -1,4 +1,4 @@
-package netxml
+package xmldoc
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of one document. A network of thousands of DHCP hosts stays well within them; what goes beyond is no network
-// description but an attempt on the reader's memory.
+// Limits of one document. A network of thousands of DHCP hosts stays well within them; what goes beyond was written by no
+// person but is an attempt on the reader's memory.
 const (
-	// MaxSize is the length of the longest document that is read, in bytes. Who reads files for Parse need not read further
-	// than one byte past it.
+	// MaxSize is the length of the longest document that is read, in bytes. Who reads files for [Language.Read] need not read
+	// further than one byte past it.
 	MaxSize = 1 << 20
 
 	maxDepth    = 64 // nested elements
@@ -23,18 +23,19 @@ const (
 )
 
 // tokens builds the tree of one document from a single pass over its tokens. It checks what makes a document well formed
-// and safe to read; of networks it knows nothing.
+// and safe to read.
 type tokens struct {
-	*report
+	*Report
+	lang     *Language
 	dec      *xml.Decoder
-	root     *node
-	top      *node // the innermost open element
+	root     *Node
+	top      *Node // the innermost open element
 	depth    int
 	elements int
 	scopes   []scope
 	scanned  []tagAttr
 	text     []byte // character data since the last start or end tag
-	textAt   extent
+	textAt   Extent
 }
 
 // scope is one namespace declaration and the depth of the element that made it.
@@ -43,27 +44,27 @@ type scope struct {
 	depth       int
 }
 
-// readTree returns the tree of the report's source, or nil after reporting the fault that makes it unreadable.
-func readTree(r *report) *node {
-	text := r.src.text
+// Read returns the tree of the report's source, or nil after reporting the fault that makes it unreadable.
+func (l *Language) Read(r *Report) *Node {
+	text := r.Source.Text
 	if len(text) > MaxSize {
-		r.fault("xml-limit", extent{}, fmt.Sprintf("the file has more than %d bytes", MaxSize),
-			"no network description is that long, and it is not read",
-			"split the network, or move data out of it")
+		r.Fault("xml-limit", Extent{}, fmt.Sprintf("the file has more than %d bytes", MaxSize),
+			fmt.Sprintf("no %s description is that long, and it is not read", l.Noun),
+			fmt.Sprintf("split the %s, or move data out of it", l.Noun))
 		return nil
 	}
 	if at, ok := firstInvalid(text); !ok {
-		r.fault("xml-utf8", extent{at, at + 1}, fmt.Sprintf("byte 0x%02x is not UTF-8", text[at]),
+		r.Fault("xml-utf8", Extent{at, at + 1}, fmt.Sprintf("byte 0x%02x is not UTF-8", text[at]),
 			"XML without another encoding is UTF-8, and names must be the same for every reader", "save the file as UTF-8")
 		return nil
 	}
-	t := &tokens{report: r, dec: xml.NewDecoder(bytes.NewReader(text))}
+	t := &tokens{Report: r, lang: l, dec: xml.NewDecoder(bytes.NewReader(text))}
 	if !t.read() {
 		return nil
 	}
 	if t.root == nil {
-		r.fault("xml-empty", extent{}, "there is no <network> in it", "each file describes one network",
-			"write <network> with a <name> in it")
+		r.Fault("xml-empty", Extent{}, fmt.Sprintf("there is no <%s> in it", l.Roots[0].Name),
+			fmt.Sprintf("each file describes one %s", l.Noun), l.Begin)
 		return nil
 	}
 	return t.root
@@ -89,7 +90,7 @@ func (t *tokens) read() (ok bool) {
 	for {
 		from := int32(t.dec.InputOffset())
 		token, err := t.dec.RawToken()
-		at := extent{from, int32(t.dec.InputOffset())}
+		at := Extent{from, int32(t.dec.InputOffset())}
 		if errors.Is(err, io.EOF) {
 			return t.end()
 		}
@@ -111,7 +112,7 @@ func (t *tokens) read() (ok bool) {
 		case xml.Directive:
 			ok = t.directive(at)
 		default:
-			panic(fmt.Sprintf("netxml: unknown token %T", token))
+			panic(fmt.Sprintf("xmldoc: unknown token %T", token))
 		}
 		if !ok {
 			return false
@@ -119,45 +120,45 @@ func (t *tokens) read() (ok bool) {
 	}
 }
 
-func (t *tokens) open(e xml.StartElement, at extent) bool {
+func (t *tokens) open(e xml.StartElement, at Extent) bool {
 	t.depth++
 	t.elements++
-	name, scanned := scanTag(t.src.text[at.start:at.end], at.start, t.scanned[:0])
+	name, scanned := scanTag(t.Source.Text[at.Start:at.End], at.Start, t.scanned[:0])
 	t.scanned = scanned
 	switch {
 	case t.root != nil && t.top == nil:
-		t.fault("xml-trailing", name, fmt.Sprintf("<%s> follows after the end of the network", short(e.Name.Local)),
-			"a document has one root, and libvirt reads the first only", "put each network in a file of its own")
+		t.Fault("xml-trailing", name, fmt.Sprintf("<%s> follows after the end of the %s", Short(e.Name.Local), t.lang.Noun),
+			"a document has one root, and libvirt reads the first only", fmt.Sprintf("put each %s in a file of its own", t.lang.Noun))
 		return false
 	case t.depth > maxDepth:
-		t.fault("xml-limit", name, fmt.Sprintf("<%s> stands %d elements deep", short(e.Name.Local), t.depth),
+		t.Fault("xml-limit", name, fmt.Sprintf("<%s> stands %d elements deep", Short(e.Name.Local), t.depth),
 			fmt.Sprintf("no more than %d nested elements are read", maxDepth), "remove the nesting")
 		return false
 	case t.elements > maxElements || len(e.Attr) > maxAttrs:
-		t.fault("xml-limit", name, fmt.Sprintf("<%s> is one too many, or has too many attributes", short(e.Name.Local)),
+		t.Fault("xml-limit", name, fmt.Sprintf("<%s> is one too many, or has too many attributes", Short(e.Name.Local)),
 			fmt.Sprintf("no more than %d elements, with %d attributes each, are read", maxElements, maxAttrs),
-			"split the network")
+			fmt.Sprintf("split the %s", t.lang.Noun))
 		return false
 	}
-	n := &node{parent: t.top, name: e.Name.Local, tag: name, inner: extent{at.end, at.end}}
+	n := &Node{Parent: t.top, Name: e.Name.Local, Tag: name, Inner: Extent{at.End, at.End}}
 	t.attributes(n, e.Attr)
-	n.space = t.namespace(e.Name.Space)
+	n.Space = t.namespace(e.Name.Space)
 	if t.top == nil {
 		t.root = n
 	} else {
 		t.endText(false)
-		t.top.kids = append(t.top.kids, n)
+		t.top.Kids = append(t.top.Kids, n)
 	}
 	t.top = n
 	return true
 }
 
 // attributes copies the token's attributes with their places, and remembers namespace declarations.
-func (t *tokens) attributes(n *node, attrs []xml.Attr) {
+func (t *tokens) attributes(n *Node, attrs []xml.Attr) {
 	if len(attrs) == 0 {
 		return
 	}
-	n.attrs = make([]attribute, 0, len(attrs))
+	n.Attrs = make([]Attribute, 0, len(attrs))
 	for i, a := range attrs {
 		full := a.Name.Local
 		if a.Name.Space != "" {
@@ -166,16 +167,16 @@ func (t *tokens) attributes(n *node, attrs []xml.Attr) {
 		if a.Name.Space == "xmlns" {
 			t.scopes = append(t.scopes, scope{a.Name.Local, a.Value, t.depth})
 		}
-		place := tagAttr{n.tag, n.tag}
+		place := tagAttr{n.Tag, n.Tag}
 		if i < len(t.scanned) {
 			place = t.scanned[i]
 		}
-		if first := n.attr(full); first != nil {
-			t.fault("attribute-twice", place.name, fmt.Sprintf("%s stands twice in <%s>", short(full), short(n.name)),
-				"an element has each attribute at most once", "remove one of the two", t.related(first.nameAt, "the first"))
+		if first := n.Attr(full); first != nil {
+			t.Fault("attribute-twice", place.name, fmt.Sprintf("%s stands twice in <%s>", Short(full), Short(n.Name)),
+				"an element has each attribute at most once", "remove one of the two", t.Related(first.NameAt, "the first"))
 			continue
 		}
-		n.attrs = append(n.attrs, attribute{name: full, value: a.Value, nameAt: place.name, valueAt: place.value})
+		n.Attrs = append(n.Attrs, Attribute{Name: full, Value: a.Value, NameAt: place.name, ValueAt: place.value})
 	}
 }
 
@@ -192,45 +193,45 @@ func (t *tokens) namespace(prefix string) string {
 	return "?" + prefix
 }
 
-func (t *tokens) close(e xml.EndElement, at extent) bool {
+func (t *tokens) close(e xml.EndElement, at Extent) bool {
 	n := t.top
-	if n == nil || n.name != e.Name.Local {
-		what := fmt.Sprintf("</%s> closes nothing", short(e.Name.Local))
-		var related = t.related(at, "here")
+	if n == nil || n.Name != e.Name.Local {
+		what := fmt.Sprintf("</%s> closes nothing", Short(e.Name.Local))
+		var related = t.Related(at, "here")
 		if n != nil {
-			what = fmt.Sprintf("</%s> stands where <%s> must be closed", short(e.Name.Local), short(n.name))
-			related = t.related(n.tag, "opened here")
+			what = fmt.Sprintf("</%s> stands where <%s> must be closed", Short(e.Name.Local), Short(n.Name))
+			related = t.Related(n.Tag, "opened here")
 		}
-		t.fault("xml-syntax", at, what, "elements are closed in the reverse order of opening", "correct the end tag",
+		t.Fault("xml-syntax", at, what, "elements are closed in the reverse order of opening", "correct the end tag",
 			related)
 		return false
 	}
-	n.inner.end = max(n.inner.start, at.start)
-	t.endText(len(n.kids) == 0)
+	n.Inner.End = max(n.Inner.Start, at.Start)
+	t.endText(len(n.Kids) == 0)
 	for len(t.scopes) > 0 && t.scopes[len(t.scopes)-1].depth == t.depth {
 		t.scopes = t.scopes[:len(t.scopes)-1]
 	}
 	t.depth--
-	t.top = n.parent
+	t.top = n.Parent
 	return true
 }
 
-func (t *tokens) chars(text xml.CharData, at extent) bool {
+func (t *tokens) chars(text xml.CharData, at Extent) bool {
 	if t.top != nil {
 		if len(t.text) == 0 {
 			t.textAt = at
 		}
-		t.text, t.textAt.end = append(t.text, text...), at.end
+		t.text, t.textAt.End = append(t.text, text...), at.End
 		return true
 	}
 	outside := string(text)
-	if at.start == 0 {
+	if at.Start == 0 {
 		outside = strings.TrimPrefix(outside, byteOrderMark)
 	}
-	if blank(outside) {
+	if Blank(outside) {
 		return true
 	}
-	t.fault("xml-trailing", at, fmt.Sprintf("%s stands outside of the network", quote(outside)),
+	t.Fault("xml-trailing", at, fmt.Sprintf("%s stands outside of the %s", Quote(outside), t.lang.Noun),
 		"a document is one element and nothing around it", "remove the text")
 	return false
 }
@@ -241,8 +242,8 @@ func (t *tokens) endText(leaf bool) {
 	if len(t.text) == 0 {
 		return
 	}
-	if n := t.top; leaf || n.text == "" && len(bytes.TrimSpace(t.text)) > 0 {
-		n.text, n.textAt = string(t.text), t.textAt
+	if n := t.top; leaf || n.Text == "" && len(bytes.TrimSpace(t.text)) > 0 {
+		n.Text, n.TextAt = string(t.text), t.textAt
 	}
 	t.text = t.text[:0]
 }
