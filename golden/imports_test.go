@@ -26,6 +26,7 @@ var arrows = []struct {
 	{"ir/prove", []string{"ir", "ir/diag", "ir/prove/bdd"}, "the prover knows programs, and neither XML nor netfilter syntax nor the host"},
 	{"ir", []string{"ir/diag", "ir/spread"}, "the IR knows neither its sources nor its targets"},
 	{"frontend/xmldoc", []string{"ir/diag"}, "documents are read without knowing what any element means"},
+	{"frontend/docpath", []string{"ir/diag", "ir/spread", "frontend/xmldoc"}, "files are found without knowing what stands in them"},
 	{"frontend/netxml", []string{"ir", "ir/diag", "ir/spread", "frontend/xmldoc"}, "a front end makes programs and knows no back end and no host"},
 	{"frontend/netconf", []string{"ir/diag"}, "a configuration file is read without knowing what it chooses from"},
 	{"backends/iptables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/vnetc/vnetc/frontend/docpath"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -31,27 +32,11 @@ const (
 	Updated State = "updated" // the record was written
 )
 
-// XMLFiles returns what the shell's *.xml means in dir, sorted by name: no folder, and nothing hidden, as an editor leaves beside
-// the file that it has open.
-func XMLFiles(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir) // sorted
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".xml" && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
-			files = append(files, filepath.Join(dir, e.Name()))
-		}
-	}
-	return files, nil
-}
-
 // Regress compiles each of the XML files of dir by itself and compares the rules with those recorded beside it, NAME.golden for
 // NAME.xml; with update it writes the records that are missing or differ and removes orphans. A last result with the
 // directory's name is there if the networks collide with each other. An error is the host's.
 func Regress(dir string, update bool) ([]Result, error) {
-	files, err := XMLFiles(dir)
+	files, err := docpath.XMLFiles(dir)
 	if err != nil {
 		return nil, err
 	}

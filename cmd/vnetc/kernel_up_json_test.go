@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/vnetc/vnetc/golden"
+	"github.com/vnetc/vnetc/frontend/docpath"
 )
 
 // The documents that help promises, field by field.
@@ -172,7 +172,7 @@ func TestKernelUpJSON(t *testing.T) {
 	if doc := decode[upDocument](t, g.said(3, "up", taken)); doc.Networks[0].Done || len(doc.Networks[0].Errors) == 0 {
 		t.Errorf("a bridge that is another's: %+v", doc)
 	}
-	open := g.file("default", strings.Replace(string(golden.DefaultNetwork()), "mode='nat'", "mode='open'", 1))
+	open := g.file("default", strings.Replace(string(docpath.DefaultNetwork()), "mode='nat'", "mode='open'", 1))
 	for i, want := range [][]string{{"nftables"}, {}} {
 		if doc := decode[upDocument](t, g.said(0, "up", open)); doc.Rules == nil || !slices.Equal(doc.Rules.RemovedFrom, want) {
 			t.Errorf("%d: from nat to open, rules %+v; want them removed from %v", i, doc.Rules, want)

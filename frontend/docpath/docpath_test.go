@@ -1,0 +1,98 @@
+package docpath
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/vnetc/vnetc/frontend/xmldoc"
+)
+
+// folder is a new directory with these files, whose text is their name, and the working directory.
+func folder(t *testing.T, files ...string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for _, name := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files []string
+		paths []string
+		want  []string // names, in order
+		usage string   // what is wrong with the paths
+	}{
+		{name: "in the order given", files: []string{"a.xml", "b.xml"}, paths: []string{"b.xml", "-", "a.xml"}, want: []string{"b.xml", Stdin, "a.xml"}},
+		{name: "a directory", files: []string{"d/b.xml", "d/a.xml", "d/c.txt", "d/.a.xml", "d/e.xml/f.xml", "d/z"}, paths: []string{"d"}, want: []string{"d/a.xml", "d/b.xml"}},
+		{name: "any name but in a directory", files: []string{"net"}, paths: []string{"net"}, want: []string{"net"}},
+		{name: "built in", paths: []string{"default"}, want: []string{Default}},
+		{name: "a file of that name", files: []string{"default"}, paths: []string{"default"}, want: []string{"default"}},
+		{name: "a directory of that name", files: []string{"default/a.xml"}, paths: []string{"default"}, want: []string{"default/a.xml"}},
+		{name: "stdin twice", paths: []string{"-", "-"}, usage: "- is given twice"},
+		{name: "default twice", paths: []string{"default", "default"}, usage: "default is given twice"},
+		{name: "a file twice", files: []string{"a/a.xml"}, paths: []string{"a/a.xml", "a"}, usage: "a/a.xml is given twice"},
+		{name: "nothing there", paths: []string{"no.xml"}, usage: "no.xml: there is no such file"},
+		{name: "nothing in it", files: []string{"d/a.txt"}, paths: []string{"d"}, usage: "d: no *.xml"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			folder(t, tt.files...)
+			src, err := Read(strings.NewReader("<stdin>"), tt.paths)
+			if tt.usage != "" {
+				if usage, ok := errors.AsType[UsageError](err); !ok || !strings.Contains(usage.Error(), tt.usage) {
+					t.Fatalf("got %v, want a usage error with %q", err, tt.usage)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, src.Names()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, name := range src.Names() {
+				if text := string(src.Text(name)); text != name && text != defaultXML {
+					t.Errorf("%s: got %q", name, text)
+				}
+			}
+		})
+	}
+}
+
+// A file that can't be read is the host's fault, and names itself.
+func TestReadUnreadable(t *testing.T) {
+	folder(t)
+	if err := os.Symlink("loop", "loop"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Read(nil, []string{"loop"})
+	if _, usage := errors.AsType[UsageError](err); err == nil || usage || !strings.Contains(err.Error(), "loop") {
+		t.Errorf("got %v, want an error of the host that names the file", err)
+	}
+}
+
+// What is longer than a document may be is read one byte past that, however long it is.
+func TestReadLimit(t *testing.T) {
+	src, err := Read(endless{}, []string{"-"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(src.Text(Stdin)); got != xmldoc.MaxSize+1 {
+		t.Errorf("%d bytes, want %d", got, xmldoc.MaxSize+1)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
