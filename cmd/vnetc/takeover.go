@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"net"
@@ -96,14 +94,14 @@ func planTakeOver(s streams, f *takeOverFlags, names backends.Names, w wanted) (
 		}
 		claims = append(claims, of...)
 	}
-	t.claim = firewall.Claim{Program: netxml.Lower(claims), Frame: daemon == nil}
+	t.claim = firewall.Claim{Program: netxml.Claims(claims), Frame: daemon == nil}
 	return t, t.look(s)
 }
 
-// claimsOf returns what libvirt may have made rules of for n: its document; what it makes for any network on that bridge; and
-// the network that its status files have in n's place. Live has the networks of status, nil for those that can't be read.
+// claimsOf returns what libvirt may have made rules of for n: its document, and the network that its status files have in n's
+// place. Live has the networks of status, nil for those that can't be read.
 func (t *takeOver) claimsOf(n *netxml.Network, status []libvirt.Status, live []*netxml.Network, daemon *libvirt.Daemon) ([]*netxml.Network, error) {
-	claims := []*netxml.Network{n, everythingOn(n.Bridge)}
+	claims := []*netxml.Network{n}
 	known := !n.AutoBridge
 	for i, s := range status {
 		live, named := live[i], s.Name == n.Name()
@@ -120,7 +118,7 @@ func (t *takeOver) claimsOf(n *netxml.Network, status []libvirt.Status, live []*
 		}
 		t.active = append(t.active, s.Name)
 		if live != nil {
-			claims = append(claims, live, everythingOn(live.Bridge))
+			claims = append(claims, live)
 		}
 	}
 	if !known {
@@ -192,24 +190,6 @@ func liveNetwork(s libvirt.Status) *netxml.Network {
 	nets, found := netxml.Parse(&src, netxml.Options{Lax: true})
 	if found.HasErrors() || len(nets) != 1 || nets[0].AutoBridge {
 		return nil
-	}
-	return nets[0]
-}
-
-// everythingOn returns the isolated network on a bridge that has all rules libvirt makes by the bridge alone: for both
-// families, DHCP and TFTP. (Rules of a subnet it has none.)
-func everythingOn(bridge string) *netxml.Network {
-	var name bytes.Buffer
-	if err := xml.EscapeText(&name, []byte(bridge)); err != nil {
-		panic(err) // a buffer takes everything
-	}
-	var src diag.Sources
-	src.Add("", fmt.Appendf(nil, `<network ipv6='yes'><name>any</name><bridge name='%s'/>
-<ip address='192.0.2.1' prefix='24'><tftp root='/srv'/><dhcp><range start='192.0.2.2' end='192.0.2.3'/></dhcp></ip>
-<ip family='ipv6' address='2001:db8::1' prefix='64'/></network>`, name.Bytes()))
-	nets, found := netxml.Parse(&src, netxml.Options{})
-	if found.HasErrors() {
-		panic(fmt.Sprintf("a bridge %q that passed its checks: %v", bridge, found))
 	}
 	return nets[0]
 }

@@ -215,7 +215,7 @@ func (l *lowering) services4() {
 
 // services6 is services4 for a bridge with an IPv6 address.
 func (l *lowering) services6() {
-	var o ir.Origin
+	o := l.self
 	for _, s := range l.net.subnets {
 		if s.addr.Is6() {
 			o = l.net.origin("network/ip/@address", s.node.At("address"))
