@@ -24,6 +24,18 @@ const runeBlock = 512
 // Extent is a piece of a source by byte offsets, from Start up to and without End.
 type Extent struct{ Start, End int32 }
 
+// character returns the character that the byte at offset belongs to; the end of the text if there is none.
+func (s *Source) character(offset int32) Extent {
+	e := Extent{offset, min(offset+1, int32(len(s.Text)))}
+	for e.Start > 0 && int(e.Start) < len(s.Text) && !utf8.RuneStart(s.Text[e.Start]) {
+		e.Start--
+	}
+	for int(e.End) < len(s.Text) && !utf8.RuneStart(s.Text[e.End]) {
+		e.End++
+	}
+	return e
+}
+
 // Span returns e as a place for people.
 func (s *Source) Span(e Extent) diag.Span {
 	return diag.Span{File: s.Name, Start: s.pos(e.Start), End: s.pos(e.End)}

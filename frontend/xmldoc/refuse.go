@@ -46,7 +46,7 @@ func (t *tokens) syntax(err error, at Extent) {
 		message = syntax.Msg
 	}
 	message = fmt.Sprintf("the XML reader says %q", Short(message))
-	at.Start = max(at.Start, at.End-1)
+	at = t.Source.character(max(at.Start, at.End-1))
 	switch {
 	case strings.Contains(message, "unexpected EOF") && t.top != nil:
 		t.end()

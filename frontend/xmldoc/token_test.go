@@ -83,6 +83,14 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A fault is at a whole character, though the reader may stop in the middle of one.
+func TestFaultAtCharacter(t *testing.T) {
+	_, r := read("<zoo name='a'>\n&é</zoo>", false)
+	if diff := cmp.Diff([]string{`error xml-entity 2:2-2:3 the XML reader says "invalid character entity &é (no semicolon)"`}, said(r)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // A decoder of encoding/xml makes of a tree what it makes of the text, but for what the table doesn't know and numbers that
 // may be hexadecimal.
 func TestTokens(t *testing.T) {
@@ -124,7 +132,7 @@ func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"<zoo name='a'><cage size='0x1'><animal legs='4'>cow &amp; ox</animal></cage></zoo>",
 		"\ufeff<?xml version='1.0' encoding='utf-8'?>\r\n<zoo\tname=\"é\"/>\n", "<zoo name='a'><notes><x:l xmlns:x='urn:x'/>t</notes></zoo>",
-		"<farm><animal>a<!-- b --><![CDATA[<c>&amp;]]>\r\nd</animal></farm>", "<!DOCTYPE a><a/>", "<a><b></a>", "", "\xff",
+		"<farm><animal>a<!-- b --><![CDATA[<c>&amp;]]>\r\nd</animal></farm>", "<!DOCTYPE a><a/>", "<a><b></a>", "", "\xff", "&ո",
 	} {
 		f.Add([]byte(seed), true)
 	}
