@@ -25,6 +25,7 @@ type (
 	order struct {
 		Name   string
 		Script string
+		Limit  time.Duration
 		Reboot bool
 	}
 	// answer is from the guest: it is up, or has run a script.
@@ -106,7 +107,7 @@ func runScript(o order) (Outcome, string) {
 		return Failed, err.Error()
 	}
 	defer os.RemoveAll(folder)
-	file := filepath.Join(folder, o.Name+".txtar")
+	file := filepath.Join(folder, filepath.Base(o.Name)+".txtar")
 	if err := os.WriteFile(file, []byte(o.Script), 0o644); err != nil {
 		return Failed, err.Error()
 	}
@@ -116,7 +117,7 @@ func runScript(o order) (Outcome, string) {
 			Files:               []string{file},
 			RequireExplicitExec: true,
 			RequireUniqueNames:  true,
-			Deadline:            time.Now().Add(stageLimit * 3 / 4), // so that the log of what hangs still comes out
+			Deadline:            time.Now().Add(o.Limit), // shorter than the host's patience, so that the log of what hangs comes out
 			Condition:           condition,
 			Cmds: map[string]func(*testscript.TestScript, bool, []string){
 				"exits":      exits,

@@ -146,10 +146,10 @@ func (m *Machine) run(s *Scenario) (Outcome, string, error) {
 				return Failed, log.String() + m.lastWords(), err
 			}
 		}
-		if err := m.out.Encode(order{Name: s.Name, Script: script}); err != nil {
+		if err := m.out.Encode(order{Name: s.Name, Script: script, Limit: s.Limit * 3 / 4}); err != nil {
 			return Failed, log.String(), err
 		}
-		said, err := m.listen(stageLimit)
+		said, err := m.listen(s.Limit)
 		if err != nil {
 			return Failed, log.String() + m.lastWords(), err
 		}

@@ -98,7 +98,13 @@ func parseOptions(args []string) (*options, error) {
 
 // runAll runs what is wanted on each image.
 func (o *options) runAll() ([]Result, error) {
-	scenarios, err := readScenarios("golden/vm/scenarios", o.pattern, o.ci)
+	var scenarios []*Scenario
+	var err error
+	if o.tests {
+		scenarios, err = testScenarios(filepath.Join(o.work, "tree"), o.pattern)
+	} else {
+		scenarios, err = readScenarios("golden/vm/scenarios", o.pattern, o.ci)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -24,6 +25,7 @@ type Scenario struct {
 	Boot   string            // more of the kernel's command line; the scenario then has a boot of its own
 	Fails  map[string]*Fault // by image, "" for all: why it is known to fail
 	Stages []string          // testscripts, each with all files
+	Limit  time.Duration     // how long a stage may take
 }
 
 // Fault is a reason for which a scenario is known to fail.
@@ -38,7 +40,7 @@ var knownMarks = []string{"ci", "reboot"}
 // parseScenario takes a file of scenarios apart.
 func parseScenario(name string, data []byte) (*Scenario, error) {
 	archive := txtar.Parse(data)
-	s := &Scenario{Name: name, Fails: map[string]*Fault{}}
+	s := &Scenario{Name: name, Fails: map[string]*Fault{}, Limit: stageLimit}
 	var prose []string
 	for line := range strings.Lines(string(archive.Comment)) {
 		text, ok := strings.CutPrefix(strings.TrimSpace(line), "#")
