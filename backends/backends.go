@@ -42,6 +42,11 @@ type Options struct {
 type Backend interface {
 	// Name returns the word for --backend.
 	Name() string
+	// Layouts returns the layouts that differ here, the default first.
+	Layouts() []Layout
+	// FillsChecksums is true if a rule of the target can fill in the checksums of packets, as some DHCP clients
+	// want it: see [ir.ChecksumFill].
+	FillsChecksums() bool
 	// Lower turns p, which ir.Verify has passed, into the target's own rules. With an Error in the list there is no Ruleset.
 	Lower(p *ir.Program, o Options) (Ruleset, diag.List)
 	// Read turns images, as [Ruleset.Images] or a host gives them, back into a program. It keeps what it can't model as
@@ -72,6 +77,12 @@ type Ruleset interface {
 	Images() []Document
 	// Lines returns the rules that came from the program's rules, in the order in which they are emitted.
 	Lines() []Line
+}
+
+// Debugger is a [Ruleset] with a binary form.
+type Debugger interface {
+	// Debug returns that form as the target's own tool prints it when it is asked to.
+	Debug() []byte
 }
 
 // Document is one output file.

@@ -1,6 +1,8 @@
 package backends
 
 import (
+	"fmt"
+
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -23,6 +25,25 @@ type Loader interface {
 	Restore(names Names, images []Document) error
 	// Unload takes everything under names away, jumps and chains and tables.
 	Unload(names Names) error
+}
+
+// Sibling is a [Loader] for one of several places that its back end has on a host. Packets meet the rules of all of them.
+type Sibling interface {
+	Loader
+	// Usual returns the Loader for the place that the host's own tools use.
+	Usual() Loader
+	// Elsewhere returns the Loader for another place that holds rules under names; nil if none does, or if it can't be told
+	// for lack of a tool.
+	Elsewhere(names Names) (Loader, error)
+}
+
+// Of returns rules as the Ruleset of the one back end whose type R is, or an error that says what it is.
+func Of[R Ruleset](rules Ruleset) (R, error) {
+	own, ok := rules.(R)
+	if !ok {
+		return own, fmt.Errorf("a ruleset of another back end, %T", rules)
+	}
+	return own, nil
 }
 
 // Report is what a Load did.

@@ -75,7 +75,11 @@ func netlink(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 	if found.HasErrors() {
 		return nil, found
 	}
-	return lowered.(*nftables.Ruleset).Debug(), nil
+	binary, ok := lowered.(backends.Debugger)
+	if !ok {
+		return nil, fmt.Errorf("rules of nftables have no binary form: %T", lowered)
+	}
+	return binary.Debug(), nil
 }
 
 // dnsmasqFiles shows the files of each network that needs a dnsmasq, under headings.

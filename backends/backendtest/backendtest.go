@@ -6,6 +6,7 @@ package backendtest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/vnetc/vnetc/backends"
@@ -18,7 +19,7 @@ type Sample struct {
 	Program *ir.Program
 }
 
-// Run checks that b keeps the contract. A layout for which b refuses even the empty program is one it doesn't have.
+// Run checks that b keeps the contract, and what it says of itself.
 func Run(t *testing.T, b backends.Backend) {
 	for _, o := range options() {
 		name := fmt.Sprintf("%s/%s/%s", o.Layout, o.Names, o.Families)
@@ -26,8 +27,15 @@ func Run(t *testing.T, b backends.Backend) {
 			name += "/comments"
 		}
 		t.Run(name, func(t *testing.T) {
-			if _, found := b.Lower(&ir.Program{}, o); found.HasErrors() {
+			_, found := b.Lower(&ir.Program{}, o)
+			if found.HasErrors() && slices.Contains(b.Layouts(), o.Layout) {
+				t.Fatalf("%s says that it has layout %s: %v", b.Name(), o.Layout, found)
+			}
+			if found.HasErrors() {
 				t.Skipf("%s does not offer this: %v", b.Name(), found.Err())
+			}
+			if err := checkChecksums(b, o); err != nil {
+				t.Error(err)
 			}
 			check := func(samples []Sample) func(t *testing.T) {
 				return func(t *testing.T) {
@@ -46,6 +54,24 @@ func Run(t *testing.T, b backends.Backend) {
 			t.Run("random", check(Random(40, 1)))
 		})
 	}
+}
+
+// checkChecksums holds b's word on whether it fills in checksums against what it makes of a rule that asks for that.
+func checkChecksums(b backends.Backend, o backends.Options) error {
+	p := &ir.Program{Chains: []*ir.Chain{{Group: ir.PRT, Rules: []ir.Rule{{Family: ir.Both & o.Families, Verdict: ir.ChecksumFill{}}}}}}
+	set, found := b.Lower(p, o)
+	if found.HasErrors() {
+		return found
+	}
+	read, err := b.Read(set.Images())
+	if err != nil {
+		return err
+	}
+	fills := slices.ContainsFunc(rules(read), func(r *ir.Rule) bool { return r.Verdict == ir.ChecksumFill{} })
+	if fills != b.FillsChecksums() {
+		return fmt.Errorf("%s says that it fills checksums: %t; of a rule that does, Read of what was emitted has: %t", b.Name(), b.FillsChecksums(), fills)
+	}
+	return nil
 }
 
 // options returns the choices to check: all that change what is emitted.

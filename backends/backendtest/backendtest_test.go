@@ -26,7 +26,9 @@ type textual struct {
 	read  func(p *ir.Program, err error) (*ir.Program, error)
 }
 
-func (textual) Name() string { return "textual" }
+func (textual) Name() string               { return "textual" }
+func (textual) Layouts() []backends.Layout { return []backends.Layout{backends.Chains} }
+func (textual) FillsChecksums() bool       { return true }
 
 func (b *textual) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
 	var found diag.List

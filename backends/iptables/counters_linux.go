@@ -14,7 +14,10 @@ var _ backends.Counter = Loader{}
 
 // Tallies implements [backends.Counter] with what iptables-save -c prints. A family that this host has not, has no tallies.
 func (l Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
-	set := rules.(*Ruleset)
+	set, err := backends.Of[*Ruleset](rules)
+	if err != nil {
+		return nil, err
+	}
 	var families ir.Family
 	for i := range set.families {
 		families |= set.families[i].family

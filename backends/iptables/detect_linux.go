@@ -204,14 +204,19 @@ func (l Loader) Version() (string, error) {
 	return version + " (" + string(l.variant(t)) + ")", err
 }
 
+var _ backends.Sibling = Loader{}
+
+// Usual implements [backends.Sibling]: the world of the command iptables.
+func (Loader) Usual() backends.Loader { return Loader{} }
+
 // Elsewhere returns a Loader for the other world of iptables, if rules under names are there too: packets meet both. It is
 // nil if there are none, or no tools that could tell.
-func (l Loader) Elsewhere(names backends.Names) (*Loader, error) {
+func (l Loader) Elsewhere(names backends.Names) (backends.Loader, error) {
 	here, err := l.tool(ir.IPv4)
 	if err != nil {
 		return nil, err
 	}
-	other := &Loader{Variant: Legacy}
+	other := Loader{Variant: Legacy}
 	if l.variant(here) == Legacy {
 		other.Variant = NFTables
 	}

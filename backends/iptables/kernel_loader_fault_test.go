@@ -269,7 +269,7 @@ func TestKernelLoaderElsewhere(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		h.load(networks(1))
 		for _, v := range []iptables.Variant{iptables.NFTables, iptables.Legacy} {
-			var other *iptables.Loader
+			var other backends.Loader
 			var err error
 			h.Do(func() { other, err = iptables.Loader{Variant: v}.Elsewhere(backends.VnetcNames) })
 			if here := string(v) == h.variant; err != nil || here != (other == nil) {

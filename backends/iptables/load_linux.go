@@ -56,9 +56,9 @@ func (l Loader) Dump(names backends.Names) ([]backends.Document, error) {
 //
 // A rule that fills in checksums is left out where the kernel can't do that, with a warning in the Report.
 func (l Loader) Load(rules backends.Ruleset) (backends.Report, error) {
-	set, ok := rules.(*Ruleset)
-	if !ok {
-		return backends.Report{}, fmt.Errorf("a ruleset of another back end, %T", rules)
+	set, err := backends.Of[*Ruleset](rules)
+	if err != nil {
+		return backends.Report{}, err
 	}
 	var families, needed ir.Family
 	for i := range set.families {

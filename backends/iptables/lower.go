@@ -29,6 +29,12 @@ var _ backends.Backend = Backend{}
 // Name returns "iptables".
 func (Backend) Name() string { return "iptables" }
 
+// Layouts implements [backends.Backend]: a line for each rule.
+func (Backend) Layouts() []backends.Layout { return []backends.Layout{backends.Chains} }
+
+// FillsChecksums is true: there is the target CHECKSUM.
+func (Backend) FillsChecksums() bool { return true }
+
 // Unsupported is the code of what iptables can't say.
 const Unsupported diag.Code = "backend-unsupported"
 

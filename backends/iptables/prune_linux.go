@@ -153,7 +153,11 @@ func newPruning(names backends.Names, states []*state) (*pruning, error) {
 		}
 	}
 	program, err := Backend{}.Read(docs)
-	return &pruning{program, none.(*Ruleset)}, err
+	if err != nil {
+		return nil, err
+	}
+	frame, err := backends.Of[*Ruleset](none)
+	return &pruning{program, frame}, err
 }
 
 // cut returns the script that takes the rules away from s, and with frame the chains in which nothing is left; and how many

@@ -11,7 +11,10 @@ var _ backends.Auditor = Loader{}
 // Strays implements [backends.Auditor]: rules of others that stand in a built-in chain before a jump of ours. Load leaves
 // them there, since the administrator may have meant it.
 func (l Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
-	set := rules.(*Ruleset)
+	set, err := backends.Of[*Ruleset](rules)
+	if err != nil {
+		return nil, err
+	}
 	var strays []backends.Stray
 	for i := range set.families {
 		tools, err := l.tools(set.families[i].family, 0)

@@ -12,7 +12,10 @@ var _ backends.Counter = Loader{}
 // Tallies implements [backends.Counter] with the counters of rules; of rules that look packets up in a counted set, with
 // those of its elements. Other rules that were merged share one tally.
 func (Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
-	set := rules.(*Ruleset)
+	set, err := backends.Of[*Ruleset](rules)
+	if err != nil {
+		return nil, err
+	}
 	want, have, err := set.inventories()
 	if err != nil {
 		return nil, err

@@ -59,7 +59,11 @@ func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
 
 // Load makes the kernel hold rules, which must be of this back end. What is right already stays, with its counters. Tables that rules do not have are left alone.
 func (Loader) Load(rules backends.Ruleset) (backends.Report, error) {
-	batch := rules.(*Ruleset).Batch()
+	set, err := backends.Of[*Ruleset](rules)
+	if err != nil {
+		return backends.Report{}, err
+	}
+	batch := set.Batch()
 	want, err := delta.Take(batch.Bytes)
 	if err != nil {
 		return backends.Report{}, err

@@ -31,6 +31,12 @@ var _ backends.Backend = Backend{}
 // Name returns the word for --backend.
 func (Backend) Name() string { return "nftables" }
 
+// Layouts implements [backends.Backend]: rules merged into sets, or a line for each.
+func (Backend) Layouts() []backends.Layout { return []backends.Layout{backends.Sets, backends.Chains} }
+
+// FillsChecksums is false: nf_tables has no statement for it.
+func (Backend) FillsChecksums() bool { return false }
+
 // Lower turns p into tables, chains and rules of nf_tables; see [backends.Backend]. The Ruleset is a *[Ruleset]. Both tables
 // of the groups are there whenever p has a group or has no chain at all, with every chain, so that loading the rules of no
 // network takes the last network's away. Chains that are no groups go into the table of their family and name.

@@ -62,8 +62,11 @@ func newPruning(names backends.Names, stream []byte) (*pruning, error) {
 		panic(found.Error()) // of a program without rules
 	}
 	p := &pruning{}
-	var err error
-	if p.frame, err = delta.Take(none.(*Ruleset).Batch().Bytes); err != nil {
+	frame, err := backends.Of[*Ruleset](none)
+	if err != nil {
+		return nil, err
+	}
+	if p.frame, err = delta.Take(frame.Batch().Bytes); err != nil {
 		panic(err)
 	}
 	if p.held, err = delta.Take(stream); err != nil {

@@ -15,7 +15,11 @@ var _ backends.Auditor = Loader{}
 // Strays implements [backends.Auditor]: sets that no rule of ours asks or that are of another kind than meant, and objects
 // such as counters, which vnetc doesn't make; and chains of others that drop by policy what we accept.
 func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
-	want, have, err := rules.(*Ruleset).inventories()
+	set, err := backends.Of[*Ruleset](rules)
+	if err != nil {
+		return nil, err
+	}
+	want, have, err := set.inventories()
 	if err != nil {
 		return nil, err
 	}

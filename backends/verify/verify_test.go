@@ -19,7 +19,9 @@ type faulty struct {
 	refuses  bool
 }
 
-func (faulty) Name() string { return "faulty" }
+func (faulty) Name() string               { return "faulty" }
+func (faulty) Layouts() []backends.Layout { return []backends.Layout{backends.Chains} }
+func (faulty) FillsChecksums() bool       { return true }
 
 func (f faulty) Lower(p *ir.Program, _ backends.Options) (backends.Ruleset, diag.List) {
 	if f.refuses {

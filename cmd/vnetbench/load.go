@@ -129,7 +129,7 @@ func lower(p *ir.Program, layout backends.Layout) (*nftables.Ruleset, error) {
 	if found.HasErrors() {
 		return nil, found.Err()
 	}
-	return rules.(*nftables.Ruleset), nil
+	return backends.Of[*nftables.Ruleset](rules)
 }
 
 // prepare generates n networks in dir/xml and writes their rules into dir.

@@ -19,17 +19,9 @@ func targetNames() []string {
 	return names
 }
 
-// layoutsOf returns the layouts that b has, the default first.
-func layoutsOf(b backends.Backend) []backends.Layout {
-	if b.Name() == "nftables" {
-		return []backends.Layout{backends.Sets, backends.Chains}
-	}
-	return []backends.Layout{backends.Chains}
-}
-
 // targetOf returns b with layout; with the one that it has if it has no other.
 func targetOf(b backends.Backend, layout backends.Layout) verify.Target {
-	has := layoutsOf(b)
+	has := b.Layouts()
 	if len(has) == 1 {
 		return verify.Target{Backend: b, Layout: has[0], Label: b.Name()}
 	}
@@ -39,7 +31,7 @@ func targetOf(b backends.Backend, layout backends.Layout) verify.Target {
 // layoutNames returns the words for --layout, the default first.
 func layoutNames() []string {
 	var names []string
-	for _, l := range layoutsOf(targets[0]) {
+	for _, l := range targets[0].Layouts() {
 		names = append(names, string(l))
 	}
 	return names

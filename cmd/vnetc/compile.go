@@ -87,7 +87,7 @@ Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or w
 
 // compile reads paths and writes what f.emit asks for.
 func compile(s streams, f *compileFlags, paths []string) error {
-	if f.emit.value == "netlink" && f.backend.value != "nftables" {
+	if f.emit.value == "netlink" && f.backend.value != (nftables.Backend{}).Name() {
 		return usagef("--emit netlink is for nftables; leave out --backend %s", f.backend.value)
 	}
 	debug.SetGCPercent(400) // nearly all that is made is kept to the end
@@ -126,7 +126,7 @@ func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([
 		return docs, nil, err
 	}
 	if f.emit.value == "plan" {
-		text, err := netsetup.PrintFresh(p.Links, state.DefaultDir, f.backend.value == "nftables")
+		text, err := netsetup.PrintFresh(p.Links, state.DefaultDir, !f.chosen(false)[0].FillsChecksums())
 		if err != nil {
 			return nil, nil, exitError{exitNo, err.Error()}
 		}
@@ -150,7 +150,11 @@ func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([
 	}
 	switch f.emit.value {
 	case "netlink":
-		docs = []backends.Document{{File: "rules.netlink", Text: lowered[0].rules.(*nftables.Ruleset).Debug()}}
+		binary, ok := lowered[0].rules.(backends.Debugger)
+		if !ok {
+			return nil, said, usagef("--emit netlink is for nftables; leave out --backend %s", lowered[0].name)
+		}
+		docs = []backends.Document{{File: "rules.netlink", Text: binary.Debug()}}
 	case "json":
 		text, err := programJSON(p, lowered, append(found[:len(found):len(found)], said...))
 		if err != nil {

@@ -179,15 +179,15 @@ func elsewhere(l backends.Loader, names backends.Names) []backends.Loader {
 	}
 	all := []backends.Loader{nftables.Loader{}}
 	if other, err := ipt.Elsewhere(names); err == nil && other != nil {
-		all = append(all, *other)
+		all = append(all, other)
 	}
 	return all
 }
 
 func (f *hostFlags) rules(l backends.Loader) backends.Options {
 	layout := backends.Layout(f.layout.value)
-	if l.Name() != (nftables.Backend{}).Name() {
-		layout = backends.Chains
+	if has := l.Layouts(); !slices.Contains(has, layout) {
+		layout = has[0]
 	}
 	return backends.Options{Families: ir.Both, Names: backends.Names(f.names.value), Layout: layout}
 }

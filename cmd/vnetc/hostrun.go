@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vnetc/vnetc/backends/nftables"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -45,7 +44,7 @@ func newHostRun(s streams, f *hostFlags, dir *state.Dir, known []state.Network) 
 		return nil, hostf("%v", err)
 	}
 	u.host.Lacks = dir.Lacks()
-	u.host.Checksum = u.target.Loader.Name() == (nftables.Backend{}).Name()
+	u.host.Checksum = !u.target.Loader.FillsChecksums()
 	return u, nil
 }
 

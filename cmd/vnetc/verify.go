@@ -178,7 +178,7 @@ func readOld(s streams, path string, opts netxml.Options) (*ir.Program, error) {
 func verified() []verify.Target {
 	var all []verify.Target
 	for _, b := range targets {
-		for _, layout := range layoutsOf(b) {
+		for _, layout := range b.Layouts() {
 			all = append(all, targetOf(b, layout))
 		}
 	}
