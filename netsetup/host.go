@@ -221,5 +221,11 @@ func (h *Host) PlanDown(name, bridge string) (Plan, error) {
 	return p, nil
 }
 
+// BridgeMAC returns the MAC of the bridge that stands for the network; ok is false if none does.
+func (h *Host) BridgeMAC(network string) (mac net.HardwareAddr, ok bool) {
+	d, ok := h.Facts.BridgeOf(network)
+	return d.MAC, ok
+}
+
 // Marked returns the names of networks whose bridges stand on the host, by the marks on them.
 func (h *Host) Marked() []string { return h.Facts.Marked() }

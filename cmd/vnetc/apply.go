@@ -1,18 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/netsetup/firewall"
-	"github.com/vnetc/vnetc/netsetup/state"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 type applyFlags struct {
@@ -99,172 +96,37 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	dir, known, err := f.open(s)
+	h, err := f.open(s)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	f.follow(known)
-	target, others, err := f.target()
+	defer h.Close()
+	w, err := want(s, h, given, f.networkFlags.change())
 	if err != nil {
 		return err
 	}
-	w := want(given, known, f.networkFlags.options(), f.prune)
-	if err := report(s, w.src, w.found, false); err != nil {
-		return err
-	}
-	if err := staysCovered(known, w); err != nil {
-		return err
-	}
-	if err := readUnnoted(dir, known, namesOf(w.notes)); err != nil {
-		return err
-	}
-	if err := f.sayLost(s, known, w, target); err != nil {
-		return err
-	}
-	taking, err := planTakeOver(s, &f.takeOver, target.Options.Names, w)
+	debug.SetGCPercent(100) // the proof would take far more memory than the rest
+	done, err := h.Apply(w, inforce.ApplyOptions{TakeOver: f.takeOver.asked(), Confirm: f.confirm})
 	if err != nil {
 		return err
 	}
-	var result firewall.Result
-	var taken []place
-	change := func(s streams) (err error) {
-		if result, err = load(s, dir, known, w, target, others); err == nil {
-			taken, err = taking.run(s, false)
-		}
+	if err := report(s, w.Sources, done.Left, false); err != nil {
 		return err
 	}
-	if f.confirm > 0 {
-		err = f.provisionally(s, dir, known, taking, change)
-	} else {
-		err = change(s)
-	}
-	if err != nil {
-		return err
-	}
-	if err := report(s, w.src, result.Left, false); err != nil {
-		return err
-	}
-	if err := printApplied(s, f.format.value, w, target, result, taken); err != nil || f.confirm == 0 {
+	if err := printApplied(s, f.format.value, w, h, done); err != nil || f.confirm == 0 {
 		return err
 	}
 	return f.sayConfirm(s)
 }
 
-// load writes notes about what comes, loads the rules, and removes the notes of networks that go: so whenever it is cut
-// short, each network that the kernel may hold has its note, and the same command can be given again. If loading fails the
-// old notes come back.
-func load(s streams, dir *state.Dir, known []state.Network, w wanted, target firewall.Target, others []firewall.Target) (firewall.Result, error) {
-	stamp(w.notes, target)
-	all, stays := slices.Clone(w.notes), make(map[string]bool)
-	for i := range w.notes {
-		stays[w.notes[i].Name] = true
-	}
-	for _, old := range known {
-		if !stays[old.Name] {
-			all = append(all, old)
-		}
-	}
-	left := leaving(known, string(target.Options.Names))
-	for i := range all {
-		all[i].Leaving = left
-	}
-	if err := rewrite(dir, known, all); err != nil {
-		return firewall.Result{}, hostf("%v; no rule was touched", errors.Join(err, rewrite(dir, all, known)))
-	}
-	debug.SetGCPercent(100) // the proof would take far more memory than the rest
-	result, found, err := firewall.Apply(w.program, target, others)
-	if err == nil && !found.HasErrors() {
-		if err := rewrite(dir, all, w.notes); err != nil {
-			return result, hostf("the rules are in force, and %v", err)
-		}
-		return result, nil
-	}
-	undo := rewrite(dir, all, known)
-	if err != nil {
-		return result, hostf("%v", errors.Join(err, undo))
-	}
-	return result, report(s, w.src, found, false)
-}
-
-// leaving returns the other names, if any, that rules of known may have when they move to names.
-func leaving(known []state.Network, names string) string {
-	for _, n := range known {
-		for _, old := range []string{n.Names, n.Leaving} {
-			if old != "" && old != names {
-				return old
-			}
-		}
-	}
-	return ""
-}
-
-// staysCovered refuses networks that are up and whose rules would leave the bridge that stands: its guests would be open.
-func staysCovered(known []state.Network, w wanted) error {
-	bridges := make(map[string]string)
-	for _, n := range known {
-		bridges[n.Name] = n.Bridge
-	}
-	for i, n := range w.notes {
-		l := w.program.Links[i]
-		if n.Up && bridges[n.Name] != "" && (l.Bridge.Name != bridges[n.Name] || !l.Mode.Managed()) {
-			return exitError{exitNo, fmt.Sprintf("network %[1]s is up on bridge %[2]s, which this XML leaves without rules; take it down first: vnetc down %[3]s", n.Name, bridges[n.Name], shellWord(n.Name))}
-		}
-	}
-	return nil
-}
-
-// stamp notes where the networks' rules go; those that have no time yet are applied now.
-func stamp(notes []state.Network, target firewall.Target) {
-	now := time.Now().UTC().Truncate(time.Second)
-	for i := range notes {
-		n := &notes[i]
-		n.Backend, n.Layout, n.Names = target.Loader.Name(), string(target.Options.Layout), string(target.Options.Names)
-		n.Leaving = ""
-		if n.Applied.IsZero() {
-			n.Applied = now
-		}
-	}
-}
-
-// rewrite makes the notes in dir be to, where they are from; those that are the same are left alone.
-func rewrite(dir *state.Dir, from, to []state.Network) error {
-	before := make(map[string]state.Network)
-	for _, n := range from {
-		before[n.Name] = n
-	}
-	stays := make(map[string]bool)
-	for _, n := range to {
-		stays[n.Name] = true
-		if before[n.Name] == n {
-			continue
-		}
-		if err := dir.Save(n); err != nil {
-			return err
-		}
-	}
-	for _, n := range from {
-		if !stays[n.Name] {
-			if err := dir.Remove(n.Name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func printApplied(s streams, format string, w wanted, target firewall.Target, r firewall.Result, taken []place) error {
-	names := make([]string, len(w.notes))
-	for i, n := range w.notes {
-		names[i] = n.Name
-	}
+func printApplied(s streams, format string, w inforce.Wanted, h *inforce.Host, r inforce.Applied) error {
 	if format == "json" {
 		doc := map[string]any{
-			"networks": names, "backend": target.Loader.Name(), "layout": target.Options.Layout,
+			"networks": w.Names(), "backend": h.Backend(), "layout": h.Layout(),
 			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt, "removed_from": append([]string{}, r.Removed...), "proved": true,
 		}
-		if taken != nil {
-			doc["taken_over"] = jsonPlaces(taken)
+		if r.Taken != nil {
+			doc["taken_over"] = jsonPlaces(r.Taken)
 		}
 		return orHost(diag.WriteJSON(s.out, doc))
 	}
@@ -272,13 +134,23 @@ func printApplied(s streams, format string, w wanted, target firewall.Target, r 
 	if r.Changed > 0 {
 		did = fmt.Sprintf("%d changed, %d left alone", r.Changed, r.Kept)
 	}
-	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(names), "network"), target.Loader.Name(), did)
+	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(w.Names()), "network"), h.Backend(), did)
 	if err == nil && len(r.Removed) > 0 {
 		_, err = fmt.Fprintf(s.out, "our rules in %s are gone\n", strings.Join(r.Removed, " and "))
 	}
 	if err == nil {
-		err = printPlaces(s.out, taken, false)
+		err = printPlaces(s.out, r.Taken, false)
 	}
+	return orHost(err)
+}
+
+// sayConfirm says what keeps the change.
+func (f *applyFlags) sayConfirm(s streams) error {
+	command := "vnetc confirm"
+	if f.stateDir != inforce.DefaultDir {
+		command += " --state-dir " + diag.ShellWord(f.stateDir)
+	}
+	_, err := fmt.Fprintf(s.err, "undone in %s unless you type: %s\n", f.confirm, command)
 	return orHost(err)
 }
 

@@ -8,9 +8,8 @@ import (
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/verify"
-	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 type auditFlags struct {
@@ -54,74 +53,41 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	dir, known, err := f.look(s)
+	h, err := f.look(s)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	f.follow(known)
-	target, others, err := f.target()
+	defer h.Close()
+	w, err := want(s, h, given, f.networkFlags.change())
 	if err != nil {
 		return err
 	}
-	w := want(given, known, f.networkFlags.options(), f.prune)
-	if err := report(s, w.src, w.found, false); err != nil {
-		return err
-	}
-	a, err := drift(s, w, target, others, firewall.Compare)
-	if err != nil {
-		return err
-	}
-	taking, err := planTakeOver(s, &f.takeOver, target.Options.Names, w)
-	if err != nil {
-		return err
-	}
-	taken, err := taking.run(s, true)
+	a, err := h.Audit(w, f.takeOver.asked())
 	if err != nil {
 		return err
 	}
 	if f.format.value == "sarif" {
 		found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes}
-		err = orHost(diag.SARIF(s.out, found.Diagnostics(), w.src, version()))
+		err = orHost(diag.SARIF(s.out, found.Diagnostics(), w.Sources, version()))
 	} else {
-		err = printAudit(s, f.format.value, a, taken)
+		err = printAudit(s, f.format.value, a)
 	}
 	if err != nil {
 		return err
 	}
 	if f.format.value == "text" {
-		if err := printPlaces(s.out, taken, true); err != nil {
+		if err := printPlaces(s.out, a.Taken, true); err != nil {
 			return orHost(err)
 		}
 	}
-	if !a.InStep() || slices.ContainsFunc(taken, place.goes) {
+	if !a.InStep() || slices.ContainsFunc(a.Taken, goes) {
 		return exitError{code: exitNo}
 	}
 	return nil
 }
 
-// comparing is [firewall.Compare] or [firewall.Drifts].
-type comparing func(*ir.Program, firewall.Target) (firewall.Audit, diag.List, error)
-
-// drift says how target differs from what is wanted, and what of ours the others hold.
-func drift(s streams, w wanted, target firewall.Target, others []firewall.Target, compare comparing) (firewall.Audit, error) {
-	a, found, err := compare(w.program, target)
-	if err != nil {
-		return a, hostf("%v", err)
-	}
-	if err := report(s, w.src, found, false); err != nil {
-		return a, err
-	}
-	left, err := firewall.Leftovers(others)
-	if err != nil {
-		return a, hostf("%v", err)
-	}
-	a.Drifts = append(a.Drifts, left...)
-	return a, nil
-}
-
 // printAudit writes what the audit found. The JSON also has what a take-over would take away.
-func printAudit(s streams, format string, a firewall.Audit, taken []place) error {
+func printAudit(s streams, format string, a inforce.Audited) error {
 	found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, More: a.More}
 	if format == "json" || !a.InStep() {
 		found.Diff = a.Diff()
@@ -130,7 +96,7 @@ func printAudit(s streams, format string, a firewall.Audit, taken []place) error
 		doc := struct {
 			verify.AuditJSON
 			Taken []jsonPlace `json:"taken_over,omitempty"`
-		}{found.JSON(), jsonPlaces(taken)}
+		}{found.JSON(), jsonPlaces(a.Taken)}
 		return orHost(diag.WriteJSON(s.out, doc))
 	}
 	err := found.Text(s.out)

@@ -1,15 +1,36 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/iptables"
 	"github.com/vnetc/vnetc/backends/nftables"
 	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/netsetup/firewall"
 )
 
-// targets lists the back ends, the default first.
-var targets = []backends.Backend{nftables.Backend{}, iptables.Backend{}}
+// places is the one table of where rules can stand on a host, the preferred place first. Back ends, loaders, what is looked at
+// beside the chosen one, and what a take-over looks through follow from it.
+var places = []firewall.Place{
+	{Name: "nftables", Title: "nftables", Loader: nftables.Loader{}},
+	{Name: "iptables-nft", Title: "iptables (nf_tables)", Loader: iptables.Loader{Variant: iptables.NFTables}},
+	{Name: "iptables-legacy", Title: "iptables (legacy)", Loader: iptables.Loader{Variant: iptables.Legacy}},
+}
+
+// targets lists the back ends of the places, each once, the default first.
+var targets = backendsOf(places)
+
+func backendsOf(places []firewall.Place) []backends.Backend {
+	var all []backends.Backend
+	for _, p := range places {
+		if !slices.ContainsFunc(all, func(b backends.Backend) bool { return b.Name() == p.Loader.Name() }) {
+			all = append(all, p.Loader)
+		}
+	}
+	return all
+}
 
 func targetNames() []string {
 	var names []string

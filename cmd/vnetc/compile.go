@@ -14,7 +14,7 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/dnsmasq"
-	"github.com/vnetc/vnetc/netsetup/state"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 // compileFlags are the flags of `vnetc compile`.
@@ -126,7 +126,7 @@ func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([
 		return docs, nil, err
 	}
 	if f.emit.value == "plan" {
-		text, err := netsetup.PrintFresh(p.Links, state.DefaultDir, !f.chosen(false)[0].FillsChecksums())
+		text, err := netsetup.PrintFresh(p.Links, inforce.DefaultDir, !f.chosen(false)[0].FillsChecksums())
 		if err != nil {
 			return nil, nil, exitError{exitNo, err.Error()}
 		}
@@ -173,7 +173,7 @@ func dnsmasqDocuments(p *ir.Program, apart bool) ([]backends.Document, error) {
 		if !dnsmasq.Needed(l) {
 			continue
 		}
-		paths, err := dnsmasq.At(state.DefaultDir, l.Name)
+		paths, err := dnsmasq.At(inforce.DefaultDir, l.Name)
 		if err != nil {
 			return nil, exitError{exitNo, err.Error()}
 		}

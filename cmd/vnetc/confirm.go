@@ -1,18 +1,18 @@
 package main
 
 import (
+	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vnetc/vnetc/netsetup/state"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 func newConfirm(s streams) *cobra.Command {
@@ -37,7 +37,7 @@ too late; 2 wrong usage; 3 the host refused or failed.`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if watching {
-				return watch(s, f.stateDir)
+				return watch(s, &f)
 			}
 			return confirm(s, &f, back)
 		},
@@ -52,131 +52,50 @@ too late; 2 wrong usage; 3 the host refused or failed.`,
 }
 
 func confirm(s streams, f *hostFlags, back bool) error {
-	dir, p, _, err := f.settled(s)
+	did, end := "kept", inforce.Confirm
+	if back {
+		did, end = "undone", inforce.Undo
+	}
+	inForce, err := end(f.stateDir, f.options(s))
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	if p == nil {
-		if at, ok := dir.LastUndone(); ok {
-			return exitError{exitNo, fmt.Sprintf("%v: the last apply was undone at %s, and what was in force before is in force", errNothingWaits, at.Format("2006-01-02 15:04:05Z"))}
-		}
-		return exitError{exitNo, errNothingWaits.Error()}
-	}
-	if !p.Made && !back {
-		return refuseToKeep(p)
-	}
-	did := "kept"
-	if back {
-		did, err = "undone", undo(dir, p)
-	} else {
-		err = dir.Confirmed()
-	}
-	if err != nil {
-		return hostf("%v", err)
-	}
-	now, _, err := dir.Networks()
-	if err != nil {
-		return hostf("%v", err)
-	}
-	_, err = fmt.Fprintf(s.out, "%s; %s in force\n", did, plural(len(now), "network"))
+	_, err = fmt.Fprintf(s.out, "%s; %s in force\n", did, plural(inForce, "network"))
 	return orHost(err)
 }
 
-// refuseToKeep says that a change was cut short, as by SIGKILL.
-func refuseToKeep(p *state.Pending) error {
-	left, err := p.Left()
-	if err != nil {
-		return hostf("%v", err)
-	}
-	return exitError{exitNo, fmt.Sprintf("the last apply was cut short, so there is nothing whole to keep; it is undone in %s, and vnetc confirm --undo goes back now", seconds(left))}
-}
-
-// Times of the process that waits.
-const (
-	glance   = 250 * time.Millisecond // between two looks at whether the change was confirmed
-	patience = time.Minute            // for the lock; and the most between two tries to undo
-)
-
-// watch undoes the change that waits in the state folder when it is overdue, or when this process is told to end. It ends
-// when no change waits.
-func watch(s streams, path string) error {
+// watch undoes the change that waits when it is overdue, or when this process is told to end.
+func watch(s streams, f *hostFlags) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	fmt.Fprintln(s.out, "watching") // to startWatcher
-	w := watched{path: path}
-	for pause := glance; ; {
-		left, err := w.left()
-		ending := told.Err() != nil
-		if err == nil && (ending || left <= 0) {
-			left, err = w.undo(s, ending)
-		}
-		switch {
-		case errors.Is(err, errNothingWaits):
-			return nil
-		case ending:
-			return err
-		case err != nil:
-			pause = min(max(2*pause, glance), patience)
-		default:
-			pause = min(left, glance)
-		}
-		select {
-		case <-told.Done():
-		case <-time.After(pause):
-		}
-	}
+	return inforce.Watch(told, f.stateDir, f.options(s))
 }
 
-// errNothingWaits says that no change waits for its confirmation.
-var errNothingWaits = errors.New("nothing waits for a confirmation")
-
-// watched is the change that a process waits for.
-type watched struct {
-	path string // of the state folder
-	file os.FileInfo
-	*state.Pending
-}
-
-// left returns how long the change still waits. The note is read anew only if it is another file: it may be large.
-func (w *watched) left() (time.Duration, error) {
-	file, err := os.Stat(state.PendingPath(w.path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, errNothingWaits
-	}
+// startWatcher starts the process that undoes the change which waits in the state folder, in a session of its own, and
+// returns when it has begun.
+func startWatcher(dir string) error {
+	r, w, err := os.Pipe()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if w.file == nil || !os.SameFile(file, w.file) || !file.ModTime().Equal(w.file.ModTime()) {
-		p, err := state.ReadPending(w.path)
-		if err != nil {
-			return 0, err
-		}
-		if p == nil || w.file != nil && p.ID != w.ID {
-			return 0, errNothingWaits // this one was confirmed or undone
-		}
-		w.file, w.Pending = file, p
-	}
-	return w.Left()
-}
-
-// undo takes the lock and undoes the change if it is overdue, or at once. It returns how long the change still waits: its
-// time may have begun anew since it was looked at.
-func (w *watched) undo(s streams, atOnce bool) (time.Duration, error) {
-	dir, err := state.Open(w.path, patience)
+	defer r.Close()
+	cmd := exec.Command("/proc/self/exe", "confirm", "--watch", "--state-dir", dir)
+	cmd.Args[0] = "vnetc"
+	cmd.Dir = "/"
+	cmd.Stdout = w
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start() // by this thread, and so in its network namespace
+	w.Close()
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("start the process that would undo the change: %w", err)
 	}
-	defer dir.Close()
-	p, left, err := settle(s, dir)
-	switch {
-	case err != nil:
-		return 0, err
-	case p == nil || p.ID != w.ID:
-		return 0, errNothingWaits
-	case atOnce:
-		return 0, undo(dir, p)
+	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return err
 	}
-	return left, nil
+	if _, err := bufio.NewReader(r).ReadString('\n'); err != nil {
+		return fmt.Errorf("the process that would undo the change does not answer: %w", err)
+	}
+	return cmd.Process.Release()
 }

@@ -32,6 +32,14 @@ func addOptionalChoice(cmd *cobra.Command, name, help, def string, allowed ...st
 	return c
 }
 
+// given returns the word that the user gave, "" if none.
+func (c *choice) given() string {
+	if !c.set {
+		return ""
+	}
+	return c.value
+}
+
 func (c *choice) String() string { return c.value }
 func (c *choice) Type() string   { return "WORD" }
 

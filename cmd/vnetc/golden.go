@@ -94,7 +94,7 @@ func verdictOf(s streams, dir string, results []golden.Result) error {
 		}
 	}
 	if stale > 0 {
-		fmt.Fprintf(s.err, "if this is what you want: vnetc golden --update %s\n", shellWord(dir))
+		fmt.Fprintf(s.err, "if this is what you want: vnetc golden --update %s\n", diag.ShellWord(dir))
 	}
 	if bad > 0 {
 		return exitError{code: exitNo}

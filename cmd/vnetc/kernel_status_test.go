@@ -15,6 +15,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/netnstest"
 	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 // statusSite is a host with three networks that are in force, their guests, and the world.
@@ -75,7 +76,7 @@ func (s *statusSite) send(n int, from *netnstest.Peer, src, dst string, replies 
 // traffic returns what status says of the networks, and of all together under "".
 func (s *statusSite) traffic() map[string]firewall.Traffic {
 	s.t.Helper()
-	var doc jsonStatus
+	var doc inforce.Status
 	text := s.vnetc(0, "status", "--format", "json")
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		s.t.Fatalf("%v:\n%s", err, text)
@@ -202,7 +203,7 @@ func TestKernelStatusDrift(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.ns.Exec("sh", "-ec", tt.tampering)
-			var doc jsonStatus
+			var doc inforce.Status
 			if err := json.Unmarshal([]byte(s.vnetc(0, "status", "--format", "json")), &doc); err != nil {
 				t.Fatal(err)
 			}

@@ -15,8 +15,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/inforce"
+	"github.com/vnetc/vnetc/netsetup/link"
+	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 var errInjected = errors.New("injected")
@@ -50,8 +54,10 @@ type mute struct{ backends.Loader }
 
 func (mute) Load(backends.Ruleset) (backends.Report, error) { return backends.Report{}, errInjected }
 
-// stuck is a kernel that gives no rules away.
+// stuck is another place, which gives no rules away.
 type stuck struct{ backends.Loader }
+
+func (stuck) Name() string { return "elsewhere" }
 
 func (stuck) Unload(backends.Names) error { return errInjected }
 
@@ -74,44 +80,95 @@ func victim(other bool) string {
 const bystander = `<network><name>bystander</name><forward mode='open'/><bridge name='by0' stp='off'/><mac address='52:54:00:66:00:02'/>
 	<dns enable='no'/><ip address='10.66.2.1' prefix='24'/></network>`
 
-// up plans networks, has spoil meddle with the run, and brings them up; it returns the outcomes by name.
-func (g *ground) up(spoil func(*hostRun, []*result), paths ...string) map[string]*result {
+// meddling is what goes wrong in a run: plans are spoiled, or places are others.
+type meddling struct {
+	spoil  func(network string, p *netsetup.Plan)
+	places []firewall.Place
+}
+
+// meddled is this machine with spoiled plans.
+type meddled struct {
+	inforce.Machine
+	spoil func(network string, p *netsetup.Plan)
+}
+
+func (m meddled) Read(dir string, lacks map[string][]state.Lack, checksum bool) (inforce.Links, error) {
+	links, err := m.Machine.Read(dir, lacks, checksum)
+	return meddledLinks{links, m.spoil}, err
+}
+
+type meddledLinks struct {
+	inforce.Links
+	spoil func(network string, p *netsetup.Plan)
+}
+
+func (m meddledLinks) PlanUp(l *ir.Link, mac net.HardwareAddr) (netsetup.Plan, []link.Problem) {
+	p, problems := m.Links.PlanUp(l, mac)
+	m.spoil(l.Name, &p)
+	return p, problems
+}
+
+// up brings networks up, and has what is wrong meddle with it; it returns the outcomes by name.
+func (g *ground) up(wrong meddling, paths ...string) map[string]*inforce.NetworkRun {
 	g.host.t.Helper()
 	var errs bytes.Buffer
 	s := streams{in: strings.NewReader(""), out: &errs, err: &errs}
-	all := map[string]*result{}
+	all := map[string]*inforce.NetworkRun{}
 	g.ns.Do(func() {
-		f := upFlags{hostFlags: addHostFlags(&cobra.Command{})}
-		f.stateDir, f.layout.value = g.state, string(backends.Chains)
-		u, results, err := planUp(s, &f, paths)
+		f := addHostFlags(&cobra.Command{})
+		f.stateDir, f.layout.value, f.layout.set = g.state, string(backends.Chains), true
+		o := f.options(s)
+		if wrong.spoil != nil {
+			o.Machine = meddled{inforce.ThisMachine(), wrong.spoil}
+		}
+		if wrong.places != nil {
+			o.Places = wrong.places
+		}
+		given, err := readSources(s.in, paths)
 		if err != nil {
-			g.host.t.Fatalf("plan: %v\n%s", err, &errs)
+			g.host.t.Fatal(err)
 		}
-		defer u.close()
-		spoil(u, results)
-		if err := u.announce(results); err != nil {
+		h, err := inforce.Open(f.stateDir, o)
+		if err != nil {
+			g.host.t.Fatalf("open: %v\n%s", err, &errs)
+		}
+		defer h.Close()
+		w, err := want(s, h, given, inforce.Change{Whole: true})
+		if err != nil {
+			g.host.t.Fatalf("want: %v\n%s", err, &errs)
+		}
+		run, err := h.Up(w, false)
+		if err = errors.Join(err, run.Unnoted); err != nil {
 			g.host.t.Fatalf("up: %v\n%s", err, &errs)
 		}
-		if err := u.bringUp(results); err != nil {
-			g.host.t.Fatalf("up: %v\n%s", err, &errs)
-		}
-		for _, r := range results {
+		for _, r := range run.Networks {
 			all[r.Name] = r
-			if len(r.problems) > 0 {
-				g.host.t.Errorf("problems of %s: %v", r.Name, r.problems)
+			if len(r.Problems) > 0 {
+				g.host.t.Errorf("problems of %s: %v", r.Name, r.Problems)
 			}
 		}
 	})
 	return all
 }
 
+// muted are the places of a kernel that takes no rules.
+func muted() []firewall.Place {
+	all := slices.Clone(places)
+	for i := range all {
+		all[i].Loader = mute{all[i].Loader}
+	}
+	return all
+}
+
 // spoiled has step k of the victim fail.
-func spoiled(k int, done bool, name *string) func(*hostRun, []*result) {
-	return func(_ *hostRun, results []*result) {
-		i := slices.IndexFunc(results, func(r *result) bool { return r.Name == "victim" })
-		steps := results[i].plan.Before
+func spoiled(k int, done bool, name *string) func(string, *netsetup.Plan) {
+	return func(network string, p *netsetup.Plan) {
+		if network != "victim" {
+			return
+		}
+		steps, k := p.Before, k
 		if k >= len(steps) {
-			steps, k = results[i].plan.After, k-len(steps)
+			steps, k = p.After, k-len(steps)
 		}
 		if k < len(steps) {
 			*name = steps[k].String()
@@ -153,7 +210,7 @@ func TestKernelUpFailsFresh(t *testing.T) {
 	for _, done := range []bool{false, true} {
 		for k := 0; ; k++ {
 			var step string
-			out := g.up(spoiled(k, done, &step), b, a)
+			out := g.up(meddling{spoil: spoiled(k, done, &step)}, b, a)
 			if step == "" {
 				break
 			}
@@ -205,18 +262,18 @@ func TestKernelUpFailsUpdate(t *testing.T) {
 		for k := 0; ; k++ {
 			var step string
 			spoil := spoiled(k, done, &step)
-			out := g.up(func(u *hostRun, r []*result) {
-				if spoil(u, r); step == "" {
-					r[0].plan.After = append(r[0].plan.After, faulty{lastStep{}, done})
+			out := g.up(meddling{spoil: func(network string, p *netsetup.Plan) {
+				if spoil(network, p); step == "" {
+					p.After = append(p.After, faulty{lastStep{}, done})
 				}
-			}, other)
+			}}, other)
 			check(fmt.Sprintf("%s (done: %t)", step, done), out["victim"].Err)
 			if step == "" {
 				break
 			}
 		}
 	}
-	out := g.up(func(u *hostRun, _ []*result) { u.target.Loader = mute{u.target.Loader} }, other)
+	out := g.up(meddling{places: muted()}, other)
 	check("no rules are taken", out["victim"].Err)
 	t.Logf("%d failures", tries)
 	g.wants(g.vnetc(0, "up", "--layout", "chains", other), `victim is up: bridge victim0, 10.66.1.2/24`)
@@ -245,24 +302,22 @@ func TestKernelUpServerFails(t *testing.T) {
 	bad := strings.Replace(victim(false), "</network>", option, 1)
 	g.vnetc(0, "up", "--layout", "chains", b)
 	alone := g.still()
-	taken := func(_ *hostRun, results []*result) {
-		steps := results[0].plan.After
-		i := slices.IndexFunc(steps, func(s netsetup.Step) bool { return strings.HasPrefix(s.String(), "start dnsmasq") })
-		results[0].plan.After = slices.Insert(steps, i, netsetup.Step(&intruder{}))
+	taken := func(_ string, p *netsetup.Plan) {
+		i := slices.IndexFunc(p.After, func(s netsetup.Step) bool { return strings.HasPrefix(s.String(), "start dnsmasq") })
+		p.After = slices.Insert(p.After, i, netsetup.Step(&intruder{}))
 	}
+	beside := []firewall.Place{places[0], {Name: "elsewhere", Loader: stuck{places[0].Loader}}}
 	for name, c := range map[string]struct {
 		xml   string
-		spoil func(*hostRun, []*result)
+		wrong meddling
 		want  string
 	}{
-		"option": {bad, func(*hostRun, []*result) {}, `bad dhcp-option at line \d+ of `},
-		"port":   {victim(false), taken, `10\.66\.1\.1.*Address already in use`},
-		"rules elsewhere": {victim(false), func(u *hostRun, _ []*result) {
-			u.others = []firewall.Target{{Loader: stuck{u.target.Loader}, Options: u.target.Options}}
-		}, `remove the rules in nftables: injected`},
-		"no rules": {victim(false), func(u *hostRun, _ []*result) { u.target.Loader = mute{u.target.Loader} }, `injected`},
+		"option":          {bad, meddling{}, `bad dhcp-option at line \d+ of `},
+		"port":            {victim(false), meddling{spoil: taken}, `10\.66\.1\.1.*Address already in use`},
+		"rules elsewhere": {victim(false), meddling{places: beside}, `remove the rules in elsewhere: injected`},
+		"no rules":        {victim(false), meddling{places: muted()}, `injected`},
 	} {
-		out := g.up(c.spoil, g.file("a", c.xml))
+		out := g.up(c.wrong, g.file("a", c.xml))
 		if err := out["victim"].Err; err == nil || !regexp.MustCompile(c.want).MatchString(err.Error()) {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}

@@ -3,16 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/netsetup"
-	"github.com/vnetc/vnetc/netsetup/dnsmasq"
-	"github.com/vnetc/vnetc/netsetup/state"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 func newLeases(s streams) *cobra.Command {
@@ -50,38 +47,27 @@ type jsonLease struct {
 }
 
 func leases(s streams, f *hostFlags, format string, names []string) error {
-	dir, known, err := f.look(s)
+	h, err := f.look(s)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	for _, name := range names {
-		if !slices.ContainsFunc(known, func(n state.Network) bool { return n.Name == name && n.Up }) {
-			return usagef("no network %q is up; vnetc list shows those that are", name)
-		}
+	defer h.Close()
+	found, damaged := h.Leases(names)
+	if found == nil {
+		return damaged
 	}
 	all := []jsonLease{}
-	var damaged error
-	for _, n := range known {
-		if !n.Up || len(names) > 0 && !slices.Contains(names, n.Name) {
-			continue
-		}
-		found, err := netsetup.Leases(dir.Path(), n.Name)
-		if err != nil {
-			damaged = errors.Join(damaged, err)
-		}
-		for _, l := range found {
-			if j, valid := leaseOf(n.Name, l, time.Now()); valid {
-				all = append(all, j)
-			}
+	for _, l := range found {
+		if j, valid := leaseOf(l, time.Now()); valid {
+			all = append(all, j)
 		}
 	}
 	return orHost(errors.Join(printLeases(s, format, all), damaged))
 }
 
 // leaseOf returns the lease as it is printed; valid is false if it has expired at now.
-func leaseOf(network string, l dnsmasq.Lease, now time.Time) (j jsonLease, valid bool) {
-	j = jsonLease{Network: network, Address: l.Addr.String(), MAC: l.MAC.String(), Host: l.Host, ClientID: l.ClientID}
+func leaseOf(l inforce.Lease, now time.Time) (j jsonLease, valid bool) {
+	j = jsonLease{Network: l.Network, Address: l.Addr.String(), MAC: l.MAC.String(), Host: l.Host, ClientID: l.ClientID}
 	if l.Expires.IsZero() {
 		return j, true
 	}

@@ -40,14 +40,13 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 		Example: "  vnetc list\n  vnetc list --format json | jq -r '.[].name'",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			dir, known, err := f.look(s)
+			h, err := f.look(s)
 			if err != nil {
 				return err
 			}
-			defer dir.Close()
-			if len(known) == 0 {
-				f.sayUnlisted(s)
-			}
+			defer h.Close()
+			h.TellUnlisted()
+			known := h.Networks()
 			if format.value == "json" {
 				if known == nil {
 					return orHost(diag.WriteJSON(s.out, []string{}))

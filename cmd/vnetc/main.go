@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 // Exit codes, the same for every verb.
@@ -75,10 +76,7 @@ func run(s streams, args []string) int {
 	root := newRoot(s)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteC()
-	var exit exitError
-	if err != nil && !errors.As(err, &exit) { // from cobra: an unknown verb, an unknown flag, a wrong number of arguments
-		exit = exitError{exitUsage, err.Error()}
-	}
+	exit := s.exit(err)
 	if out.lost != nil && exit.code != exitHost {
 		exit = exitError{exitHost, out.lost.Error()}
 	}
@@ -89,6 +87,24 @@ func run(s streams, args []string) int {
 		}
 	}
 	return exit.code
+}
+
+// exit returns how the program ends with err.
+func (s streams) exit(err error) exitError {
+	var exit exitError
+	var engine *inforce.Error
+	var input *inforce.InputError
+	switch {
+	case err == nil:
+		return exitError{}
+	case errors.As(err, &input):
+		return s.exit(report(s, input.Sources, input.Found, false))
+	case errors.As(err, &engine):
+		return exitError{map[inforce.Kind]int{inforce.No: exitNo, inforce.Usage: exitUsage, inforce.Failed: exitHost}[engine.Kind], err.Error()}
+	case errors.As(err, &exit):
+		return exit
+	}
+	return exitError{exitUsage, err.Error()} // from cobra: an unknown verb, an unknown flag, a wrong number of arguments
 }
 
 // visibleLines returns text, which may quote what came from outside, without what a terminal would obey but ends of lines.

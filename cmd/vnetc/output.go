@@ -56,17 +56,6 @@ func once(found diag.List) diag.List {
 	return out
 }
 
-// shellWord returns word as it is typed in a shell, for commands that are printed to be typed.
-func shellWord(word string) string {
-	special := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_-./:@%+=,", r)
-	}
-	if word != "" && !strings.ContainsFunc(word, special) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -34,18 +33,5 @@ func TestWriteToPipe(t *testing.T) {
 	}
 	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != os.ModeNamedPipe {
 		t.Errorf("the pipe became %v, %v", info.Mode(), err)
-	}
-}
-
-// TestShellWord: a shell makes of the word what it was.
-func TestShellWord(t *testing.T) {
-	for _, word := range []string{"lab", "/run/vnetc", "my nets/", "", "a'b", "$(reboot)", "a;b", "ü", "a\nb"} {
-		got, err := exec.Command("sh", "-c", "printf %s "+shellWord(word)).Output()
-		if err != nil || string(got) != word {
-			t.Errorf("%s is %q, %v, want %q", shellWord(word), got, err, word)
-		}
-	}
-	if got := shellWord("lab"); got != "lab" {
-		t.Errorf("what needs no quotes is %s", got)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 // When a line of progress comes, and how often it changes.
@@ -25,18 +25,26 @@ type progress struct {
 	gone chan struct{} // closed when the line is
 }
 
-// watch has the steps of plans counted, on a terminal. What it returns ends that.
-func (s streams) watch(what string, plans []netsetup.Plan) (end func()) {
+// begin has steps counted, on a terminal; nil where there is none.
+func (s streams) begin(e inforce.Begun) *progress {
 	if !s.progress {
-		return func() {}
+		return nil
+	}
+	what := "bringing networks up"
+	if e.Down {
+		what = "taking networks down"
 	}
 	p := newProgress(s.err, what)
-	for i := range plans {
-		p.of += len(plans[i].Before) + len(plans[i].After)
-		plans[i].Stepped = func() { p.done.Add(1) }
-	}
+	p.of = e.Steps
 	go p.show(progressAfter, progressEvery)
-	return p.end
+	return p
+}
+
+// step tells that one of the steps is over.
+func (p *progress) step() {
+	if p != nil {
+		p.done.Add(1)
+	}
 }
 
 func newProgress(out io.Writer, what string) *progress {
@@ -64,6 +72,9 @@ func (p *progress) show(after, every time.Duration) {
 
 // end returns when nothing of the line is left.
 func (p *progress) end() {
+	if p == nil {
+		return
+	}
 	close(p.stop)
 	<-p.gone
 }

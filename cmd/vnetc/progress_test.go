@@ -2,12 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 // A line of progress tells how far the work is, and leaves nothing on the terminal; work that is quick has none.
@@ -43,9 +44,12 @@ func TestProgress(t *testing.T) {
 
 // No line is written to what is no terminal.
 func TestProgressOfFile(t *testing.T) {
-	plans := []netsetup.Plan{{}}
-	streams{err: io.Discard}.watch("bringing up", plans)()
-	if plans[0].Stepped != nil {
-		t.Error("steps are counted for a file")
+	var said bytes.Buffer
+	tell := streams{err: &said}.teller()
+	for _, e := range []inforce.Event{inforce.Begun{Steps: 1}, inforce.Stepped{}, inforce.Ended{}} {
+		tell(e)
+	}
+	if said.Len() > 0 {
+		t.Errorf("a file gets %q", &said)
 	}
 }

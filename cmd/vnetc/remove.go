@@ -2,12 +2,9 @@ package main
 
 import (
 	"fmt"
-	"slices"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
-
-	"github.com/vnetc/vnetc/netsetup/firewall"
-	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 func newRemove(s streams) *cobra.Command {
@@ -35,63 +32,15 @@ host refused or failed.`,
 }
 
 func remove(s streams, f *hostFlags, names []string) error {
-	dir, known, err := f.open(s)
+	h, err := f.open(s)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	f.follow(known)
-	var rest []state.Network
-	for _, n := range known {
-		if len(names) > 0 && !slices.Contains(names, n.Name) {
-			rest = append(rest, n)
-		}
-	}
-	if err := inForce(known, names); err != nil {
+	defer h.Close()
+	debug.SetGCPercent(100) // the proof would take far more memory than the rest
+	if err := h.Remove(names); err != nil {
 		return err
 	}
-	for _, n := range known {
-		if n.Up && (len(names) == 0 || slices.Contains(names, n.Name)) {
-			return usagef("network %s is up, and a bridge without its rules is open; take it down with: vnetc down %s", n.Name, shellWord(n.Name))
-		}
-	}
-	if err := readUnnoted(dir, known, nil); err != nil {
-		return err
-	}
-	target, others, err := f.target()
-	if err != nil {
-		return err
-	}
-	if len(rest) == 0 {
-		err = removeAll(dir, known, append([]firewall.Target{target}, others...))
-	} else {
-		err = keep(s, dir, known, rest, target, others)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(s.out, "removed; %s in force\n", plural(len(rest), "network"))
+	_, err = fmt.Fprintf(s.out, "removed; %s in force\n", plural(len(h.Networks()), "network"))
 	return orHost(err)
-}
-
-func removeAll(dir *state.Dir, known []state.Network, targets []firewall.Target) error {
-	for _, t := range targets {
-		if err := firewall.Remove(t); err != nil {
-			return hostf("%v", err)
-		}
-	}
-	if err := rewrite(dir, known, nil); err != nil {
-		return hostf("%v", err)
-	}
-	return nil
-}
-
-// keep applies what is left.
-func keep(s streams, dir *state.Dir, known, rest []state.Network, target firewall.Target, others []firewall.Target) error {
-	w, err := again(rest)
-	if err != nil {
-		return err
-	}
-	_, err = load(s, dir, known, w, target, others)
-	return err
 }

@@ -3,17 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/netsetup"
-	"github.com/vnetc/vnetc/netsetup/firewall"
-	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 func newStatus(s streams) *cobra.Command {
@@ -56,134 +49,26 @@ force; 3 cannot read.`,
 	return cmd
 }
 
-// The JSON of status. Fields are added, never renamed or removed.
-type (
-	jsonStatus struct {
-		InStep   bool              `json:"in_step"` // of all networks, and of what else stands under our names
-		Networks []networkStatus   `json:"networks"`
-		Together *firewall.Traffic `json:"together,omitempty"` // what all networks' rules have counted
-
-		differences int
-		damaged     error // what could not be read of the networks' leases; the rest is told
-	}
-	// networkStatus is what there is to say of one network, a part for each thing that vnetc does for it.
-	networkStatus struct {
-		Name     string           `json:"name"`
-		Mode     string           `json:"mode"`
-		Bridge   string           `json:"bridge,omitempty"`
-		File     string           `json:"file"`
-		Applied  time.Time        `json:"applied"`
-		Up       bool             `json:"up"`
-		Firewall *firewallStatus  `json:"firewall"` // nil for a mode that has no rules
-		Host     *netsetup.Status `json:"host"`     // nil unless it is up
-	}
-	firewallStatus struct {
-		Backend string           `json:"backend"`
-		Layout  string           `json:"layout"`
-		Names   string           `json:"names"`
-		Strict  bool             `json:"strict_isolation"`
-		InStep  bool             `json:"in_step"`
-		Traffic firewall.Traffic `json:"traffic"`
-	}
-)
-
 func status(s streams, f *hostFlags, format string, names []string) error {
-	dir, known, err := f.look(s)
+	h, err := f.look(s)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	if err := inForce(known, names); err != nil {
-		return err
-	}
-	all, err := gather(s, f, dir, known)
+	defer h.Close()
+	all, err := h.Status(names)
 	if err != nil {
 		return err
-	}
-	if len(names) > 0 {
-		all.Networks = slices.DeleteFunc(all.Networks, func(n networkStatus) bool { return !slices.Contains(names, n.Name) })
 	}
 	switch {
 	case format == "json":
-		return orHost(errors.Join(diag.WriteJSON(s.out, all), all.damaged))
+		return orHost(errors.Join(diag.WriteJSON(s.out, all), all.Damaged))
 	case len(names) > 0:
-		err = all.writeDetails(s.out)
+		err = writeDetails(s.out, all)
 	default:
-		err = all.writeTable(s.out)
+		err = writeTable(s.out, all)
 	}
 	if err == nil && !all.InStep {
-		_, err = fmt.Fprintf(s.err, "%s between the host and what is meant; vnetc audit tells those of rules; vnetc apply mends them, vnetc up all\n", plural(all.differences, "difference"))
+		_, err = fmt.Fprintf(s.err, "%s between the host and what is meant; vnetc audit tells those of rules; vnetc apply mends them, vnetc up all\n", plural(all.Differences, "difference"))
 	}
-	return orHost(errors.Join(err, all.damaged))
-}
-
-// gather asks the kernel about the networks of the notes.
-func gather(s streams, f *hostFlags, dir *state.Dir, known []state.Network) (jsonStatus, error) {
-	if len(known) == 0 {
-		return jsonStatus{InStep: true, Networks: []networkStatus{}}, nil
-	}
-	f.follow(known)
-	target, others, err := f.target()
-	if err != nil {
-		return jsonStatus{}, err
-	}
-	w, err := again(known)
-	if err != nil {
-		return jsonStatus{}, err
-	}
-	audit, err := drift(s, w, target, others, firewall.Drifts)
-	if err != nil {
-		return jsonStatus{}, err
-	}
-	figures, _, err := firewall.Count(w.program, target)
-	if err != nil {
-		return jsonStatus{}, hostf("%v", err)
-	}
-	all := jsonStatus{InStep: audit.InStep(), Together: &figures.All, differences: backends.Mendable(audit.Drifts)}
-	off := audit.Drifted(w.program.Links)
-	for i, link := range w.program.Links {
-		n := w.notes[i]
-		one := networkStatus{Name: n.Name, Mode: string(link.Mode), Bridge: link.Bridge.Name, File: n.File, Applied: n.Applied, Up: n.Up}
-		if link.Mode.Filtered() {
-			one.Firewall = &firewallStatus{
-				Backend: n.Backend, Layout: n.Layout, Names: n.Names, Strict: n.Strict,
-				InStep: !off[n.Name], Traffic: figures.Networks[n.Name],
-			}
-		}
-		all.Networks = append(all.Networks, one)
-	}
-	return all, all.lookAtHost(s, f, dir, w)
-}
-
-// lookAtHost adds what the host has of the networks that are up.
-func (all *jsonStatus) lookAtHost(s streams, f *hostFlags, dir *state.Dir, w wanted) error {
-	var up []string
-	for _, n := range w.notes {
-		if n.Up {
-			up = append(up, n.Name)
-		}
-	}
-	if len(up) == 0 {
-		return nil
-	}
-	u, err := newHostRun(s, f, dir, w.notes)
-	if err != nil {
-		return err
-	}
-	defer u.host.Close()
-	if err := u.host.FindServers(up); err != nil {
-		return hostf("%v", err)
-	}
-	for i, n := range w.notes {
-		if !n.Up {
-			continue
-		}
-		mac, _ := net.ParseMAC(n.MAC)
-		found, err := u.host.Status(w.program.Links[i], mac, time.Now())
-		all.damaged = errors.Join(all.damaged, err)
-		all.Networks[i].Host = &found
-		all.InStep = all.InStep && len(found.Missing) == 0
-		all.differences += len(found.Missing)
-	}
-	return nil
+	return orHost(errors.Join(err, all.Damaged))
 }

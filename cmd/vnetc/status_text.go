@@ -10,10 +10,11 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
-// rules says in a word how the network's rules are.
-func (n networkStatus) rules() string {
+// rulesWord says in a word how the network's rules are.
+func rulesWord(n inforce.NetworkStatus) string {
 	switch {
 	case n.Firewall == nil:
 		return "none"
@@ -24,14 +25,14 @@ func (n networkStatus) rules() string {
 }
 
 // upWord says in a word whether the network is up.
-func (n networkStatus) upWord() string {
+func upWord(n inforce.NetworkStatus) string {
 	if n.Host != nil && len(n.Host.Missing) > 0 {
 		return "in part"
 	}
 	return isUp[n.Up]
 }
 
-func (all jsonStatus) writeTable(out io.Writer) error {
+func writeTable(out io.Writer, all inforce.Status) error {
 	if len(all.Networks) == 0 {
 		_, err := fmt.Fprintln(out, "no network is in force")
 		return err
@@ -43,7 +44,7 @@ func (all jsonStatus) writeTable(out io.Writer) error {
 		if n.Firewall != nil {
 			backend, traffic = n.Firewall.Backend, n.Firewall.Traffic
 		}
-		cells := []string{n.Name, n.upWord(), n.Mode, backend, n.rules()}
+		cells := []string{n.Name, upWord(n), n.Mode, backend, rulesWord(n)}
 		for _, c := range []*backends.Count{traffic.In, traffic.Out} {
 			if c == nil {
 				cells = append(cells, "-", "-")
@@ -56,7 +57,7 @@ func (all jsonStatus) writeTable(out io.Writer) error {
 	return tw.Flush()
 }
 
-func (all jsonStatus) writeDetails(out io.Writer) error {
+func writeDetails(out io.Writer, all inforce.Status) error {
 	tw := tabwriter.NewWriter(out, 2, 0, 2, ' ', 0)
 	for i, n := range all.Networks {
 		if i > 0 {
@@ -75,8 +76,8 @@ func (all jsonStatus) writeDetails(out io.Writer) error {
 			fmt.Fprintf(tw, "rules\tnone in mode %s\n", n.Mode)
 			continue
 		}
-		fmt.Fprintf(tw, "rules\t%s\n", n.rules())
-		fmt.Fprintf(tw, "back end\t%s\n", n.Firewall.words())
+		fmt.Fprintf(tw, "rules\t%s\n", rulesWord(n))
+		fmt.Fprintf(tw, "back end\t%s\n", layoutWords(n.Firewall))
 		t := n.Firewall.Traffic
 		fmt.Fprintf(tw, "in\t%s\n", countText(t.In, all.Together.In))
 		fmt.Fprintf(tw, "out\t%s\n", countText(t.Out, all.Together.Out))
@@ -123,8 +124,8 @@ func linkWord(exists, up bool) string {
 	return "down"
 }
 
-// words returns how the rules are laid out.
-func (f firewallStatus) words() string {
+// layoutWords returns how the rules are laid out.
+func layoutWords(f *inforce.RulesStatus) string {
 	words := f.Backend + ", layout " + f.Layout
 	if f.Names != string(backends.VnetcNames) {
 		words += ", names of " + f.Names

@@ -5,47 +5,44 @@ import (
 	"io"
 	"strings"
 
-	"github.com/vnetc/vnetc/frontend/netxml"
-	"github.com/vnetc/vnetc/netsetup/libvirt"
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
-// refuseTakeOver says why not. Live may be nil, if its status file can't be read.
-func refuseTakeOver(d *libvirt.Daemon, name string, live *netxml.Network) error {
-	mode := ""
-	if live != nil {
-		mode = fmt.Sprintf(" (bridge %s, mode %s)", live.Bridge, live.Mode)
+// takeOverFlags say whether libvirt's rules go once ours stand.
+type takeOverFlags struct {
+	on   bool
+	root string // of the file system in which libvirt is looked for
+}
+
+func addTakeOverFlags(cmd *cobra.Command, f *takeOverFlags) {
+	cmd.Flags().BoolVar(&f.on, "take-over", false, "then take away the rules that libvirt made for these networks")
+	cmd.Flags().StringVar(&f.root, "libvirt-root", "/", "where proc and run/libvirt are looked for")
+	if err := cmd.Flags().MarkHidden("libvirt-root"); err != nil { // for tests
+		panic(err)
 	}
-	return exitError{exitNo, fmt.Sprintf(`--take-over is refused: %s runs network %q%s; no rule was touched
-  why: it puts its own rules back whenever it reloads or starts the network, and packets then meet both
-  fix: leave the network to libvirt in mode open (virsh net-edit %s, then virsh net-destroy and net-start), or stop
-       the daemon for good (systemctl disable --now %s.service and its sockets), and take over then`, d, name, mode, name, d.Name)}
 }
 
-// refuseChosen says that a document leaves open which bridge libvirt gave the network.
-func refuseChosen(n *netxml.Network) error {
-	return exitError{exitNo, fmt.Sprintf(`--take-over is refused: the document of network %[1]q names no bridge, and %[2]s is vnetc's choice; no rule was touched
-  why: rules are told to be this network's by its bridge, and %[2]s may be another network's of libvirt's
-  fix: name the bridge that libvirt gave it, <bridge name='...'/>, as virsh net-dumpxml %[1]s prints it while the network runs`, n.Name(), n.Bridge)}
-}
-
-// refuseMoved says that a network's guests are on another bridge than its document names.
-func refuseMoved(n *netxml.Network, bridge string) error {
-	return exitError{exitNo, fmt.Sprintf(`--take-over is refused: by libvirt's notes network %q has bridge %s, which is there, and its document says %s; no rule was touched
-  why: with libvirt's rules gone, and vnetc's for %[3]s, the guests on %[2]s would be under no rules
-  fix: put <bridge name='%[2]s'/> into the document, or delete that bridge first`, n.Name(), bridge, n.Bridge)}
+// asked returns what the engine is asked for, nil for nothing.
+func (f takeOverFlags) asked() *inforce.TakeOver {
+	if !f.on {
+		return nil
+	}
+	return &inforce.TakeOver{Root: f.root}
 }
 
 // goes is true if something of libvirt's goes.
-func (p place) goes() bool { return p.Changed > 0 }
+func goes(p inforce.Taken) bool { return p.Changed > 0 }
 
-func printPlaces(w io.Writer, places []place, dryRun bool) error {
+func printPlaces(w io.Writer, places []inforce.Taken, dryRun bool) error {
 	did, gone := "taken away", "; nothing of libvirt's is left there"
 	if dryRun {
 		did, gone = "would go", "; nothing of libvirt's would be left there"
 	}
 	var b strings.Builder
 	for _, p := range places {
-		fmt.Fprintf(&b, "libvirt's rules in %s: %d %s, %d left", p.name, len(p.Removed), did, len(p.Left))
+		fmt.Fprintf(&b, "libvirt's rules in %s: %d %s, %d left", p.Place, len(p.Removed), did, len(p.Left))
 		if p.Gone {
 			b.WriteString(gone)
 		}
@@ -75,10 +72,10 @@ type (
 	}
 )
 
-func jsonPlaces(places []place) []jsonPlace {
+func jsonPlaces(places []inforce.Taken) []jsonPlace {
 	out := []jsonPlace{}
 	for _, p := range places {
-		j := jsonPlace{Where: p.name, Removed: []jsonHeld{}, Left: []jsonHeld{}, Gone: p.Gone}
+		j := jsonPlace{Where: p.Place, Removed: []jsonHeld{}, Left: []jsonHeld{}, Gone: p.Gone}
 		for _, h := range p.Removed {
 			j.Removed = append(j.Removed, jsonHeld(h))
 		}

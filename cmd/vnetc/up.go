@@ -2,18 +2,11 @@ package main
 
 import (
 	"fmt"
-	"net"
-	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/ir"
-	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/netsetup"
-	"github.com/vnetc/vnetc/netsetup/link"
-	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 type upFlags struct {
@@ -69,185 +62,32 @@ usage; 3 the host refused or failed.`,
 }
 
 func up(s streams, f *upFlags, paths []string) error {
-	u, results, err := planUp(s, f, paths)
-	if err != nil {
-		return err
-	}
-	defer u.close()
-	if f.dryRun {
-		return u.printPlans(f.format.value, results)
-	}
-	if err := u.announce(results); err != nil {
-		return err
-	}
-	noted := u.bringUp(results)
-	if err := u.printUp(f.format.value, results); err != nil && noted == nil {
-		return err
-	}
-	return noted
-}
-
-// planUp reads the networks and the host, and plans what is missing. Without an error the caller has to close the run.
-func planUp(s streams, f *upFlags, paths []string) (*hostRun, []*result, error) {
 	given, err := readSources(s.in, paths)
 	if err != nil {
-		return nil, nil, err
-	}
-	u, err := openHostRun(s, f.hostFlags)
-	if err != nil {
-		return nil, nil, err
-	}
-	opts := f.networkFlags.options()
-	opts.Taken = u.host.Devices()
-	u.wanted = want(given, u.known, opts, false)
-	if err := report(s, u.wanted.src, u.wanted.found, false); err != nil {
-		u.close()
-		return nil, nil, err
-	}
-	if err := unnoted(u.host.Marked(), u.dir, u.known, u.all()); err != nil {
-		u.close()
-		return nil, nil, err
-	}
-	fresh := u.given(given)
-	if err := u.host.FindServers(u.all()); err != nil {
-		u.close()
-		return nil, nil, hostf("%v", err)
-	}
-	u.dryRun = f.dryRun
-	return u, u.plan(fresh), nil
-}
-
-// result is one network that is brought up or taken down, and what became of it.
-type result struct {
-	link     *ir.Link
-	plan     netsetup.Plan
-	problems []link.Problem // why it can't be brought up
-	netsetup.Outcome
-}
-
-// given returns the links of the networks that given asks for.
-func (u *hostRun) given(given *diag.Sources) []*ir.Link {
-	var links []*ir.Link
-	for i, n := range u.wanted.notes {
-		if given.Has(n.File) && string(given.Text(n.File)) == n.XML {
-			links = append(links, u.wanted.program.Links[i])
-		}
-	}
-	return links
-}
-
-// plan plans the networks of links, and notes that they are to be up.
-func (u *hostRun) plan(links []*ir.Link) []*result {
-	var results []*result
-	for _, l := range links {
-		n := u.noteOf(l.Name)
-		if l.Mode.Managed() {
-			n.MAC = u.macOf(l, *n).String()
-		}
-		mac, _ := net.ParseMAC(n.MAC)
-		r := &result{link: l}
-		r.plan, r.problems = u.host.PlanUp(l, mac)
-		r.Name, r.plan.Name = l.Name, l.Name
-		n.Up = true
-		results = append(results, r)
-	}
-	return results
-}
-
-// macOf returns the MAC of a network's bridge: of its XML, else as it was noted, else as the bridge has it, else a new one,
-// which a dry run leaves open.
-func (u *hostRun) macOf(l *ir.Link, n state.Network) net.HardwareAddr {
-	if l.MAC != nil {
-		return l.MAC
-	}
-	if mac, err := net.ParseMAC(n.MAC); err == nil {
-		return mac
-	}
-	if d, ok := u.host.Facts.BridgeOf(l.Name); ok {
-		return d.MAC
-	}
-	if u.dryRun {
-		return nil
-	}
-	return link.RandomMAC()
-}
-
-// announce writes the notes about the networks that will be tried, those without problems: whatever kills this process then,
-// down and the next up know what may be there.
-func (u *hostRun) announce(results []*result) error {
-	for _, r := range results {
-		if len(r.problems) > 0 {
-			u.refused = append(u.refused, r.Name)
-		}
-	}
-	if len(u.refused) == len(results) {
-		return nil
-	}
-	return u.note(u.refused)
-}
-
-// bringUp carries out the plans of the networks that were announced, and notes what became of them.
-func (u *hostRun) bringUp(results []*result) error {
-	var plans []netsetup.Plan
-	var planned []string
-	for _, r := range results {
-		if len(r.problems) == 0 {
-			r.plan.Held = u.held(r.Name)
-			plans = append(plans, r.plan)
-			planned = append(planned, r.Name)
-		}
-	}
-	if len(plans) == 0 {
-		return nil
-	}
-	end := u.watch("bringing networks up", plans)
-	outcomes := netsetup.Up(plans, u, u.forwarding(planned))
-	end()
-	u.fill(results, outcomes)
-	failed := slices.Clone(u.refused)
-	for _, o := range outcomes {
-		if o.Err != nil {
-			failed = append(failed, o.Name)
-		}
-	}
-	if err := u.noteLacks(results); err != nil {
 		return err
 	}
-	return u.note(failed)
-}
-
-// noteLacks notes what the kernel lacks for the networks that are up now.
-func (u *hostRun) noteLacks(results []*result) error {
-	lacks := u.dir.Lacks()
-	for _, r := range results {
-		if len(r.problems) > 0 || r.Err != nil {
-			continue
-		}
-		delete(lacks, r.Name)
-		if found := netsetup.LacksOf(r.plan, r.Outcome); len(found) > 0 {
-			lacks[r.Name] = found
-		}
+	h, err := f.open(s)
+	if err != nil {
+		return err
 	}
-	if reflect.DeepEqual(lacks, u.host.Lacks) {
-		return nil
+	defer h.Close()
+	change := f.networkFlags.change()
+	change.Whole = true
+	w, err := want(s, h, given, change)
+	if err != nil {
+		return err
 	}
-	return orHost(u.dir.SaveLacks(lacks))
-}
-
-func names(results []*result) []string {
-	var all []string
-	for _, r := range results {
-		all = append(all, r.Name)
+	run, err := h.Up(w, f.dryRun)
+	if err != nil {
+		return err
 	}
-	return all
-}
-
-// fill puts the outcomes into the results of the same networks.
-func (u *hostRun) fill(results []*result, outcomes []netsetup.Outcome) {
-	for _, o := range outcomes {
-		i := slices.IndexFunc(results, func(r *result) bool { return r.Name == o.Name })
-		results[i].Outcome = o
+	if f.dryRun {
+		return printUpPlans(s, f.format.value, run)
 	}
+	if err := printUp(s, f.format.value, h.Backend(), run); err != nil && run.Unnoted == nil {
+		return err
+	}
+	return run.Unnoted
 }
 
 // summary says what a network is, in a few words.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 	"github.com/vnetc/vnetc/netsetup/link"
 )
 
@@ -35,10 +36,10 @@ type (
 	}
 )
 
-// errors returns why the network is not as asked for.
-func (r *result) errors() []string {
+// errorsOf returns why the network is not as asked for.
+func errorsOf(r *inforce.NetworkRun) []string {
 	texts := []string{}
-	for _, p := range r.problems {
+	for _, p := range r.Problems {
 		texts = append(texts, p.Error())
 	}
 	if r.Err != nil {
@@ -47,11 +48,11 @@ func (r *result) errors() []string {
 	return texts
 }
 
-func (r *result) json() jsonNetworkRun {
-	j := jsonNetworkRun{Name: r.Name, Steps: r.Steps, Warnings: []string{}, Notes: append([]string{}, r.plan.Notes...), Errors: r.errors()}
+func networkJSON(r *inforce.NetworkRun) jsonNetworkRun {
+	j := jsonNetworkRun{Name: r.Name, Steps: r.Steps, Warnings: []string{}, Notes: append([]string{}, r.Notes...), Errors: errorsOf(r)}
 	j.Done = len(j.Errors) == 0
-	if r.link != nil {
-		j.Bridge = r.link.Bridge.Name
+	if r.Link != nil {
+		j.Bridge = r.Link.Bridge.Name
 	}
 	if j.Steps == nil {
 		j.Steps = []string{}
@@ -63,8 +64,8 @@ func (r *result) json() jsonNetworkRun {
 }
 
 // complain writes what went wrong with a network, and what of it is not done.
-func (r *result) complain(w io.Writer, is string) {
-	for _, p := range r.problems {
+func complain(w io.Writer, r *inforce.NetworkRun, is string) {
+	for _, p := range r.Problems {
 		if p.Why == "" {
 			fmt.Fprintf(w, "vnetc: network %s is not %s: %s\n", r.Name, is, p.What)
 			continue
@@ -74,13 +75,13 @@ func (r *result) complain(w io.Writer, is string) {
 	if r.Err != nil {
 		fmt.Fprintf(w, "vnetc: network %s is not %s: %s\n", r.Name, is, strings.ReplaceAll(r.Err.Error(), "\n", "\n  "))
 	}
-	for _, note := range r.plan.Notes {
+	for _, note := range r.Notes {
 		fmt.Fprintf(w, "vnetc: network %s: note: %s\n", r.Name, note)
 	}
 }
 
 // warn writes what networks that are up work without. What the kernel lacks for many is said once.
-func warn(w io.Writer, results []*result) {
+func warn(w io.Writer, results []*inforce.NetworkRun) {
 	lacking := map[string]int{} // how many networks, by what the kernel lacks
 	for _, r := range results {
 		for _, err := range r.Warnings {
@@ -113,45 +114,46 @@ func lack(err error) string {
 }
 
 // printUp says what became of the networks, and returns the error that ends the verb.
-func (u *hostRun) printUp(format string, results []*result) error {
-	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{u.target.Loader.Name(), u.rules.Changed, u.rules.Kept, append([]string{}, u.rules.Removed...)}}
+func printUp(s streams, format, backend string, run inforce.Run) error {
+	rules := run.Rules
+	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{backend, rules.Changed, rules.Kept, append([]string{}, rules.Removed...)}}
 	bad := 0
-	for _, r := range results {
-		doc.Networks = append(doc.Networks, r.json())
-		r.complain(u.err, "up")
-		if len(r.errors()) > 0 {
+	for _, r := range run.Networks {
+		doc.Networks = append(doc.Networks, networkJSON(r))
+		complain(s.err, r, "up")
+		if len(errorsOf(r)) > 0 {
 			bad++
 		} else if format == "text" {
 			did := "nothing to change"
 			if len(r.Steps) > 0 {
 				did = plural(len(r.Steps), "step")
 			}
-			fmt.Fprintf(u.out, "%s is up: %s; %s\n", r.Name, summary(r.link), did)
+			fmt.Fprintf(s.out, "%s is up: %s; %s\n", r.Name, summary(r.Link), did)
 		}
 	}
-	warn(u.err, results)
+	warn(s.err, run.Networks)
 	if format == "json" {
-		if err := diag.WriteJSON(u.out, doc); err != nil {
+		if err := diag.WriteJSON(s.out, doc); err != nil {
 			return orHost(err)
 		}
 	} else {
-		u.printRules()
+		printRules(s.out, backend, rules)
 	}
-	return u.end(bad, len(results), "up")
+	return runEnd(bad, len(run.Networks), "up")
 }
 
 // printRules says what became of the rules.
-func (u *hostRun) printRules() {
-	if u.rules.Changed > 0 {
-		fmt.Fprintf(u.out, "rules (%s): %d changed, %d left alone; read back and proved\n", u.target.Loader.Name(), u.rules.Changed, u.rules.Kept)
+func printRules(w io.Writer, backend string, rules firewall.Result) {
+	if rules.Changed > 0 {
+		fmt.Fprintf(w, "rules (%s): %d changed, %d left alone; read back and proved\n", backend, rules.Changed, rules.Kept)
 	}
-	if len(u.rules.Removed) > 0 {
-		fmt.Fprintf(u.out, "our rules in %s are gone\n", strings.Join(u.rules.Removed, " and "))
+	if len(rules.Removed) > 0 {
+		fmt.Fprintf(w, "our rules in %s are gone\n", strings.Join(rules.Removed, " and "))
 	}
 }
 
-// end returns the error that ends the verb when networks are not as asked for.
-func (u *hostRun) end(bad, all int, is string) error {
+// runEnd returns the error that ends the verb when networks are not as asked for.
+func runEnd(bad, all int, is string) error {
 	if bad == 0 {
 		return nil
 	}
@@ -161,55 +163,43 @@ func (u *hostRun) end(bad, all int, is string) error {
 	return hostf("%d of %s not %s", bad, plural(all, "network"), is)
 }
 
-// printPlans prints what would be done. The answer is no if there is anything.
-func (u *hostRun) printPlans(format string, results []*result) error {
-	rules, found, err := firewall.Drifts(u.wanted.program, u.target)
-	if err != nil {
-		return hostf("%v", err)
-	}
-	if err := report(u.streams, u.wanted.src, found, false); err != nil {
-		return err
-	}
+// printUpPlans prints what would be done. The answer is no if there is anything.
+func printUpPlans(s streams, format string, run inforce.Run) error {
 	doc := jsonRun{Networks: []jsonNetworkRun{}}
-	todo, bad := !rules.InStep(), 0
-	for _, r := range results {
-		load := ""
-		if !rules.InStep() {
-			load = fmt.Sprintf("load rules of all networks (%s): %s", u.target.Loader.Name(), plural(len(rules.Drifts), "difference"))
-		}
-		r.Steps = r.plan.Lines(load, u.forwarding(names(results)).Missing(r.plan.Forwarding))
+	todo, bad := run.Drifts > 0, 0
+	for _, r := range run.Networks {
 		todo = todo || len(r.Steps) > 0
-		if len(r.problems) > 0 {
+		if len(r.Problems) > 0 {
 			bad++
 		}
-		j := r.json()
+		j := networkJSON(r)
 		j.Done = j.Done && len(r.Steps) == 0
 		doc.Networks = append(doc.Networks, j)
-		r.complain(u.err, "to be brought up")
-		if format == "text" && len(r.problems) == 0 {
-			r.printPlan(u.out)
+		complain(s.err, r, "to be brought up")
+		if format == "text" && len(r.Problems) == 0 {
+			printPlan(s.out, r)
 		}
 	}
 	if format == "json" {
-		if err := diag.WriteJSON(u.out, doc); err != nil {
+		if err := diag.WriteJSON(s.out, doc); err != nil {
 			return orHost(err)
 		}
 	}
 	switch {
 	case bad > 0:
-		return u.end(bad, len(results), "to be brought up")
+		return runEnd(bad, len(run.Networks), "to be brought up")
 	case todo:
 		return exitError{code: exitNo}
 	}
 	return nil
 }
 
-func (r *result) printPlan(w io.Writer) {
+func printPlan(w io.Writer, r *inforce.NetworkRun) {
 	if len(r.Steps) == 0 {
 		fmt.Fprintf(w, "%s is up: nothing to change\n", r.Name)
 		return
 	}
-	fmt.Fprintf(w, "%s: %s\n", r.Name, summary(r.link))
+	fmt.Fprintf(w, "%s: %s\n", r.Name, summary(r.Link))
 	for _, s := range r.Steps {
 		fmt.Fprintf(w, "  %s\n", s)
 	}

@@ -9,9 +9,10 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// Place is a loader, and a name by which other processes know it.
+// Place is where rules can stand on a host.
 type Place struct {
-	Name   string
+	Name   string // by which other processes know it
+	Title  string // for people
 	Loader backends.Loader
 }
 

@@ -1,0 +1,88 @@
+package inforce
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// ApplyOptions say what an Apply does beside loading rules.
+type ApplyOptions struct {
+	TakeOver *TakeOver     // nil if libvirt's rules stay
+	Confirm  time.Duration // if it isn't 0, the change is undone after that time unless it is confirmed
+}
+
+// Applied is what an Apply did.
+type Applied struct {
+	firewall.Result
+	Taken []Taken // of libvirt's rules, nil if they weren't to be taken over
+}
+
+// Apply puts the rules of the networks into the kernel, and nothing else of them on the host.
+func (h *Host) Apply(w Wanted, o ApplyOptions) (Applied, error) {
+	if err := h.staysCovered(w); err != nil {
+		return Applied{}, err
+	}
+	if err := h.refuseUnknown(w.Names()); err != nil {
+		return Applied{}, err
+	}
+	if err := h.tellLost(w); err != nil {
+		return Applied{}, err
+	}
+	taking, err := h.planTakeOver(o.TakeOver, w)
+	if err != nil {
+		return Applied{}, err
+	}
+	var done Applied
+	change := func() (err error) {
+		if done.Result, err = h.load(w); err == nil {
+			done.Taken, err = h.takeOver(taking, false)
+		}
+		return err
+	}
+	if o.Confirm > 0 {
+		err = h.provisionally(o.Confirm, taking, change)
+	} else {
+		err = change()
+	}
+	return done, err
+}
+
+// load makes the networks of w, and no others, be in force with their rules. If it fails those from before are.
+func (h *Host) load(w Wanted) (firewall.Result, error) {
+	h.stamp(w.networks)
+	before, loaded := h.networks, false
+	var result firewall.Result
+	err := h.change(w.networks, func() (_ []state.Network, err error) {
+		var found diag.List
+		result, found, err = firewall.Apply(w.Program, h.target, h.others)
+		if err == nil && found.HasErrors() {
+			err = &InputError{w.Sources, found}
+		}
+		if err != nil {
+			return before, err
+		}
+		loaded = true
+		return w.networks, nil
+	})
+	if err != nil && loaded {
+		return result, failf("the rules are in force, and %w", err)
+	}
+	return result, err
+}
+
+// staysCovered refuses networks that are up and whose rules would leave the bridge that stands: its guests would be open.
+func (h *Host) staysCovered(w Wanted) error {
+	known := byName(h.networks)
+	for i, n := range w.networks {
+		l, old := w.Program.Links[i], known[n.Name]
+		if n.Up && old != nil && old.Bridge != "" && (l.Bridge.Name != old.Bridge || !l.Mode.Managed()) {
+			return &Error{Kind: No, What: fmt.Sprintf("network %s is up on bridge %s, which this XML leaves without rules", n.Name, old.Bridge),
+				Fix: "take it down first: vnetc down " + diag.ShellWord(n.Name)}
+		}
+	}
+	return nil
+}

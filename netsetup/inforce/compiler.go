@@ -1,0 +1,38 @@
+package inforce
+
+import (
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/libvirt"
+)
+
+// Compiler is a front end: it turns documents into programs, and touches no host.
+type Compiler interface {
+	// Parse reads the documents of src, one network each, and returns them in order. With an Error in the list they are of no use.
+	Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List)
+	// Lower makes one program of documents that Parse returned; where Strict is set by then, that counts.
+	Lower(docs []Document) *ir.Program
+	// Live reads the network in a status file of libvirt's; ok is false if that has errors, or names no bridge.
+	Live(s libvirt.Status) (d Document, ok bool)
+	// Claims returns what libvirt may have made for these documents, as they are or were, and by the
+	// names of their bridges alone. It is no program to load: a rule may be in it more than once.
+	Claims(docs []Document) *ir.Program
+}
+
+// ParseOptions are what the engine tells a front end about the host and the user.
+type ParseOptions struct {
+	Lax     bool              // Lax is true if what is unknown in a document draws warnings, not errors.
+	Strict  bool              // Strict is true if no network's guests get out past its own rules.
+	Taken   map[string]bool   // names of devices, which a bridge that a document leaves open must not get
+	Bridges map[string]string // by network, the bridge that was chosen before: it stays
+}
+
+// Document is one network as a front end has read it.
+type Document struct {
+	Name       string
+	Bridge     string // empty in modes without one
+	Mode       ir.Mode
+	AutoBridge bool // AutoBridge is true if the front end chose the bridge.
+	Strict     bool
+	Of         any // the front end's own
+}

@@ -1,0 +1,151 @@
+package inforce
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// downRun takes networks down: [netsetup.Firewall] for the rules of those that stay, and of those that can't be taken away.
+type downRun struct {
+	linkRun
+	stay Wanted
+}
+
+// Down takes the networks named away, or all that are up without names, and leaves no trace of them. With dry it says what it
+// would do.
+func (h *Host) Down(names []string, dry bool) (Run, error) {
+	d := &downRun{linkRun: linkRun{Host: h, before: h.networks}}
+	if err := h.choose(); err != nil {
+		return Run{}, err
+	}
+	if err := h.read(); err != nil {
+		return Run{}, err
+	}
+	if err := d.plan(names); err != nil {
+		return Run{}, err
+	}
+	if dry {
+		d.tellSteps()
+		return Run{Networks: d.results}, nil
+	}
+	h.stamp(d.stay.networks)
+	return d.run(d.stay.networks, d.takeDown)
+}
+
+// plan compiles the networks that stay, and plans those that go.
+func (d *downRun) plan(names []string) error {
+	up := d.up()
+	if len(names) == 0 {
+		names = up
+	}
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	for _, name := range names {
+		if !slices.Contains(up, name) {
+			return &Error{Kind: Usage, What: fmt.Sprintf("no network %q is up", name), Fix: "vnetc status shows those that are"}
+		}
+	}
+	if err := d.refuseUnknown(names); err != nil {
+		return err
+	}
+	var err error
+	stay := slices.DeleteFunc(slices.Clone(d.before), func(n state.Network) bool { return slices.Contains(names, n.Name) })
+	if d.stay, err = d.compiled(stay); err != nil {
+		return err
+	}
+	if err := d.links.FindServers(names); err != nil {
+		return failed(err)
+	}
+	for _, name := range names {
+		bridge := ""
+		if n := find(d.before, name); n != nil {
+			bridge = n.Bridge
+		}
+		r := &NetworkRun{}
+		if r.plan, err = d.links.PlanDown(name, bridge); err != nil {
+			return failed(err)
+		}
+		r.Name, r.Notes = name, r.plan.Notes
+		d.results = append(d.results, r)
+	}
+	return nil
+}
+
+// up returns the names of the networks that are up, by their state files or by the marks on their bridges.
+func (d *downRun) up() []string {
+	names := d.links.Marked()
+	for _, n := range d.before {
+		if n.Up && !slices.Contains(names, n.Name) {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// takeDown carries out the plans, and returns what is in force then: a network of which anything is left keeps its state file.
+func (d *downRun) takeDown() ([]state.Network, error) {
+	var plans []netsetup.Plan
+	for _, r := range d.results {
+		plans = append(plans, r.plan)
+	}
+	forwarding := &netsetup.Forwarding{Dir: d.dir}
+	for i, n := range d.stay.networks {
+		if n.Up {
+			forwarding.Others = append(forwarding.Others, netsetup.ForwardingOf(d.stay.Program.Links[i])...)
+		}
+	}
+	end := d.watch(true, plans)
+	outcomes := netsetup.Down(plans, d, forwarding)
+	end()
+	d.fill(outcomes)
+	left := slices.Clone(d.stay.networks)
+	for _, r := range d.results {
+		if n := find(d.before, r.Name); n != nil && r.Err != nil {
+			left = append(left, *n)
+		}
+	}
+	lacks := d.dir.Lacks()
+	maps.DeleteFunc(lacks, func(name string, _ []state.Lack) bool { return find(left, name) == nil })
+	return left, d.files.SaveLacks(lacks)
+}
+
+// Load takes the rules of the networks named away.
+func (d *downRun) Load(gone []string) error {
+	stay := slices.DeleteFunc(slices.Clone(d.before), func(n state.Network) bool { return slices.Contains(gone, n.Name) })
+	w := d.stay
+	if len(stay) > len(w.networks) {
+		if w = d.again(stay); w.Found.HasErrors() {
+			return w.Found
+		}
+	}
+	return d.apply(w)
+}
+
+// tellSteps says what would be done.
+func (d *downRun) tellSteps() {
+	open := d.withoutRules()
+	for _, r := range d.results {
+		rules := ""
+		if !open[r.Name] {
+			rules = fmt.Sprintf("take its rules away (%s)", d.Backend())
+		}
+		if r.Steps = r.plan.Lines(rules, nil); len(r.Steps) == 0 {
+			r.Steps = []string{"forget it: this host has nothing of it but a note"}
+		}
+	}
+}
+
+// withoutRules tells of the networks in force those that have no rules.
+func (d *downRun) withoutRules() map[string]bool {
+	names := make(map[string]bool)
+	if w := d.again(d.before); !w.Found.HasErrors() { // else there may be rules
+		for _, l := range w.Program.Links {
+			names[l.Name] = !l.Mode.Filtered()
+		}
+	}
+	return names
+}

@@ -1,0 +1,163 @@
+// Package inforce knows which networks are in force on this host, and is the one place that changes that. It joins four
+// things: documents, which say what is wanted; state files, which say what was done; the rules in the kernel; and bridges
+// with their addresses and servers.
+//
+//	Open    takes the lock on the state folder and reads the state files
+//	Want    compiles documents together with the networks in force
+//	Apply, Up, Down, Remove    change the host, and Audit, Status, Leases look at it
+//	Confirm, Undo, Watch       end a change that waits for its confirmation
+//
+// Every change goes through [Host.change], which writes state files, rules, links and state files again in the one order
+// that is safe to be cut short anywhere.
+//
+// The front end comes in as a [Compiler], back ends come as a list of places. The package prints nothing: what there is to
+// say on the way is an [Event], why something was not done is an [Error]. All calls work on the network namespace of the
+// calling thread.
+package inforce
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// DefaultDir is the state folder unless the user names another.
+const DefaultDir = state.DefaultDir
+
+// Options are what the engine is given by whoever runs it. Compiler and Places must be set.
+type Options struct {
+	Compiler Compiler
+	Places   []firewall.Place // where rules can stand on a host, those of the preferred back end first
+	Rules    Choice           // where rules are to go
+	Wait     time.Duration    // how long to wait for another process that holds the lock
+	Tell     func(Event)      // is told what happens on the way, by the calling goroutine; nil if nobody listens
+	Machine  Machine          // nil for this host
+
+	// Guard starts what calls [Watch] on the state folder dir and outlives this process. It returns when that has begun. Only
+	// an Apply that waits for its confirmation needs it.
+	Guard func(dir string) error
+}
+
+// Choice says where rules are to go. What is left empty is as the networks in force have it; where none is, the first back
+// end that this host has, its default layout, and vnetc's names.
+type Choice struct {
+	Backend string // name of a back end, or "auto" for the first that this host has
+	Layout  backends.Layout
+	Names   backends.Names
+}
+
+// Host is this host, locked against every other process of vnetc until Close.
+type Host struct {
+	o     Options
+	dir   *state.Dir
+	files files // of dir
+
+	networks  []state.Network // what the state files say
+	untrusted bool            // untrusted is true if there are state files that can't be trusted.
+
+	// Set by choose.
+	target firewall.Target
+	others []firewall.Target // other places where our rules may stand
+
+	// Set by read.
+	links Links
+	lacks map[string][]state.Lack
+}
+
+// files is what is written into the state folder: by [state.Dir], or by what fails in tests.
+type files interface {
+	Save(state.Network) error
+	Remove(name string) error
+	SaveLacks(map[string][]state.Lack) error
+	SavePending(*state.Pending) error
+	Confirmed() error
+	Undone(time.Time) error
+}
+
+// Open takes the lock on the state folder, for a verb that changes something, and undoes what was not confirmed in time.
+// While a change waits for its confirmation it refuses, so that there is one way back.
+func Open(dir string, o Options) (*Host, error) {
+	h, p, left, err := settled(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
+		h.Close()
+		return nil, failf("the last apply waits for its confirmation and is undone in %s: vnetc confirm keeps it, vnetc confirm --undo goes back now", seconds(left))
+	}
+	return h, h.readFiles()
+}
+
+// Look is [Open] for a verb that changes nothing: it tells of a change that waits.
+func Look(dir string, o Options) (*Host, error) {
+	h, p, left, err := settled(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
+		h.tell(Waits{left})
+	}
+	return h, h.readFiles()
+}
+
+// settled takes the lock on the state folder, undoes what was not confirmed in time, and returns the change that still
+// waits, and for how long.
+func settled(path string, o Options) (*Host, *state.Pending, time.Duration, error) {
+	dir, err := state.Open(path, o.Wait)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, nil, 0, &Error{Kind: Failed, What: err.Error(), Fix: "run as root, or choose a folder with --state-dir", Err: err}
+	}
+	if err != nil {
+		return nil, nil, 0, failed(err)
+	}
+	if o.Machine == nil {
+		o.Machine = thisMachine{}
+	}
+	h := &Host{o: o, dir: dir, files: dir}
+	p, left, err := h.settle()
+	if err != nil {
+		h.Close()
+		return nil, nil, 0, failed(err)
+	}
+	return h, p, left, nil
+}
+
+// readFiles reads the state files; with an error it closes h.
+func (h *Host) readFiles() error {
+	known, unused, err := h.dir.Networks()
+	if err != nil {
+		h.Close()
+		return failed(err)
+	}
+	if h.networks, h.untrusted = known, len(unused) > 0; h.untrusted {
+		h.tell(Untrusted{unused})
+	}
+	return nil
+}
+
+// Close gives the lock back.
+func (h *Host) Close() {
+	if h.links != nil {
+		h.links.Close()
+	}
+	h.dir.Close()
+}
+
+// Networks returns the networks in force, in their order, as the state files have them.
+func (h *Host) Networks() []state.Network { return h.networks }
+
+// Backend returns the name of the back end that rules go to, once it is chosen.
+func (h *Host) Backend() string { return h.target.Loader.Name() }
+
+// Layout returns how rules are laid out there.
+func (h *Host) Layout() backends.Layout { return h.target.Options.Layout }
+
+func (h *Host) tell(e Event) {
+	if h.o.Tell != nil {
+		h.o.Tell(e)
+	}
+}

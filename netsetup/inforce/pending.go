@@ -1,0 +1,134 @@
+package inforce
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// provisionally makes a change that is undone after wait unless it is confirmed. What was in force is written down, and a
+// process to undo the change waits, before the change begins, so that neither this process nor its terminal is needed. The
+// lock is given back, and the time begins, when the change is made; what change has to tell is told then: a terminal that
+// hangs must not keep the lock from whoever undoes it.
+func (h *Host) provisionally(wait time.Duration, taking *takingOver, change func() error) error {
+	names := append([]backends.Names{h.target.Options.Names}, h.oldNames(h.target.Options.Names)...)
+	if taking != nil {
+		if !taking.claim.Frame {
+			return &Error{Kind: No, What: "--take-over with --confirm is refused while a libvirt daemon runs: it may change its rules meanwhile, and going back would undo that too; no rule was touched"}
+		}
+		names = append(names, backends.LibvirtNames)
+	}
+	p, err := h.prepare(wait, names)
+	if err != nil {
+		return failf("%w; no rule was touched", errors.Join(err, h.files.Confirmed()))
+	}
+	tell := h.o.Tell
+	var told []Event
+	h.o.Tell = func(e Event) { told = append(told, e) }
+	err = change()
+	if p.Made = err == nil; p.Made {
+		err = failed(h.savePending(wait, p))
+	}
+	if err != nil {
+		if undoing := h.undo(p); undoing != nil {
+			err = failed(errors.Join(err, undoing))
+		}
+	}
+	h.Close()
+	h.o.Tell = tell
+	for _, e := range told {
+		h.tell(e)
+	}
+	return err
+}
+
+// prepare writes down the way back and starts the process that would go it.
+func (h *Host) prepare(wait time.Duration, names []backends.Names) (*state.Pending, error) {
+	before, err := firewall.Keep(h.o.Places, names)
+	if err != nil {
+		return nil, err
+	}
+	p := &state.Pending{ID: rand.Text(), Networks: h.networks}
+	if p.Namespace, err = state.Namespace(); err != nil {
+		return nil, err
+	}
+	if p.Rules, err = json.Marshal(before); err != nil {
+		return nil, err
+	}
+	if err := h.savePending(wait, p); err != nil {
+		return nil, err
+	}
+	return p, h.o.Guard(h.dir.Path())
+}
+
+// savePending writes the file about the change, whose time begins now.
+func (h *Host) savePending(wait time.Duration, p *state.Pending) error {
+	if err := p.Give(wait); err != nil {
+		return err
+	}
+	return h.files.SavePending(p)
+}
+
+// undo puts back the rules from before the change, and then the state files. The file of the change goes last: until then the
+// undoing can be done again, by whatever is left of vnetc.
+func (h *Host) undo(p *state.Pending) error {
+	here, err := state.Namespace()
+	if err != nil {
+		return err
+	}
+	if here != p.Namespace {
+		return fmt.Errorf("it was made in another network namespace, %s, and this is %s: run vnetc there, or give each its own --state-dir", p.Namespace, here)
+	}
+	boot, _, err := state.Since()
+	if err != nil {
+		return err
+	}
+	if boot == p.Boot { // else the kernel has forgotten the rules of before and after alike
+		if err := h.restore(p); err != nil {
+			return err
+		}
+	}
+	if h.networks, _, err = h.dir.Networks(); err != nil {
+		return err
+	}
+	if err := h.write(p.Networks); err != nil {
+		return err
+	}
+	return h.files.Undone(time.Now())
+}
+
+// restore puts back the rules from before the change.
+func (h *Host) restore(p *state.Pending) error {
+	var before firewall.Before
+	if err := json.Unmarshal(p.Rules, &before); err != nil {
+		return fmt.Errorf("rules from before the change: %w", err)
+	}
+	return before.Restore(h.o.Places)
+}
+
+// settle undoes the change that waits if it is overdue, and tells so. It returns the change if it still waits, and for how
+// long.
+func (h *Host) settle() (*state.Pending, time.Duration, error) {
+	p, err := h.dir.Pending()
+	if p == nil || err != nil {
+		return nil, 0, err
+	}
+	left, err := p.Left()
+	if left > 0 || err != nil {
+		return p, left, err
+	}
+	if err := h.undo(p); err != nil {
+		return nil, 0, fmt.Errorf("the last apply was not confirmed in time and can't be undone: %w; to keep what is in force remove %s", err, h.dir.PendingPath())
+	}
+	h.tell(Overdue{})
+	return nil, 0, nil
+}
+
+// seconds is d as people read it, at least a second.
+func seconds(d time.Duration) time.Duration { return max(d.Round(time.Second), time.Second) }

@@ -1,0 +1,82 @@
+package inforce
+
+import (
+	"slices"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/link"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// Run is what an Up or a Down did, or would do, with each of its networks.
+type Run struct {
+	Networks []*NetworkRun
+	Rules    firewall.Result
+	Drifts   int   // of a dry Up: how the rules differ from what is meant, in how many places
+	Unnoted  error // what is done is done, and the state files don't say so
+}
+
+// NetworkRun is one network that is brought up or taken down, and what became of it. Of a dry run, Steps is what would be done.
+type NetworkRun struct {
+	netsetup.Outcome
+	Link     *ir.Link       // nil if the network is taken down
+	Notes    []string       // what the network asks for and no step does
+	Problems []link.Problem // why it can't be brought up
+
+	plan netsetup.Plan
+}
+
+// linkRun brings networks up or takes them down.
+type linkRun struct {
+	*Host
+	before  []state.Network // in force before
+	results []*NetworkRun
+	loaded  firewall.Result
+}
+
+// run takes the host to the networks of to by work, which fills in the results.
+func (r *linkRun) run(to []state.Network, work func() ([]state.Network, error)) (Run, error) {
+	began := false
+	err := r.change(to, func() ([]state.Network, error) {
+		began = true
+		return work()
+	})
+	if err != nil && !began {
+		return Run{}, err
+	}
+	return Run{Networks: r.results, Rules: r.loaded, Unnoted: err}, nil
+}
+
+// apply puts the rules of w in force.
+func (r *linkRun) apply(w Wanted) error {
+	result, found, err := firewall.Apply(w.Program, r.target, r.others)
+	if err != nil {
+		return err
+	}
+	if found.HasErrors() {
+		return found
+	}
+	r.loaded = result
+	return nil
+}
+
+// watch has the steps of plans told. What it returns ends that.
+func (r *linkRun) watch(down bool, plans []netsetup.Plan) (end func()) {
+	steps := 0
+	for i := range plans {
+		steps += len(plans[i].Before) + len(plans[i].After)
+		plans[i].Stepped = func() { r.tell(Stepped{}) }
+	}
+	r.tell(Begun{Down: down, Steps: steps})
+	return func() { r.tell(Ended{}) }
+}
+
+// fill puts the outcomes into the results of the same networks.
+func (r *linkRun) fill(outcomes []netsetup.Outcome) {
+	for _, o := range outcomes {
+		i := slices.IndexFunc(r.results, func(n *NetworkRun) bool { return n.Name == o.Name })
+		r.results[i].Outcome = o
+	}
+}

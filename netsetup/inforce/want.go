@@ -1,0 +1,155 @@
+package inforce
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// Wanted is the networks that should be in force, with their program.
+type Wanted struct {
+	Sources *diag.Sources
+	Program *ir.Program // nil if Found has errors
+	Found   diag.List
+
+	networks []state.Network // in order
+	given    map[string]bool // names of those that were given, and not only in force
+}
+
+// Names returns the names of the networks, in order.
+func (w Wanted) Names() []string { return namesOf(w.networks) }
+
+// Change says how documents become what is wanted.
+type Change struct {
+	Strict bool // Strict is true if no network's guests get out past its own rules; for the documents given.
+	Lax    bool // Lax is true if what is unknown in the documents given draws warnings, not errors.
+	Prune  bool // Prune is true if networks that are in force and not given go, but for those that are up.
+	Whole  bool // Whole is true if whole networks are wanted, so that a bridge must not have the name of another device.
+}
+
+// Want chooses where rules go and compiles the documents given together with the networks in force that they don't replace, which
+// stay in their places. Without documents it is what is in force.
+func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
+	if err := h.choose(); err != nil {
+		return Wanted{}, err
+	}
+	o := ParseOptions{Lax: c.Lax, Strict: c.Strict}
+	if c.Whole {
+		if err := h.read(); err != nil {
+			return Wanted{}, err
+		}
+		o.Taken = h.links.Devices()
+	}
+	return want(h.o.Compiler, given, h.networks, o, c.Prune), nil
+}
+
+// again compiles networks as they are in force.
+func (h *Host) again(known []state.Network) Wanted {
+	return want(h.o.Compiler, &diag.Sources{}, known, ParseOptions{}, false)
+}
+
+// compiled is [Host.again] for networks that must compile.
+func (h *Host) compiled(known []state.Network) (Wanted, error) {
+	w := h.again(known)
+	if w.Found.HasErrors() {
+		return w, failf("the notes about networks in force don't compile: %s", strings.TrimSpace(w.Found.Error()))
+	}
+	return w, nil
+}
+
+// bridgesOf returns the bridges that networks have, for those whose documents leave them open.
+func bridgesOf(known []state.Network) map[string]string {
+	bridges := make(map[string]string)
+	for _, n := range known {
+		bridges[n.Name] = n.Bridge
+	}
+	return bridges
+}
+
+// want compiles the networks of given together with those of known that given does not replace, which stay in their
+// places; with prune without them, but for those that are up.
+func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions, prune bool) Wanted {
+	o.Bridges = bridgesOf(known)
+	docs, found := c.Parse(given, o)
+	if found.HasErrors() {
+		return Wanted{Sources: given, Found: found}
+	}
+	w := Wanted{given: make(map[string]bool)}
+	var order []string
+	var fresh []state.Network
+	for i, d := range docs {
+		file := given.Names()[i]
+		fresh = append(fresh, state.Network{Name: d.Name, File: file, XML: string(given.Text(file)), Strict: o.Strict})
+		order = append(order, d.Name)
+		w.given[d.Name] = true
+	}
+	w.networks = merge(known, fresh, prune)
+	if slices.Equal(w.Names(), order) {
+		w.Sources, w.Found = given, found // nothing but these, in this order: they are compiled already
+		w.lower(c, docs)
+		return w
+	}
+	w.Sources = &diag.Sources{}
+	for _, n := range w.networks {
+		name := n.File
+		if w.Sources.Has(name) {
+			name = fmt.Sprintf("%s (%s, as applied)", name, n.Name)
+		}
+		w.Sources.Add(name, []byte(n.XML))
+	}
+	// Each network is as strict as it was applied, and what is unknown in it was judged when it was given.
+	docs, w.Found = c.Parse(w.Sources, ParseOptions{Lax: true, Taken: o.Taken, Bridges: o.Bridges})
+	if !w.Found.HasErrors() {
+		w.lower(c, docs)
+	}
+	return w
+}
+
+// merge puts fresh networks in the places of known ones with their names, and the others behind all; with prune known ones that
+// are not replaced go, but for those that are up.
+func merge(known, fresh []state.Network, prune bool) []state.Network {
+	var all []state.Network
+	left := byName(fresh)
+	for _, old := range known {
+		if n := left[old.Name]; n != nil {
+			all = append(all, replaced(old, *n))
+			delete(left, old.Name)
+		} else if !prune || old.Up {
+			all = append(all, old)
+		}
+	}
+	for _, n := range fresh {
+		if left[n.Name] != nil {
+			all = append(all, n)
+		}
+	}
+	for i := range all {
+		if i > 0 && all[i].Order <= all[i-1].Order {
+			all[i].Order = all[i-1].Order + 1
+		}
+	}
+	return all
+}
+
+// replaced returns the network n in the place of old: what was applied then and not since is what it was.
+func replaced(old, n state.Network) state.Network {
+	if n.File == old.File && n.XML == old.XML && n.Strict == old.Strict {
+		return old
+	}
+	n.Up, n.MAC, n.Order = old.Up, old.MAC, old.Order
+	return n
+}
+
+// lower makes the program of the networks.
+func (w *Wanted) lower(c Compiler, docs []Document) {
+	for i := range docs {
+		docs[i].Strict = w.networks[i].Strict
+		w.networks[i].Bridge = docs[i].Bridge
+	}
+	w.Program = c.Lower(docs)
+	w.Found = append(w.Found, ir.Verify(w.Program)...)
+}
