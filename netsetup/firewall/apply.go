@@ -6,6 +6,7 @@ package firewall
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
@@ -33,19 +34,22 @@ type Result struct {
 	Removed []string // other targets whose rules of ours were taken away afterwards
 }
 
-// UnprovenError says that what the kernel held after a load was not what was meant. The old rules are in force again, unless
-// Undo says otherwise.
+// UnprovenError says that what the kernel held after a load was not what was meant, or could not be read. The old rules are
+// in force again, unless Undo says otherwise.
 type UnprovenError struct {
 	Result prove.Result
+	Read   error // why the kernel's rules could not be read back; Result is zero then
 	Undo   error // nil if the old rules are back
 }
 
 func (e *UnprovenError) Error() string {
 	text := "what the kernel holds after loading is not what was meant"
-	switch e.Result.Answer {
-	case prove.Refuted:
+	switch {
+	case e.Read != nil:
+		text = fmt.Sprintf("read back: %v", e.Read)
+	case e.Result.Answer == prove.Refuted:
 		text += fmt.Sprintf(": %s is %s and should be %s", e.Result.Packet, e.Result.B, e.Result.A)
-	case prove.Unknown:
+	case e.Result.Answer == prove.Unknown:
 		text += fmt.Sprintf(": it hangs on a rule that is not ours: %s", e.Result.Because.Rule)
 	}
 	if e.Undo != nil {
@@ -54,11 +58,25 @@ func (e *UnprovenError) Error() string {
 	return text + "; the old rules are in force again"
 }
 
-// Unwrap returns the error of the undoing.
-func (e *UnprovenError) Unwrap() error { return e.Undo }
+// Unwrap returns the errors of the reading and of the undoing.
+func (e *UnprovenError) Unwrap() []error {
+	return slices.DeleteFunc([]error{e.Read, e.Undo}, func(err error) bool { return err == nil })
+}
+
+// LeftError says that rules of ours could not be taken away from Target. The new ones are in force by then.
+type LeftError struct {
+	Target Target
+	Err    error
+}
+
+func (e *LeftError) Error() string { return fmt.Sprintf("remove the rules in %s: %v", e.Target, e.Err) }
+
+// Unwrap returns the loader's error.
+func (e *LeftError) Unwrap() error { return e.Err }
 
 // Apply makes the target hold p, and proves it from what it reads back. Rules of ours that the others hold are taken away
-// after that: packets meet the old rules, or both, or the new ones. A program that the back end can't say is returned as
+// after that: packets meet the old rules, or both, or the new ones. After an error the old rules are in force, and no others;
+// but after a [LeftError] the new ones are, beside what is left of the old. A program that the back end can't say is returned as
 // the list of why; nothing is touched then. For networks that have no rules not even empty tables are made, and those that
 // are there go.
 func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) {
@@ -95,7 +113,7 @@ func clearAll(targets []Target) (result Result, err error) {
 	for _, t := range targets {
 		gone, err := t.clear()
 		if err != nil {
-			return result, fmt.Errorf("remove the rules in %s: %w", t, err)
+			return result, &LeftError{t, err}
 		}
 		if gone {
 			result.Removed = append(result.Removed, t.String())
@@ -112,7 +130,7 @@ func (t Target) load(rules backends.Ruleset, p *ir.Program) (backends.Report, er
 		return report, err
 	}
 	var unproven *UnprovenError
-	if err = t.prove(p); !errors.As(err, &unproven) {
+	if err = t.prove(p); !errors.As(err, &unproven) || unproven.Read != nil {
 		return report, err
 	}
 	again, err := t.Loader.Load(rules)
@@ -160,7 +178,7 @@ func (t Target) Held() (*ir.Program, error) {
 func (t Target) prove(p *ir.Program) error {
 	held, err := t.Held()
 	if err != nil {
-		return fmt.Errorf("read back: %w", err)
+		return &UnprovenError{Read: err}
 	}
 	if r := prove.Equal(p, held, t.Options.Families); r.Answer != prove.Proved {
 		return &UnprovenError{Result: r}

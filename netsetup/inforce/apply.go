@@ -1,6 +1,7 @@
 package inforce
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,6 +62,10 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 		result, found, err = firewall.Apply(w.Program, h.target, h.others)
 		if err == nil && found.HasErrors() {
 			err = &InputError{w.Sources, found}
+		}
+		var left *firewall.LeftError
+		if errors.As(err, &left) {
+			return h.networks, err // of both sides
 		}
 		if err != nil {
 			return before, err
