@@ -40,6 +40,8 @@ type Options struct {
 	// Guard starts what calls [Watch] on the state folder dir and outlives this process. It returns when that has begun. Only
 	// an Apply that waits for its confirmation needs it.
 	Guard func(dir string) error
+
+	files func(*state.Dir) files // for tests: what state files are written by; nil for the folder itself
 }
 
 // Choice says where rules are to go. What is left empty is as the networks in force have it; where none is, the first back
@@ -118,6 +120,9 @@ func settled(path string, o Options) (*Host, *state.Pending, time.Duration, erro
 		o.Machine = thisMachine{}
 	}
 	h := &Host{o: o, dir: dir, files: dir}
+	if o.files != nil {
+		h.files = o.files(dir)
+	}
 	p, left, err := h.settle()
 	if err != nil {
 		h.Close()

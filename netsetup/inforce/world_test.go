@@ -1,0 +1,434 @@
+package inforce
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/backendtest"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/firewall"
+	"github.com/vnetc/vnetc/netsetup/libvirt"
+	"github.com/vnetc/vnetc/netsetup/link"
+	"github.com/vnetc/vnetc/netsetup/state"
+)
+
+// world is a host in memory, but for its state folder. Everything that the engine does to it is a call, and one of the calls
+// may be cut: it fails, or the process is killed before it.
+type world struct {
+	t      *testing.T
+	kernel backendtest.Kernel
+	links  map[string]bool // by network whose bridge stands: whether its link is up
+	dir    string          // the state folder
+	events []Event
+	guards int // processes that wait to undo a change
+
+	calls, cutAt int    // of all calls, the one that is cut; 0 for none
+	kill         bool   // kill is true if the process is killed there.
+	at           string // the call that was cut
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, links: make(map[string]bool), dir: t.TempDir()}
+	w.kernel.Cut = w.cut
+	return w
+}
+
+var errCut = errors.New("cut")
+
+// killed is what goes up the stack when the process is killed.
+type killed struct{}
+
+func (w *world) cut(call string) error {
+	w.calls++
+	if w.calls != w.cutAt {
+		return nil
+	}
+	w.at = call
+	if w.kill {
+		panic(killed{})
+	}
+	return fmt.Errorf("%s: %w", call, errCut)
+}
+
+// options are those of a process on this host.
+func (w *world) options(c Choice) Options {
+	return Options{
+		Compiler: lines{}, Rules: c, Machine: w, Tell: func(e Event) { w.events = append(w.events, e) },
+		Places: []firewall.Place{
+			{Name: "first", Title: "the first", Loader: w.kernel.Loader("first")},
+			{Name: "second", Title: "the second", Loader: w.kernel.Loader("second")},
+		},
+		Guard: func(string) error {
+			w.guards++
+			return w.cut("guard")
+		},
+		files: func(d *state.Dir) files { return cutFiles{d, w} },
+	}
+}
+
+// verb is one command line.
+type verb struct {
+	name   string
+	choice Choice
+	run    func(h *Host) error
+}
+
+// do carries a verb out as a process does; dead is true if it was killed.
+func (w *world) do(v verb) (dead bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, dead = r.(killed); !dead {
+				panic(r)
+			}
+		}
+	}()
+	h, err := Open(w.dir, w.options(v.choice))
+	if err != nil {
+		return false, err
+	}
+	defer h.Close()
+	return false, v.run(h)
+}
+
+// must is do for a verb that works.
+func (w *world) must(verbs ...verb) {
+	w.t.Helper()
+	w.cutAt = 0
+	for _, v := range verbs {
+		if _, err := w.do(v); err != nil {
+			w.t.Fatalf("%s: %v", v.name, err)
+		}
+	}
+}
+
+// given are documents: a line each, "NAME MODE", such as "lab nat".
+func given(docs []string) *diag.Sources {
+	src := &diag.Sources{}
+	for _, d := range docs {
+		src.Add(strings.Fields(d)[0]+".xml", []byte(d))
+	}
+	return src
+}
+
+func wanted(h *Host, c Change, docs []string) (Wanted, error) {
+	w, err := h.Want(given(docs), c)
+	if err == nil && w.Found.HasErrors() {
+		err = w.Found
+	}
+	return w, err
+}
+
+func apply(docs ...string) verb {
+	return verb{name: fmt.Sprintf("apply %q", docs), run: func(h *Host) error {
+		w, err := wanted(h, Change{}, docs)
+		if err == nil {
+			_, err = h.Apply(w, ApplyOptions{})
+		}
+		return err
+	}}
+}
+
+func prune(docs ...string) verb {
+	return verb{name: fmt.Sprintf("apply --prune %q", docs), run: func(h *Host) error {
+		w, err := wanted(h, Change{Prune: true}, docs)
+		if err == nil {
+			_, err = h.Apply(w, ApplyOptions{})
+		}
+		return err
+	}}
+}
+
+func up(docs ...string) verb {
+	return verb{name: fmt.Sprintf("up %q", docs), run: func(h *Host) error {
+		w, err := wanted(h, Change{Whole: true}, docs)
+		if err != nil {
+			return err
+		}
+		run, err := h.Up(w, false)
+		return errors.Join(err, run.errors())
+	}}
+}
+
+func down(names ...string) verb {
+	return verb{name: fmt.Sprintf("down %q", names), run: func(h *Host) error {
+		run, err := h.Down(names, false)
+		return errors.Join(err, run.errors())
+	}}
+}
+
+func remove(names ...string) verb {
+	return verb{name: fmt.Sprintf("remove %q", names), run: func(h *Host) error { return h.Remove(names) }}
+}
+
+// to returns v with rules in another place.
+func (v verb) to(c Choice) verb {
+	v.choice, v.name = c, fmt.Sprintf("%s to %v", v.name, c)
+	return v
+}
+
+func (r Run) errors() error {
+	err := r.Unnoted
+	for _, n := range r.Networks {
+		err = errors.Join(err, n.Err)
+	}
+	return err
+}
+
+// noted returns the networks that have a state file, by name.
+func (w *world) noted() map[string]bool {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.dir, "networks", "*.json"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	names := make(map[string]bool)
+	for _, f := range files {
+		names[strings.TrimSuffix(filepath.Base(f), ".json")] = true
+	}
+	return names
+}
+
+// bridge is the bridge of the network called name: "virbr-NAME", so that rules tell whose they are.
+func bridge(name string) string { return "virbr-" + name }
+
+// ruled returns the networks of which the kernel holds rules, wherever.
+func (w *world) ruled() map[string]bool {
+	names := make(map[string]bool)
+	for _, p := range w.kernel.All() {
+		for name := range interfacesOf(p) {
+			names[strings.TrimPrefix(name, "virbr-")] = true
+		}
+	}
+	return names
+}
+
+// failsClosed checks what holds at every moment: a link that is up has rules, and what there is of a network has a state file.
+func (w *world) failsClosed(when string) {
+	w.t.Helper()
+	ruled, noted := w.ruled(), w.noted()
+	for name, up := range w.links {
+		if up && !ruled[name] {
+			w.t.Errorf("%s: the link of %s is up and has no rules", when, name)
+		}
+		if !noted[name] {
+			w.t.Errorf("%s: the bridge of %s stands and has no state file", when, name)
+		}
+	}
+	for name := range ruled {
+		if !noted[name] {
+			w.t.Errorf("%s: the kernel has rules of %s, which has no state file", when, name)
+		}
+	}
+}
+
+// holds checks that exactly these networks are in force, and up, and that the kernel holds their rules and no others.
+func (w *world) holds(when string, inForce, up []string) {
+	w.t.Helper()
+	w.cutAt = 0
+	if got := slices.Sorted(maps.Keys(w.noted())); !slices.Equal(got, inForce) {
+		w.t.Errorf("%s: state files of %v, want %v", when, got, inForce)
+	}
+	if got := slices.Sorted(maps.Keys(w.ruled())); !slices.Equal(got, inForce) {
+		w.t.Errorf("%s: rules of %v, want %v", when, got, inForce)
+	}
+	if got := slices.Sorted(maps.Keys(w.links)); !slices.Equal(got, up) {
+		w.t.Errorf("%s: bridges of %v, want %v", when, got, up)
+	}
+	if drifts, err := w.drifts(); err != nil || len(drifts) > 0 {
+		w.t.Errorf("%s: drift %v, %v", when, drifts, err)
+	}
+}
+
+// drifts returns what an audit of what is in force finds.
+func (w *world) drifts() ([]backends.Drift, error) {
+	h, err := Look(w.dir, w.options(Choice{}))
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	all, err := h.Want(&diag.Sources{}, Change{})
+	if err != nil {
+		return nil, err
+	}
+	a, err := h.Audit(all, nil)
+	for _, n := range h.Networks() {
+		if n.Leaving != "" {
+			w.t.Errorf("%s still leaves names %s", n.Name, n.Leaving)
+		}
+	}
+	return a.Drifts, err
+}
+
+// cutFiles are state files whose writing may be cut.
+type cutFiles struct {
+	*state.Dir
+	w *world
+}
+
+func (f cutFiles) Save(n state.Network) error {
+	if err := f.w.cut("save " + n.Name); err != nil {
+		return err
+	}
+	return f.Dir.Save(n)
+}
+
+func (f cutFiles) Remove(name string) error {
+	if err := f.w.cut("remove " + name); err != nil {
+		return err
+	}
+	return f.Dir.Remove(name)
+}
+
+func (f cutFiles) SaveLacks(l map[string][]state.Lack) error {
+	if err := f.w.cut("save lacks"); err != nil {
+		return err
+	}
+	return f.Dir.SaveLacks(l)
+}
+
+func (f cutFiles) SavePending(p *state.Pending) error {
+	if err := f.w.cut("save pending"); err != nil {
+		return err
+	}
+	return f.Dir.SavePending(p)
+}
+
+func (f cutFiles) Confirmed() error {
+	if err := f.w.cut("remove pending, confirmed"); err != nil {
+		return err
+	}
+	return f.Dir.Confirmed()
+}
+
+func (f cutFiles) Undone(at time.Time) error {
+	if err := f.w.cut("remove pending, undone"); err != nil {
+		return err
+	}
+	return f.Dir.Undone(at)
+}
+
+// Marked implements [Machine].
+func (w *world) marked() []string { return slices.Sorted(maps.Keys(w.links)) }
+
+func (w *world) Marked() ([]string, error) { return w.marked(), w.cut("read marks") }
+
+func (w *world) Read(string, map[string][]state.Lack, bool) (Links, error) {
+	return machineLinks{w}, w.cut("read host")
+}
+
+// machineLinks are the world's bridges as [Links].
+type machineLinks struct{ w *world }
+
+func (machineLinks) Devices() map[string]bool                  { return nil }
+func (m machineLinks) Marked() []string                        { return m.w.marked() }
+func (machineLinks) BridgeMAC(string) (net.HardwareAddr, bool) { return nil, false }
+func (m machineLinks) FindServers([]string) error              { return m.w.cut("find servers") }
+func (machineLinks) Close() error                              { return nil }
+
+func (machineLinks) Status(*ir.Link, net.HardwareAddr, time.Time) (netsetup.Status, error) {
+	return netsetup.Status{}, nil
+}
+
+// PlanUp makes the bridge before the rules, and sets its link up after them.
+func (m machineLinks) PlanUp(l *ir.Link, _ net.HardwareAddr) (netsetup.Plan, []link.Problem) {
+	var p netsetup.Plan
+	isUp, stands := m.w.links[l.Name]
+	if !stands {
+		p.Before = append(p.Before, m.step("make "+l.Name, func() { m.w.links[l.Name] = false }, func() { delete(m.w.links, l.Name) }))
+	}
+	if !isUp {
+		p.After = append(p.After, m.step("set up "+l.Name, func() { m.w.links[l.Name] = true }, func() { m.w.links[l.Name] = false }))
+	}
+	p.After = append(p.After, m.step("look after "+l.Name, func() {}, func() {}))
+	return p, nil
+}
+
+// PlanDown deletes the bridge before the rules go.
+func (m machineLinks) PlanDown(name, _ string) (netsetup.Plan, error) {
+	p := netsetup.Plan{Name: name}
+	if _, stands := m.w.links[name]; stands {
+		p.Before = append(p.Before, m.step("delete "+name, func() { delete(m.w.links, name) }, func() {}))
+	}
+	return p, m.w.cut("plan down " + name)
+}
+
+func (m machineLinks) step(what string, do, undo func()) netsetup.Step {
+	return worldStep{m.w, what, do, undo}
+}
+
+type worldStep struct {
+	w        *world
+	what     string
+	do, undo func()
+}
+
+func (s worldStep) String() string { return s.what }
+
+func (s worldStep) Do() error {
+	if err := s.w.cut(s.what); err != nil {
+		return err
+	}
+	s.do()
+	return nil
+}
+
+func (s worldStep) Undo() error {
+	if err := s.w.cut("undo " + s.what); err != nil {
+		return err
+	}
+	s.undo()
+	return nil
+}
+
+// lines is a front end whose documents are a line each; see given.
+type lines struct{}
+
+func (lines) Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List) {
+	var docs []Document
+	var found diag.List
+	for _, file := range src.Names() {
+		words := strings.Fields(string(src.Text(file)))
+		if len(words) != 2 {
+			found = append(found, diag.Diagnostic{Severity: diag.Error, Code: "line", Span: diag.Span{File: file}, What: "two words are wanted"})
+			continue
+		}
+		docs = append(docs, Document{Name: words[0], Bridge: bridge(words[0]), Mode: ir.Mode(words[1]), Strict: o.Strict})
+	}
+	return docs, found
+}
+
+func (lines) Lower(docs []Document) *ir.Program {
+	p := &ir.Program{}
+	for _, g := range ir.Groups {
+		p.Add(g)
+	}
+	for i, d := range docs {
+		p.Links = append(p.Links, &ir.Link{Name: d.Name, Mode: d.Mode, Bridge: ir.Bridge{Name: d.Bridge}})
+		if !d.Mode.Filtered() {
+			continue
+		}
+		origin := ir.Origin{Span: diag.Span{File: d.Name, Start: diag.Pos{Line: i + 1, Col: 1}, End: diag.Pos{Line: i + 1, Col: 2}}, Network: d.Name, Element: "network", Reason: "test"}
+		in, out := ir.IIfName{Name: d.Bridge}, ir.OIfName{Name: d.Bridge}
+		p.Add(ir.FWX, ir.Rule{Family: ir.Both, Matches: []ir.Match{in, out}, Verdict: ir.Accept{}, Origin: origin})
+		p.Add(ir.FWI, ir.Rule{Family: ir.Both, Matches: []ir.Match{out}, Verdict: ir.Reject{With: ir.PortUnreachable}, Origin: origin})
+		if d.Mode == ir.ModeNone {
+			p.Add(ir.FWO, ir.Rule{Family: ir.Both, Matches: []ir.Match{in}, Verdict: ir.Reject{With: ir.PortUnreachable}, Origin: origin})
+		}
+	}
+	return p
+}
+
+func (lines) Live(libvirt.Status) (Document, bool) { return Document{}, false }
+func (l lines) Claims(docs []Document) *ir.Program { return l.Lower(docs) }
+
+var _ = backends.VnetcNames
