@@ -430,5 +430,3 @@ func (lines) Lower(docs []Document) *ir.Program {
 
 func (lines) Live(libvirt.Status) (Document, bool) { return Document{}, false }
 func (l lines) Claims(docs []Document) *ir.Program { return l.Lower(docs) }
-
-var _ = backends.VnetcNames
