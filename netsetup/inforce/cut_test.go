@@ -3,6 +3,8 @@ package inforce
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vnetc/vnetc/backends"
@@ -75,12 +77,37 @@ func (s scenario) cut(t *testing.T, k int, kill bool, then string) {
 		t.Errorf("%s: killed: %t, error %v", when, dead, err)
 	}
 	w.failsClosed(when)
+	if late := []string{"save", "remove", "dump", "unload"}; !kill && !slices.ContainsFunc(late, func(l string) bool { return strings.HasPrefix(w.at, l) }) {
+		w.tellsTruth(when, strings.HasPrefix(s.change.name, "down"))
+	}
 	if then == "again" {
 		w.again(s, when)
 		return
 	}
 	w.must(down(), remove())
 	w.holds(when+", and back", nil, nil)
+}
+
+// tellsTruth checks that state files say no more than there is, as they do after every error but those of writing them, and of
+// reading or deleting rules when others stand already. A network that was to go down may have lost its bridge.
+func (w *world) tellsTruth(when string, down bool) {
+	w.t.Helper()
+	w.cutAt = 0
+	h, err := Look(w.dir, w.options(Choice{}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	networks := h.Networks()
+	h.Close()
+	ruled := w.ruled()
+	for _, n := range networks {
+		if up := w.links[n.Name]; n.Up != up && !(n.Up && down) || !ruled[n.Name] {
+			w.t.Errorf("%s: the file of %s says up: %t; its link is up: %t, it has rules: %t", when, n.Name, n.Up, up, ruled[n.Name])
+		}
+	}
+	if drifts, err := w.drifts(); err != nil || len(drifts) > 0 {
+		w.t.Errorf("%s: drift %v, %v", when, drifts, err)
+	}
 }
 
 // again gives the verb again.
@@ -97,4 +124,19 @@ func (w *world) again(s scenario, when string) {
 func isGone(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Kind == Usage
+}
+
+// TestPlaceThatTakesNothing moves networks to a back end that takes no rules: state files go on telling where the rules are.
+func TestPlaceThatTakesNothing(t *testing.T) {
+	second := Choice{Backend: "second"}
+	for _, v := range []verb{apply("web nat").to(second), up("web nat").to(second), up("lab none").to(second), down("lab").to(second), remove("dmz").to(second)} {
+		w := newWorld(t)
+		w.must(up("lab nat"), apply("dmz nat"))
+		w.never = "load second"
+		if _, err := w.do(v); !errors.Is(err, errCut) {
+			t.Errorf("%s: %v, want it to fail", v.name, err)
+		}
+		w.failsClosed(v.name)
+		w.tellsTruth(v.name, strings.HasPrefix(v.name, "down"))
+	}
 }

@@ -102,11 +102,11 @@ func (d *downRun) takeDown() ([]state.Network, error) {
 	outcomes := netsetup.Down(plans, d, forwarding)
 	end()
 	d.fill(outcomes)
-	left := slices.Clone(d.stay.networks)
-	for _, r := range d.results {
-		if n := find(d.before, r.Name); n != nil && r.Err != nil {
-			left = append(left, *n)
-		}
+	left := slices.DeleteFunc(slices.Clone(d.before), func(n state.Network) bool {
+		return slices.ContainsFunc(d.results, func(r *NetworkRun) bool { return r.Name == n.Name && r.Err == nil })
+	})
+	if d.moved {
+		d.stamp(left)
 	}
 	lacks := d.dir.Lacks()
 	maps.DeleteFunc(lacks, func(name string, _ []state.Lack) bool { return find(left, name) == nil })

@@ -1,6 +1,7 @@
 package inforce
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/vnetc/vnetc/ir"
@@ -33,7 +34,8 @@ type linkRun struct {
 	*Host
 	before  []state.Network // in force before
 	results []*NetworkRun
-	loaded  firewall.Result
+	loaded  firewall.Result // of the last Load that worked
+	moved   bool            // moved is true if the rules in force are where they are to go: a Load worked.
 }
 
 // run takes the host to the networks of to by work, which fills in the results.
@@ -52,14 +54,15 @@ func (r *linkRun) run(to []state.Network, work func() ([]state.Network, error)) 
 // apply puts the rules of w in force.
 func (r *linkRun) apply(w Wanted) error {
 	result, found, err := firewall.Apply(w.Program, r.target, r.others)
-	if err != nil {
-		return err
+	if err == nil && found.HasErrors() {
+		err = found
 	}
-	if found.HasErrors() {
-		return found
+	if err == nil {
+		r.loaded = result
 	}
-	r.loaded = result
-	return nil
+	var left *firewall.LeftError
+	r.moved = r.moved || err == nil || errors.As(err, &left)
+	return err
 }
 
 // watch has the steps of plans told. What it returns ends that.

@@ -106,6 +106,9 @@ func (u *upRun) bringUp() ([]state.Network, error) {
 			failed = append(failed, o.Name)
 		}
 	}
+	if !u.moved {
+		return u.before, u.noteLacks() // no network is up that wasn't
+	}
 	there, err := u.except(failed)
 	if err != nil {
 		return u.networks, err

@@ -35,6 +35,7 @@ type world struct {
 	calls, cutAt int    // of all calls, the one that is cut; 0 for none
 	kill         bool   // kill is true if the process is killed there.
 	at           string // the call that was cut
+	never        string // a call that fails whenever it is made
 }
 
 func newWorld(t *testing.T) *world {
@@ -50,6 +51,9 @@ type killed struct{}
 
 func (w *world) cut(call string) error {
 	w.calls++
+	if call == w.never {
+		return fmt.Errorf("%s: %w", call, errCut)
+	}
 	if w.calls != w.cutAt {
 		return nil
 	}
