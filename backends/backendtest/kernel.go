@@ -11,11 +11,12 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Kernel is a small model of a kernel that holds rules, for tests of what loads them: each of its loaders is a back end of its
-// own, whose rules are the text of the IR. The zero value holds nothing.
+// Kernel is a small model of a kernel that holds rules, for tests of what loads them: each of its
+// loaders is a back end of its own, whose rules are the text of the IR. The zero value holds
+// nothing.
 type Kernel struct {
-	// Cut, if it isn't nil, is called before each call of a loader that reads or writes the kernel. An error is the call's,
-	// and the kernel stays as it is. Cut may panic, as a process is killed.
+	// Cut, if it isn't nil, is called before each call of a loader that reads or writes the kernel.
+	// An error is the call's, and the kernel stays as it is. Cut may panic, as a process is killed.
 	Cut func(call string) error
 
 	held map[slot]*ir.Program
@@ -30,7 +31,8 @@ type slot struct {
 // Loader returns the loader of the kernel's back end called name.
 func (k *Kernel) Loader(name string) *KernelLoader { return &KernelLoader{k, name} }
 
-// Held returns what the kernel holds in a back end under names, for the caller to tamper with; nil if there is nothing.
+// Held returns what the kernel holds in a back end under names, for the caller to tamper with; nil
+// if there is nothing.
 func (k *Kernel) Held(backend string, names backends.Names) *ir.Program { return k.held[slot{backend, names}] }
 
 // All returns everything that the kernel holds.

@@ -48,7 +48,8 @@ func eventText(e inforce.Event) string {
 	panic(fmt.Sprintf("unknown event %T", e))
 }
 
-// sayUntrusted says which notes aren't trusted, once for each reason: after a boot it is all of them.
+// sayUntrusted says which notes aren't trusted, once for each reason: after a boot it is all of
+// them.
 func (s streams) sayUntrusted(e inforce.Untrusted) {
 	count := make(map[string]int)
 	for _, u := range e.Files {

@@ -2,7 +2,6 @@ package inforce
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/vnetc/vnetc/ir/diag"
@@ -52,7 +51,8 @@ func (h *Host) Apply(w Wanted, o ApplyOptions) (Applied, error) {
 	return done, err
 }
 
-// load makes the networks of w, and no others, be in force with their rules. If it fails those from before are.
+// load makes the networks of w, and no others, be in force with their rules. If it fails those from
+// before are.
 func (h *Host) load(w Wanted) (firewall.Result, error) {
 	h.stamp(w.networks)
 	before, loaded := h.networks, false
@@ -79,14 +79,15 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 	return result, err
 }
 
-// staysCovered refuses networks that are up and whose rules would leave the bridge that stands: its guests would be open.
+// staysCovered refuses networks that are up and whose rules would leave the bridge that stands: its
+// guests would be open.
 func (h *Host) staysCovered(w Wanted) error {
 	known := byName(h.networks)
 	for i, n := range w.networks {
 		l, old := w.Program.Links[i], known[n.Name]
 		if n.Up && old != nil && old.Bridge != "" && (l.Bridge.Name != old.Bridge || !l.Mode.Managed()) {
-			return &Error{Kind: No, What: fmt.Sprintf("network %s is up on bridge %s, which this XML leaves without rules", n.Name, old.Bridge),
-				Fix: "take it down first: vnetc down " + diag.ShellWord(n.Name)}
+			return refuse(No, "take it down first: vnetc down "+diag.ShellWord(n.Name),
+				"network %s is up on bridge %s, which this XML leaves without rules", n.Name, old.Bridge)
 		}
 	}
 	return nil

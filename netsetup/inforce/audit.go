@@ -26,9 +26,12 @@ func (h *Host) Audit(w Wanted, o *TakeOver) (Audited, error) {
 	return Audited{found, taken}, err
 }
 
-// drift says how the chosen place differs from what is wanted, by [firewall.Compare] or [firewall.Drifts], and what of ours the
-// others hold.
-func (h *Host) drift(w Wanted, compare func(*ir.Program, firewall.Target) (firewall.Audit, diag.List, error)) (firewall.Audit, error) {
+// comparing is [firewall.Compare] or [firewall.Drifts].
+type comparing func(*ir.Program, firewall.Target) (firewall.Audit, diag.List, error)
+
+// drift says how the chosen place differs from what is wanted, by [firewall.Compare] or
+// [firewall.Drifts], and what of ours the others hold.
+func (h *Host) drift(w Wanted, compare comparing) (firewall.Audit, error) {
 	a, found, err := compare(w.Program, h.target)
 	if err != nil {
 		return a, failed(err)

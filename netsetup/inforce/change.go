@@ -2,26 +2,27 @@ package inforce
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// change takes the host from the networks in force to those of to. It is the one place that orders state files, rules and
-// links:
+// change takes the host from the networks in force to those of to. It is the one place that orders
+// state files, rules and links:
 //
 //  1. state files of all networks that come, and of all that go
-//  2. work: rules and links. Rules stand before a link comes up, and stay until it is gone ([netsetup.Up], [netsetup.Down]);
-//     new rules are in the kernel and proved before old ones go from elsewhere ([firewall.Apply]).
+//  2. work: rules and links. Rules stand before a link comes up, and stay until it is gone
+//     ([netsetup.Up], [netsetup.Down]); new rules are in the kernel and proved before old ones go
+//     from elsewhere ([firewall.Apply])
 //  3. state files of those that work says are in force then
 //
-// So whatever ends this process, and wherever: each network of which the kernel may hold anything has a state file, a link
-// that is up has its rules, and the same verb, or the one back, can be given again. If work fails it returns the networks
-// that are in force all the same.
+// So whatever ends this process, and wherever: each network of which the kernel may hold anything
+// has a state file, a link that is up has its rules, and the same verb, or the one back, can be
+// given again. If work fails it returns the networks that are in force all the same.
 //
-// Only [Undo] has another order, since the file of the change that it undoes tells of both sides until it is over.
+// Only [Undo] has another order, since the file of the change that it undoes tells of both sides
+// until it is over.
 func (h *Host) change(to []state.Network, work func() (inForce []state.Network, err error)) error {
 	before := h.networks
 	if err := h.write(during(before, to)); err != nil {
@@ -31,8 +32,8 @@ func (h *Host) change(to []state.Network, work func() (inForce []state.Network, 
 	return failed(errors.Join(err, h.write(inForce)))
 }
 
-// during returns what the kernel may hold while a change goes on: the networks of to, then those of before that go. They note
-// names that their rules may have, too.
+// during returns what the kernel may hold while a change goes on: the networks of to, then those of
+// before that go. They note names that their rules may have, too.
 func during(before, to []state.Network) []state.Network {
 	all, stays := slices.Clone(to), byName(to)
 	for _, n := range before {
@@ -61,8 +62,8 @@ func leaving(known []state.Network, names string) string {
 	return ""
 }
 
-// write makes the state files be those of to; files that are right are left alone. If it fails some are, and h takes all for
-// them.
+// write makes the state files be those of to; files that are right are left alone. If it fails some
+// are, and h takes all for them.
 func (h *Host) write(to []state.Network) error {
 	from := h.networks
 	h.networks = to
@@ -117,6 +118,12 @@ func find(networks []state.Network, name string) *state.Network {
 	return &networks[i]
 }
 
+// without returns the networks that don't go by any of names.
+func without(networks []state.Network, names []string) []state.Network {
+	goes := func(n state.Network) bool { return slices.Contains(names, n.Name) }
+	return slices.DeleteFunc(slices.Clone(networks), goes)
+}
+
 // namesOf returns the networks' names.
 func namesOf(networks []state.Network) []string {
 	names := make([]string, len(networks))
@@ -130,7 +137,7 @@ func namesOf(networks []state.Network) []string {
 func (h *Host) needs(names []string) error {
 	for _, name := range names {
 		if find(h.networks, name) == nil {
-			return &Error{Kind: Usage, What: fmt.Sprintf("no network %q is in force", name), Fix: "vnetc list shows those that are"}
+			return refuse(Usage, "vnetc list shows those that are", "no network %q is in force", name)
 		}
 	}
 	return nil

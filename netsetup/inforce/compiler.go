@@ -8,11 +8,14 @@ import (
 
 // Compiler is a front end: it turns documents into programs, and touches no host.
 type Compiler interface {
-	// Parse reads the documents of src, one network each, and returns them in order. With an Error in the list they are of no use.
+	// Parse reads the documents of src, one network each, and returns them in order. With an Error
+	// in the list they are of no use.
 	Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List)
-	// Lower makes one program of documents that Parse returned; where Strict is set by then, that counts.
+	// Lower makes one program of documents that Parse returned; where Strict is set by then, that
+	// counts.
 	Lower(docs []Document) *ir.Program
-	// Live reads the network in a status file of libvirt's; ok is false if that has errors, or names no bridge.
+	// Live reads the network in a status file of libvirt's; ok is false if that has errors, or
+	// names no bridge.
 	Live(s libvirt.Status) (d Document, ok bool)
 	// Claims returns what libvirt may have made for these documents, as they are or were, and by the
 	// names of their bridges alone. It is no program to load: a rule may be in it more than once.

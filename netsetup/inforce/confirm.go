@@ -15,13 +15,15 @@ import (
 func Confirm(dir string, o Options) (int, error) {
 	return end(dir, o, func(h *Host, p *state.Pending, left time.Duration) error {
 		if !p.Made { // as by SIGKILL
-			return &Error{Kind: No, What: fmt.Sprintf("the last apply was cut short, so there is nothing whole to keep; it is undone in %s, and vnetc confirm --undo goes back now", seconds(left))}
+			return refuse(No, fmt.Sprintf("it is undone in %s, and vnetc confirm --undo goes back now", seconds(left)),
+				"the last apply was cut short, so there is nothing whole to keep")
 		}
 		return h.files.Confirmed()
 	})
 }
 
-// Undo goes back from the change that waits at once, and returns how many networks are in force then.
+// Undo goes back from the change that waits at once, and returns how many networks are in force
+// then.
 func Undo(dir string, o Options) (int, error) {
 	return end(dir, o, func(h *Host, p *state.Pending, _ time.Duration) error { return h.undo(p) })
 }
@@ -35,7 +37,8 @@ func end(dir string, o Options, how func(*Host, *state.Pending, time.Duration) e
 	defer h.Close()
 	if p == nil {
 		if at, ok := h.dir.LastUndone(); ok {
-			return 0, &Error{Kind: No, What: fmt.Sprintf("%v: the last apply was undone at %s, and what was in force before is in force", errNothingWaits, at.Format("2006-01-02 15:04:05Z"))}
+			return 0, refuse(No, "", "%v: the last apply was undone at %s, and what was in force before is in force",
+				errNothingWaits, at.Format("2006-01-02 15:04:05Z"))
 		}
 		return 0, &Error{Kind: No, What: errNothingWaits.Error()}
 	}
@@ -55,8 +58,8 @@ const (
 // errNothingWaits says that no change waits for its confirmation.
 var errNothingWaits = errors.New("nothing waits for a confirmation")
 
-// Watch undoes the change that waits in the state folder dir when it is overdue, or when ctx ends. It returns when no change
-// waits.
+// Watch undoes the change that waits in the state folder dir when it is overdue, or when ctx ends.
+// It returns when no change waits.
 func Watch(ctx context.Context, dir string, o Options) error {
 	o.Wait = longest
 	w := watched{path: dir, o: o}
@@ -91,7 +94,8 @@ type watched struct {
 	*state.Pending
 }
 
-// left returns how long the change still waits. Its file is read anew only if it is another: it may be large.
+// left returns how long the change still waits. Its file is read anew only if it is another: it may
+// be large.
 func (w *watched) left() (time.Duration, error) {
 	file, err := os.Stat(state.PendingPath(w.path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -113,8 +117,8 @@ func (w *watched) left() (time.Duration, error) {
 	return w.Left()
 }
 
-// undo takes the lock and undoes the change if it is overdue, or at once. It returns how long the change still waits: its
-// time may have begun anew since it was looked at.
+// undo takes the lock and undoes the change if it is overdue, or at once. It returns how long the
+// change still waits: its time may have begun anew since it was looked at.
 func (w *watched) undo(atOnce bool) (time.Duration, error) {
 	h, p, left, err := settled(w.path, w.o)
 	if err != nil {

@@ -11,16 +11,10 @@ import (
 
 // provisional is apply with a change that waits for its confirmation.
 func provisional(wait time.Duration, docs ...string) verb {
-	return verb{name: fmt.Sprintf("apply --confirm %s %q", wait, docs), run: func(h *Host) error {
-		w, err := wanted(h, Change{Prune: true}, docs)
-		if err == nil {
-			_, err = h.Apply(w, ApplyOptions{Confirm: wait})
-		}
-		return err
-	}}
+	return applying(fmt.Sprintf("apply --confirm %s --prune", wait), Change{Prune: true}, ApplyOptions{Confirm: wait}, docs)
 }
 
-// pending returns the change that waits, nil if none does.
+// pending is true if a change waits.
 func (w *world) pending() bool {
 	w.t.Helper()
 	h, p, _, err := settled(w.dir, w.options(Choice{}))
@@ -57,7 +51,8 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// TestOverdue: what is not confirmed in time is undone by whoever comes next, be it the process that watches.
+// TestOverdue: what is not confirmed in time is undone by whoever comes next, be it the process
+// that watches.
 func TestOverdue(t *testing.T) {
 	w := newWorld(t)
 	w.must(apply("lab nat"), provisional(time.Nanosecond, "dmz none"))
@@ -82,8 +77,9 @@ func TestOverdue(t *testing.T) {
 	w.holds("by the watcher's end", []string{"lab"}, nil)
 }
 
-// TestEveryCutOfConfirm cuts a provisional change, its confirmation and its undoing at each of their calls. One that was cut can't
-// be kept; whatever was cut, undoing brings back what was in force.
+// TestEveryCutOfConfirm cuts a provisional change, its confirmation and its undoing at each of
+// their calls. One that was cut can't be kept; whatever was cut, undoing brings back what was in
+// force.
 func TestEveryCutOfConfirm(t *testing.T) {
 	change := provisional(time.Hour, "dmz none", "web nat")
 	confirm := func(how func(string, Options) (int, error)) func(w *world) (bool, error) {

@@ -9,14 +9,15 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// downRun takes networks down: [netsetup.Firewall] for the rules of those that stay, and of those that can't be taken away.
+// downRun takes networks down: [netsetup.Firewall] for the rules of those that stay, and of those
+// that can't be taken away.
 type downRun struct {
 	linkRun
 	stay Wanted
 }
 
-// Down takes the networks named away, or all that are up without names, and leaves no trace of them. With dry it says what it
-// would do.
+// Down takes the networks named away, or all that are up without names, and leaves no trace of
+// them. With dry it says what it would do.
 func (h *Host) Down(names []string, dry bool) (Run, error) {
 	d := &downRun{linkRun: linkRun{Host: h, before: h.networks}}
 	if err := h.choose(); err != nil {
@@ -45,14 +46,14 @@ func (d *downRun) plan(names []string) error {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	for _, name := range names {
 		if !slices.Contains(up, name) {
-			return &Error{Kind: Usage, What: fmt.Sprintf("no network %q is up", name), Fix: "vnetc status shows those that are"}
+			return refuse(Usage, "vnetc status shows those that are", "no network %q is up", name)
 		}
 	}
 	if err := d.refuseUnknown(names); err != nil {
 		return err
 	}
 	var err error
-	stay := slices.DeleteFunc(slices.Clone(d.before), func(n state.Network) bool { return slices.Contains(names, n.Name) })
+	stay := without(d.before, names)
 	if d.stay, err = d.compiled(stay); err != nil {
 		return err
 	}
@@ -74,7 +75,8 @@ func (d *downRun) plan(names []string) error {
 	return nil
 }
 
-// up returns the names of the networks that are up, by their state files or by the marks on their bridges.
+// up returns the names of the networks that are up, by their state files or by the marks on their
+// bridges.
 func (d *downRun) up() []string {
 	names := d.links.Marked()
 	for _, n := range d.before {
@@ -86,7 +88,8 @@ func (d *downRun) up() []string {
 	return names
 }
 
-// takeDown carries out the plans, and returns what is in force then: a network of which anything is left keeps its state file.
+// takeDown carries out the plans, and returns what is in force then: a network of which anything is
+// left keeps its state file.
 func (d *downRun) takeDown() ([]state.Network, error) {
 	var plans []netsetup.Plan
 	for _, r := range d.results {
@@ -115,7 +118,7 @@ func (d *downRun) takeDown() ([]state.Network, error) {
 
 // Load takes the rules of the networks named away.
 func (d *downRun) Load(gone []string) error {
-	stay := slices.DeleteFunc(slices.Clone(d.before), func(n state.Network) bool { return slices.Contains(gone, n.Name) })
+	stay := without(d.before, gone)
 	w := d.stay
 	if len(stay) > len(w.networks) {
 		if w = d.again(stay); w.Found.HasErrors() {

@@ -24,7 +24,8 @@ type Error struct {
 	Err      error  // the cause; nil if the engine itself is
 }
 
-// Error returns everything that there is to say: on one line, unless the reason needs a line of its own.
+// Error returns everything that there is to say: on one line, unless the reason needs a line of its
+// own.
 func (e *Error) Error() string {
 	switch {
 	case e.Why != "":
@@ -49,6 +50,11 @@ func failed(err error) error {
 }
 
 func failf(format string, args ...any) error { return failed(fmt.Errorf(format, args...)) }
+
+// refuse returns an error that nothing but the engine is the cause of. fix may be empty.
+func refuse(kind Kind, fix, format string, args ...any) error {
+	return &Error{Kind: kind, What: fmt.Sprintf(format, args...), Fix: fix}
+}
 
 // InputError says that the networks' rules can't be said in the back end. No rule was touched.
 type InputError struct {

@@ -20,9 +20,11 @@ type (
 	}
 	// Waits tells of a change that is undone in Left unless it is confirmed.
 	Waits struct{ Left time.Duration }
-	// Overdue tells that a change was not confirmed in time: what was in force before is in force again.
+	// Overdue tells that a change was not confirmed in time: what was in force before is in force
+	// again.
 	Overdue struct{}
-	// Lost lists interfaces that our rules in the kernel name though no state file says of which networks; the rules go.
+	// Lost lists interfaces that our rules in the kernel name though no state file says of which
+	// networks; the rules go.
 	Lost struct{ Interfaces []string }
 	// Unlisted is Lost where there is no state file at all, and the rules stay.
 	Unlisted struct{ Interfaces []string }
@@ -31,16 +33,19 @@ type (
 		Place string
 		Err   error
 	}
-	// StillActive names a network that libvirt's status files call active though its rules were taken over.
+	// StillActive names a network that libvirt's status files call active though its rules were
+	// taken over.
 	StillActive struct{ Network string }
-	// Begun tells that the steps of an Up or a Down begin, and how many there are. A Stepped follows for each that is over, and
-	// one Ended.
+	// Begun tells that the steps of an Up or a Down begin, and how many there are. A
+	// [Stepped] follows for each of them that is done, and one [Ended].
 	Begun struct {
 		Down  bool
 		Steps int
 	}
+	// Stepped tells that one step is over.
 	Stepped struct{}
-	Ended   struct{}
+	// Ended tells that the steps are over.
+	Ended struct{}
 )
 
 func (Untrusted) isEvent()   {}

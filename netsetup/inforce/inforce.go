@@ -1,18 +1,18 @@
-// Package inforce knows which networks are in force on this host, and is the one place that changes that. It joins four
-// things: documents, which say what is wanted; state files, which say what was done; the rules in the kernel; and bridges
-// with their addresses and servers.
+// Package inforce knows which networks are in force on this host, and is the one place that changes
+// that. It joins four things: documents, which say what is wanted; state files, which say what was
+// done; the rules in the kernel; and bridges with their addresses and servers.
 //
 //	Open    takes the lock on the state folder and reads the state files
 //	Want    compiles documents together with the networks in force
 //	Apply, Up, Down, Remove    change the host, and Audit, Status, Leases look at it
 //	Confirm, Undo, Watch       end a change that waits for its confirmation
 //
-// Every change goes through [Host.change], which writes state files, rules, links and state files again in the one order
-// that is safe to be cut short anywhere.
+// Every change goes through [Host.change], which writes state files, rules, links and state files
+// again in the one order that is safe to be cut short anywhere.
 //
-// The front end comes in as a [Compiler], back ends come as a list of places. The package prints nothing: what there is to
-// say on the way is an [Event], why something was not done is an [Error]. All calls work on the network namespace of the
-// calling thread.
+// The front end comes in as a [Compiler], back ends come as a list of places. The package prints
+// nothing: what there is to say on the way is an [Event], why something was not done is an [Error].
+// All calls work on the network namespace of the calling thread.
 package inforce
 
 import (
@@ -37,15 +37,15 @@ type Options struct {
 	Tell     func(Event)      // is told what happens on the way, by the calling goroutine; nil if nobody listens
 	Machine  Machine          // nil for this host
 
-	// Guard starts what calls [Watch] on the state folder dir and outlives this process. It returns when that has begun. Only
-	// an Apply that waits for its confirmation needs it.
+	// Guard starts what calls [Watch] on the state folder dir and outlives this process. It returns
+	// when that has begun. Only an Apply that waits for its confirmation needs it.
 	Guard func(dir string) error
 
 	files func(*state.Dir) files // for tests: what state files are written by; nil for the folder itself
 }
 
-// Choice says where rules are to go. What is left empty is as the networks in force have it; where none is, the first back
-// end that this host has, its default layout, and vnetc's names.
+// Choice says where rules are to go. What is left empty is as the networks in force have it; where
+// none is, the first back end that this host has, its default layout, and vnetc's names.
 type Choice struct {
 	Backend string // name of a back end, or "auto" for the first that this host has
 	Layout  backends.Layout
@@ -80,8 +80,9 @@ type files interface {
 	Undone(time.Time) error
 }
 
-// Open takes the lock on the state folder, for a verb that changes something, and undoes what was not confirmed in time.
-// While a change waits for its confirmation it refuses, so that there is one way back.
+// Open takes the lock on the state folder, for a verb that changes something, and undoes what was
+// not confirmed in time. While a change waits for its confirmation it refuses, so that there is one
+// way back.
 func Open(dir string, o Options) (*Host, error) {
 	h, p, left, err := settled(dir, o)
 	if err != nil {
@@ -89,7 +90,8 @@ func Open(dir string, o Options) (*Host, error) {
 	}
 	if p != nil {
 		h.Close()
-		return nil, failf("the last apply waits for its confirmation and is undone in %s: vnetc confirm keeps it, vnetc confirm --undo goes back now", seconds(left))
+		return nil, failf("the last apply waits for its confirmation and is undone in %s: "+
+			"vnetc confirm keeps it, vnetc confirm --undo goes back now", seconds(left))
 	}
 	return h, h.readFiles()
 }
@@ -106,12 +108,12 @@ func Look(dir string, o Options) (*Host, error) {
 	return h, h.readFiles()
 }
 
-// settled takes the lock on the state folder, undoes what was not confirmed in time, and returns the change that still
-// waits, and for how long.
+// settled takes the lock on the state folder, undoes what was not confirmed in time, and returns
+// the change that still waits, and for how long.
 func settled(path string, o Options) (*Host, *state.Pending, time.Duration, error) {
 	dir, err := state.Open(path, o.Wait)
 	if errors.Is(err, os.ErrPermission) {
-		return nil, nil, 0, &Error{Kind: Failed, What: err.Error(), Fix: "run as root, or choose a folder with --state-dir", Err: err}
+		return nil, nil, 0, failf("%w; run as root, or choose a folder with --state-dir", err)
 	}
 	if err != nil {
 		return nil, nil, 0, failed(err)

@@ -2,7 +2,6 @@ package inforce
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/vnetc/vnetc/netsetup"
@@ -15,12 +14,13 @@ type Lease struct {
 	dnsmasq.Lease
 }
 
-// Leases returns what the DHCP servers of the networks named have given out, of all that are up without names; those that have
-// expired included. What is damaged is left out, and named in an error that comes with the rest.
+// Leases returns what the DHCP servers of the networks named have given out, of all that are up
+// without names; those that have expired included. What is damaged is left out, and named in an
+// error that comes with the rest.
 func (h *Host) Leases(names []string) ([]Lease, error) {
 	for _, name := range names {
 		if n := find(h.networks, name); n == nil || !n.Up {
-			return nil, &Error{Kind: Usage, What: fmt.Sprintf("no network %q is up", name), Fix: "vnetc list shows those that are"}
+			return nil, refuse(Usage, "vnetc list shows those that are", "no network %q is up", name)
 		}
 	}
 	all := []Lease{}

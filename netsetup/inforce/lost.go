@@ -8,10 +8,11 @@ import (
 	"github.com/vnetc/vnetc/netsetup/firewall"
 )
 
-// tellLost tells, where there is not a single state file or one that can't be trusted, which interfaces our rules in the kernel
-// are about that no network has that is or will be in force: the state folder was lost, a file was damaged, or another folder
-// was named. Their networks can't be made anew from rules, which don't tell XML. What stands in other back ends isn't read for
-// that: an Apply says when it takes rules away there.
+// tellLost tells, where there is not a single state file or one that can't be trusted, which
+// interfaces our rules in the kernel are about that no network has that is or will be in force: the
+// state folder was lost, a file was damaged, or another folder was named. Their networks can't be
+// made anew from rules, which don't tell XML. What stands in other back ends isn't read for that:
+// an Apply says when it takes rules away there.
 func (h *Host) tellLost(w Wanted) error {
 	if len(h.networks) > 0 && !h.untrusted {
 		return nil
@@ -33,8 +34,8 @@ func (h *Host) tellLost(w Wanted) error {
 	return nil
 }
 
-// TellUnlisted tells of rules that are in force though there is no state file. What can't be read, as without privilege, is
-// not told.
+// TellUnlisted tells of rules that are in force though there is no state file. What can't be read,
+// as without privilege, is not told.
 func (h *Host) TellUnlisted() {
 	if len(h.networks) > 0 || h.choose() != nil {
 		return

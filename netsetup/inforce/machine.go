@@ -16,14 +16,16 @@ import (
 
 // Machine is the host beside its rules, as it can be asked at any time.
 type Machine interface {
-	// Marked returns the names of networks whose bridges stand, by the marks on them. It looks at nothing else.
+	// Marked returns the names of networks whose bridges stand, by the marks on them. It looks at
+	// nothing else.
 	Marked() ([]string, error)
-	// Read looks at everything. The state folder is at dir; lacks has what the kernel couldn't do before, by network; checksum is
-	// true if no rule fills in the checksums of DHCP answers.
+	// Read looks at everything. The state folder is at dir; lacks has what the kernel couldn't do
+	// before, by network; checksum is true if no rule fills in the checksums of DHCP answers.
 	Read(dir string, lacks map[string][]state.Lack, checksum bool) (Links, error)
 }
 
-// Links is a [Machine] as it was when it was read: a [netsetup.Host], or what stands for one in tests.
+// Links is a [Machine] as it was when it was read: a [netsetup.Host], or what stands for one in
+// tests.
 type Links interface {
 	Devices() map[string]bool
 	Marked() []string
@@ -59,8 +61,8 @@ func (h *Host) read() (err error) {
 	return failed(err)
 }
 
-// refuseUnknown returns an error if bridges of networks stand that no state file tells of, save those named: whoever loads the
-// rules of the others would take theirs away, and leave them open.
+// refuseUnknown returns an error if bridges of networks stand that no state file tells of, save
+// those named: whoever loads the rules of the others would take theirs away, and leave them open.
 func (h *Host) refuseUnknown(named []string) error {
 	var marked []string
 	var err error
@@ -81,8 +83,10 @@ func (h *Host) refuseUnknown(named []string) error {
 	}
 	return &Error{
 		Kind: Failed,
-		What: fmt.Sprintf("the bridges of networks stand that no note in %s tells of: %s", h.dir.Path(), strings.Join(lost, " ")),
-		Why:  "the rules of these networks would go with this change, and their bridges would be open",
-		Fix:  fmt.Sprintf("name them as well: their XML for vnetc up, or vnetc down %s; if their notes are in another folder, --state-dir", strings.Join(words, " ")),
+		What: fmt.Sprintf("the bridges of networks stand that no note in %s tells of: %s",
+			h.dir.Path(), strings.Join(lost, " ")),
+		Why: "the rules of these networks would go with this change, and their bridges would be open",
+		Fix: fmt.Sprintf("name them as well: their XML for vnetc up, or vnetc down %s; "+
+			"if their notes are in another folder, --state-dir", strings.Join(words, " ")),
 	}
 }

@@ -12,15 +12,17 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// provisionally makes a change that is undone after wait unless it is confirmed. What was in force is written down, and a
-// process to undo the change waits, before the change begins, so that neither this process nor its terminal is needed. The
-// lock is given back, and the time begins, when the change is made; what change has to tell is told then: a terminal that
-// hangs must not keep the lock from whoever undoes it.
+// provisionally makes a change that is undone after wait unless it is confirmed. What was in force
+// is written down, and a process to undo the change waits, before the change begins, so that
+// neither this process nor its terminal is needed. The lock is given back, and the time begins,
+// when the change is made; what change has to tell is told then: a terminal that hangs must not
+// keep the lock from whoever undoes it.
 func (h *Host) provisionally(wait time.Duration, taking *takingOver, change func() error) error {
 	names := append([]backends.Names{h.target.Options.Names}, h.oldNames(h.target.Options.Names)...)
 	if taking != nil {
 		if !taking.claim.Frame {
-			return &Error{Kind: No, What: "--take-over with --confirm is refused while a libvirt daemon runs: it may change its rules meanwhile, and going back would undo that too; no rule was touched"}
+			return refuse(No, "", "--take-over with --confirm is refused while a libvirt daemon runs: "+
+				"it may change its rules meanwhile, and going back would undo that too; no rule was touched")
 		}
 		names = append(names, backends.LibvirtNames)
 	}
@@ -75,15 +77,16 @@ func (h *Host) savePending(wait time.Duration, p *state.Pending) error {
 	return h.files.SavePending(p)
 }
 
-// undo puts back the rules from before the change, and then the state files. The file of the change goes last: until then the
-// undoing can be done again, by whatever is left of vnetc.
+// undo puts back the rules from before the change, and then the state files. The file of the change
+// goes last: until then the undoing can be done again, by whatever is left of vnetc.
 func (h *Host) undo(p *state.Pending) error {
 	here, err := state.Namespace()
 	if err != nil {
 		return err
 	}
 	if here != p.Namespace {
-		return fmt.Errorf("it was made in another network namespace, %s, and this is %s: run vnetc there, or give each its own --state-dir", p.Namespace, here)
+		return fmt.Errorf("it was made in another network namespace, %s, and this is %s: "+
+			"run vnetc there, or give each its own --state-dir", p.Namespace, here)
 	}
 	boot, _, err := state.Since()
 	if err != nil {
@@ -112,8 +115,8 @@ func (h *Host) restore(p *state.Pending) error {
 	return before.Restore(h.o.Places)
 }
 
-// settle undoes the change that waits if it is overdue, and tells so. It returns the change if it still waits, and for how
-// long.
+// settle undoes the change that waits if it is overdue, and tells so. It returns the change if it
+// still waits, and for how long.
 func (h *Host) settle() (*state.Pending, time.Duration, error) {
 	p, err := h.dir.Pending()
 	if p == nil || err != nil {
@@ -124,7 +127,8 @@ func (h *Host) settle() (*state.Pending, time.Duration, error) {
 		return p, left, err
 	}
 	if err := h.undo(p); err != nil {
-		return nil, 0, fmt.Errorf("the last apply was not confirmed in time and can't be undone: %w; to keep what is in force remove %s", err, h.dir.PendingPath())
+		return nil, 0, fmt.Errorf("the last apply was not confirmed in time and can't be undone: %w; "+
+			"to keep what is in force remove %s", err, h.dir.PendingPath())
 	}
 	h.tell(Overdue{})
 	return nil, 0, nil

@@ -14,8 +14,8 @@ import (
 // auto is the word for the first back end that this host has.
 const auto = "auto"
 
-// choose chooses where rules go: where those of the networks in force are, laid out as they are, unless the user says
-// otherwise. It finds the other places where our rules may stand as well.
+// choose chooses where rules go: where those of the networks in force are, laid out as they are,
+// unless the user says otherwise. It finds the other places where our rules may stand as well.
 func (h *Host) choose() error {
 	c := h.o.Rules.follow(h.inForce())
 	all := loaders(h.o.Places)
@@ -39,7 +39,8 @@ func (h *Host) choose() error {
 	return nil
 }
 
-// inForce returns one of the networks in force, which are all in one place; the zero value if none is.
+// inForce returns one of the networks in force, which are all in one place; the zero value if none
+// is.
 func (h *Host) inForce() state.Network {
 	if len(h.networks) == 0 {
 		return state.Network{}
@@ -92,16 +93,19 @@ func (h *Host) usable(all []backends.Loader, name string) (int, error) {
 	noted := h.inForce().Backend
 	switch {
 	case why == nil:
-		return 0, &Error{Kind: Failed, What: "the networks in force are in " + noted + " by the notes, and there is no such back end", Fix: "--backend moves them"}
+		return 0, refuse(Failed, "--backend moves them",
+			"the networks in force are in %s by the notes, and there is no such back end", noted)
 	case h.o.Rules.Backend != "" || noted == "":
 		return 0, failf("no back end can be used here: %w", why)
 	case errors.Is(why, os.ErrPermission):
 		return 0, failf("the networks in force are in %s: %w", noted, why)
 	}
-	return 0, failf("the networks in force are in %s, which can't be used here any more: %w; --backend moves them", noted, why)
+	return 0, failf("the networks in force are in %s, which can't be used here any more: %w; "+
+		"--backend moves them", noted, why)
 }
 
-// oldNames returns the names, other than the wanted ones, that rules of the networks in force may have.
+// oldNames returns the names, other than the wanted ones, that rules of the networks in force may
+// have.
 func (h *Host) oldNames(wanted backends.Names) []backends.Names {
 	if old := leaving(h.networks[:min(1, len(h.networks))], string(wanted)); old != "" {
 		return []backends.Names{backends.Names(old)}
@@ -109,7 +113,8 @@ func (h *Host) oldNames(wanted backends.Names) []backends.Names {
 	return nil
 }
 
-// loaders lists the back ends of the places, each once: with the place that the host's own tools use where it has several.
+// loaders lists the back ends of the places, each once: with the place that the host's own tools
+// use where it has several.
 func loaders(places []firewall.Place) []backends.Loader {
 	var all []backends.Loader
 	for _, p := range places {
@@ -125,8 +130,8 @@ func loaders(places []firewall.Place) []backends.Loader {
 	return all
 }
 
-// elsewhere lists the places beside l where rules of ours may stand: those of other back ends, and another one of l's own that
-// holds some.
+// elsewhere lists the places beside l where rules of ours may stand: those of other back ends, and
+// another one of l's own that holds some.
 func (h *Host) elsewhere(l backends.Loader, names backends.Names) []backends.Loader {
 	var all []backends.Loader
 	for _, p := range h.o.Places {

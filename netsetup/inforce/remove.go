@@ -1,7 +1,6 @@
 package inforce
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/vnetc/vnetc/ir/diag"
@@ -9,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// Remove takes the rules of the networks named out of the kernel, of all without names: then whatever else stands under our names
-// goes as well. Networks that are up are refused.
+// Remove takes the rules of the networks named out of the kernel, of all without names: then
+// whatever else stands under our names goes as well. Networks that are up are refused.
 func (h *Host) Remove(names []string) error {
 	if err := h.needs(names); err != nil {
 		return err
@@ -21,8 +20,8 @@ func (h *Host) Remove(names []string) error {
 		case !goes:
 			rest = append(rest, n)
 		case n.Up:
-			return &Error{Kind: Usage, What: fmt.Sprintf("network %s is up, and a bridge without its rules is open", n.Name),
-				Fix: "take it down with: vnetc down " + diag.ShellWord(n.Name)}
+			return refuse(Usage, "take it down with: vnetc down "+diag.ShellWord(n.Name),
+				"network %s is up, and a bridge without its rules is open", n.Name)
 		}
 	}
 	if err := h.refuseUnknown(nil); err != nil {

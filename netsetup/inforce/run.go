@@ -19,7 +19,8 @@ type Run struct {
 	Unnoted  error // what is done is done, and the state files don't say so
 }
 
-// NetworkRun is one network that is brought up or taken down, and what became of it. Of a dry run, Steps is what would be done.
+// NetworkRun is one network that is brought up or taken down, and what became of it. Of a dry run,
+// Steps is what would be done.
 type NetworkRun struct {
 	netsetup.Outcome
 	Link     *ir.Link       // nil if the network is taken down

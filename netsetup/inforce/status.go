@@ -21,7 +21,8 @@ type Status struct {
 	Damaged     error `json:"-"` // what could not be read of the networks' leases; the rest is told
 }
 
-// NetworkStatus is what there is to say of one network, a part for each thing that vnetc does for it.
+// NetworkStatus is what there is to say of one network, a part for each thing that vnetc does for
+// it.
 type NetworkStatus struct {
 	Name     string           `json:"name"`
 	Mode     string           `json:"mode"`
@@ -43,14 +44,17 @@ type RulesStatus struct {
 	Traffic firewall.Traffic `json:"traffic"`
 }
 
-// Status asks the kernel and the host about the networks named, all that are in force without names.
+// Status asks the kernel and the host about the networks named, all that are in force without
+// names.
 func (h *Host) Status(names []string) (Status, error) {
 	if err := h.needs(names); err != nil {
 		return Status{}, err
 	}
 	all, err := h.status()
 	if err == nil && len(names) > 0 {
-		all.Networks = slices.DeleteFunc(all.Networks, func(n NetworkStatus) bool { return !slices.Contains(names, n.Name) })
+		all.Networks = slices.DeleteFunc(all.Networks, func(n NetworkStatus) bool {
+			return !slices.Contains(names, n.Name)
+		})
 	}
 	return all, err
 }
@@ -78,7 +82,10 @@ func (h *Host) status() (Status, error) {
 	off := audit.Drifted(w.Program.Links)
 	for i, link := range w.Program.Links {
 		n := w.networks[i]
-		one := NetworkStatus{Name: n.Name, Mode: string(link.Mode), Bridge: link.Bridge.Name, File: n.File, Applied: n.Applied, Up: n.Up}
+		one := NetworkStatus{
+			Name: n.Name, Mode: string(link.Mode), Bridge: link.Bridge.Name,
+			File: n.File, Applied: n.Applied, Up: n.Up,
+		}
 		if link.Mode.Filtered() {
 			one.Firewall = &RulesStatus{
 				Backend: n.Backend, Layout: n.Layout, Names: n.Names, Strict: n.Strict,

@@ -32,14 +32,16 @@ type takingOver struct {
 	places []Taken  // what would go
 }
 
-// planTakeOver returns how the rules of w's networks are taken over, nil if they are not. It is refused while a daemon runs
-// one of them, and where rules of libvirt's might be taken for those of another network.
+// planTakeOver returns how the rules of w's networks are taken over, nil if they are not. It is
+// refused while a daemon runs one of them, and where rules of libvirt's might be taken for those of
+// another network.
 func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 	if o == nil {
 		return nil, nil
 	}
 	if h.target.Options.Names != backends.VnetcNames {
-		return nil, &Error{Kind: Usage, What: "--take-over with --names libvirt would take away what it has just loaded", Fix: "use --names vnetc"}
+		return nil, refuse(Usage, "use --names vnetc",
+			"--take-over with --names libvirt would take away what it has just loaded")
 	}
 	host := libvirt.Host{Proc: filepath.Join(o.Root, "proc"), Run: filepath.Join(o.Root, "run/libvirt")}
 	daemon, err := host.Daemon()
@@ -79,7 +81,9 @@ func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 // claimsOf returns the documents that libvirt may have made rules of for d: its own, and that of the
 // network which its status files have in d's place. Live has the networks of status, nil for those
 // that can't be read.
-func (t *takingOver) claimsOf(d Document, status []libvirt.Status, live []*Document, daemon *libvirt.Daemon) ([]Document, error) {
+func (t *takingOver) claimsOf(
+	d Document, status []libvirt.Status, live []*Document, daemon *libvirt.Daemon,
+) ([]Document, error) {
 	claims := []Document{d}
 	known := !d.AutoBridge
 	for i, s := range status {
@@ -106,7 +110,8 @@ func (t *takingOver) claimsOf(d Document, status []libvirt.Status, live []*Docum
 	return claims, nil
 }
 
-// lookForLibvirt finds out what would go. Where that can't be told nothing must be touched: an error would come too late then.
+// lookForLibvirt finds out what would go. Where that can't be told nothing must be touched: an
+// error would come too late then.
 func (h *Host) lookForLibvirt(t *takingOver) error {
 	dry := t.claim
 	dry.DryRun = true
@@ -117,7 +122,8 @@ func (h *Host) lookForLibvirt(t *takingOver) error {
 		}
 		taken, err := firewall.TakeOver(loader, dry)
 		if err != nil && loader.Available() != nil {
-			// libvirt can't have used what can't be used here. Where a tool is missing that is no news.
+			// libvirt can't have used what can't be used here. Where a tool is missing that is no
+			// news.
 			if !errors.Is(err, exec.ErrNotFound) {
 				h.tell(Unreadable{p.Title, err})
 			}
@@ -133,8 +139,8 @@ func (h *Host) lookForLibvirt(t *takingOver) error {
 	return nil
 }
 
-// takeOver takes the rules away wherever they stand, or says what would go. A nil t takes nothing. Where they can't be taken away
-// the others still go: ours stand.
+// takeOver takes the rules away wherever they stand, or says what would go. A nil t takes nothing.
+// Where they can't be taken away the others still go: ours stand.
 func (h *Host) takeOver(t *takingOver, dry bool) (all []Taken, err error) {
 	if t == nil {
 		return nil, nil
@@ -165,7 +171,8 @@ func hasDevice(name string) bool {
 	return err == nil
 }
 
-// refuseTakeOver says that a daemon runs the network called name. Live may be nil, if its status file can't be read.
+// refuseTakeOver says that a daemon runs the network called name. Live may be nil, if its status
+// file can't be read.
 func refuseTakeOver(d *libvirt.Daemon, name string, live *Document) error {
 	mode := ""
 	if live != nil {
@@ -184,9 +191,12 @@ func refuseTakeOver(d *libvirt.Daemon, name string, live *Document) error {
 func refuseChosen(d Document) error {
 	return &Error{
 		Kind: No,
-		What: fmt.Sprintf("--take-over is refused: the document of network %q names no bridge, and %s is vnetc's choice; no rule was touched", d.Name, d.Bridge),
-		Why:  fmt.Sprintf("rules are told to be this network's by its bridge, and %s may be another network's of libvirt's", d.Bridge),
-		Fix:  fmt.Sprintf("name the bridge that libvirt gave it, <bridge name='...'/>, as virsh net-dumpxml %s prints it while the network runs", d.Name),
+		What: fmt.Sprintf("--take-over is refused: the document of network %q names no bridge, and %s is vnetc's choice; "+
+			"no rule was touched", d.Name, d.Bridge),
+		Why: fmt.Sprintf("rules are told to be this network's by its bridge, "+
+			"and %s may be another network's of libvirt's", d.Bridge),
+		Fix: fmt.Sprintf("name the bridge that libvirt gave it, <bridge name='...'/>, "+
+			"as virsh net-dumpxml %s prints it while the network runs", d.Name),
 	}
 }
 
@@ -194,8 +204,10 @@ func refuseChosen(d Document) error {
 func refuseMoved(d Document, bridge string) error {
 	return &Error{
 		Kind: No,
-		What: fmt.Sprintf("--take-over is refused: by libvirt's notes network %q has bridge %s, which is there, and its document says %s; no rule was touched", d.Name, bridge, d.Bridge),
-		Why:  fmt.Sprintf("with libvirt's rules gone, and vnetc's for %s, the guests on %s would be under no rules", d.Bridge, bridge),
-		Fix:  fmt.Sprintf("put <bridge name='%s'/> into the document, or delete that bridge first", bridge),
+		What: fmt.Sprintf("--take-over is refused: by libvirt's notes network %q has bridge %s, which is there, "+
+			"and its document says %s; no rule was touched", d.Name, bridge, d.Bridge),
+		Why: fmt.Sprintf("with libvirt's rules gone, and vnetc's for %s, the guests on %s would be under no rules",
+			d.Bridge, bridge),
+		Fix: fmt.Sprintf("put <bridge name='%s'/> into the document, or delete that bridge first", bridge),
 	}
 }

@@ -14,13 +14,7 @@ import (
 
 // taking is apply with --take-over on a host whose libvirt has left what is below root.
 func taking(root string, docs ...string) verb {
-	return verb{name: fmt.Sprintf("apply --take-over %q", docs), run: func(h *Host) error {
-		w, err := wanted(h, Change{}, docs)
-		if err == nil {
-			_, err = h.Apply(w, ApplyOptions{TakeOver: &TakeOver{Root: root}})
-		}
-		return err
-	}}
+	return applying("apply --take-over", Change{}, ApplyOptions{TakeOver: &TakeOver{Root: root}}, docs)
 }
 
 // emptyRoot is a file system without processes and without libvirt.
@@ -46,8 +40,8 @@ func (w *world) libvirtHas(backend string, docs ...string) {
 	}
 }
 
-// TestEveryCutOfTakeOver: whatever is cut, each network has libvirt's rules or ours, and given again the verb takes all of
-// libvirt's away that are of the networks, and no others.
+// TestEveryCutOfTakeOver: whatever is cut, each network has libvirt's rules or ours, and given
+// again the verb takes all of libvirt's away that are of the networks, and no others.
 func TestEveryCutOfTakeOver(t *testing.T) {
 	root := emptyRoot(t)
 	before := func() *world {
@@ -89,7 +83,8 @@ func TestEveryCutOfTakeOver(t *testing.T) {
 	t.Logf("%d calls", calls)
 }
 
-// TestTakeOverRefused: while a daemon runs the network in another mode than open nothing is touched.
+// TestTakeOverRefused: while a daemon runs the network in another mode than open nothing is
+// touched.
 func TestTakeOverRefused(t *testing.T) {
 	live := Document{Name: "lab", Bridge: bridge("lab"), Mode: ir.ModeNAT}
 	d := Document{Name: "lab", Bridge: bridge("lab"), Mode: ir.ModeNAT}

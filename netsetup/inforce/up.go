@@ -22,9 +22,14 @@ type upRun struct {
 	dryRun  bool
 }
 
-// Up brings the networks up that were given to [Host.Want], with Change.Whole set: those without problems, each whole or not at
-// all. With dry it says what it would do.
+// Up brings the networks up that were given to [Host.Want], with Change.Whole set: those without
+// problems, each whole or not at all. With dry it says what it would do.
 func (h *Host) Up(w Wanted, dry bool) (Run, error) {
+	if h.links == nil {
+		if err := h.read(); err != nil {
+			return Run{}, err
+		}
+	}
 	u := &upRun{linkRun: linkRun{Host: h, before: h.networks}, wanted: w, dryRun: dry}
 	if err := h.refuseUnknown(w.Names()); err != nil {
 		return Run{}, err
@@ -68,8 +73,8 @@ func (u *upRun) plan() {
 	}
 }
 
-// macOf returns the MAC of a network's bridge: of its document, else as it was noted, else as the bridge has it, else a new one,
-// which a dry run leaves open.
+// macOf returns the MAC of a network's bridge: of its document, else as it was noted, else as the
+// bridge has it, else a new one, which a dry run leaves open.
 func (u *upRun) macOf(l *ir.Link, n state.Network) net.HardwareAddr {
 	if l.MAC != nil {
 		return l.MAC
@@ -86,8 +91,8 @@ func (u *upRun) macOf(l *ir.Link, n state.Network) net.HardwareAddr {
 	return link.RandomMAC()
 }
 
-// bringUp carries out the plans of the networks without problems, and returns what is in force then: a network that failed is as
-// it was before.
+// bringUp carries out the plans of the networks without problems, and returns what is in force
+// then: a network that failed is as it was before.
 func (u *upRun) bringUp() ([]state.Network, error) {
 	var plans []netsetup.Plan
 	for _, r := range u.results {
@@ -117,7 +122,8 @@ func (u *upRun) bringUp() ([]state.Network, error) {
 	return there.networks, u.noteLacks()
 }
 
-// Load puts the rules of the wanted networks in force; those of without have the rules they had before, or none.
+// Load puts the rules of the wanted networks in force; those of without have the rules they had
+// before, or none.
 func (u *upRun) Load(without []string) error {
 	w, err := u.except(append(slices.Clone(u.refused), without...))
 	if err != nil {
@@ -146,8 +152,8 @@ func (u *upRun) except(names []string) (Wanted, error) {
 	return w, nil
 }
 
-// forwarding returns the sysctls that networks share, with what networks that are up and not among names need. Those that
-// were refused need what they needed before.
+// forwarding returns the sysctls that networks share, with what networks that are up and not among
+// names need. Those that were refused need what they needed before.
 func (u *upRun) forwarding(names []string) *netsetup.Forwarding {
 	f := &netsetup.Forwarding{Dir: u.dir}
 	for i, n := range u.wanted.networks {
@@ -162,7 +168,8 @@ func (u *upRun) forwarding(names []string) *netsetup.Forwarding {
 	return f
 }
 
-// held returns the sysctls that the network called name needs as it was before this run; none if it was not up.
+// held returns the sysctls that the network called name needs as it was before this run; none if it
+// was not up.
 func (u *upRun) held(name string) []string {
 	old := find(u.before, name)
 	if old == nil || !old.Up {

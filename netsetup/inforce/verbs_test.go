@@ -15,7 +15,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// TestRefusals: what would leave guests open, or means nothing, is refused before anything is touched.
+// TestRefusals: what would leave guests open, or means nothing, is refused before anything is
+// touched.
 func TestRefusals(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -66,8 +67,8 @@ func (w *world) text() string {
 	return strings.Join(all, "\n")
 }
 
-// TestMerge: networks that were given stand where they stood, new ones behind all, and what was neither changed nor given is as
-// it was.
+// TestMerge: networks that were given stand where they stood, new ones behind all, and what was
+// neither changed nor given is as it was.
 func TestMerge(t *testing.T) {
 	w := newWorld(t)
 	w.must(apply("a nat", "b nat", "c nat"), up("b nat"))
@@ -110,7 +111,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestLostFiles: where state files are damaged or lost, the interfaces whose rules go are told; without any, list tells of rules.
+// TestLostFiles: where state files are damaged or lost, the interfaces whose rules go are told;
+// without any, list tells of rules.
 func TestLostFiles(t *testing.T) {
 	w := newWorld(t)
 	w.must(apply("lab nat", "dmz nat"))
@@ -143,7 +145,8 @@ func TestLostFiles(t *testing.T) {
 	}
 }
 
-// TestTampered: an audit and the status tell of rules that were taken out, and of rules left in another place.
+// TestTampered: an audit and the status tell of rules that were taken out, and of rules left in
+// another place.
 func TestTampered(t *testing.T) {
 	w := newWorld(t)
 	w.must(apply("lab nat", "dmz nat"))
@@ -229,7 +232,8 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestInputError: rules that a back end can't say are told with their sources, and nothing is touched.
+// TestInputError: rules that a back end can't say are told with their sources, and nothing is
+// touched.
 func TestInputError(t *testing.T) {
 	w := newWorld(t)
 	w.must(apply("lab nat"))

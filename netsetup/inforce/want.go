@@ -25,14 +25,14 @@ func (w Wanted) Names() []string { return namesOf(w.networks) }
 
 // Change says how documents become what is wanted.
 type Change struct {
-	Strict bool // Strict is true if no network's guests get out past its own rules; for the documents given.
+	Strict bool // Strict is true if no guests get out past their network's own rules; for the documents given.
 	Lax    bool // Lax is true if what is unknown in the documents given draws warnings, not errors.
 	Prune  bool // Prune is true if networks that are in force and not given go, but for those that are up.
-	Whole  bool // Whole is true if whole networks are wanted, so that a bridge must not have the name of another device.
+	Whole  bool // Whole is true for Up: a bridge must not have the name of another device.
 }
 
-// Want chooses where rules go and compiles the documents given together with the networks in force that they don't replace, which
-// stay in their places. Without documents it is what is in force.
+// Want chooses where rules go and compiles the documents given together with the networks in force
+// that they don't replace, which stay in their places. Without documents it is what is in force.
 func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 	if err := h.choose(); err != nil {
 		return Wanted{}, err
@@ -70,8 +70,8 @@ func bridgesOf(known []state.Network) map[string]string {
 	return bridges
 }
 
-// want compiles the networks of given together with those of known that given does not replace, which stay in their
-// places; with prune without them, but for those that are up.
+// want compiles the networks of given together with those of known that given does not replace,
+// which stay in their places; with prune without them, but for those that are up.
 func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions, prune bool) Wanted {
 	o.Bridges = bridgesOf(known)
 	docs, found := c.Parse(given, o)
@@ -101,7 +101,8 @@ func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions
 		}
 		w.Sources.Add(name, []byte(n.XML))
 	}
-	// Each network is as strict as it was applied, and what is unknown in it was judged when it was given.
+	// Each network is as strict as it was applied, and what is unknown in it was judged when it was
+	// given.
 	docs, w.Found = c.Parse(w.Sources, ParseOptions{Lax: true, Taken: o.Taken, Bridges: o.Bridges})
 	if !w.Found.HasErrors() {
 		w.lower(c, docs)
@@ -109,8 +110,8 @@ func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions
 	return w
 }
 
-// merge puts fresh networks in the places of known ones with their names, and the others behind all; with prune known ones that
-// are not replaced go, but for those that are up.
+// merge puts fresh networks in the places of known ones with their names, and the others behind
+// all; with prune known ones that are not replaced go, but for those that are up.
 func merge(known, fresh []state.Network, prune bool) []state.Network {
 	var all []state.Network
 	left := byName(fresh)
@@ -135,7 +136,8 @@ func merge(known, fresh []state.Network, prune bool) []state.Network {
 	return all
 }
 
-// replaced returns the network n in the place of old: what was applied then and not since is what it was.
+// replaced returns the network n in the place of old: what was applied then and not since is what
+// it was.
 func replaced(old, n state.Network) state.Network {
 	if n.File == old.File && n.XML == old.XML && n.Strict == old.Strict {
 		return old

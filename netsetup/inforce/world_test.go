@@ -22,8 +22,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// world is a host in memory, but for its state folder. Everything that the engine does to it is a call, and one of the calls
-// may be cut: it fails, or the process is killed before it.
+// world is a host in memory, but for its state folder. Everything that the engine does to it is a
+// call, and one of the calls may be cut: it fails, or the process is killed before it.
 type world struct {
 	t      *testing.T
 	kernel backendtest.Kernel
@@ -132,21 +132,16 @@ func wanted(h *Host, c Change, docs []string) (Wanted, error) {
 	return w, err
 }
 
-func apply(docs ...string) verb {
-	return verb{name: fmt.Sprintf("apply %q", docs), run: func(h *Host) error {
-		w, err := wanted(h, Change{}, docs)
-		if err == nil {
-			_, err = h.Apply(w, ApplyOptions{})
-		}
-		return err
-	}}
+func apply(docs ...string) verb { return applying("apply", Change{}, ApplyOptions{}, docs) }
+func prune(docs ...string) verb {
+	return applying("apply --prune", Change{Prune: true}, ApplyOptions{}, docs)
 }
 
-func prune(docs ...string) verb {
-	return verb{name: fmt.Sprintf("apply --prune %q", docs), run: func(h *Host) error {
-		w, err := wanted(h, Change{Prune: true}, docs)
+func applying(name string, c Change, o ApplyOptions, docs []string) verb {
+	return verb{name: fmt.Sprintf("%s %q", name, docs), run: func(h *Host) error {
+		w, err := wanted(h, c, docs)
 		if err == nil {
-			_, err = h.Apply(w, ApplyOptions{})
+			_, err = h.Apply(w, o)
 		}
 		return err
 	}}
@@ -216,7 +211,8 @@ func (w *world) ruled() map[string]bool {
 	return names
 }
 
-// failsClosed checks what holds at every moment: a link that is up has rules, and what there is of a network has a state file.
+// failsClosed checks what holds at every moment: a link that is up has rules, and what there is of
+// a network has a state file.
 func (w *world) failsClosed(when string) {
 	w.t.Helper()
 	ruled, noted := w.ruled(), w.noted()
@@ -235,7 +231,8 @@ func (w *world) failsClosed(when string) {
 	}
 }
 
-// holds checks that exactly these networks are in force, and up, and that the kernel holds their rules and no others.
+// holds checks that exactly these networks are in force, and up, and that the kernel holds their
+// rules and no others.
 func (w *world) holds(when string, inForce, up []string) {
 	w.t.Helper()
 	w.cutAt = 0
