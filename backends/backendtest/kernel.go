@@ -33,7 +33,9 @@ func (k *Kernel) Loader(name string) *KernelLoader { return &KernelLoader{k, nam
 
 // Held returns what the kernel holds in a back end under names, for the caller to tamper with; nil
 // if there is nothing.
-func (k *Kernel) Held(backend string, names backends.Names) *ir.Program { return k.held[slot{backend, names}] }
+func (k *Kernel) Held(backend string, names backends.Names) *ir.Program {
+	return k.held[slot{backend, names}]
+}
 
 // All returns everything that the kernel holds.
 func (k *Kernel) All() []*ir.Program {
