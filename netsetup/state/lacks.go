@@ -13,8 +13,8 @@ type Lack struct {
 
 // Lacks returns what the kernel lacks, by network; never nil. A file that can't be read, or is of another boot or network
 // namespace, counts as none: the kernel will tell again.
-func (d *Dir) Lacks() map[string][]Lack {
-	lacks, err := readNotes[[]Lack](d, d.lacksFile())
+func (f folder) Lacks() map[string][]Lack {
+	lacks, err := readNotes[[]Lack](f, f.lacksFile())
 	if err != nil {
 		return make(map[string][]Lack)
 	}
@@ -29,4 +29,4 @@ func (d *Dir) SaveLacks(lacks map[string][]Lack) error {
 	return nil
 }
 
-func (d *Dir) lacksFile() string { return filepath.Join(d.path, "lacks.json") }
+func (f folder) lacksFile() string { return filepath.Join(f.path, "lacks.json") }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -48,7 +47,7 @@ func PendingPath(path string) string { return filepath.Join(path, pendingFile) }
 // ReadPending returns the note of the folder at path about a change that waits, nil if none does. It needs no lock: the note
 // is always whole.
 func ReadPending(path string) (*Pending, error) {
-	text, err := os.ReadFile(PendingPath(path))
+	text, err := readTrusted(PendingPath(path), maxPending)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -63,16 +62,16 @@ func ReadPending(path string) (*Pending, error) {
 }
 
 // PendingPath returns where the folder keeps its note about a change that waits.
-func (d *Dir) PendingPath() string { return PendingPath(d.path) }
+func (f folder) PendingPath() string { return PendingPath(f.path) }
 
 // Pending returns the note about a change that waits, nil if none does.
-func (d *Dir) Pending() (*Pending, error) { return ReadPending(d.path) }
+func (f folder) Pending() (*Pending, error) { return ReadPending(f.path) }
 
 // SavePending writes the note about a change that waits.
 func (d *Dir) SavePending(p *Pending) error {
 	text, err := json.Marshal(p)
 	if err == nil {
-		err = writeWhole(PendingPath(d.path), append(text, '\n'))
+		err = d.write(PendingPath(d.path), append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("note about what is to be confirmed: %w", err)
@@ -82,29 +81,21 @@ func (d *Dir) SavePending(p *Pending) error {
 
 // Confirmed ends the waiting: what is in force stays.
 func (d *Dir) Confirmed() error {
-	return errors.Join(gone(PendingPath(d.path)), gone(filepath.Join(d.path, undoneFile)))
+	return errors.Join(d.remove(PendingPath(d.path)), d.remove(filepath.Join(d.path, undoneFile)))
 }
 
 // Undone ends the waiting of a change that was undone, and keeps when that was, if the disk has room for it.
 func (d *Dir) Undone(at time.Time) error {
-	_ = writeWhole(filepath.Join(d.path, undoneFile), []byte(at.UTC().Format(time.RFC3339)+"\n"))
-	return gone(PendingPath(d.path))
+	_ = d.write(filepath.Join(d.path, undoneFile), []byte(at.UTC().Format(time.RFC3339)+"\n"))
+	return d.remove(PendingPath(d.path))
 }
 
 // LastUndone returns when a change was undone for want of a confirmation; ok is false if the last one was confirmed.
-func (d *Dir) LastUndone() (at time.Time, ok bool) {
-	text, err := os.ReadFile(filepath.Join(d.path, undoneFile))
+func (f folder) LastUndone() (at time.Time, ok bool) {
+	text, err := readTrusted(filepath.Join(f.path, undoneFile), maxSmall)
 	if err != nil {
 		return at, false
 	}
 	at, err = time.Parse(time.RFC3339+"\n", string(text))
 	return at, err == nil
-}
-
-// gone removes a file; that there is none is no error.
-func gone(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -88,37 +89,6 @@ func TestDamagedNotes(t *testing.T) {
 	}
 }
 
-// TestFoldersOfOthers: what another user can have written is not read, and no link of theirs is followed.
-func TestFoldersOfOthers(t *testing.T) {
-	precious := filepath.Join(t.TempDir(), "precious")
-	if err := os.WriteFile(precious, []byte("kept"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		name    string
-		prepare func(path string) error
-		want    string
-	}{
-		{"everybody writes", func(path string) error { return os.Chmod(path, 0o777) }, "everybody may write there"},
-		{"another user's", func(path string) error { return os.Chown(path, 4242, -1) }, "belongs to user 4242"},
-		{"the lock is a link", func(path string) error { return os.Symlink(precious, filepath.Join(path, "lock")) }, "too many levels of symbolic links"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			path := t.TempDir()
-			if err := test.prepare(path); err != nil {
-				t.Skipf("root is needed: %v", err)
-			}
-			if _, err := Open(path, 0); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("Open: %v, want %q", err, test.want)
-			}
-		})
-	}
-	if text, err := os.ReadFile(precious); string(text) != "kept" {
-		t.Errorf("the file behind the link is %q, %v", text, err)
-	}
-}
-
 func TestNamesThatLeadElsewhere(t *testing.T) {
 	d := open(t, t.TempDir())
 	for _, name := range []string{"", ".", "..", "../x", "a/b", "a\x00b"} {
@@ -170,22 +140,51 @@ func TestLockIsExclusive(t *testing.T) {
 	}
 }
 
-// Notes from before a boot and about another namespace are not trusted.
-func TestNotesOfOtherPlaces(t *testing.T) {
-	path := t.TempDir()
-	d := open(t, path)
-	mine := d.place
-	for name, at := range map[string]place{"here": mine, "before": {"another boot", mine.NetNS}, "beside": {mine.Boot, mine.NetNS + 1}} {
-		d.place = at
-		if err := d.Save(Network{Name: name}); err != nil {
+// State files from before a boot and about another namespace are not used, and stay until somebody forgets them: their rules may
+// still be loaded. A file that doesn't know where it was written is used.
+func TestFilesOfOtherBoots(t *testing.T) {
+	d := open(t, t.TempDir())
+	mine := d.boot
+	for name, at := range map[string]bootID{
+		"here": mine, "before": {"another boot", mine.NetNS}, "beside": {mine.Boot, mine.NetNS + 1},
+		"noboot": {"", mine.NetNS}, "nonetns": {mine.Boot, 0}, "nowhere": {},
+	} {
+		d.boot = at
+		if err := d.Save(Network{Name: name, Bridge: "vb" + name}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.place = mine
-	for _, want := range []int{2, 1} { // that of another boot is removed when it is met
-		got, unused, err := d.Networks()
-		if err != nil || len(got) != 1 || got[0].Name != "here" || len(unused) != want {
-			t.Errorf("got %v, unused %v, %v; want the note about this place and %d unused", got, unused, err, want)
+	d.boot = mine
+	check := func(wantUnused map[string]bool) []Unused {
+		t.Helper()
+		networks, unused, err := d.Networks()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, n := range networks {
+			names = append(names, n.Name)
+		}
+		slices.Sort(names)
+		if diff := cmp.Diff([]string{"here", "noboot", "nonetns", "nowhere"}, names); diff != "" {
+			t.Errorf("networks (-want +got):\n%s", diff)
+		}
+		stale := make(map[string]bool)
+		for _, u := range unused {
+			stale[u.Bridge] = u.Stale
+		}
+		if diff := cmp.Diff(wantUnused, stale); diff != "" {
+			t.Errorf("unused, by bridge (-want +got):\n%s", diff)
+		}
+		return unused
+	}
+	unused := check(map[string]bool{"vbbefore": true, "vbbeside": false})
+	for _, u := range unused {
+		if u.Stale {
+			if err := d.Forget(u); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	check(map[string]bool{"vbbeside": false})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 )
 
@@ -18,10 +17,10 @@ type Sysctl struct {
 // Sysctls returns the notes about sysctls, by their path below /proc/sys; never nil without an error. A damaged file is an
 // error: it can't be made anew, as what the sysctls were is known nowhere else. What was noted in another boot or network
 // namespace is left out: the sysctls here were never changed.
-func (d *Dir) Sysctls() (map[string]Sysctl, error) {
-	notes, err := readNotes[Sysctl](d, d.sysctlFile())
+func (f folder) Sysctls() (map[string]Sysctl, error) {
+	notes, err := readNotes[Sysctl](f, f.sysctlFile())
 	if err != nil {
-		return nil, fmt.Errorf("notes about sysctls %s: %w; remove the file if their values are as you want them", d.sysctlFile(), err)
+		return nil, fmt.Errorf("notes about sysctls %s: %w; remove the file if their values are as you want them", f.sysctlFile(), err)
 	}
 	return notes, nil
 }
@@ -34,17 +33,17 @@ func (d *Dir) SaveSysctls(notes map[string]Sysctl) error {
 	return nil
 }
 
-func (d *Dir) sysctlFile() string { return filepath.Join(d.path, "sysctls.json") }
+func (f folder) sysctlFile() string { return filepath.Join(f.path, "sysctls.json") }
 
 // notes is a file of notes with names, and where they hold.
 type notes[N any] struct {
 	Notes map[string]N `json:"notes"`
-	place
+	bootID
 }
 
 // readNotes returns the notes in a file; none, and not nil, if there is no file, or if it is of another place.
-func readNotes[N any](d *Dir, path string) (map[string]N, error) {
-	text, err := os.ReadFile(path)
+func readNotes[N any](f folder, path string) (map[string]N, error) {
+	text, err := readTrusted(path, maxSmall)
 	var n notes[N]
 	if err == nil {
 		err = json.Unmarshal(text, &n)
@@ -52,7 +51,7 @@ func readNotes[N any](d *Dir, path string) (map[string]N, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if n.place != d.place || n.Notes == nil {
+	if !n.same(f.boot) || n.Notes == nil {
 		return make(map[string]N), nil
 	}
 	return n.Notes, nil
@@ -61,11 +60,7 @@ func readNotes[N any](d *Dir, path string) (map[string]N, error) {
 // saveNotes writes notes; without any it removes the file.
 func saveNotes[N any](d *Dir, path string, all map[string]N) error {
 	if len(all) == 0 {
-		return gone(path)
+		return d.remove(path)
 	}
-	text, err := json.MarshalIndent(notes[N]{all, d.place}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return writeWhole(path, append(text, '\n'))
+	return d.save(path, notes[N]{all, d.boot})
 }
