@@ -98,13 +98,18 @@ func table(text string) map[string]map[string]string {
 	return rows
 }
 
+func leaks(p *ir.Program) []prove.Leak {
+	all, _ := prove.NewReacher(p).Leaks()
+	return all
+}
+
 // TestLeaks: guests of an isolated network, and those that are bound to one device, get into a routed network whose FWI
 // accepts before their own FWO refuses. Strict isolation closes it, and changes nothing else.
 func TestLeaks(t *testing.T) {
 	documents := []string{network("dmz", route, 1), network("lab", "", 2), network("web", natDev, 3), network("all", nat, 4)}
 	loose := compiled(t, false, documents...)
 	got := make(map[string]string)
-	for _, l := range prove.NewReacher(loose).Leaks() {
+	for _, l := range leaks(loose) {
 		if l.Family != ir.IPv4 {
 			continue
 		}
@@ -128,7 +133,7 @@ func TestLeaks(t *testing.T) {
 	}
 
 	strict := compiled(t, true, documents...)
-	for _, l := range prove.NewReacher(strict).Leaks() {
+	for _, l := range leaks(strict) {
 		t.Errorf("strict isolation leaves %s to %v: %s", l.From, l.To, l.Packet)
 	}
 	for _, d := range prove.Change(loose, strict) {
@@ -147,10 +152,10 @@ func TestStrictIsolationIsEnough(t *testing.T) {
 	documents := []string{
 		network("dmz", route, 1), network("lab", "", 2), network("web", natDev, 3), network("dmz2", "<forward mode='route' dev='eth1'/>", 5), two, none,
 	}
-	if n := len(prove.NewReacher(compiled(t, false, documents...)).Leaks()); n < 5 {
+	if n := len(leaks(compiled(t, false, documents...))); n < 5 {
 		t.Errorf("only %d leaks to close", n)
 	}
-	for _, l := range prove.NewReacher(compiled(t, true, documents...)).Leaks() {
+	for _, l := range leaks(compiled(t, true, documents...)) {
 		t.Errorf("left: %s to %v: %s", l.From, l.To, l.Packet)
 	}
 }
@@ -204,8 +209,8 @@ func TestDeadByTheBook(t *testing.T) {
 	}
 }
 
-// TestChangeUpTo: a change between every two networks is told by a few, each of them one of all.
-func TestChangeUpTo(t *testing.T) {
+// TestChangeIsCapped: a change between every two networks is told by a few, each of them one of all.
+func TestChangeIsCapped(t *testing.T) {
 	var documents []string
 	for i := range 5 {
 		documents = append(documents, fmt.Sprintf("<network><name>n%d</name><bridge name='br%d'/><ip address='10.1.%d.1' prefix='24'/></network>", i, i, i))
@@ -214,16 +219,17 @@ func TestChangeUpTo(t *testing.T) {
 	open := after.Group(ir.FWI)
 	open.Rules = append([]ir.Rule{{Family: ir.IPv4, Verdict: ir.Accept{}}}, open.Rules...)
 	all := prove.Change(before, after)
-	if same, more := prove.ChangeUpTo(before, after, len(all)); more || len(same) != len(all) {
-		t.Errorf("%d of %d, more %v", len(same), len(all), more)
+	if same := prove.NewBudget().Change(before, after, len(all)); same.More || same.TooLarge || len(same.All) != len(all) {
+		t.Errorf("%d of %d, more %v, too large %v", len(same.All), len(all), same.More, same.TooLarge)
 	}
 	known := make(map[string]bool)
 	for _, d := range all {
 		known[d.String()] = true
 	}
-	few, more := prove.ChangeUpTo(before, after, 2)
-	if !more || len(few) == 0 || len(few) >= len(all) {
-		t.Errorf("%d of %d, more %v", len(few), len(all), more)
+	found := prove.NewBudget().Change(before, after, 2)
+	few := found.All
+	if !found.More || len(few) == 0 || len(few) >= len(all) {
+		t.Errorf("%d of %d, more %v", len(few), len(all), found.More)
 	}
 	kinds := make(map[string]int)
 	for _, d := range few {

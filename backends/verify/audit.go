@@ -16,7 +16,9 @@ type Audit struct {
 	Drifts  []backends.Drift
 	Changes []prove.Difference // what the drift does to packets: Was as it should be, Now as it is; the foreign ones last
 	More    bool               // More is true if there are changes of the kinds of Changes that are left out.
-	Diff    string             // a unified diff from what should be to what is, in the target's own words; may be empty
+	// TooLarge is true if there may be other changes of any kind: to find them would cost more than the budget has.
+	TooLarge bool
+	Diff     string // a unified diff from what should be to what is, in the target's own words; may be empty
 }
 
 // Diagnostics returns the audit as diagnostics, each rule at the XML that asks for it.
@@ -33,6 +35,12 @@ func (a Audit) Diagnostics() diag.List {
 				Why:  fmt.Sprintf("for example %s", c.Example), Fix: "vnetc apply mends it",
 			})
 		}
+	}
+	if a.TooLarge {
+		list = append(list, diag.Diagnostic{
+			Severity: diag.Error, Code: "audit-too-large", What: "what the drift does to packets is too large to tell, all or some of it",
+			Why: tooLargeWhy, Fix: "vnetc apply mends it; to know what it does first, give it time: --budget 60s",
+		})
 	}
 	return list
 }

@@ -10,7 +10,9 @@ type (
 		Drift   []jsonDrift       `json:"drift"`
 		Packets []jsonDriftEffect `json:"packets"`
 		More    bool              `json:"more_packets"` // true if others of the same kinds are left out
-		Diff    string            `json:"diff,omitempty"`
+		// TooLarge is true if what the drift does to packets did not fit the budget, all or some of it.
+		TooLarge bool   `json:"packets_too_large,omitempty"`
+		Diff     string `json:"diff,omitempty"`
 	}
 	jsonDrift struct {
 		Kind   string      `json:"kind"`
@@ -34,7 +36,7 @@ type (
 func (a Audit) JSON() AuditJSON {
 	doc := AuditJSON{
 		InStep: backends.Mendable(a.Drifts) == 0, Drift: []jsonDrift{}, Packets: []jsonDriftEffect{},
-		More: a.More, Diff: a.Diff,
+		More: a.More, TooLarge: a.TooLarge, Diff: a.Diff,
 	}
 	for i := range a.Drifts {
 		doc.Drift = append(doc.Drift, driftJSON(&a.Drifts[i]))

@@ -37,6 +37,7 @@ func (v *Verification) Text(out io.Writer) error {
 		return err
 	}
 	v.printChanges(&b)
+	v.printTooLarge(&b)
 	_, err := out.Write(b.Bytes())
 	return err
 }
@@ -51,6 +52,8 @@ func (v *Verification) printProofs(b *bytes.Buffer) {
 			fmt.Fprintf(b, "refuted      %s: the rules do not mean what the networks mean\n", p.Label)
 		case prove.Unknown:
 			fmt.Fprintf(b, "can't prove  %s: %s has a rule that is not modelled: %s\n", p.Label, p.Result.Because.Chain.Label(), diag.Visible(p.Result.Because.Rule.String()))
+		case prove.TooLarge:
+			fmt.Fprintf(b, "too large    %s: whether the rules mean what the networks mean can't be told within the budget\n", p.Label)
 		}
 		for i, title := range []string{"as the networks mean it", "as " + p.Label + " has it"} {
 			if i < len(p.Ways) {
@@ -134,8 +137,12 @@ func (v *Verification) printClaims(b *bytes.Buffer) error {
 		fmt.Fprintf(b, "\n%s:\n\n", plural(len(v.Claims), "assertion"))
 	}
 	for _, c := range v.Claims {
-		if c.Holds {
+		switch c.Answer {
+		case prove.Proved:
 			fmt.Fprintf(b, "holds  %s\n", diag.Visible(c.String()))
+			continue
+		case prove.TooLarge:
+			fmt.Fprintf(b, "too large to tell  %s\n", diag.Visible(c.String()))
 			continue
 		}
 		fmt.Fprintf(b, "fails  %s\n", diag.Visible(c.String()))
@@ -153,8 +160,11 @@ func (v *Verification) printChanges(b *bytes.Buffer) {
 	if v.Old == nil {
 		return
 	}
-	if len(v.Changes) == 0 {
+	if len(v.Changes) == 0 && len(v.TooLarge) == 0 {
 		fmt.Fprintf(b, "\nno packet's fate changes\n")
+		return
+	}
+	if len(v.Changes) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\nwhat changes:\n")
@@ -188,6 +198,20 @@ func (v *Verification) printChanges(b *bytes.Buffer) {
 		d := about[title][0]
 		fmt.Fprintf(b, "%s: %s\n  such as %s: was %s, now %s\n", title, plural(len(about[title]), "kind"), d.Example, diag.Visible(d.Was), diag.Visible(d.Now))
 	}
+}
+
+// printTooLarge says what was not told.
+func (v *Verification) printTooLarge(b *bytes.Buffer) {
+	if !v.Undecided() {
+		return
+	}
+	if len(v.TooLarge) > 0 {
+		fmt.Fprintf(b, "\ntoo large to tell:\n")
+	}
+	for _, what := range v.TooLarge {
+		fmt.Fprintf(b, "  %s\n", what)
+	}
+	fmt.Fprintf(b, "\n  why: %s\n  fix: %s\n", tooLargeWhy, tooLargeFix)
 }
 
 // printChange prints what changes for some packets between two places.

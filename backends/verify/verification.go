@@ -20,6 +20,7 @@ type Verification struct {
 	Program *ir.Program
 	Old     *ir.Program // nil if nothing is compared
 
+	Budget   *prove.Budget     // what the answers may cost; nil for the usual one
 	Asserted []prove.Assertion // what is to be decided, beside the proofs
 
 	Proofs  []Proof
@@ -30,6 +31,9 @@ type Verification struct {
 	Claims  []Claim
 	Changes []prove.Difference
 	More    bool // More is true if there are changes of the kinds of Changes that are left out.
+
+	// TooLarge lists, in words, what the budget did not suffice to tell beside proofs and claims. What was found of it holds.
+	TooLarge []string
 }
 
 // Proof is whether one target's rules mean what the networks mean.
@@ -42,8 +46,8 @@ type Proof struct {
 // Claim is an assertion with what came of it.
 type Claim struct {
 	prove.Assertion
-	Holds bool
-	Way   *Way // of a packet that shows that it does not hold; nil if there is none
+	Answer prove.Answer // Proved if it holds
+	Way    *Way         // of a packet that shows that it does not hold; nil if there is none
 }
 
 // Assert adds the assertions of text, which is the content of file, to those that Decide decides. It returns what is wrong with
@@ -68,6 +72,9 @@ func (v *Verification) Decide(targets []Target, matrix bool) error {
 		}
 		all = append(all, low)
 	}
+	if v.Budget == nil {
+		v.Budget = prove.NewBudget()
+	}
 	tracer := NewTracer(v.Program, all)
 	for _, low := range all {
 		if err := v.prove(tracer, low); err != nil {
@@ -75,16 +82,27 @@ func (v *Verification) Decide(targets []Target, matrix bool) error {
 		}
 		v.linear(low)
 	}
-	v.Dead = prove.Dead(v.Program)
-	reacher := prove.NewReacher(v.Program)
-	if matrix {
-		v.Cells = reacher.Matrix()
+	if err := v.reach(tracer, matrix); err != nil {
+		return err
 	}
-	v.Leaks = leakFindings(v.Program, reacher.Leaks())
+	if v.Old != nil {
+		changes := v.Budget.Change(v.Old, v.Program, maxChanges)
+		v.Changes, v.More = changes.All, changes.More
+		v.told(!changes.TooLarge, "for which packets the fate changes")
+	}
+	var whole bool
+	v.Dead, whole = v.Budget.Dead(v.Program)
+	v.told(whole, "which rules do nothing")
+	return nil
+}
+
+// reach decides the assertions, who reaches whom, and which connections get through against their own network's rules.
+func (v *Verification) reach(tracer *Tracer, matrix bool) error {
+	reacher := v.Budget.Reacher(v.Program)
 	for _, a := range v.Asserted {
 		c := Claim{Assertion: a}
 		var packet ir.Packet
-		if c.Holds, packet = reacher.Check(a); !c.Holds && packet != (ir.Packet{}) {
+		if c.Answer, packet = reacher.Check(a); packet != (ir.Packet{}) {
 			var err error
 			if c.Way, err = tracer.Walk(packet, false); err != nil {
 				return err
@@ -92,10 +110,21 @@ func (v *Verification) Decide(targets []Target, matrix bool) error {
 		}
 		v.Claims = append(v.Claims, c)
 	}
-	if v.Old != nil {
-		v.Changes, v.More = prove.ChangeUpTo(v.Old, v.Program, maxChanges)
+	if matrix {
+		v.Cells = reacher.Matrix()
+		v.told(!slices.ContainsFunc(v.Cells, func(c prove.Cell) bool { return c.Access == prove.CantTell }), "who reaches whom, where the table has ?")
 	}
+	leaks, whole := reacher.Leaks()
+	v.Leaks = leakFindings(v.Program, leaks)
+	v.told(whole, "which connections get through though their own network's rules refuse them")
 	return nil
+}
+
+// told notes what was asked, in words, if it wasn't told whole.
+func (v *Verification) told(whole bool, what string) {
+	if !whole {
+		v.TooLarge = append(v.TooLarge, what)
+	}
 }
 
 // prove decides whether what low emits means what the program means.
@@ -104,7 +133,7 @@ func (v *Verification) prove(t *Tracer, low Lowering) error {
 	if err != nil {
 		return err
 	}
-	p := Proof{Label: low.Label, Result: prove.Equal(v.Program, read, ir.Both)}
+	p := Proof{Label: low.Label, Result: v.Budget.Equal(v.Program, read, ir.Both)}
 	if p.Result.Answer == prove.Refuted {
 		for _, side := range []*Tracer{t, t.Through(low, read)} {
 			way, err := side.Walk(p.Result.Packet, false)
@@ -118,10 +147,15 @@ func (v *Verification) prove(t *Tracer, low Lowering) error {
 	return nil
 }
 
-// Failed is true if a proof or an assertion does not hold.
-func (v *Verification) Failed() bool {
-	return slices.ContainsFunc(v.Proofs, func(p Proof) bool { return p.Result.Answer != prove.Proved }) ||
-		slices.ContainsFunc(v.Claims, func(c Claim) bool { return !c.Holds })
+// Failed is true if a proof or an assertion does not hold, or a proof can't be had for a rule that is not modelled.
+func (v *Verification) Failed() bool { return v.answered(prove.Refuted) || v.answered(prove.Unknown) }
+
+// Undecided is true if what was asked is too large to tell, all or some of it.
+func (v *Verification) Undecided() bool { return v.answered(prove.TooLarge) || len(v.TooLarge) > 0 }
+
+func (v *Verification) answered(a prove.Answer) bool {
+	return slices.ContainsFunc(v.Proofs, func(p Proof) bool { return p.Result.Answer == a }) ||
+		slices.ContainsFunc(v.Claims, func(c Claim) bool { return c.Answer == a })
 }
 
 // Diagnostics returns everything that is to be said as diagnostics: about the input, proofs that fail, findings, assertions
@@ -135,7 +169,7 @@ func (v *Verification) Diagnostics() diag.List {
 	}
 	list = append(list, v.Leaks...)
 	for _, c := range v.Claims {
-		if !c.Holds {
+		if c.Answer != prove.Proved {
 			list = append(list, c.diagnostic())
 		}
 	}
@@ -147,6 +181,12 @@ func (p Proof) diagnostic() diag.Diagnostic {
 	d := diag.Diagnostic{
 		Severity: diag.Error, Code: "verify-differs", What: fmt.Sprintf("the rules of %s do not mean what the networks mean", p.Label),
 		Why: "what was emitted, read back, is another program", Fix: "do not load these rules; this is a fault of vnetc, and the packet shows it",
+	}
+	if p.Result.Answer == prove.TooLarge {
+		d.Code = "verify-too-large"
+		d.What = fmt.Sprintf("whether the rules of %s mean what the networks mean is too large to tell", p.Label)
+		d.Why, d.Fix = tooLargeWhy, tooLargeFix
+		return d
 	}
 	if p.Result.Answer == prove.Unknown {
 		d.What = fmt.Sprintf("can't prove that the rules of %s mean what the networks mean", p.Label)
@@ -167,8 +207,20 @@ func (p Proof) diagnostic() diag.Diagnostic {
 	return d
 }
 
-// diagnostic says that the assertion does not hold.
+// What there is to say of a question that is too large.
+const (
+	tooLargeWhy = "the answer would take more steps than the usual budget has, which is the same on every machine"
+	tooLargeFix = "give it time: --budget 60s; or ask about fewer networks at once"
+)
+
+// diagnostic says that the assertion does not hold, or that this is not known.
 func (c Claim) diagnostic() diag.Diagnostic {
+	if c.Answer == prove.TooLarge {
+		return diag.Diagnostic{
+			Severity: diag.Error, Code: "verify-too-large", Span: c.Span, What: fmt.Sprintf("whether it holds is too large to tell: %s", c.Assertion),
+			Why: tooLargeWhy, Fix: tooLargeFix,
+		}
+	}
 	d := diag.Diagnostic{
 		Severity: diag.Error, Code: "assert-failed", Span: c.Span, What: fmt.Sprintf("it does not hold: %s", c.Assertion),
 		Fix: "change the networks, or what is asserted about them",

@@ -21,11 +21,12 @@ type (
 		Assertions  []jsonClaim     `json:"assertions"`
 		Changes     []jsonChange    `json:"changes,omitempty"`
 		More        bool            `json:"more_changes,omitempty"` // true if others of the same kinds are left out
+		TooLarge    []string        `json:"too_large,omitempty"`    // what the budget did not suffice to tell
 		Diagnostics json.RawMessage `json:"diagnostics"`            // about the input
 	}
 	jsonProof struct {
 		Target string    `json:"target"` // back end, and layout
-		Answer string    `json:"answer"` // proved, refuted, can't prove
+		Answer string    `json:"answer"` // proved, refuted, can't prove, too large to tell
 		Rule   string    `json:"rule,omitempty"`
 		Packet string    `json:"packet,omitempty"`
 		Ways   []jsonWay `json:"ways,omitempty"` // as the networks mean it, and as the target has it
@@ -59,14 +60,15 @@ type (
 		From   string   `json:"from"`
 		To     string   `json:"to"`
 		Family string   `json:"family"`
-		Access string   `json:"access"` // yes, some, no; - for what is not asked
+		Access string   `json:"access"` // yes, some, no; ? if it is too large to tell; - for what is not asked
 		Some   []string `json:"some,omitempty"`
 	}
 	jsonClaim struct {
 		Assertion string   `json:"assertion"`
 		File      string   `json:"file"`
 		Line      int      `json:"line"`
-		Holds     bool     `json:"holds"`
+		Answer    string   `json:"answer"`        // holds, fails, too large to tell
+		Holds     bool     `json:"holds"`         // true if the answer is that
 		Way       *jsonWay `json:"way,omitempty"` // of a packet that shows that it does not
 	}
 	jsonChange struct {
@@ -104,18 +106,28 @@ func (v *Verification) JSON(out io.Writer) error {
 		doc.Matrix = append(doc.Matrix, jsonCell{c.From.String(), c.To.String(), c.Family.String(), string(c.Access), c.Some})
 	}
 	for _, c := range v.Claims {
-		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Holds: c.Holds}
+		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Answer: claimWords(c.Answer), Holds: c.Answer == prove.Proved}
 		if c.Way != nil {
 			way := wayJSON(c.Way)
 			j.Way = &way
 		}
 		doc.Assertions = append(doc.Assertions, j)
 	}
-	doc.More = v.More
+	doc.More, doc.TooLarge = v.More, v.TooLarge
 	for _, d := range v.Changes {
 		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.Now, d.Packets, d.Example.String(), d.Foreign})
 	}
 	return diag.WriteJSON(out, doc)
+}
+
+func claimWords(a prove.Answer) string {
+	switch a {
+	case prove.Proved:
+		return "holds"
+	case prove.Refuted:
+		return "fails"
+	}
+	return a.String()
 }
 
 func deadJSON(d prove.DeadRule) jsonDead {

@@ -27,6 +27,12 @@ func auditCodes() []Info {
 				"vnetc leaves it where it is. In nftables it is a chain of others whose policy drops what is accepted here.",
 		},
 		{
+			Code:  "audit-too-large",
+			Title: "what the drift does to packets would cost more than the budget of the prover",
+			Text: "The rules that differ are told all the same. --budget 60s takes a time instead of steps, in which more may be told about " +
+				"packets.",
+		},
+		{
 			Code:  "audit-packets",
 			Title: "packets whose fate is another than it should be",
 			Text: "All differences between the rules that are meant and those that the kernel holds, together, let these packets through, or " +

@@ -124,6 +124,12 @@ func verifyCodes() []Info {
 			Good: pair(inside, []string{anyNAT, anyBridge("virbr2"), otherIP}),
 		},
 		{
+			Code:  "verify-too-large",
+			Title: "an answer would cost more than the budget of the prover",
+			Text: "Every question has a budget, counted in steps of the prover, so that the answer is the same on every machine and a verb " +
+				"ends. What is too large is not known either way. --budget 60s takes a time instead, in which more may be told.",
+		},
+		{
 			Code:  "verify-dead",
 			Title: "a rule does nothing",
 			Text: "No packet reaches the rule, because rules before it decide about all that it matches; or the same would become of those packets " +

@@ -120,9 +120,23 @@ func CheckNames(p *ir.Program, assertions []Assertion) diag.List {
 	return list
 }
 
-// Check decides whether a holds; if not, packet is one that shows it. An Allow about connections that can't be, such as
-// those from addresses that the network does not have, does not hold, and there is no packet: packet is the zero value.
-func (r *Reacher) Check(a Assertion) (ok bool, packet ir.Packet) {
+// Check decides whether a holds: Proved, Refuted with a packet that shows it, or TooLarge. An Allow about connections that can't
+// be, such as those from addresses that the network does not have, is refuted, and there is no packet: it is the zero value.
+func (r *Reacher) Check(a Assertion) (answer Answer, packet ir.Packet) {
+	answer = Proved
+	whole := r.ask(func() {
+		var ok bool
+		if ok, packet = r.holds(a); !ok {
+			answer = Refuted
+		}
+	})
+	if !whole {
+		return TooLarge, ir.Packet{}
+	}
+	return answer, packet
+}
+
+func (r *Reacher) holds(a Assertion) (ok bool, packet ir.Packet) {
 	switch a.Kind {
 	case Deny:
 		some, packet := r.letsThrough(a.From, a.To, a.Query)

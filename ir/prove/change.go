@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove/bdd"
 )
 
 // Difference is a kind of packet whose fate is not the same under two programs.
@@ -35,16 +36,21 @@ func (d Difference) String() string {
 
 // Change returns the packets whose fate differs between a, the old program, and b, the new one, by where they come from
 // and where they go; endpoints are those of both programs. Those with foreign addresses come last. Nothing is returned for packets that have the same fate. Fates that
-// hang on rules which are not modelled are told as unknown.
+// hang on rules which are not modelled are told as unknown. It has no bound: [Budget.Change] does.
 func Change(a, b *ir.Program) []Difference {
-	all, _ := ChangeUpTo(a, b, math.MaxInt)
-	return all
+	return noBudget().Change(a, b, math.MaxInt).All
 }
 
-// ChangeUpTo is Change that tells no more than most differences of each kind: of one family and one way through the host,
-// from one fate to another. One rule can make a difference between every two of a thousand networks. More is true if there
-// are others.
-func ChangeUpTo(a, b *ir.Program, most int) (all []Difference, more bool) {
+// Changes is what [Budget.Change] found.
+type Changes struct {
+	All      []Difference
+	More     bool // More is true if there are others of the same kinds.
+	TooLarge bool // TooLarge is true if there may be others of any kind: to find them would cost more than the budget has.
+}
+
+// Change is the function Change, but tells no more than most differences of each kind: of one family and one way through the
+// host, from one fate to another. One rule can make a difference between every two of a thousand networks.
+func (budget *Budget) Change(a, b *ir.Program, most int) Changes {
 	links := append([]*ir.Link(nil), b.Links...)
 	known := make(map[string]bool)
 	for _, l := range links {
@@ -55,19 +61,26 @@ func ChangeUpTo(a, b *ir.Program, most int) (all []Difference, more bool) {
 			links = append(links, l)
 		}
 	}
+	var found Changes
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
-		s := newSpace(family, a, b)
-		c := &changes{space: s, places: newPlaces(s, links), most: most}
-		ma, mb := newModel(s, a), newModel(s, b)
-		for _, w := range ways {
-			if looked, _ := unlike(ma, mb, w); looked != never {
-				all = append(all, c.in(w, ma.fates(w, looked), mb.fates(w, looked))...)
+		functions := bdd.New()
+		c := &changes{most: most}
+		whole := budget.spend(functions, func() {
+			c.space = newSpaceIn(functions, byField, family, a, b)
+			c.places = newPlaces(c.space, links)
+			ma, mb := newModel(c.space, a), newModel(c.space, b)
+			for _, w := range ways {
+				if looked, _ := unlike(ma, mb, w); looked != never {
+					c.in(w, ma.fates(w, looked), mb.fates(w, looked))
+				}
 			}
-		}
-		more = more || c.more
+		})
+		found.All = append(found.All, c.found...)
+		found.More = found.More || c.more
+		found.TooLarge = found.TooLarge || !whole
 	}
-	slices.SortStableFunc(all, func(a, b Difference) int { return cmp.Compare(rank(a), rank(b)) })
-	return all, more
+	slices.SortStableFunc(found.All, func(a, b Difference) int { return cmp.Compare(rank(a), rank(b)) })
+	return found
 }
 
 // rank puts differences of packets with foreign addresses behind the others.
@@ -84,26 +97,25 @@ type changes struct {
 	places *places
 	most   int  // of one kind
 	more   bool // true if there were more of a kind
+	found  []Difference
 }
 
-// in returns the differences of packets that go way w.
-func (c *changes) in(w way, was, now fates) []Difference {
+// in finds the differences of packets that go way w.
+func (c *changes) in(w way, was, now fates) {
 	within := c.packets(w)
-	var all []Difference
 	for _, before := range inOrder(was) {
 		rest := c.Diff(c.And(within, was[before]), now[before])
 		for _, after := range inOrder(now) {
 			if set := c.And(rest, now[after]); before != after && set != never {
-				all = append(all, c.byPlace(set, before.String(), after.String())...)
+				c.byPlace(set, before.String(), after.String())
 			}
 		}
 	}
-	return all
 }
 
 // byPlace tells the packets of set apart by where they come from and go to.
-func (c *changes) byPlace(set node, was, now string) []Difference {
-	var all []Difference
+func (c *changes) byPlace(set node, was, now string) {
+	kind := len(c.found)
 	for _, from := range c.places.occurring(set, source) {
 		part := c.And(set, c.places.by(from, source))
 		for _, to := range c.places.occurring(part, dest) {
@@ -111,21 +123,20 @@ func (c *changes) byPlace(set node, was, now string) []Difference {
 			if packets == never {
 				continue
 			}
-			if len(all) == c.most {
+			if len(c.found)-kind == c.most {
 				c.more = true
-				return all
+				return
 			}
 			usual := c.And(packets, c.And(c.places.from(from), c.places.to(to)))
 			if usual != never {
 				packets = usual // those with the addresses of their endpoints are the plainer case
 			}
-			all = append(all, Difference{
+			c.found = append(c.found, Difference{
 				From: from, To: to, Family: c.family, Was: was, Now: now, Packets: c.words(packets, from, to), Example: c.pick(packets),
 				Foreign: usual == never,
 			})
 		}
 	}
-	return all
 }
 
 // inOrder returns the fates in the order of their words, so that results don't hang on the order of a map.

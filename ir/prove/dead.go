@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove/bdd"
 )
 
 // DeadKind tells in which way a rule does nothing.
@@ -24,19 +25,30 @@ type DeadRule struct {
 
 // Dead returns the rules of p's groups and base chains that do nothing, in the order of the chains. Rules in chains behind
 // jumps are not judged, nor rules with a verdict that lets packets go on. Each rule is judged by itself: of two that do the
-// same, taking one away may bring the other to life.
+// same, taking one away may bring the other to life. It has no bound: [Budget.Dead] does.
 func Dead(p *ir.Program) []DeadRule {
+	all, _ := noBudget().Dead(p)
+	return all
+}
+
+// Dead is the function Dead; whole is false if the answer would cost more than the budget has: nothing is known then, since a
+// rule of both families is judged in both.
+func (budget *Budget) Dead(p *ir.Program) (all []DeadRule, whole bool) {
 	found := make(map[*ir.Rule]*DeadRule)
 	alive := make(map[*ir.Rule]bool)
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
-		m := newModel(newSpace(family, p), p)
-		for _, hook := range []ir.Hook{ir.Prerouting, ir.Input, ir.Forward, ir.Output, ir.Postrouting} {
-			for _, b := range p.Bases(hook) {
-				m.deadIn(hook, b, found, alive)
+		functions := bdd.New()
+		if !budget.spend(functions, func() {
+			m := newModel(newSpaceIn(functions, byField, family, p), p)
+			for _, hook := range []ir.Hook{ir.Prerouting, ir.Input, ir.Forward, ir.Output, ir.Postrouting} {
+				for _, b := range p.Bases(hook) {
+					m.deadIn(hook, b, found, alive)
+				}
 			}
+		}) {
+			return nil, false
 		}
 	}
-	var all []DeadRule
 	for _, c := range p.Chains {
 		for i := range c.Rules {
 			if d := found[&c.Rules[i]]; d != nil && !alive[&c.Rules[i]] {
@@ -44,7 +56,7 @@ func Dead(p *ir.Program) []DeadRule {
 			}
 		}
 	}
-	return all
+	return all, true
 }
 
 // branch is a rule, or a run of rules, in the tree that [model.fold] would build, with what it does.

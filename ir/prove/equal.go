@@ -11,9 +11,10 @@ import (
 type Answer uint8
 
 const (
-	Proved  Answer = iota + 1 // it holds for every packet
-	Refuted                   // there is a packet for which it does not hold
-	Unknown                   // it hangs on a rule that is not modelled
+	Proved   Answer = iota + 1 // it holds for every packet
+	Refuted                    // there is a packet for which it does not hold
+	Unknown                    // it depends on a rule that is not modelled
+	TooLarge                   // the answer would cost more than the [Budget] has
 )
 
 // String returns the answer in words.
@@ -25,6 +26,8 @@ func (a Answer) String() string {
 		return "refuted"
 	case Unknown:
 		return "can't prove"
+	case TooLarge:
+		return "too large to tell"
 	}
 	return fmt.Sprintf("answer(%d)", uint8(a))
 }
@@ -42,26 +45,33 @@ type Result struct {
 // not count: it changes no packet's fate.
 //
 // The packet of a refutation is one that [ir.Eval] treats differently; that is checked here, so that prover and referee
-// can't drift apart unseen.
+// can't drift apart unseen. It has the usual budget for one question; [Budget.Equal] has another.
 func Equal(a, b *ir.Program, families ir.Family) Result {
-	return equal(a, b, families, &ir.Program{}, func(*space) node { return always })
+	return (*Budget)(nil).Equal(a, b, families)
 }
 
 // equal is Equal among some packets of each space; with names the space has more interfaces than the programs name.
-func equal(a, b *ir.Program, families ir.Family, names *ir.Program, among func(*space) node) Result {
+func (b *Budget) equal(p, q *ir.Program, families ir.Family, names *ir.Program, among func(*space) node) Result {
 	functions := bdd.New()
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		if families&family == 0 {
 			continue
 		}
 		functions.Clear()
-		s := newSpaceIn(functions, byField, family, a, b, names)
-		ma, mb := newModel(s, a), newModel(s, b)
-		some := among(s)
-		for _, w := range ways {
-			if r := s.compare(ma, mb, w, some); r.Answer != Proved {
-				return r
+		r := Result{Answer: Proved}
+		whole := b.spend(functions, func() {
+			s := newSpaceIn(functions, byField, family, p, q, names)
+			mp, mq := newModel(s, p), newModel(s, q)
+			some := among(s)
+			for i := 0; i < len(ways) && r.Answer == Proved; i++ {
+				r = s.compare(mp, mq, ways[i], some)
 			}
+		})
+		switch {
+		case !whole:
+			return Result{Answer: TooLarge}
+		case r.Answer != Proved:
+			return r
 		}
 	}
 	return Result{Answer: Proved}

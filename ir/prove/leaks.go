@@ -14,20 +14,21 @@ type Leak struct {
 }
 
 // Leaks returns the leaks of all networks, in the order of the links, IPv4 first. It needs rules with origins: a network's
-// own are those whose Origin names it.
-func (r *Reacher) Leaks() []Leak {
+// own are those whose Origin names it. Whole is false if there may be others: to find them would cost more than the budget has.
+func (r *Reacher) Leaks() (all []Leak, whole bool) {
 	own := ownPrograms(r.program)
-	var all []Leak
-	for _, s := range r.sides {
-		leaks := s.leaks(own)
-		for _, l := range r.program.Links {
-			set := s.And(s.iface(s.iif, l.Bridge.Name, false), leaks)
-			if p := own[l.Name]; p != nil && l.Mode.Filtered() && set != never {
-				all = append(all, s.leak(l, p, set))
+	whole = r.ask(func() {
+		for _, s := range r.sides {
+			leaks := s.leaks(own)
+			for _, l := range r.program.Links {
+				set := s.And(s.iface(s.iif, l.Bridge.Name, false), leaks)
+				if p := own[l.Name]; p != nil && l.Mode.Filtered() && set != never {
+					all = append(all, s.leak(l, p, set))
+				}
 			}
 		}
-	}
-	return all
+	})
+	return all, whole
 }
 
 // leaks returns the new forwarded packets that get through against their own network's rules. All networks are asked at

@@ -10,6 +10,7 @@ const (
 	SomeAccess Access = "some" // some do
 	FullAccess Access = "yes"  // all do
 	NotAsked   Access = "-"    // there are no such packets, or they are nobody's question
+	CantTell   Access = "?"    // the answer would cost more than the budget has
 )
 
 // Cell is one entry of the matrix of who reaches whom.
@@ -23,39 +24,65 @@ type Cell struct {
 // Matrix returns, for every pair of endpoints and each family, who can open connections to whom.
 func (r *Reacher) Matrix() []Cell {
 	all := Endpoints(r.program)
-	cells := make([]Cell, 0, len(r.sides)*len(all)*len(all))
-	for _, s := range r.sides {
+	cells := make([]Cell, 0, 2*len(all)*len(all))
+	for i, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		to := make([]node, len(all))
-		for i, p := range all {
-			if s.speaks(p) {
-				to[i] = s.places.to(p)
+		known := r.ask(func() {
+			for j, p := range all {
+				if s := r.sides[i]; s.speaks(p) {
+					to[j] = s.places.to(p)
+				}
 			}
-		}
+		})
 		for _, from := range all {
-			known := make(map[string]row)
-			for i, p := range all {
-				cells = append(cells, s.cell(known, from, p, to[i]))
+			row := make([]Cell, 0, len(all))
+			if !known || !r.spend(func() { row = r.sides[i].row(row, from, all, to) }) {
+				row = cantTell(from, all, family)
 			}
+			cells = append(cells, row...)
 		}
 	}
 	return cells
 }
 
-// row is the new packets from one endpoint that go one way, without their source: what gets through, and what does not. Networks
-// that are treated alike have one row, and its endpoints cost next to nothing; packets of two endpoints are told apart for each pair.
-type row struct{ open, closed node }
-
-func (s *side) row(from Endpoint, w way) row {
-	if !s.speaks(from) {
-		return row{}
+// row puts the answers for all pairs that begin with from into cells; to is the packets that end at each of all.
+func (s *side) row(cells []Cell, from Endpoint, all []Endpoint, to []node) []Cell {
+	known := make(map[string]origin)
+	for i, p := range all {
+		cells = append(cells, s.cell(known, from, p, to[i]))
 	}
-	set := s.And(s.And(s.packets(w), s.inStates(ir.StateNew)), s.places.from(from))
-	origin := s.cube(s.iif, s.saddr)
-	return row{s.Without(s.And(set, s.accepted[w.name]), origin), s.Without(s.Diff(set, s.accepted[w.name]), origin)}
+	return cells
 }
 
-// cell answers for one pair in one family. Known has the rows of from by way; ends is the packets that end at to.
-func (s *side) cell(known map[string]row, from, to Endpoint, ends node) Cell {
+// cantTell is a row that would cost too much.
+func cantTell(from Endpoint, all []Endpoint, family ir.Family) []Cell {
+	var cells []Cell
+	for _, to := range all {
+		c := Cell{From: from, To: to, Family: family, Access: CantTell}
+		if _, ok := wayBetween(from, to); !ok {
+			c.Access = NotAsked
+		}
+		cells = append(cells, c)
+	}
+	return cells
+}
+
+// origin is the new packets from one endpoint that go one way, without their source: what gets through, and what does not. Networks
+// that are treated alike have one origin, and its endpoints cost next to nothing; packets of two endpoints are told apart for each
+// pair.
+type origin struct{ open, closed node }
+
+func (s *side) originOf(from Endpoint, w way) origin {
+	if !s.speaks(from) {
+		return origin{}
+	}
+	set := s.And(s.And(s.packets(w), s.inStates(ir.StateNew)), s.places.from(from))
+	end := s.cube(s.iif, s.saddr)
+	return origin{s.Without(s.And(set, s.accepted[w.name]), end), s.Without(s.Diff(set, s.accepted[w.name]), end)}
+}
+
+// cell answers for one pair in one family. Known has what comes from there by way; ends is the packets that end at to.
+func (s *side) cell(known map[string]origin, from, to Endpoint, ends node) Cell {
 	c := Cell{From: from, To: to, Family: s.family, Access: NotAsked}
 	w, ok := wayBetween(from, to)
 	if !ok {
@@ -63,7 +90,7 @@ func (s *side) cell(known map[string]row, from, to Endpoint, ends node) Cell {
 	}
 	r, ok := known[w.name]
 	if !ok {
-		r = s.row(from, w)
+		r = s.originOf(from, w)
 		known[w.name] = r
 	}
 	switch some, others := s.And(r.open, ends) != never, s.And(r.closed, ends) != never; {

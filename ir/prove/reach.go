@@ -2,9 +2,11 @@ package prove
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove/bdd"
 )
 
 // EndpointKind is a kind of end that a connection can have.
@@ -62,7 +64,9 @@ type Query struct {
 // concurrent use.
 type Reacher struct {
 	program *ir.Program
+	budget  *Budget
 	sides   []*side
+	known   bool // known is false if not even the sets of packets that get through could be made within the budget.
 }
 
 // side is the program in one family.
@@ -70,21 +74,78 @@ type side struct {
 	*model
 	places   *places
 	accepted map[string]node // by way: packets that get through, of any state
+	made     bdd.Mark        // where the sets above end; what is behind belongs to one question
 }
 
 // NewReacher prepares answers about p, which must have passed [ir.Verify]. Its networks are p's links; a program that was
-// read from a host has none until they are given to it.
-func NewReacher(p *ir.Program) *Reacher {
-	r := &Reacher{program: p}
+// read from a host has none until they are given to it. It has no bound: [Budget.Reacher] does.
+func NewReacher(p *ir.Program) *Reacher { return noBudget().Reacher(p) }
+
+// Reacher is [NewReacher] whose questions are bounded by the budget.
+func (b *Budget) Reacher(p *ir.Program) *Reacher {
+	if b == nil {
+		b = NewBudget()
+	}
+	r := &Reacher{program: p, budget: b, known: true}
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
-		s := newOrderedSpace(byEnd, family, p)
-		side := &side{model: newModel(s, p), places: newPlaces(s, p.Links), accepted: make(map[string]node)}
-		for _, w := range ways {
-			side.accepted[w.name] = side.through(w)
-		}
-		r.sides = append(r.sides, side)
+		functions := bdd.New()
+		r.known = r.known && b.spend(functions, func() {
+			s := newSpaceIn(functions, byEnd, family, p)
+			side := &side{model: newModel(s, p), places: newPlaces(s, p.Links), accepted: make(map[string]node)}
+			for _, w := range ways {
+				side.accepted[w.name] = side.through(w)
+			}
+			side.made = functions.Mark()
+			r.sides = append(r.sides, side)
+		})
 	}
 	return r
+}
+
+// ask runs a question that needs all sides, and returns false if it came to the bound of the budget. Sets of earlier questions
+// may be gone afterwards.
+func (r *Reacher) ask(f func()) (whole bool) {
+	for _, s := range r.sides {
+		s.tidy()
+	}
+	return r.spend(f)
+}
+
+// spend is ask that keeps the sets of earlier questions.
+func (r *Reacher) spend(f func()) (whole bool) {
+	if !r.known {
+		return false
+	}
+	// The sides have a manager each. A question asks one side after the other, so each may take what one question may.
+	question := f
+	for _, s := range r.sides {
+		inner := question
+		question = func() {
+			if !r.budget.spend(s.Manager, inner) {
+				panic(bdd.TooLarge{})
+			}
+		}
+	}
+	return bdd.Within(question)
+}
+
+// garbage is how many vertices of past questions are kept: to make them again would cost more than they take.
+const garbage = 1 << 19
+
+// tidy forgets what past questions needed, where that is much.
+func (s *side) tidy() {
+	if int(s.Mark()-s.made) < max(garbage, int(s.made)) {
+		return
+	}
+	s.Release(s.made)
+	s.forget()
+}
+
+// forget takes out of what is known the sets that were released.
+func (s *side) forget() {
+	maps.DeleteFunc(s.known, func(_ ir.Match, x node) bool { return !s.made.Has(x) })
+	maps.DeleteFunc(s.sets, func(_ setAt, x node) bool { return !s.made.Has(x) })
+	maps.DeleteFunc(s.places.known, func(at interfaces, _ []Endpoint) bool { return !s.made.Has(at.set) })
 }
 
 // Open looks for a new connection from one endpoint to another that gets through, of those q asks about.

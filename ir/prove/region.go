@@ -28,7 +28,7 @@ func Only(p ir.Packet) Region {
 // EqualAmong is [Equal] for the packets of the regions only: a refutation has a packet that is in one of them. With it a
 // test asks for a difference that it can show, by packets that it can send.
 func EqualAmong(a, b *ir.Program, families ir.Family, among []Region) Result {
-	return equal(a, b, families, named(among), func(s *space) node {
+	return (*Budget)(nil).equal(a, b, families, named(among), func(s *space) node {
 		var sets []node
 		for _, r := range among {
 			sets = append(sets, s.region(r))

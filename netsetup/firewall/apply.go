@@ -49,6 +49,8 @@ func (e *UnprovenError) Error() string {
 		text = fmt.Sprintf("read back: %v", e.Read)
 	case e.Result.Answer == prove.Refuted:
 		text += fmt.Sprintf(": %s is %s and should be %s", e.Result.Packet, e.Result.B, e.Result.A)
+	case e.Result.Answer == prove.TooLarge:
+		text = "whether what the kernel holds after loading is what was meant is too large to tell"
 	case e.Result.Answer == prove.Unknown:
 		text += fmt.Sprintf(": it hangs on a rule that is not ours: %s", e.Result.Because.Rule)
 	}

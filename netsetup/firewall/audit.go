@@ -16,8 +16,12 @@ type Audit struct {
 	Changes []prove.Difference // what the drift does to packets, Was being as meant and Now as held
 	More    bool               // More is true if there are other changes of the same kinds, between other networks.
 
+	// TooLarge is true if there may be other changes of any kind: to find them would cost more than the budget has.
+	TooLarge bool
+
 	target      Target
 	meant, held *ir.Program
+	links       []*ir.Link
 }
 
 // maxChanges is how many changes of each kind are told: one rule may change what happens between every two networks.
@@ -31,14 +35,24 @@ func (a Audit) InStep() bool {
 // Compare says how what the target holds differs from p, and what that does to packets. It changes nothing.
 func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 	a, found, err := Drifts(p, t)
-	if err == nil && !a.InStep() {
-		a.meant.Links = p.Links
-		a.Changes, a.More = prove.ChangeUpTo(a.meant, a.held, maxChanges)
+	if err == nil {
+		a.Explain(nil)
 	}
 	return a, found, err
 }
 
-// Drifts is Compare without Changes, which take longest.
+// Explain finds what the drift does to packets, as far as the budget tells; nil is the usual one. It looks at no host, and takes
+// longest: whoever holds a lock gives it back before.
+func (a *Audit) Explain(budget *prove.Budget) {
+	if a.InStep() {
+		return
+	}
+	a.meant.Links = a.links
+	changes := budget.Change(a.meant, a.held, maxChanges)
+	a.Changes, a.More, a.TooLarge = changes.All, changes.More, changes.TooLarge
+}
+
+// Drifts is Compare without [Audit.Explain].
 func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 	rules, found := t.Loader.Lower(p, t.Options)
 	if found.HasErrors() {
@@ -56,7 +70,7 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 		return Audit{}, found, nil // the frame of tables and chains goes with the last network
 	}
 	behind := originsOf(meant, rules.Lines())
-	a := Audit{target: t, meant: meant, held: held}
+	a := Audit{target: t, meant: meant, held: held, links: p.Links}
 	for _, c := range meant.Chains {
 		there := find(held, c)
 		a.Drifts = append(append(a.Drifts, baseDrift(c, there)...), chainDrift(c, there, behind)...)

@@ -2,7 +2,10 @@
 // knows nothing of what the variables mean.
 package bdd
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Node is a Boolean function over numbered variables, in the one shape that a binary decision diagram gives it: equal
 // functions are equal numbers. It is an index into Manager.nodes, doubled, and the last bit is set for the opposite of what
@@ -35,6 +38,9 @@ type Manager struct {
 	unique []Node // open addressing; Never (which is no decision) means empty
 	cache  []cached
 	missed int // results that had to be worked out since the cache has its size
+
+	limit Limit
+	steps int // how many operations on two functions were begun since Bound
 }
 
 // cached is the result of one operation on two functions. The cache forgets: a new result takes an old one's place.
@@ -52,9 +58,9 @@ const (
 	opWithout
 )
 
-// New returns a manager that has Never and Always.
+// New returns a manager that has Never and Always, and no limit.
 func New() *Manager {
-	b := &Manager{nodes: []vertex{{level: Leaf}}}
+	b := &Manager{nodes: []vertex{{level: Leaf}}, limit: Limit{Steps: math.MaxInt, Nodes: math.MaxInt}}
 	b.grow(1 << 12)
 	return b
 }
@@ -108,6 +114,9 @@ func (b *Manager) find(level uint16, lo, hi Node) Node {
 	b.nodes = append(b.nodes, vertex{lo, hi, level})
 	b.unique[slot] = n
 	if len(b.nodes) == cap(b.nodes) {
+		if len(b.nodes) >= b.limit.Nodes {
+			panic(TooLarge{})
+		}
 		b.grow(b.next())
 	}
 	return n
@@ -125,7 +134,14 @@ func (b *Manager) next() int {
 func (b *Manager) grow(size int) {
 	b.nodes = append(make([]vertex, 0, size/4*3), b.nodes...)
 	b.unique = make([]Node, size)
-	mask := uint32(size - 1)
+	b.index()
+	b.widen(size / 4)
+}
+
+// index fills the table of functions.
+func (b *Manager) index() {
+	clear(b.unique)
+	mask := uint32(len(b.unique) - 1)
 	for i := 1; i < len(b.nodes); i++ {
 		v := b.nodes[i]
 		slot := hash(uint32(v.lo), uint32(v.hi), uint32(v.level)) & mask
@@ -134,7 +150,6 @@ func (b *Manager) grow(size int) {
 		}
 		b.unique[slot] = Node(i) << 1
 	}
-	b.widen(size / 4)
 }
 
 const (
@@ -206,6 +221,7 @@ func (b *Manager) Without(x, cube Node) Node {
 
 // apply computes o on two functions by the first variable that either asks.
 func (b *Manager) apply(o op, x, y Node) Node {
+	b.step()
 	if e := b.entry(o, x, y); e.op == o && e.a == x && e.b == y {
 		return e.result
 	}
