@@ -52,6 +52,7 @@ func (t *Tracer) Walk(packet ir.Packet, passed bool) (*Way, error) {
 	}
 	if !passed {
 		visits = slices.DeleteFunc(visits, func(v ir.Visit) bool { return v.Kind == ir.Passed })
+		visits = slices.Clone(visits) // without the room of those passed, which may be thousands
 	}
 	return &Way{Tracer: t, Packet: packet, Fate: fate, Visits: visits}, nil
 }

@@ -77,7 +77,7 @@ finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 				return usagef("--confirm takes the time that a change waits, such as 60s; --dry-run changes nothing")
 			}
 			if f.dryRun {
-				return audit(s, &auditFlags{f.hostFlags, f.networkFlags, f.takeOver, f.format}, paths)
+				return audit(s, &auditFlags{hostFlags: f.hostFlags, networkFlags: f.networkFlags, takeOver: f.takeOver, format: f.format}, paths)
 			}
 			return apply(s, &f, paths)
 		},

@@ -17,6 +17,7 @@ type auditFlags struct {
 	networkFlags
 	takeOver takeOverFlags // of apply --dry-run
 	format   *choice
+	budget   budgetFlag
 }
 
 func newAudit(s streams) *cobra.Command {
@@ -34,6 +35,9 @@ accept (nftables), are told as "ahead"; they are no drift, and apply leaves them
 Without PATH "in force" is what vnetc's notes say; where they are lost, every rule of
 ours is extra. audit changes nothing.
 
+What drift does to packets may be too large to tell: the answer has a budget, counted in
+steps, so that it is the same on every machine. --budget 60s gives it a time instead.
+
 Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot read.`,
 		Example: `  vnetc audit
   vnetc audit /etc/vnetc/networks --prune
@@ -45,6 +49,7 @@ Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot 
 	f.hostFlags = addHostFlags(cmd)
 	addNetworkFlags(cmd, &f.networkFlags, "networks that are in force and not named here are drift")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
+	f.budget.add(cmd)
 	return cmd
 }
 
@@ -53,21 +58,13 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	h, err := f.look(s)
+	w, a, err := compared(s, f, given)
 	if err != nil {
 		return err
 	}
-	defer h.Close()
-	w, err := want(s, h, given, f.networkFlags.change())
-	if err != nil {
-		return err
-	}
-	a, err := h.Audit(w, f.takeOver.asked())
-	if err != nil {
-		return err
-	}
+	a.Explain(f.budget.start())
 	if f.format.value == "sarif" {
-		found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes}
+		found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, TooLarge: a.TooLarge}
 		err = orHost(diag.SARIF(s.out, found.Diagnostics(), w.Sources, version()))
 	} else {
 		err = printAudit(s, f.format.value, a)
@@ -86,9 +83,24 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	return nil
 }
 
+// compared reads the host and gives it back: what there is to think about it keeps nobody from changing it.
+func compared(s streams, f *auditFlags, given *diag.Sources) (inforce.Wanted, inforce.Audited, error) {
+	h, err := f.look(s)
+	if err != nil {
+		return inforce.Wanted{}, inforce.Audited{}, err
+	}
+	defer h.Close()
+	w, err := want(s, h, given, f.networkFlags.change())
+	if err != nil {
+		return w, inforce.Audited{}, err
+	}
+	a, err := h.Audit(w, f.takeOver.asked())
+	return w, a, err
+}
+
 // printAudit writes what the audit found. The JSON also has what a take-over would take away.
 func printAudit(s streams, format string, a inforce.Audited) error {
-	found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, More: a.More}
+	found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, More: a.More, TooLarge: a.TooLarge}
 	if format == "json" || !a.InStep() {
 		found.Diff = a.Diff()
 	}

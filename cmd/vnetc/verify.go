@@ -22,6 +22,7 @@ type verifyFlags struct {
 	assert, against             string
 	lax, strict, failOnFindings bool
 	format, matrix              *choice
+	budget                      budgetFlag
 }
 
 func newVerify(s streams) *cobra.Command {
@@ -52,9 +53,12 @@ The rules are judged as if they were the host's only ones: what meets none of th
 is accepted. Connection tracking is taken as given: a packet is new or it is not.
 Networks without an IPv6 address are taken to have IPv6 turned off at their bridge.
 
+An answer may be too large to tell: there is a budget, counted in steps, so that it is
+the same on every machine. --budget 60s gives a time instead.
+
 Exit codes: 0 all proofs and assertions hold; 1 one does not, or there are errors in
-the input; 2 wrong usage; 3 cannot read or write. Findings are warnings, and change
-the exit code to 1 only with --fail-on-findings.`,
+the input; 2 wrong usage; 3 cannot read or write, or some of it is too large to tell.
+Findings are warnings, and change the exit code to 1 only with --fail-on-findings.`,
 		Example: `  vnetc verify golden/networks
   vnetc verify networks/ --assert policy.txt
   git worktree add ../old main && vnetc verify networks/ --against ../old/networks
@@ -74,6 +78,7 @@ the exit code to 1 only with --fail-on-findings.`,
 	cmd.Flags().BoolVar(&f.failOnFindings, "fail-on-findings", false, "exit with 1 if there are findings")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
+	f.budget.add(cmd)
 	f.matrix = addChoice(cmd, "matrix", "print who reaches whom (auto: up to 24 networks)", "auto", "yes", "no")
 	return cmd
 }
@@ -88,7 +93,7 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 		return err
 	}
 	opts := netxml.Options{Lax: f.lax, StrictIsolation: f.strict}
-	v := &verify.Verification{Sources: src}
+	v := &verify.Verification{Sources: src, Budget: f.budget.start()}
 	v.Program, v.Said = compileSources(src, opts)
 	if f.assert != "" {
 		if err := readAssertions(v, f.assert); err != nil {
@@ -117,6 +122,9 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 	}
 	if v.Failed() || f.failOnFindings && len(v.Leaks) > 0 {
 		return exitError{code: exitNo}
+	}
+	if v.Undecided() {
+		return exitError{code: exitHost}
 	}
 	return nil
 }

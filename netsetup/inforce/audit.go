@@ -1,10 +1,6 @@
 package inforce
 
-import (
-	"github.com/vnetc/vnetc/ir"
-	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/netsetup/firewall"
-)
+import "github.com/vnetc/vnetc/netsetup/firewall"
 
 // Audited is how the kernel's rules differ from what is wanted.
 type Audited struct {
@@ -12,9 +8,10 @@ type Audited struct {
 	Taken []Taken // what a take-over would do with libvirt's rules, nil if none was asked for
 }
 
-// Audit compares the rules in the kernel with those of w. It changes nothing.
+// Audit compares the rules in the kernel with those of w. It changes nothing. What the drift does to
+// packets is not worked out here: Explain does that, once the host is closed.
 func (h *Host) Audit(w Wanted, o *TakeOver) (Audited, error) {
-	found, err := h.drift(w, firewall.Compare)
+	found, err := h.drift(w)
 	if err != nil {
 		return Audited{}, err
 	}
@@ -26,13 +23,9 @@ func (h *Host) Audit(w Wanted, o *TakeOver) (Audited, error) {
 	return Audited{found, taken}, err
 }
 
-// comparing is [firewall.Compare] or [firewall.Drifts].
-type comparing func(*ir.Program, firewall.Target) (firewall.Audit, diag.List, error)
-
-// drift says how the chosen place differs from what is wanted, by [firewall.Compare] or
-// [firewall.Drifts], and what of ours the others hold.
-func (h *Host) drift(w Wanted, compare comparing) (firewall.Audit, error) {
-	a, found, err := compare(w.Program, h.target)
+// drift says how the chosen place differs from what is wanted, and what of ours the others hold.
+func (h *Host) drift(w Wanted) (firewall.Audit, error) {
+	a, found, err := firewall.Drifts(w.Program, h.target)
 	if err != nil {
 		return a, failed(err)
 	}

@@ -70,7 +70,7 @@ func (h *Host) status() (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	audit, err := h.drift(w, firewall.Drifts)
+	audit, err := h.drift(w)
 	if err != nil {
 		return Status{}, err
 	}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/backends/verify"
+)
+
+// budgetFlag is what answers about packets may cost.
+type budgetFlag struct{ time time.Duration }
+
+func (f *budgetFlag) add(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.time, "budget", 0, "how long to think about packets, such as 60s (else a number of steps, the same on every machine)")
+}
+
+// start returns the budget, whose time begins now.
+func (f *budgetFlag) start() *verify.Budget {
+	if f.time <= 0 {
+		return verify.NewBudget()
+	}
+	return verify.TimedBudget(f.time)
+}
