@@ -13,43 +13,70 @@ import (
 
 const module = "github.com/vnetc/vnetc/"
 
-// arrows says what the packages below each folder may import of the project's own. Folders that are not named may import
-// nothing of it; tests may also import what is in testOnly.
+// arrows says what each package may import of the project's own. A permission that nothing uses is a fault of the table.
 var arrows = []struct {
 	folder string
-	may    []string // packages, and folders if they end in a slash
+	may    []string // packages, and all in a folder if it ends in a slash
 	why    string
 }{
 	{"ir/diag", nil, "diagnostics are for everybody, so they depend on nobody"},
 	{"ir/spread", nil, "many processors are for everybody's work, so it knows nobody's"},
+	{"ir", []string{"ir/diag", "ir/spread"}, "the IR knows neither its sources nor its targets"},
 	{"ir/prove/bdd", nil, "Boolean functions know nothing of what they are about"},
 	{"ir/prove", []string{"ir", "ir/diag", "ir/prove/bdd"}, "the prover knows programs, and neither XML nor netfilter syntax nor the host"},
-	{"ir", []string{"ir/diag", "ir/spread"}, "the IR knows neither its sources nor its targets"},
 	{"frontend/xmldoc", []string{"ir/diag"}, "documents are read without knowing what any element means"},
 	{"frontend/docpath", []string{"ir/diag", "ir/spread", "frontend/xmldoc"}, "files are found without knowing what stands in them"},
 	{"frontend/netxml", []string{"ir", "ir/diag", "ir/spread", "frontend/xmldoc"}, "a front end makes programs and knows no back end and no host"},
 	{"frontend/netconf", []string{"ir/diag"}, "a configuration file is read without knowing what it chooses from"},
-	{"backends/iptables", []string{"ir", "ir/diag", "ir/prove", "backends"}, "a back end knows no XML and no other back end"},
+	{"backends", []string{"ir", "ir/diag"}, "the contract knows no concrete back end"},
+	{"backends/iptables", []string{"ir", "ir/diag", "backends"}, "a back end knows no XML and no other back end"},
 	{"backends/nftables/wire", []string{"ir"}, "bytes have no meaning here; of a program only the rule to blame is known"},
 	{"backends/nftables/decode", []string{"ir", "backends", "backends/nftables/wire"}, "what reads rules back shares nothing with what lowers them"},
 	{"backends/nftables/delta", []string{"ir", "backends", "backends/nftables/wire"}, "messages are compared without knowing what they mean"},
 	{"backends/nftables", []string{"ir", "ir/diag", "backends", "backends/nftables/"}, "a back end knows no XML and no other back end"},
-	{"backends/backendtest", []string{"ir", "ir/diag", "ir/prove", "backends"}, "the contract is checked without knowing who keeps it"},
+	{"backends/backendtest", []string{"ir", "ir/diag", "backends"}, "the contract is checked without knowing who keeps it"},
 	{"backends/netnstest", nil, "namespaces and packets serve the tests of every package"},
 	{"backends/verify", []string{"ir", "ir/diag", "ir/prove", "backends"}, "what rules mean is decided without knowing whose they are"},
-	{"backends", []string{"ir", "ir/diag"}, "the contract knows no concrete back end"},
+	{"netsetup/bus", []string{"ir"}, "D-Bus is told of bridges and knows no rules"},
+	{"netsetup/dnsmasq", []string{"ir"}, "a server is made from a link and knows no rules"},
+	{"netsetup/firewall", []string{"ir", "ir/diag", "ir/prove", "backends"}, "rules are put in force by the contract of back ends only"},
 	{"netsetup/inforce", []string{"ir", "ir/diag", "backends", "netsetup", "netsetup/"}, "the engine gets its front end as an interface and its back ends as a list"},
-	{"netsetup", []string{"ir", "ir/diag", "ir/prove", "ir/spread", "backends", "netsetup/"}, "the host side knows links and back ends by their contract only"},
-	{"golden", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden/", "ir", "backends", "netsetup", "golden"}, "the corpus may see everything but cmd"},
-	{"cmd/vnetc", []string{"ir", "ir/diag", "ir/spread", "frontend/", "backends", "backends/", "golden", "netsetup", "netsetup/dnsmasq", "netsetup/firewall", "netsetup/inforce", "netsetup/libvirt", "netsetup/link"}, "verbs turn flags into calls: of netsetup/inforce, which alone reads and writes state files, and of backends/verify, which asks for proofs"},
-	{"cmd", []string{"ir/", "frontend/", "backends/", "netsetup/", "golden", "ir", "backends", "netsetup"}, "commands name the concrete parts; nothing imports a command"},
+	{"netsetup/libvirt", nil, "what libvirt runs is read from files and processes"},
+	{"netsetup/link", []string{"ir"}, "devices are made from a link and know no rules"},
+	{"netsetup/state", []string{"ir/spread"}, "state files hold text and know nobody who reads it"},
+	{"netsetup/systemd", nil, "units are files"},
+	{"netsetup", []string{"ir", "netsetup/bus", "netsetup/dnsmasq", "netsetup/link", "netsetup/state"}, "the host side of a network; its rules come as a step"},
+	{"golden", []string{"ir", "ir/", "frontend/", "backends", "backends/", "netsetup", "netsetup/"}, "the corpus may see everything but cmd"},
+	{"golden/kernel", nil, "the corpus' tests with a kernel may see everything but cmd"},
+	{"cmd/vnetbench", []string{"ir", "ir/diag", "ir/prove", "frontend/netxml", "backends", "backends/iptables", "backends/nftables", "backends/nftables/wire"},
+		"the benchmarks name the concrete parts; nothing imports a command"},
+	{"cmd/vnetc", []string{
+		"ir", "ir/diag", "frontend/docpath", "frontend/netconf", "frontend/netxml", "backends", "backends/iptables", "backends/nftables",
+		"backends/verify", "netsetup", "netsetup/dnsmasq", "netsetup/firewall", "netsetup/inforce", "netsetup/libvirt", "netsetup/link", "golden",
+	}, "verbs turn flags into calls: of netsetup/inforce, which alone reads and writes state files, and of backends/verify, which asks for proofs"},
 }
 
-// testOnly may be imported by tests, beside what their package may.
-var testOnly = []string{"backends/backendtest", "backends/netnstest", "ir", "ir/diag", "ir/prove"}
+// testArrows says what tests may import, beside what their package may; those of no folder are for all tests.
+var testArrows = []struct {
+	folder string
+	may    []string
+	why    string
+}{
+	{"", []string{"backends/backendtest", "backends/netnstest", "ir", "ir/diag", "ir/prove"}, "tests of every package may have programs, proofs, namespaces and the contract"},
+	{"cmd/vnetc", []string{"netsetup/state"}, "what verbs leave behind is looked at"},
+	{"netsetup/firewall", []string{"backends/iptables", "backends/nftables", "backends/verify"}, "what is done to a kernel is tested with the back ends that do it, and the words for it"},
+	{"golden/kernel", []string{"golden", "frontend/", "backends", "backends/", "netsetup/"}, "the corpus may see everything but cmd"},
+}
 
-// TestImports holds every file against arrows.
-func TestImports(t *testing.T) {
+// own is an import of one package of the project by another.
+type own struct {
+	folder, pkg, path string
+	isTest            bool
+}
+
+// imports returns the project's imports of its own packages, and the folders with Go files.
+func imports(t *testing.T) (found []own, folders []string) {
+	t.Helper()
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
 			return err
@@ -62,13 +89,16 @@ func TestImports(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		if !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
 		for _, spec := range file.Imports {
 			name, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
 				return err
 			}
-			if pkg, own := strings.CutPrefix(name, module); own {
-				checkImport(t, path, folder, pkg)
+			if pkg, ok := strings.CutPrefix(name, module); ok && pkg != folder {
+				found = append(found, own{folder, pkg, path, strings.HasSuffix(path, "_test.go")})
 			}
 		}
 		return nil
@@ -76,33 +106,59 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return found, folders
 }
 
-func checkImport(t *testing.T, path, folder, pkg string) {
-	t.Helper()
-	isTest := strings.HasSuffix(path, "_test.go")
-	if pkg == folder || isTest && slices.Contains(testOnly, pkg) {
-		return
-	}
-	if isTest && folder == "cmd/vnetc" && pkg == "netsetup/state" {
-		return // what verbs leave behind is looked at
-	}
-	if isTest && strings.HasPrefix(folder, "netsetup/") && strings.HasPrefix(pkg, "backends/") {
-		return // what is done to a kernel is tested with the back ends that do it
-	}
+// allows is true if a permission is one for pkg.
+func allows(may, pkg string) bool {
+	return may == pkg || strings.HasSuffix(may, "/") && strings.HasPrefix(pkg, may)
+}
+
+func allowed(list []string, pkg string) bool {
+	return slices.ContainsFunc(list, func(may string) bool { return allows(may, pkg) })
+}
+
+// TestImports holds every import against arrows, and arrows against the imports.
+func TestImports(t *testing.T) {
+	found, folders := imports(t)
+	why, rows := make(map[string]string), make(map[string][]string)
 	for _, a := range arrows {
-		if folder != a.folder && !strings.HasPrefix(folder, a.folder+"/") {
-			continue
+		if why[a.folder] != "" || !slices.Contains(folders, a.folder) {
+			t.Errorf("arrows: the row of %s is there twice, or there is no such package; take it out", a.folder)
 		}
-		allowed := func(may string) bool {
-			return may == pkg || strings.HasSuffix(may, "/") && strings.HasPrefix(pkg, may)
+		why[a.folder], rows[a.folder] = a.why, a.may
+		for _, may := range a.may {
+			if !slices.ContainsFunc(found, func(o own) bool { return o.folder == a.folder && !o.isTest && allows(may, o.pkg) }) {
+				t.Errorf("arrows: %s may import %s, and only tests do, or nothing does; take that out, or move it to testArrows", a.folder, may)
+			}
 		}
-		if !slices.ContainsFunc(a.may, allowed) {
-			t.Errorf("%s imports %s: %s", path, pkg, a.why)
-		}
-		return
 	}
-	t.Errorf("%s is in a folder that golden/imports_test.go does not know; say there what it may import", path)
+	inTests := make(map[string][]string)
+	for _, a := range testArrows {
+		inTests[a.folder] = a.may
+		for _, may := range a.may {
+			needs := func(o own) bool {
+				return o.isTest && (o.folder == a.folder || a.folder == "") && allows(may, o.pkg) && !allowed(rows[o.folder], o.pkg)
+			}
+			if !slices.ContainsFunc(found, needs) {
+				t.Errorf("testArrows: tests of %q may import %s, and none needs that; take it out", a.folder, may)
+			}
+		}
+	}
+	for _, folder := range folders {
+		if why[folder] == "" {
+			t.Errorf("package %s has no row in arrows of golden/imports_test.go; say there what it may import, and why no more", folder)
+		}
+	}
+	for _, o := range found {
+		may := rows[o.folder]
+		if o.isTest {
+			may = slices.Concat(may, inTests[""], inTests[o.folder])
+		}
+		if why[o.folder] != "" && !allowed(may, o.pkg) {
+			t.Errorf("%s imports %s: %s", o.path, o.pkg, why[o.folder])
+		}
+	}
 }
 
 // TestTopLevel: beside hidden files and LICENSE the repository's root holds the agreed folders and files only.
