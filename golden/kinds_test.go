@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/vnetc/vnetc/backends"
@@ -28,23 +29,24 @@ type kind struct {
 	isMatch  bool
 }
 
-// lesson is something that every kind must be taught.
-type lesson struct {
+// check is something that every kind must pass.
+type check struct {
 	name  string
-	files string // where it is taught; a panic tells for itself
-	after string // the lesson without which this one can't be looked at
-	learn func(k kind) error
+	files string // where kinds are added for it
+	after string // the check without which this one can't be made
+	run   func(k kind) error
 }
 
-// lessons are all of them, but for what a front end may ask for.
-func lessons() []lesson {
-	all := []lesson{
+// checks returns all of them, but for what a front end may ask for.
+func checks() []check {
+	all := []check{
 		{"printed", "ir/words.go", "", kind.printed},
 		{"parsed", "ir/parse.go ir/parse_rule.go", "printed", kind.parsed},
 		{"verified", "ir/verify_rule.go", "", kind.verified},
 		{"meant", "ir/holds.go ir/eval.go", "", kind.meant},
 		{"probed", "backends/backendtest/packets.go", "meant", kind.probed},
-		{"proved", "ir/prove/match.go ir/prove/model.go ir/prove/pick.go", "", kind.proved},
+		{"drawn at random", "backends/backendtest/random.go", "", kind.drawn},
+		{"proved", "ir/prove/space.go ir/prove/match.go ir/prove/model.go ir/prove/pick.go", "", kind.proved},
 	}
 	targets := []struct {
 		backend backends.Backend
@@ -61,45 +63,47 @@ func lessons() []lesson {
 		for _, layout := range t.layouts {
 			o := backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: layout}
 			name := fmt.Sprintf("%s, layout %s", t.backend.Name(), layout)
-			all = append(all, lesson{"lowered by " + name, t.lowers, "", func(k kind) error { return k.lowered(t.backend, o) }},
-				lesson{"read back by " + name, t.reads, "lowered by " + name, func(k kind) error { return k.readBack(t.backend, o) }})
+			all = append(all, check{"lowered by " + name, t.lowers, "", func(k kind) error { return k.lowered(t.backend, o) }},
+				check{"read back by " + name, t.reads, "lowered by " + name, func(k kind) error { return k.readBack(t.backend, o) }})
 		}
 	}
 	return all
 }
 
-// TestKinds teaches every kind of match and verdict everywhere, and lists all places that don't know it: what a new kind
-// in ir/kinds.go takes. See README, "Adding a match kind".
+// TestKinds checks every kind of match and verdict, and lists all files to which it must be added: what a new kind in
+// ir/kinds.go takes. See README, "Adding a match kind".
 func TestKinds(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // a panic on another processor's stack can't be caught
 	for _, k := range kinds() {
 		t.Run(k.name, func(t *testing.T) {
-			if missing := k.unlearnt(); len(missing) > 0 {
-				t.Errorf("%s must be learnt in %d places:\n%s", k.name, len(missing), strings.Join(missing, "\n"))
+			if missing := k.missing(); len(missing) > 0 {
+				t.Errorf("%s is missing in %d places:\n%s", k.name, len(missing), strings.Join(missing, "\n"))
 			}
 		})
 	}
 }
 
-// unlearnt returns the lessons that k fails, each with the file to extend and what is wrong.
-func (k kind) unlearnt() []string {
-	var missing []string
+// missing returns the checks that k fails, each with the files to extend and what is wrong.
+func (k kind) missing() []string {
+	var all []string
 	failed := make(map[string]bool)
-	for _, l := range lessons() {
-		if failed[l.after] {
-			failed[l.name] = true
-			missing = append(missing, fmt.Sprintf("  %s: can't be looked at until it is %s: %s", l.name, l.after, l.files))
+	for _, c := range checks() {
+		if failed[c.after] {
+			failed[c.name] = true
+			all = append(all, fmt.Sprintf("  %s: can't be checked until it is %s: %s", c.name, c.after, c.files))
 			continue
 		}
-		if where, err := recovered(func() error { return l.learn(k) }); err != nil {
-			failed[l.name] = true
-			if where == "" {
-				where = l.files
+		if where, err := recovered(func() error { return c.run(k) }); err != nil {
+			failed[c.name] = true
+			if file, _, _ := strings.Cut(where, ":"); where == "" {
+				where = c.files
+			} else if !slices.Contains(strings.Fields(c.files), file) {
+				where = c.files + " (" + where + ")"
 			}
-			missing = append(missing, fmt.Sprintf("  %s: %s: %v", l.name, where, err))
+			all = append(all, fmt.Sprintf("  %s: %s: %v", c.name, where, err))
 		}
 	}
-	return missing
+	return all
 }
 
 // recovered calls f. Of a panic it returns the place in the project and the words.
@@ -191,24 +195,25 @@ func placed(v ir.Verdict, matches ...ir.Match) *ir.Program {
 	return first
 }
 
-// bare returns p without the last match of its rule, or without its rule if it has no match.
-func bare(p *ir.Program) *ir.Program {
-	base := *p.Chains[0]
-	base.Rules = slices.Clone(base.Rules)
-	r := &base.Rules[0]
+// fewer returns p without the last match of its rule, if it has one, and p without the rule.
+func fewer(p *ir.Program) (all []*ir.Program) {
+	with := func(rules ...ir.Rule) {
+		base := *p.Chains[0]
+		base.Rules = rules
+		all = append(all, &ir.Program{Chains: []*ir.Chain{&base, p.Chains[1]}, Sets: p.Sets})
+	}
+	r := p.Chains[0].Rules[0]
 	if n := len(r.Matches); n > 0 {
 		r.Matches = r.Matches[:n-1]
-	} else {
-		base.Rules = nil
+		with(r)
 	}
-	return &ir.Program{Chains: []*ir.Chain{&base, p.Chains[1]}, Sets: p.Sets}
+	with()
+	return all
 }
 
 func (k kind) printed() error {
 	for _, p := range k.programs {
-		if err := ir.Print(&bytes.Buffer{}, p); err != nil {
-			return err
-		}
+		_ = p.Chains[0].Rules[0].String()
 	}
 	return nil
 }
@@ -285,26 +290,61 @@ func (k kind) probed() error {
 	return nil
 }
 
-// proved asks the prover to tell each sample of a match from no match, by a packet that ir.Eval treats differently.
+// drawn looks for the kind among random programs. Sets, and what is not modelled, are not drawn.
+func (k kind) drawn() error {
+	if strings.HasPrefix(k.name, "ir.Opaque") || k.name == "ir.Lookup" {
+		return nil
+	}
+	for _, s := range randomPrograms() {
+		for _, c := range s.Program.Chains {
+			for _, r := range c.Rules {
+				if reflect.TypeOf(r.Verdict).String() == k.name {
+					return nil
+				}
+				for _, m := range r.Matches {
+					if reflect.TypeOf(m).String() == k.name {
+						return nil
+					}
+				}
+			}
+		}
+	}
+	return errors.New("no random program has it, so that nothing compares its meaning with others'")
+}
+
+var randomPrograms = sync.OnceValue(func() []backendtest.Sample { return backendtest.Random(100, 1) })
+
+// proved asks the prover to tell each sample of a match from no match and from no rule, by a packet that ir.Eval treats
+// differently.
 func (k kind) proved() error {
 	for _, p := range k.programs {
 		if r := prove.Equal(p, p, ir.Both); r.Answer != prove.Proved && k.name != opaqueVerdict {
 			return fmt.Errorf("%q is not equal to itself: %s", &p.Chains[0].Rules[0], r.Answer)
 		}
-		less := bare(p)
-		r := prove.Equal(p, less, ir.Both)
-		if k.isMatch && r.Answer == prove.Proved {
-			return fmt.Errorf("%q is equal to the rule without the match", &p.Chains[0].Rules[0])
+		for _, q := range fewer(p) {
+			if err := k.told(p, q); err != nil {
+				return err
+			}
 		}
-		if r.Answer != prove.Refuted {
-			continue
-		}
-		if again, list := ir.ParsePacket(r.Packet.String()); list.HasErrors() || again != r.Packet {
-			return fmt.Errorf("ir/packet.go, ir/packet_parse.go: packet %s is parsed as %s: %w", r.Packet, again, list.Err())
-		}
-		if only := prove.EqualAmong(p, less, ir.Both, []prove.Region{prove.Only(r.Packet)}); only.Answer != prove.Refuted || only.Packet != r.Packet {
-			return fmt.Errorf("ir/prove/region.go: the region of %s has %s", r.Packet, only.Packet)
-		}
+	}
+	return nil
+}
+
+// told asks the prover to tell p from q.
+func (k kind) told(p, q *ir.Program) error {
+	r := prove.Equal(p, q, ir.Both)
+	if k.isMatch && r.Answer == prove.Proved {
+		return fmt.Errorf("%q is equal to the rule without the match, or to no rule", &p.Chains[0].Rules[0])
+	}
+	if r.Answer != prove.Refuted {
+		return nil
+	}
+	if again, list := ir.ParsePacket(r.Packet.String()); list.HasErrors() || again != r.Packet {
+		return fmt.Errorf("ir/packet.go, ir/packet_parse.go: packet %s is parsed as %s: %w", r.Packet, again, list.Err())
+	}
+	only := prove.EqualAmong(p, q, ir.Both, []prove.Region{prove.Only(r.Packet)})
+	if only.Answer != prove.Refuted || only.Packet != r.Packet {
+		return fmt.Errorf("ir/prove/region.go: the region of %s has %s", r.Packet, only.Packet)
 	}
 	return nil
 }
@@ -379,18 +419,18 @@ func (k kind) readBack(b backends.Backend, o backends.Options) error {
 			return err
 		}
 		if r := prove.Equal(p, q, ir.Both); r.Answer != prove.Proved {
-			return fmt.Errorf("%q is read back as something else: %s %s", &p.Chains[0].Rules[0], r.Answer, r.Packet)
+			return fmt.Errorf("%q is read back, or was lowered, as something else: %s %s", &p.Chains[0].Rules[0], r.Answer, r.Packet)
 		}
 	}
 	return nil
 }
 
-// TestLessonFiles: the files that lessons name are there.
-func TestLessonFiles(t *testing.T) {
-	for _, l := range lessons() {
-		for _, file := range strings.Fields(l.files) {
+// TestCheckFiles: the files that checks name are there.
+func TestCheckFiles(t *testing.T) {
+	for _, c := range checks() {
+		for _, file := range strings.Fields(c.files) {
 			if _, err := os.Stat("../" + file); err != nil {
-				t.Errorf("lesson %q names %s: %v", l.name, file, err)
+				t.Errorf("check %q names %s: %v", c.name, file, err)
 			}
 		}
 	}

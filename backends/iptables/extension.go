@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 
@@ -38,6 +39,9 @@ func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal
 		return refusalf("its sets are ipset(8)'s, which are no part of what iptables-restore loads", nftablesCan, "a look-up in the set %s", m.Set.Name)
 	case ir.Opaque:
 		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q", m.Text)
+	case ir.IIfName, ir.OIfName, ir.SAddr, ir.DAddr, ir.L4Proto: // see basic
+	default:
+		panic(fmt.Sprintf("iptables: unknown match %T", m))
 	}
 	return nil
 }

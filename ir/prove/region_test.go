@@ -2,6 +2,8 @@ package prove
 
 import (
 	"math/rand/v2"
+	"net/netip"
+	"reflect"
 	"testing"
 
 	"github.com/vnetc/vnetc/ir"
@@ -112,6 +114,41 @@ func TestOnly(t *testing.T) {
 		}
 		if got, want := r.has(t, p), p == first; got != want {
 			t.Errorf("%s: is in the region: %v, want %v", p, got, want)
+		}
+	}
+}
+
+// TestOnlyIsOne: a packet that differs in one property is not in the region of the other. A property that [ir.Packet] gets
+// must be asked by Only.
+func TestOnlyIsOne(t *testing.T) {
+	from, to := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.2")
+	packets := []ir.Packet{
+		{Family: ir.IPv4, In: "a", Out: "b", Src: from, Dst: to, Proto: ir.TCP, SPort: 1, DPort: 2, State: ir.StateNew},
+		{Family: ir.IPv4, In: "a", Out: "b", Src: from, Dst: to, Proto: ir.ICMP, ICMPType: 8, State: ir.StateNew},
+	}
+	fields := reflect.TypeFor[ir.Packet]()
+	for i := range fields.NumField() {
+		told := fields.Field(i).Name == "Family" // the addresses tell
+		for _, p := range packets {
+			only := ir.Rule{Family: ir.Both, Matches: Only(p)}
+			if !only.Holds(p, ir.Forward) {
+				t.Fatalf("%s is not in its own region", p)
+			}
+			switch f := reflect.ValueOf(&p).Elem().Field(i).Addr().Interface().(type) {
+			case *string:
+				*f += "x"
+			case *netip.Addr:
+				*f = f.Next()
+			case *ir.State:
+				*f = ir.StateUntracked
+			default:
+				v := reflect.ValueOf(f).Elem()
+				v.SetUint(v.Uint() ^ 1)
+			}
+			told = told || !only.Holds(p, ir.Forward)
+		}
+		if !told {
+			t.Errorf("region.go: Only does not ask for %s", fields.Field(i).Name)
 		}
 	}
 }
