@@ -47,6 +47,7 @@ var arrows = []struct {
 	{"netsetup/systemd", nil, "units are files"},
 	{"netsetup", []string{"ir", "netsetup/bus", "netsetup/dnsmasq", "netsetup/link", "netsetup/state"}, "the host side of a network; its rules come as a step"},
 	{"golden", []string{"ir", "ir/", "frontend/", "backends", "backends/", "netsetup", "netsetup/"}, "the corpus may see everything but cmd"},
+	{"golden/vm", nil, "what boots a Debian knows scenarios, and nothing of what they run"},
 	{"golden/kernel", nil, "the corpus' tests with a kernel may see everything but cmd"},
 	{"cmd/vnetbench", []string{"ir", "ir/diag", "ir/prove", "frontend/netxml", "backends", "backends/iptables", "backends/nftables", "backends/nftables/wire"},
 		"the benchmarks name the concrete parts; nothing imports a command"},
