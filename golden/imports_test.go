@@ -63,9 +63,11 @@ var testArrows = []struct {
 	may    []string
 	why    string
 }{
-	{"", []string{"backends/backendtest", "backends/netnstest", "ir", "ir/diag", "ir/prove"}, "tests of every package may have programs, proofs, namespaces and the contract"},
+	{"", []string{"backends/backendtest", "backends/netnstest", "ir", "ir/diag", "ir/prove"},
+		"tests of every package may have programs, proofs, namespaces and the contract"},
 	{"cmd/vnetc", []string{"netsetup/state"}, "what verbs leave behind is looked at"},
-	{"netsetup/firewall", []string{"backends/iptables", "backends/nftables", "backends/verify"}, "what is done to a kernel is tested with the back ends that do it, and the words for it"},
+	{"netsetup/firewall", []string{"backends/iptables", "backends/nftables", "backends/verify"},
+		"what is done to a kernel is tested with the back ends that do it, and the words for it"},
 	{"golden/kernel", []string{"golden", "frontend/", "backends", "backends/", "netsetup/"}, "the corpus may see everything but cmd"},
 }
 
@@ -130,7 +132,8 @@ func TestImports(t *testing.T) {
 		why[a.folder], rows[a.folder] = a.why, a.may
 		for _, may := range a.may {
 			if !slices.ContainsFunc(found, func(o own) bool { return o.folder == a.folder && !o.isTest && allows(may, o.pkg) }) {
-				t.Errorf("arrows: %s may import %s, and only tests do, or nothing does; take that out, or move it to testArrows", a.folder, may)
+				t.Errorf("arrows: %s may import %s, and only tests do, or nothing does; take it out, or move it to testArrows",
+					a.folder, may)
 			}
 		}
 	}
@@ -148,7 +151,7 @@ func TestImports(t *testing.T) {
 	}
 	for _, folder := range folders {
 		if why[folder] == "" {
-			t.Errorf("package %s has no row in arrows of golden/imports_test.go; say there what it may import, and why no more", folder)
+			t.Errorf("arrows of golden/imports_test.go has no row for %s; say there what it may import, and why no more", folder)
 		}
 	}
 	for _, o := range found {

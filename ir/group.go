@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Group is one of the groups that a network front end fills. Where packets meet it is fixed by [GroupTable], whatever the
-// order in which rules were added. The zero value is no group.
+// Group is one of the groups that a network front end fills. Where packets meet it is fixed by
+// [GroupTable], whatever the order in which rules were added. The zero value is no group.
 type Group uint8
 
 const (
@@ -25,8 +25,8 @@ type GroupRow struct {
 	About string // what its rules are about, in words
 	Base         // where it hangs; its policy is accept
 
-	// Of selects the rules of the group that are met here, nil if all are. A group has several rows if its rules are met at
-	// several places, each rule at one.
+	// Of selects the rules of the group that are met here, nil if all are. A group has several rows
+	// if its rules are met at several places, each rule at one.
 	Of func(*Rule) bool
 
 	Accepts Direction // which way the forwarded packets go that its rules accept
@@ -43,17 +43,39 @@ const (
 	OutOf                  // from guests, to elsewhere
 )
 
-// GroupTable lists the groups in the order in which a packet may meet them: all that tells one group from another, but for
-// the names that back ends give them and the rules that front ends put in. Rows with the same Base stand together and are
-// met one after the other, as if one base chain jumped to each.
+// GroupTable lists the groups in the order in which a packet may meet them: all that tells one
+// group from another, but for the names that back ends give them and the rules that front ends put
+// in. Rows with the same Base stand together and are met one after the other, as if one base chain
+// jumped to each.
 var GroupTable = [...]GroupRow{
-	{Group: INP, Name: "INP", About: "guests to services on the host", Base: Base{Input, FilterType, PriorityFilter, false}, Opens: true},
-	{Group: OUT, Name: "OUT", About: "the host's answers", Base: Base{Output, FilterType, PriorityFilter, false}, Opens: true},
-	{Group: FWX, Name: "FWX", About: "between guests of one network", Base: Base{Forward, FilterType, PriorityFilter, false}, Accepts: Between},
-	{Group: FWI, Name: "FWI", About: "into a network", Base: Base{Forward, FilterType, PriorityFilter, false}, Accepts: Into},
-	{Group: FWO, Name: "FWO", About: "out of a network", Base: Base{Forward, FilterType, PriorityFilter, false}, Accepts: OutOf},
-	{Group: PRT, Name: "PRT", About: "source NAT", Base: Base{Postrouting, FilterType, PriorityMangle, false}, Of: (*Rule).Mangles},
-	{Group: PRT, Name: "PRT", About: "source NAT", Base: Base{Postrouting, NATType, PrioritySrcNAT, false}, Of: notMangles},
+	{
+		Group: INP, Name: "INP", About: "guests to services on the host",
+		Base: Base{Hook: Input, Type: FilterType, Priority: PriorityFilter}, Opens: true,
+	},
+	{
+		Group: OUT, Name: "OUT", About: "the host's answers",
+		Base: Base{Hook: Output, Type: FilterType, Priority: PriorityFilter}, Opens: true,
+	},
+	{
+		Group: FWX, Name: "FWX", About: "between guests of one network",
+		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityFilter}, Accepts: Between,
+	},
+	{
+		Group: FWI, Name: "FWI", About: "into a network",
+		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityFilter}, Accepts: Into,
+	},
+	{
+		Group: FWO, Name: "FWO", About: "out of a network",
+		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityFilter}, Accepts: OutOf,
+	},
+	{
+		Group: PRT, Name: "PRT", About: "source NAT",
+		Base: Base{Hook: Postrouting, Type: FilterType, Priority: PriorityMangle}, Of: (*Rule).Mangles,
+	},
+	{
+		Group: PRT, Name: "PRT", About: "source NAT",
+		Base: Base{Hook: Postrouting, Type: NATType, Priority: PrioritySrcNAT}, Of: notMangles,
+	},
 }
 
 // Groups lists the groups in the order of [GroupTable].
@@ -128,8 +150,9 @@ func (g Group) known() *GroupRow {
 	return row
 }
 
-// Mangles is true if r belongs to group PRT's mangle half: it alters the packet and lets it go on. The kernel meets that
-// half (priority mangle) before the nat half (priority srcnat), so a return in one never hides a rule of the other.
+// Mangles is true if r belongs to group PRT's mangle half: it alters the packet and lets it go on.
+// The kernel meets that half (priority mangle) before the nat half (priority srcnat), so a return
+// in one never hides a rule of the other.
 func (r *Rule) Mangles() bool {
 	_, ok := r.Verdict.(ChecksumFill)
 	return ok
