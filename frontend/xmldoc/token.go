@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // Limits of one document. A network of thousands of DHCP hosts stays well within them; what goes beyond was written by no
@@ -53,12 +52,11 @@ func (l *Language) Read(r *Report) *Node {
 			fmt.Sprintf("split the %s, or move data out of it", l.Noun))
 		return nil
 	}
-	if at, ok := firstInvalid(text); !ok {
-		r.Fault("xml-utf8", Extent{at, at + 1}, fmt.Sprintf("byte 0x%02x is not UTF-8", text[at]),
-			"XML without another encoding is UTF-8, and names must be the same for every reader", "save the file as UTF-8")
+	if !r.readable() {
 		return nil
 	}
 	t := &tokens{Report: r, lang: l, dec: xml.NewDecoder(bytes.NewReader(text))}
+	t.dec.CharsetReader = charsets
 	if !t.read() {
 		return nil
 	}
@@ -68,21 +66,6 @@ func (l *Language) Read(r *Report) *Node {
 		return nil
 	}
 	return t.root
-}
-
-// firstInvalid returns the offset of the first byte that is not UTF-8; ok is true if there is none.
-func firstInvalid(text []byte) (at int32, ok bool) {
-	if utf8.Valid(text) {
-		return 0, true
-	}
-	for i := 0; i < len(text); {
-		r, size := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && size == 1 {
-			return int32(i), false
-		}
-		i += size
-	}
-	return 0, true
 }
 
 // read walks all tokens; ok is false if a fault ended it.

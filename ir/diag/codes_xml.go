@@ -22,9 +22,10 @@ func xmlCodes() []Info {
 			"A document is one element. What follows it would be dropped without a word, so a second network in the " +
 				"same file would be missing. Put each network in a file of its own.",
 			lab(anyIP) + lab(otherIP), good},
-		{"xml-utf8", "not UTF-8",
-			"Names must be the same for whoever reads the file, so the text is UTF-8, XML's own default, and nothing else.",
-			"<?xml version='1.0' encoding='latin1'?>\n" + lab(anyIP),
+		{"xml-utf8", "an encoding that is not read, or not the one that is declared",
+			"Names must be the same for whoever reads the file. It is in UTF-8, XML's own default, or in ASCII or Latin-1 (ISO 8859-1) " +
+				"if its first line says so.",
+			"<?xml version='1.0' encoding='koi8-r'?>\n" + lab(anyIP),
 			"<?xml version='1.0' encoding='UTF-8'?>\n" + lab(anyIP)},
 		{"xml-entity", "a document type or an entity",
 			"Document types and the entities they declare can read files of the host into the document, or make a " +
