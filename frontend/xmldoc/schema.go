@@ -2,6 +2,7 @@ package xmldoc
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -130,8 +131,10 @@ func (e *Element) attr(name string) *Attr {
 func (w walker) text(n *Node) {
 	if n.Spec.Text == nil {
 		if !Blank(n.Text) {
-			w.Unknown("text-unknown", n.TextAt, fmt.Sprintf("%s stands in <%s>", Quote(n.Text), n.Name),
-				"the element holds attributes and elements, no text; libvirt would not see it", "remove the text")
+			text := strings.TrimSpace(n.Text)
+			from := strings.Index(n.Text, text)
+			w.Warn("text-unknown", w.Source.Within(n.TextAt, from, from+len(text)), fmt.Sprintf("%s stands in <%s>", Quote(text), n.Name),
+				"the element holds attributes and elements; libvirt passes over text between them, and so does vnetc", "remove the text")
 		}
 		return
 	}

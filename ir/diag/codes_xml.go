@@ -73,8 +73,8 @@ func schemaCodes() []Info {
 			"XML has each attribute of an element at most once.",
 			lab("<bridge name='virbr0' name='virbr1'/>"), lab("<bridge name='virbr0'/>")},
 		{"text-unknown", "text where none belongs",
-			"Most elements of a network hold attributes and other elements. Libvirt doesn't see text between them. " +
-				"With --lax this is a warning.",
+			"Most elements of a network hold attributes and other elements. Libvirt passes over text between them, and so does vnetc: " +
+				"it is most often what was left behind by an editor, or a value that belongs into an attribute.",
 			lab("<bridge>virbr0</bridge>"), lab("<bridge name='virbr0'/>")},
 		{"value-unknown", "a word that is none of those understood",
 			"The attribute has a list of words, spelled exactly so. Yes and no are never true, 1 or Yes.",
