@@ -28,7 +28,7 @@ func (c *checker) forwardDevices() {
 	}
 	interfaces, addresses, pf := forward.All("interface"), forward.All("address"), forward.Kid("pf")
 	dev := forward.Attr("dev")
-	c.forwardMixed(forward, interfaces, addresses, pf)
+	c.forwardMixed(forward)
 	if dev != nil && !dev.Bad && len(interfaces) > 0 {
 		if first, ok := interfaces[0].Value("dev"); ok && first != dev.Value {
 			c.Fault("forward-dev-mismatch", dev.ValueAt,
@@ -111,22 +111,25 @@ func firstDevice(forward *xmldoc.Node) xmldoc.Extent {
 	return forward.Tag
 }
 
-// forwardMixed: a pool is of interfaces, of PCI addresses, or of a physical function.
-func (c *checker) forwardMixed(forward *xmldoc.Node, interfaces, addresses []*xmldoc.Node, pf *xmldoc.Node) {
+// forwardMixed: a pool is of interfaces or of PCI addresses. Those beside a <pf> are its functions, which libvirt writes into
+// the document of a running network; it never writes a dev there.
+func (c *checker) forwardMixed(forward *xmldoc.Node) {
+	dev := forward.Attr("dev")
+	sound := dev != nil && !dev.Bad
 	var first *xmldoc.Node
 	for _, k := range forward.Kids {
 		if k.Spec == nil || k.Bad || k.Name != "interface" && k.Name != "address" && k.Name != "pf" {
 			continue
 		}
-		if first == nil {
+		if k.Name != "pf" && first == nil {
 			first = k
 		}
 		at := xmldoc.Extent{}
 		switch {
-		case k.Name != first.Name:
+		case k.Name != "interface" && sound:
+			at = dev.NameAt
+		case k.Name != "pf" && k.Name != first.Name:
 			at = first.Tag
-		case k.Name != "interface" && forward.Has("dev") && !forward.Attr("dev").Bad:
-			at = forward.Attr("dev").NameAt
 		default:
 			continue
 		}

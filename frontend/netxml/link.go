@@ -70,21 +70,22 @@ func (n *Network) uplink() ir.Uplink {
 		return ir.Uplink{}
 	}
 	u := ir.Uplink{Managed: f.Managed == "yes"}
+	if f.Driver != nil {
+		u.Driver, u.Model = f.Driver.Name, f.Driver.Model
+	}
+	if len(f.PFs) > 0 { // interfaces and addresses beside it are what its functions were when the document was written
+		u.PF = f.PFs[0].Dev
+		return u
+	}
 	for _, i := range f.Interfaces {
 		u.Devices = append(u.Devices, i.Dev)
 	}
 	if len(u.Devices) == 0 && f.Dev != "" {
 		u.Devices = []string{f.Dev}
 	}
-	if len(f.PFs) > 0 {
-		u.PF = f.PFs[0].Dev
-	}
 	for _, a := range f.Addresses {
 		u.PCI = append(u.PCI, fmt.Sprintf("%04x:%02x:%02x.%x", number0(a.PCI.Domain), number0(a.PCI.Bus),
 			number0(a.PCI.Slot), number0(a.PCI.Function)))
-	}
-	if f.Driver != nil {
-		u.Driver, u.Model = f.Driver.Name, f.Driver.Model
 	}
 	return u
 }

@@ -29,8 +29,9 @@ func forwardCodes() []Info {
 				"host. Libvirt accepts a network that names none, on which no guest can start.",
 			lab("<forward mode='private'/>"), lab("<forward mode='private' dev='eth0'/>")},
 		{"forward-mixed", "devices of different kinds",
-			"A network's devices are interfaces, or PCI addresses, or the functions of one card (<pf>).",
-			lab("<forward mode='passthrough'>", "  <pf dev='eth0'/>", "  <interface dev='eth1'/>", "</forward>"),
+			"A network's devices are interfaces, or PCI addresses, or the functions of one card (<pf>). Beside <pf> only what its " +
+				"functions are may stand, as libvirt writes them into the document of a running network; <pf> then decides.",
+			lab("<forward mode='passthrough' dev='eth1'>", "  <pf dev='eth0'/>", "</forward>"),
 			lab("<forward mode='passthrough'>", "  <pf dev='eth0'/>", "</forward>")},
 		{"forward-pci", "the PCI address of no card",
 			"A PCI address has a domain, a bus, a slot and a function. All zeros is the bridge to the processor itself.",
