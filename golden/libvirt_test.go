@@ -19,7 +19,7 @@ var taken = map[string]string{
 	"bad-bridge-is-nic":         "that eth1 is a NIC is known to the host only; bring-up refuses a device it did not make",
 	"bad-bridge-mode-notbridge": "that eth1 is no bridge is known to the host only",
 	"bad-default-route-addr":    "that the subnet is the uplink's is known to the host only",
-	"bad-dhcp-includes-gw":      "warning: the DHCP server never leases the address it has itself",
+	"bad-dhcp-includes-gw":      "the DHCP server never leases the address it has itself",
 	"bad-hostdev-no-addr":       "warning: an empty pool; devices may come by another definition",
 	"bad-no-prefix-classless":   "warning: libvirt's classful default is well defined",
 	"bad-private-no-dev":        "warning: an empty pool",

@@ -1,6 +1,8 @@
 package netxml
 
 import (
+	"fmt"
+
 	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 )
@@ -19,6 +21,8 @@ type checker struct {
 // rules. Their order has no meaning: the list is sorted by place in the end.
 var rules = []func(*checker){
 	(*checker).identity,
+	(*checker).bridgeSTP,
+	(*checker).domain,
 	(*checker).forwardIP,
 	(*checker).forwardDevices,
 	(*checker).natAddress,
@@ -60,6 +64,26 @@ func (c *checker) identity() {
 			"everything that is made for a network bears its name",
 			"write <name>lab</name> or the like into it")
 	}
+}
+
+// bridgeSTP: libvirt takes any word but off for on.
+func (c *checker) bridgeSTP() {
+	bridge := c.net.root.Sound("bridge")
+	if v, ok := bridge.Value("stp"); ok && v != "on" && v != "off" {
+		c.Warn("value-unknown", bridge.At("stp"), fmt.Sprintf("stp of <bridge> is %s, neither on nor off", xmldoc.Quote(v)),
+			"libvirt takes every word but off for on, and so does vnetc", "write 'on'")
+	}
+}
+
+// domain: systemd-resolved asks the network's name server for what it is told to, and is what that server asks in turn.
+func (c *checker) domain() {
+	domain := c.net.root.Sound("domain")
+	if !domain.Yes("register") || domain.Yes("localOnly") || domain.Has("localOnly") && domain.Attr("localOnly").Bad {
+		return
+	}
+	c.Fault("domain-register", domain.At("register"), "the domain is registered and not localOnly",
+		"the network's name server would hand what it doesn't know to the host's resolver, which has just asked it; libvirt refuses it",
+		"write localOnly='yes' too")
 }
 
 // autoBridge is the pattern for bridges whose document names none.

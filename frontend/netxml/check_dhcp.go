@@ -101,7 +101,7 @@ func (c *checker) dhcpRange(s subnet, n *xmldoc.Node) (r span, ok bool) {
 			"end the range earlier; several ranges may follow each other")
 		return r, false
 	}
-	if !s.addr.Less(from) && !to.Less(s.addr) {
+	if from.Less(s.addr) && s.addr.Less(to) { // at the edge it is what everybody writes who gives out a whole subnet
 		c.Warn("dhcp-range-gateway", n.At("start"),
 			fmt.Sprintf("DHCP range %s-%s holds %s, the host's own address", from, to, s.addr),
 			"the DHCP server never gives it away, so the range is smaller than it looks",
@@ -192,7 +192,7 @@ func (c *checker) dhcpHosts(s subnet, hosts []*xmldoc.Node) {
 			c.once(seen, n, "mac", fmt.Sprintf("mac %x", mac), "the guest is to have one address")
 		}
 		c.once(seen, n, "id", "id "+strings.ToLower(n.ValueOr("id")), "the guest is to have one address")
-		c.once(seen, n, "name", "name "+strings.ToLower(n.ValueOr("name")), "a name stands for one guest")
+		c.onceNamed(seen, n)
 		addr, ok := n.Addr("ip")
 		if !ok {
 			continue
@@ -251,6 +251,30 @@ func (c *checker) once(seen map[string]*xmldoc.Node, n *xmldoc.Node, name, key, 
 		return
 	}
 	seen[key] = n
+}
+
+// onceNamed reports a second host of a name. A guest with two cards has one: each card gets its address, and the name is
+// that of one of them. Where a guest is known by nothing else, one of the two addresses is for nobody.
+func (c *checker) onceNamed(seen map[string]*xmldoc.Node, n *xmldoc.Node) {
+	v, ok := n.Value("name")
+	if !ok {
+		return
+	}
+	key := "name " + strings.ToLower(v)
+	first := seen[key]
+	if first == nil {
+		seen[key] = n
+		return
+	}
+	keyed := func(n *xmldoc.Node) bool { return n.Has("mac") || n.Has("id") }
+	what := fmt.Sprintf("name %s stands in two hosts", xmldoc.Quote(v))
+	if !keyed(first) || !keyed(n) {
+		c.Fault("dhcp-host-twice", n.At("name"), what, "where nothing but the name tells which guest is meant, it gets one of the two addresses",
+			"write the guest's mac='...', or id='...' in IPv6, into both, or remove one", c.Related(first.At("name"), "the first"))
+		return
+	}
+	c.Warn("dhcp-host-twice", n.At("name"), what, "both get their addresses, and who asks for the name is told one of them",
+		"give each a name of its own, unless both are cards of one guest", c.Related(first.At("name"), "the first"))
 }
 
 // bootp: libvirt tells guests what to boot together with their IPv4 address.

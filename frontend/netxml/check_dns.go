@@ -3,6 +3,7 @@ package netxml
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/vnetc/vnetc/frontend/xmldoc"
 )
@@ -26,6 +27,8 @@ func (c *checker) dns() {
 		case k.Name == "host" && k.Kid("hostname") == nil:
 			c.Fault("dns-host-name", k.Tag, "the host has no name", "a record ties names to an address",
 				"write <hostname>printer</hostname> into it")
+		case k.Name == "host":
+			c.unusualNames(k)
 		case k.Name == "srv":
 			c.srv(k)
 		}
@@ -45,6 +48,30 @@ func (c *checker) unserved(dns *xmldoc.Node) {
 					"remove the name, or enable='no'", c.Related(dns.At("enable"), "switched off here"))
 				return // once is enough
 			}
+		}
+	}
+}
+
+// unusualNames: dnsmasq serves names of hosts as they are written, whatever they are made of.
+func (c *checker) unusualNames(host *xmldoc.Node) {
+	for _, n := range host.All("hostname") {
+		if n.Bad {
+			continue
+		}
+		what := fmt.Sprintf("<hostname> is %s", xmldoc.Quote(n.Text))
+		below, star := strings.CutPrefix(n.Text, "*.")
+		switch odd, found := unusualLabel(n.Text); {
+		case !found:
+		case star:
+			fix := "write each name, or an address=/.../ option for dnsmasq"
+			if p := domainName(below); p.Code == "" && host.Has("ip") {
+				fix = fmt.Sprintf("to answer for all names below %s, write <dnsmasq:option value='address=/%s/%s'/>", below, below, host.ValueOr("ip"))
+			}
+			c.Warn("dns-host-unusual", n.TextAt, what, "a star stands for nothing here: who asks for a name below gets no answer, only who asks for the star", fix)
+		default:
+			c.Warn("dns-host-unusual", n.TextAt, what+", "+odd,
+				"dnsmasq serves it, but guests may refuse to ask for it, since a host's name is made of letters, digits and dashes",
+				"use letters, digits and dashes, with dots between")
 		}
 	}
 }

@@ -65,7 +65,7 @@ var network = &xmldoc.Element{
 			{Name: "default", Check: xmldoc.YesNo},
 			{Name: "trustGuestRxFilters", Check: xmldoc.YesNo},
 		}, Kids: []*xmldoc.Element{vlanElement, bandwidthElement, virtualportElement(false)}},
-		{Name: "options", Space: dnsmasqNamespace, Works: inManaged, Kids: []*xmldoc.Element{
+		{Name: "options", Space: dnsmasqNamespace, Many: true, Works: inManaged, Kids: []*xmldoc.Element{
 			{Name: "option", Space: dnsmasqNamespace, Many: true,
 				Attrs: []xmldoc.Attr{{Name: "value", Check: dnsmasqOption, Need: true}}},
 		}},
@@ -116,7 +116,7 @@ var bridgeElement = &xmldoc.Element{
 	Attrs: []xmldoc.Attr{
 		{Name: "name", Check: bridgeName, May: inManaged | inBridge},
 		{Name: "zone", Check: zoneName, May: inManaged},
-		{Name: "stp", Check: xmldoc.OneOf("on", "off"), May: inManaged},
+		{Name: "stp", Check: stp, May: inManaged},
 		{Name: "delay", Check: xmldoc.Number(0, 30), May: inManaged},
 		{Name: "macTableManager", Check: xmldoc.OneOf("kernel", "libvirt"), May: inManaged | inBridge},
 	},
@@ -137,7 +137,7 @@ var dnsElement = &xmldoc.Element{
 		}},
 		{Name: "host", Many: true, May: inManaged, Attrs: []xmldoc.Attr{{Name: "ip", Check: xmldoc.Address, Need: true}},
 			Kids: []*xmldoc.Element{
-				{Name: "hostname", Many: true, Text: domainName},
+				{Name: "hostname", Many: true, Text: hostName},
 			}},
 		{Name: "srv", Many: true, May: inManaged, Attrs: []xmldoc.Attr{
 			{Name: "service", Check: serviceName, Need: true}, {Name: "protocol", Check: xmldoc.OneOf("tcp", "udp"), Need: true},
@@ -173,7 +173,7 @@ var ipElement = &xmldoc.Element{
 }
 
 var leaseElement = &xmldoc.Element{Name: "lease", Attrs: []xmldoc.Attr{
-	{Name: "expiry", Check: xmldoc.Number(0, 1<<32-1), Need: true},
+	{Name: "expiry", Check: leaseTime, Need: true},
 	{Name: "unit", Check: xmldoc.OneOf("seconds", "minutes", "hours")},
 }}
 

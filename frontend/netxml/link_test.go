@@ -206,3 +206,12 @@ func TestOrigins(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// libvirt takes the options of every <dnsmasq:options>.
+func TestOptionsTwice(t *testing.T) {
+	const options = "<d:options><d:option value='log-dhcp'/></d:options><d:options><d:option value='no-hosts'/><d:option value='log-queries'/></d:options>"
+	networks := parsed(t, "<network xmlns:d='"+dnsmasqNamespace+"'><name>lab</name>"+options+"</network>")
+	if diff := cmp.Diff([]string{"log-dhcp", "no-hosts", "log-queries"}, Lower(networks).Links[0].Options); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

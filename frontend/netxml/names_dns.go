@@ -22,13 +22,55 @@ func guestName(v string) xmldoc.Problem {
 	return dnsName("dhcp-host-name", strings.TrimSuffix(v, "."))
 }
 
-func dnsName(code diag.Code, v string) xmldoc.Problem {
+// hostName is a name in dnsmasq's file of hosts. What dnsmasq serves as it is written is taken, but for what begins something
+// else in its other files; [checker.unusualNames] warns of it.
+func hostName(v string) xmldoc.Problem {
+	const code = "dns-name"
 	const fix = "use letters, digits and dashes, with dots between"
-	if v == "" {
-		return xmldoc.Wrong(code, "an empty name", "a domain name has at least one letter or digit", fix)
+	switch r, bad := xmldoc.Find(v, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`,/#"\`, r) }); {
+	case !bad:
+		return dnsLabels(code, v)
+	case r == ' ' || r == '#':
+		return xmldoc.Wrong(code, fmt.Sprintf("with %q in it", string(r)),
+			"dnsmasq's file of hosts ends a name at a blank, and takes # for the beginning of a comment", fix)
+	case r > '~' || r < ' ':
+		return notInDNS(code, r)
+	default:
+		return xmldoc.Wrong(code, fmt.Sprintf("with %q in it", string(r)), "no host has such a name, and vnetc writes none into files of dnsmasq", fix)
 	}
+}
+
+// unusualLabel says what makes v a name that no host should have; found is false if nothing does.
+func unusualLabel(v string) (odd string, found bool) {
+	if r, bad := xmldoc.Find(v, notInName); bad {
+		return fmt.Sprintf("with %q in it", string(r)), true
+	}
+	for label := range strings.SplitSeq(v, ".") {
+		if strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return "with a dash at the edge of a part", true
+		}
+	}
+	return "", false
+}
+
+func dnsName(code diag.Code, v string) xmldoc.Problem {
 	if r, bad := xmldoc.Find(v, notInName); bad {
 		return notInDNS(code, r)
+	}
+	if p := dnsLabels(code, v); p.Code != "" {
+		return p
+	}
+	if odd, found := unusualLabel(v); found {
+		return xmldoc.Wrong(code, odd, "a label begins and ends with a letter or digit", "remove the dash")
+	}
+	return xmldoc.Problem{}
+}
+
+// dnsLabels accepts what DNS can carry, whatever the characters: labels of 1 to 63 bytes with dots between, and one dot at the
+// end if wanted.
+func dnsLabels(code diag.Code, v string) xmldoc.Problem {
+	if v == "" {
+		return xmldoc.Wrong(code, "an empty name", "a domain name has at least one letter or digit", "use letters, digits and dashes, with dots between")
 	}
 	name := strings.TrimSuffix(v, ".")
 	if len(name) > 253 {
@@ -41,9 +83,6 @@ func dnsName(code diag.Code, v string) xmldoc.Problem {
 		case len(label) > 63:
 			return xmldoc.Wrong(code, fmt.Sprintf("with a part of %d bytes", len(label)),
 				"between two dots stands a label of 1 to 63 bytes", "shorten it")
-		case label[0] == '-' || label[len(label)-1] == '-':
-			return xmldoc.Wrong(code, "with a dash at the edge of a part", "a label begins and ends with a letter or digit",
-				"remove the dash")
 		}
 	}
 	return xmldoc.Problem{}

@@ -176,10 +176,13 @@ func (t *together) routes() {
 				other := owner{s.checker, s.node.At("address")}.related("the subnet")
 				switch {
 				case r.dest == s.prefix:
+					why := "the host is on that subnet itself and needs no gateway"
+					if s.checker != c && r.dest.Addr().Is4() { // libvirt looks for others of IPv4 only
+						why += "; libvirt refuses to start the second of the two"
+					}
 					c.Fault("route-overlap", at,
 						fmt.Sprintf("the route leads to %s, which is a subnet of network %s", r.dest, xmldoc.Quote(s.net.Name())),
-						"the host is on that subnet itself and needs no gateway; libvirt refuses to start the second "+
-							"of the two", "remove the route, or correct its address", other)
+						why, "remove the route, or correct its address", other)
 				case s.checker != c:
 					c.Warn("route-part", at,
 						fmt.Sprintf("the route takes %s out of %s, a subnet of network %s", r.dest, s.prefix,

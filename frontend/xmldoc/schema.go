@@ -69,7 +69,7 @@ func (w walker) walk(n *Node, spec *Element) {
 		case first != nil && !kid.Many:
 			k.Bad = true
 			w.Fault("element-twice", k.Tag, fmt.Sprintf("<%s> stands twice in <%s>", k.Name, n.Name),
-				"there is one at most, and libvirt takes one of them without a word", "remove one of the two",
+				"there is one at most; libvirt takes one without a word, or mixes the two, or refuses both", "remove one of the two",
 				w.Related(first.Tag, "the first"))
 			continue
 		case first == nil:

@@ -111,7 +111,7 @@ func (t *tokens) open(e xml.StartElement, at Extent) bool {
 	switch {
 	case t.root != nil && t.top == nil:
 		t.Fault("xml-trailing", name, fmt.Sprintf("<%s> follows after the end of the %s", Short(e.Name.Local), t.lang.Noun),
-			"a document has one root, and libvirt reads the first only", fmt.Sprintf("put each %s in a file of its own", t.lang.Noun))
+			"a document has one root, and the XML reader of libvirt refuses a second", fmt.Sprintf("put each %s in a file of its own", t.lang.Noun))
 		return false
 	case t.depth > maxDepth:
 		t.Fault("xml-limit", name, fmt.Sprintf("<%s> stands %d elements deep", Short(e.Name.Local), t.depth),

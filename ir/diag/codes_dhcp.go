@@ -47,8 +47,8 @@ func dhcpCodes() []Info {
 			lab(six("    <range start='fd00:1:2:3::10' end='fd00:1:2:3::ff'/>")...)},
 		{"dhcp-range-gateway", "a range that holds the host's own address",
 			"The server never gives it away, so the network works. The range is smaller than it looks, and another " +
-				"server with the same range would give it away.",
-			served("<range start='192.168.122.1' end='192.168.122.254'/>"), good},
+				"server with the same range would give it away. A range that only begins or ends with the address draws nothing.",
+			lab("<ip address='192.168.122.100' prefix='24'>", "  <dhcp>", "    "+anyRange, "  </dhcp>", "</ip>"), good},
 		{"dhcp-twice", "DHCP in two subnets of one family",
 			"Libvirt serves one subnet of IPv4 and one of IPv6 in a network.",
 			lab("<ip address='192.168.122.1' prefix='24'>",
@@ -105,7 +105,9 @@ func dhcpHostCodes() []Info {
 				"the broadcast address.",
 			served("<host mac='52:54:00:00:00:01' name='web' ip='192.168.99.10'/>"), good},
 		{"dhcp-host-twice", "a MAC, DUID, name or address given twice",
-			"A guest has one address, and an address one guest. Libvirt accepts both and dnsmasq takes one of them.",
+			"A guest has one address in a subnet, and an address one guest. Libvirt accepts two hosts with one MAC, DUID or address, and " +
+				"dnsmasq takes one of them. Two hosts with MACs of their own may have one name, as the cards of one guest do: both get " +
+				"their addresses, and the name is told for one of them, so that is a warning.",
 			served("<host mac='52:54:00:00:00:01' ip='192.168.122.10'/>",
 				"<host mac='52:54:00:00:00:02' ip='192.168.122.10'/>"),
 			served("<host mac='52:54:00:00:00:01' ip='192.168.122.10'/>",

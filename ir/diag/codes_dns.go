@@ -24,9 +24,18 @@ func dnsCodes() []Info {
 				"stand in lines of dnsmasq's configuration, where other characters begin something else. Names in " +
 				"other letters have a form that begins with xn--.",
 			lab("<domain name='my lab'/>"), lab("<domain name='lab.example'/>")},
+		{"domain-register", "a domain that is registered and not kept",
+			"With register='yes' systemd-resolved is told to ask the network's name server for names of the domain. That server hands " +
+				"what it doesn't know to the host's resolver, unless localOnly='yes' keeps the domain to itself. Libvirt refuses one " +
+				"without the other.",
+			lab("<domain name='lab.example' register='yes'/>"), lab("<domain name='lab.example' localOnly='yes' register='yes'/>")},
 		{"dns-host-name", "a record without a name",
 			"A <host> in <dns> ties names to an address.",
 			records("<host ip='192.168.122.5'/>"), printer},
+		{"dns-host-unusual", "a name that no host should have",
+			"dnsmasq serves names of hosts as they are written. A host's name is made of letters, digits and dashes (RFC 1123), and " +
+				"programs refuse to ask for others. A star stands for nothing: it answers only who asks for a star.",
+			records("<host ip='192.168.122.5'>", "  <hostname>*.apps.example</hostname>", "</host>"), printer},
 		{"dns-forwarder", "a forwarder that says nothing",
 			"A forwarder says which server to ask (addr), or which names to ask a server for (domain), or both. A " +
 				"port is that of a server.",

@@ -90,8 +90,8 @@ func routeCodes() []Info {
 			lab(anyIP, route, "<route address='10.99.0.0' prefix='16' gateway='192.168.122.3'/>"),
 			lab(anyIP, route, "<route address='10.99.0.0' prefix='16' gateway='192.168.122.3' metric='5'/>")},
 		{"route-overlap", "a route to the subnet of a network",
-			"The host is on that subnet itself, with its own address on the bridge, and needs no gateway. Libvirt " +
-				"refuses to start the second of two networks that claim one subnet.",
+			"The host is on that subnet itself, with its own address on the bridge, and needs no gateway. Of two networks that " +
+				"claim one subnet of IPv4 libvirt refuses to start the second; within one network it starts, and the route disputes the bridge's own.",
 			lab(anyIP, otherIP, "<route address='192.168.123.0' prefix='24' gateway='192.168.122.2'/>"), good},
 		{"route-part", "a route to a part of another network's subnet",
 			"The host would send packets for some guests of the other network to a guest of this one.",

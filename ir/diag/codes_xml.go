@@ -60,14 +60,15 @@ func schemaCodes() []Info {
 				"and a filter that somebody believes in does not exist. With --lax this is a warning.",
 			lab("<firewall allow='none'/>"), lab("<bridge name='virbr0'/>")},
 		{"element-twice", "a single element given twice",
-			"Libvirt takes one of the two and drops the other without a word.",
+			"There is one at most. What libvirt makes of two depends on the element: of most it takes the first without a word, the " +
+				"content of two <dhcp> it mixes, two <nat> or <pf> it refuses. Only <dnsmasq:options> may be given more than once.",
 			lab("<bridge name='virbr0'/>", "<bridge name='virbr1'/>"), lab("<bridge name='virbr0'/>")},
 		{"attribute-unknown", "an attribute that the element doesn't have",
 			"Libvirt drops what it doesn't know without a word, so a misspelt attribute has no effect. With --lax " +
 				"this is a warning.",
 			lab("<bridge name='virbr0' spt='off'/>"), lab("<bridge name='virbr0' stp='off'/>")},
 		{"attribute-missing", "an attribute without which the element means nothing",
-			"Some elements are of no use without one of their attributes, and libvirt refuses them.",
+			"Some elements are of no use without one of their attributes. Libvirt refuses most of them, and passes over the others.",
 			lab("<ip prefix='24'/>"), lab(anyIP)},
 		{"attribute-twice", "an attribute given twice",
 			"XML has each attribute of an element at most once.",
@@ -77,7 +78,8 @@ func schemaCodes() []Info {
 				"it is most often what was left behind by an editor, or a value that belongs into an attribute.",
 			lab("<bridge>virbr0</bridge>"), lab("<bridge name='virbr0'/>")},
 		{"value-unknown", "a word that is none of those understood",
-			"The attribute has a list of words, spelled exactly so. Yes and no are never true, 1 or Yes.",
+			"The attribute has a list of words, spelled exactly so. Yes and no are never true, 1 or Yes. Only stp of <bridge> is on for " +
+				"libvirt whatever is written there but off, so that another word for on is a warning.",
 			lab("<forward mode='nta'/>", anyIP), lab(anyNAT, anyIP)},
 		{"value-number", "no number, or one out of range",
 			"The value is a whole number within the limits of what it counts: ports from 1 to 65535, prefixes of at " +
