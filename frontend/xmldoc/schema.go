@@ -170,10 +170,29 @@ func (w walker) unknownElement(n *Node, parent *Element) {
 	fix := "remove it"
 	if home := w.root.home(n.Name); home != "" && n.Space == "" {
 		fix = fmt.Sprintf("put it into <%s>, where it belongs", home)
-	} else if near := Nearest(n.Name, names); near != "" && n.Space == "" {
+	} else if near := meant(n.Name, names); near != "" && n.Space == "" {
 		fix = fmt.Sprintf("did you mean <%s>?", near)
 	}
 	w.Unknown("element-unknown", n.Tag, what, why, fix)
+}
+
+// meant returns the one of names that was probably meant by word: one that is spelled nearly so, or of which word makes a
+// longer one, as forwardDelay does of delay.
+func meant(word string, names []string) string {
+	if near := Nearest(word, names); near != "" {
+		return near
+	}
+	found, lower := "", strings.ToLower(word)
+	for _, name := range names {
+		part := strings.ToLower(name)
+		if len(part) > 2 && (strings.HasPrefix(lower, part) || strings.HasSuffix(lower, part)) {
+			if found != "" {
+				return ""
+			}
+			found = name
+		}
+	}
+	return found
 }
 
 // home returns the name of an element below e that has a child of that name; empty if there is none.
@@ -198,7 +217,7 @@ func (w walker) unknownAttribute(n *Node, a *Attribute) {
 		names = append(names, spec.Name)
 	}
 	fix := fmt.Sprintf("<%s> has no attributes; remove it", n.Name)
-	if near := Nearest(a.Name, names); near != "" {
+	if near := meant(a.Name, names); near != "" {
 		fix = fmt.Sprintf("did you mean %s?", near)
 	} else if len(names) > 0 {
 		fix = fmt.Sprintf("remove it; <%s> has %s", n.Name, Words(names, "and"))
