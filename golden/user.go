@@ -36,19 +36,15 @@ const (
 // NAME.xml; with update it writes the records that are missing or differ and removes orphans. A last result with the
 // directory's name is there if the networks collide with each other. An error is the host's.
 func Regress(dir string, update bool) ([]Result, error) {
-	files, err := docpath.XMLFiles(dir)
+	files, err := docpath.Files(dir)
 	if err != nil {
 		return nil, err
 	}
 	all := &diag.Sources{}
 	var results []Result
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		all.Add(file, text)
-		r, err := regressFile(file, text, update)
+		addFile(all, file.Path, file)
+		r, err := regressFile(file, update)
 		if err != nil {
 			return nil, err
 		}
@@ -70,9 +66,17 @@ func escapeGlob(dir string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
-func regressFile(file string, text []byte, update bool) (Result, error) {
-	src := &diag.Sources{}
-	src.Add(filepath.Base(file), text)
+// addFile adds f to src under name.
+func addFile(src *diag.Sources, name string, f docpath.File) {
+	src.Add(name, f.Text)
+	if f.Linked {
+		src.Hide(name)
+	}
+}
+
+func regressFile(f docpath.File, update bool) (Result, error) {
+	file, src := f.Path, &diag.Sources{}
+	addFile(src, filepath.Base(file), f)
 	now, err := Outputs(src, Rules())
 	if err != nil {
 		return Result{}, err

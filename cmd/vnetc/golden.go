@@ -46,7 +46,7 @@ or has errors; 2 wrong usage; 3 cannot read or write.`,
 func regress(s streams, dir string, update bool, format string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return usagef("%s: there is no such directory", dir)
+		return hostf("%s: there is no such directory", dir)
 	}
 	if err != nil {
 		return hostf("%v", err)

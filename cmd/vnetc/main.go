@@ -125,8 +125,9 @@ func newRoot(s streams) *cobra.Command {
 rules that make them work: iptables-restore text or nftables. It touches no host
 unless the verb says so, and says for every rule which line of XML asked for it.
 
-PATH is an XML file, a directory (its *.xml, sorted by name), - for stdin, or the
-word default for libvirt's default network (192.168.122.0/24 behind NAT).
+PATH is an XML file, a directory (its *.xml, sorted by name), - for stdin, the word
+default for libvirt's default network (192.168.122.0/24 behind NAT), or the name of
+a network in /etc/vnetc/networks.
 Results go to stdout, everything else to stderr.
 
 Exit codes: 0 done; 1 the answer is no (errors in the input, a golden that

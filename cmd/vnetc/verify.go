@@ -151,7 +151,7 @@ func wantsMatrix(word string, p *ir.Program) bool {
 func readAssertions(v *verify.Verification, path string) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return usagef("%s: there is no such file", path)
+		return hostf("%s: there is no such file", path)
 	}
 	if err != nil {
 		return hostf("%v", err)

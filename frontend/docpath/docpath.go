@@ -37,41 +37,40 @@ func (e UsageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return UsageError{fmt.Sprintf(format, args...)} }
 
-// Read reads every PATH: files, directories (their *.xml in order of name), - for stdin, and the network that is built in. A
-// document is read no further than one byte past what the front ends take.
+// Networks is where the networks of a host stand; a PATH that is no file may be the name of one.
+const Networks = "/etc/vnetc/networks"
+
+// Read reads every PATH: files, directories (their *.xml in order of name), - for stdin, the network that is built in, and names
+// of networks in [Networks]. A document is read no further than one byte past what the front ends take. The names of files are
+// as [diag.Visible] makes them.
 func Read(stdin io.Reader, paths []string) (*diag.Sources, error) {
+	return read(stdin, paths, Networks)
+}
+
+func read(stdin io.Reader, paths []string, networks string) (*diag.Sources, error) {
 	src := &diag.Sources{}
-	var files []string
+	var files []string // to be read at once
 	for _, path := range paths {
-		if path == "-" {
-			if src.Has(Stdin) {
-				return nil, usagef("%s is given twice, and stdin is read once", path)
-			}
-			text, err := readLimited(stdin)
-			if err != nil {
-				return nil, fmt.Errorf("read stdin: %w", err)
-			}
-			src.Add(Stdin, text)
-			continue
+		if path == "-" && src.Has(Stdin) {
+			return nil, usagef("%s is given twice, and stdin is read once", path)
 		}
-		if _, err := os.Lstat(path); path == Default && errors.Is(err, fs.ErrNotExist) {
-			if src.Has(Default) {
-				return nil, usagef("%s is given twice", path)
-			}
-			src.Add(Default, DefaultNetwork())
-			continue
-		}
-		more, err := expand(path)
+		found, err := find(stdin, path, networks)
 		if err != nil {
 			return nil, err
 		}
-		for _, file := range more {
-			if src.Has(file) {
-				return nil, usagef("%s is given twice", file)
+		for _, f := range found {
+			name := diag.Visible(f.Path)
+			if src.Has(name) {
+				return nil, usagef("%s is given twice", name)
 			}
-			src.Add(file, nil) // its place; the text follows
+			src.Add(name, f.Text)
+			if f.Linked {
+				src.Hide(name)
+			}
+			if f.Text == nil {
+				files = append(files, f.Path)
+			}
 		}
-		files = append(files, more...)
 	}
 	texts, errs := make([][]byte, len(files)), make([]error, len(files))
 	spread.Over(len(files), func(i int) { texts[i], errs[i] = ReadFile(files[i]) })
@@ -79,24 +78,34 @@ func Read(stdin io.Reader, paths []string) (*diag.Sources, error) {
 		if errs[i] != nil {
 			return nil, errs[i]
 		}
-		src.Add(file, texts[i])
+		src.Add(diag.Visible(file), texts[i])
 	}
 	return src, nil
 }
 
-// expand returns path itself, or the XML files in it if it is a directory.
-func expand(path string) ([]string, error) {
+// find returns what path stands for. Files that are named by themselves have no text yet.
+func find(stdin io.Reader, path, networks string) ([]File, error) {
+	if path == "-" {
+		text, err := readLimited(stdin)
+		if err != nil {
+			return nil, fmt.Errorf("read stdin: %w", err)
+		}
+		return []File{{Path: Stdin, Text: text}}, nil
+	}
 	info, err := os.Stat(path)
+	if _, here := os.Lstat(path); errors.Is(here, fs.ErrNotExist) {
+		return named(path, networks)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("%s: there is no such file or directory", path)
+		return nil, fmt.Errorf("%s is a link to nowhere", path)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return []string{path}, nil
+		return []File{{Path: path}}, nil
 	}
-	files, err := XMLFiles(path)
+	files, err := Files(path)
 	if err != nil {
 		return nil, err
 	}
@@ -106,20 +115,19 @@ func expand(path string) ([]string, error) {
 	return files, nil
 }
 
-// XMLFiles returns what the shell's *.xml means in dir, sorted by name: no folder, and nothing hidden, as an editor leaves beside
-// the file that it has open.
-func XMLFiles(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir) // sorted
-	if err != nil {
-		return nil, err
+// named returns the network that a word stands for where there is no such file.
+func named(word, networks string) ([]File, error) {
+	if word == Default {
+		return []File{{Path: Default, Text: DefaultNetwork()}}, nil
 	}
-	var files []string
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".xml" && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
-			files = append(files, filepath.Join(dir, e.Name()))
-		}
+	if strings.Contains(word, "/") || strings.HasPrefix(word, ".") || strings.HasSuffix(word, ".xml") {
+		return nil, fmt.Errorf("%s: there is no such file or directory", word)
 	}
-	return files, nil
+	path := filepath.Join(networks, word+".xml")
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("%s: there is no such file or directory, and no network %s", word, path)
+	}
+	return []File{{Path: path}}, nil
 }
 
 // ReadFile reads one document. Errors name the file.

@@ -43,7 +43,6 @@ func TestRead(t *testing.T) {
 		{name: "stdin twice", paths: []string{"-", "-"}, usage: "- is given twice"},
 		{name: "default twice", paths: []string{"default", "default"}, usage: "default is given twice"},
 		{name: "a file twice", files: []string{"a/a.xml"}, paths: []string{"a/a.xml", "a"}, usage: "a/a.xml is given twice"},
-		{name: "nothing there", paths: []string{"no.xml"}, usage: "no.xml: there is no such file"},
 		{name: "nothing in it", files: []string{"d/a.txt"}, paths: []string{"d"}, usage: "d: no *.xml"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -70,15 +69,54 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// A file that can't be read is the host's fault, and names itself.
+// What is not there or can't be read is no lesson in usage: the error names it.
 func TestReadUnreadable(t *testing.T) {
-	folder(t)
-	if err := os.Symlink("loop", "loop"); err != nil {
+	folder(t, "networks/lab.xml", "d/a.xml")
+	for name, target := range map[string]string{"loop": "loop", "nowhere": "gone", "d/dangling.xml": "gone"} {
+		if err := os.Symlink(target, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"loop": "loop", "nowhere": "a link to nowhere", "gone.xml": "gone.xml: there is no such file", "x/y": "x/y: there is no such file",
+		"web": "web: there is no such file or directory, and no network networks/web.xml", "d": "d/dangling.xml",
+		"../lab": "../lab: there is no such file or directory", ".lab": ".lab: there is no such file or directory",
+	} {
+		_, err := read(nil, []string{path}, "networks")
+		if _, usage := errors.AsType[UsageError](err); err == nil || usage || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want an error of the host with %q", path, err, want)
+		}
+	}
+}
+
+// A word that is no file is the name of a network of the host; a file of that name comes first.
+func TestReadByName(t *testing.T) {
+	folder(t, "networks/lab.xml", "networks/web.xml", "web", "networks/default.xml")
+	src, err := read(nil, []string{"lab", "web", "default"}, "networks")
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := Read(nil, []string{"loop"})
-	if _, usage := errors.AsType[UsageError](err); err == nil || usage || !strings.Contains(err.Error(), "loop") {
-		t.Errorf("got %v, want an error of the host that names the file", err)
+	if diff := cmp.Diff([]string{"networks/lab.xml", "web", Default}, src.Names()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := string(src.Text("networks/lab.xml")); got != "networks/lab.xml" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What a terminal would obey in the name of a file is in no name of a source, and the file is read all the same.
+func TestReadVisibleNames(t *testing.T) {
+	odd := "d/a\u202eb\x1b[31m.xml"
+	folder(t, odd)
+	const want = `d/a\u202eb\x1b[31m.xml`
+	for _, path := range []string{"d", odd} {
+		src, err := Read(nil, []string{path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{want}, src.Names()); diff != "" || string(src.Text(want)) != odd {
+			t.Errorf("(-want +got):\n%s%q", diff, src.Text(want))
+		}
 	}
 }
 

@@ -76,11 +76,21 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	})
 	var networks []*Network
 	var list diag.List
-	for _, c := range checkers {
+	for i, c := range checkers {
+		c.conceal(src, names[i])
 		if c.net != nil {
 			networks = append(networks, c.net)
 		}
 		list = append(list, c.List...)
 	}
 	return networks, list
+}
+
+// conceal sees to it that nothing is quoted of a file that may be anybody's: one that is no XML, and one that src hides.
+func (c *checker) conceal(src *diag.Sources, name string) {
+	if src.Hidden(name) {
+		c.Conceal("the file is reached by a link that leads out of the folder, so nothing of it is shown", "name the file itself to see it")
+	} else if c.Alien {
+		src.Hide(name)
+	}
 }

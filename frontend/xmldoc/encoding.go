@@ -66,23 +66,35 @@ func declared(text []byte) (name string, at Extent) {
 	return string(value), Extent{int32(start), int32(start + len(value))}
 }
 
-// readable reports a document in an encoding that is not read, or not in the one that it declares.
-func (r *Report) readable() bool {
-	const fix = "save the file as UTF-8 and say so in its first line"
-	const read = "documents are read in UTF-8, and in ASCII and Latin-1 where their first line says so"
-	text := r.Source.Text
-	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) || bytes.IndexByte(text[:min(2, len(text))], 0) >= 0 {
-		r.Fault("xml-utf8", Extent{0, min(2, int32(len(text)))}, "the file is in UTF-16, by its first bytes", read, fix)
+// What is said of encodings that are not read.
+const (
+	encodingsRead = "documents are read in UTF-8, and in ASCII and Latin-1 where their first line says so"
+	saveAsUTF8    = "save the file as UTF-8 and say so in its first line"
+)
+
+// utf16 is true for a text that begins as XML in UTF-16 does, with a mark or without.
+func utf16(text []byte) bool {
+	if len(text) < 2 {
 		return false
 	}
+	switch [2]byte(text) {
+	case [2]byte{0xff, 0xfe}, [2]byte{0xfe, 0xff}, [2]byte{0, '<'}, [2]byte{'<', 0}:
+		return true
+	}
+	return false
+}
+
+// readable reports a document in an encoding that is not read, or not in the one that it declares.
+func (r *Report) readable() bool {
+	text := r.Source.Text
 	name, at := declared(text)
 	switch known := encodings[strings.ToLower(name)]; {
 	case name != "" && known == unknownEncoding:
-		r.Fault("xml-utf8", at, fmt.Sprintf("the file says that it is in %s", Quote(name)), read, fix)
+		r.Fault("xml-utf8", at, fmt.Sprintf("the file says that it is in %s", Quote(name)), encodingsRead, saveAsUTF8)
 		return false
 	case known == asASCII:
 		if i := slices.IndexFunc(text, func(c byte) bool { return c >= utf8.RuneSelf }); i >= 0 {
-			r.Fault("xml-utf8", r.Source.character(int32(i)), fmt.Sprintf("byte 0x%02x is not ASCII, which the first line says the file is", text[i]), read, fix)
+			r.Fault("xml-utf8", r.Source.character(int32(i)), fmt.Sprintf("byte 0x%02x is not ASCII, which the first line says the file is", text[i]), encodingsRead, saveAsUTF8)
 			return false
 		}
 	}

@@ -14,6 +14,7 @@ type Report struct {
 	Source *Source
 	List   diag.List
 	Lax    bool // Lax is true if what the table of the language doesn't know draws warnings, not errors.
+	Alien  bool // Alien is true if the text is no XML at all, so that it may be anything, and must not be shown.
 }
 
 // Fault adds an error. What, why and fix are as in [diag.Diagnostic].
@@ -39,6 +40,15 @@ func (r *Report) Unknown(code diag.Code, at Extent, what, why, fix string) {
 		return
 	}
 	r.Fault(code, at, what, why, fix)
+}
+
+// Conceal takes out of the list whatever quotes the text: only kinds of faults and places remain.
+func (r *Report) Conceal(why, fix string) {
+	for i := range r.List {
+		d := &r.List[i]
+		info, _ := diag.Find(d.Code)
+		d.What, d.Why, d.Fix = info.Title, why, fix
+	}
 }
 
 // Related points at a second place of the same file.

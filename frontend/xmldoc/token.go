@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -52,12 +53,19 @@ func (l *Language) Read(r *Report) *Node {
 			fmt.Sprintf("split the %s, or move data out of it", l.Noun))
 		return nil
 	}
+	if !l.begins(r) {
+		return nil
+	}
 	if !r.readable() {
+		l.conceal(r)
 		return nil
 	}
 	t := &tokens{Report: r, lang: l, dec: xml.NewDecoder(bytes.NewReader(text))}
 	t.dec.CharsetReader = charsets
 	if !t.read() {
+		if t.root == nil {
+			l.conceal(r)
+		}
 		return nil
 	}
 	if t.root == nil {
@@ -66,6 +74,40 @@ func (l *Language) Read(r *Report) *Node {
 		return nil
 	}
 	return t.root
+}
+
+// begins reports a text that doesn't begin as XML does. It may be any file of the host, so nothing of it is quoted.
+func (l *Language) begins(r *Report) bool {
+	text := start(r.Source.Text)
+	switch {
+	case utf16(r.Source.Text):
+		r.Alien = true
+		r.Fault("xml-utf8", Extent{0, 2}, "the file is in UTF-16, by its first bytes", encodingsRead, saveAsUTF8)
+		return false
+	case len(text) == 0 || text[0] == '<':
+		return true
+	}
+	at := int32(len(r.Source.Text) - len(text))
+	r.Alien = true
+	r.Fault("xml-syntax", r.Source.character(at), "the file is no XML: its first character is not <",
+		fmt.Sprintf("each file describes one %s", l.Noun), l.Begin)
+	return false
+}
+
+// conceal marks a document that can't be read and doesn't begin like one of the language: it may be any file of the host, too.
+func (l *Language) conceal(r *Report) {
+	text := start(r.Source.Text)
+	begins := func(s string) bool { return bytes.HasPrefix(text, []byte(s)) }
+	if len(text) == 0 || begins("<?xml") || begins("<!") || slices.ContainsFunc(l.Roots, func(e *Element) bool { return begins("<" + e.Name) }) {
+		return
+	}
+	r.Alien = true
+	r.Conceal("the file is no XML, so nothing of it is shown", l.Begin)
+}
+
+// start returns text from its first character on that means something.
+func start(text []byte) []byte {
+	return bytes.TrimLeft(bytes.TrimPrefix(text, []byte(byteOrderMark)), " \t\r\n")
 }
 
 // read walks all tokens; ok is false if a fault ended it.

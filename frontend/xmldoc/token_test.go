@@ -63,7 +63,7 @@ func TestRefused(t *testing.T) {
 		"declaration elsewhere": {"<zoo name='a'><?xml version='1.0'?></zoo>", "xml-instruction"},
 		"two documents":         {"<zoo name='a'/><zoo name='b'/>", "xml-trailing"},
 		"text behind":           {"<zoo name='a'/>text", "xml-trailing"},
-		"text before":           {"text<zoo name='a'/>", "xml-trailing"},
+		"text before":           {"text<zoo name='a'/>", "xml-syntax"},
 		"not closed":            {"<zoo name='a'><cage>", "xml-syntax"},
 		"closed crosswise":      {"<zoo name='a'><cage></zoo></cage>", "xml-syntax"},
 		"closed too often":      {"<zoo name='a'/></zoo>", "xml-syntax"},
@@ -80,6 +80,40 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got %v, want %s", said(r), tt.want)
 			}
 		})
+	}
+}
+
+// What is no XML may be any file of the host: nothing of it is quoted. What was meant to be a document is.
+func TestAlien(t *testing.T) {
+	const secret = "hunter2"
+	for text, quotes := range map[string]bool{
+		"root:hunter2:20228:0:99999:7:::\n":              false,
+		"\ufeff hunter2":                                 false,
+		"<hunter2:x y z>":                                false,
+		"<VirtualHost hunter2>\n</VirtualHost>":          false,
+		"<?xml version='1.0'?>hunter2":                   true,
+		"<zoo hunter2>":                                  true,
+		"<zoo name='a'><cage size='hunter2'/></zoo>":     true,
+		"<!-- a --><hunter2/>":                           true,
+		"\x7fELF hunter2 \xff":                           false,
+		"<k\xff>hunter2":                                 false,
+		"<?hunter2 secret?>":                             false,
+		"&hunter2;":                                      false,
+		"-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n": false,
+		"{\"auth\": \"hunter2\"}":                        false,
+		"<key xmlns='urn:x'>hunter2</key>":               true, // XML, whatever else
+	} {
+		_, r := read(text, false)
+		if len(r.List) == 0 {
+			t.Fatalf("%q is taken", text)
+		}
+		quoted := strings.Contains(fmt.Sprint(r.List), secret) || !r.Alien
+		if quoted != quotes || r.Alien == quotes {
+			t.Errorf("%q: quoted is %t, alien is %t: %+v", text, quoted, r.Alien, r.List)
+		}
+		if info, _ := diag.Find(r.List[0].Code); info.Title == "" || r.List[0].What == "" || r.List[0].Fix == "" {
+			t.Errorf("%q: %+v", text, r.List[0])
+		}
 	}
 }
 

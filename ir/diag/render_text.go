@@ -21,7 +21,7 @@ type TextOptions struct {
 //	  why: addresses are leased upward from start to end, so this range holds none
 //	  fix: swap the two, or end the range at 192.168.123.254
 //
-// A related place follows as a note with its own line. Lines whose text src does not have are left out. What would not
+// A related place follows as a note with its own line. Lines whose text src does not have, or hides, are left out. What would not
 // print is escaped, see [Visible].
 func Text(w io.Writer, l List, src *Sources, o TextOptions) error {
 	t := textPrinter{src: src, paint: plain}
@@ -129,7 +129,7 @@ func (t *textPrinter) excerpt(at Span, st style) {
 	text := t.src.Text(at.File)
 	from := at.Start.Offset
 	unknown := from == 0 && (at.Start.Line != 1 || at.Start.Col != 1) // a place from elsewhere, without its offset
-	if text == nil || !at.IsValid() || unknown || from < 0 || from > len(text) {
+	if text == nil || t.src.Hidden(at.File) || !at.IsValid() || unknown || from < 0 || from > len(text) {
 		return
 	}
 	line, start := t.src.Line(at.File, from)

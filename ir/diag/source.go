@@ -8,10 +8,23 @@ import (
 
 // Sources is the input text by file name, in the order in which the files were given. The zero value is empty and ready.
 type Sources struct {
-	names []string
-	place map[string]int // in names
-	text  [][]byte       // in the order of names
+	names  []string
+	place  map[string]int // in names
+	text   [][]byte       // in the order of names
+	hidden map[string]bool
 }
+
+// Hide says that nothing of the text under name may be shown to whoever reads diagnostics: it is not known to be theirs to
+// read. Renderers then leave the lines out; who makes diagnostics must not quote it.
+func (s *Sources) Hide(name string) {
+	if s.hidden == nil {
+		s.hidden = make(map[string]bool)
+	}
+	s.hidden[name] = true
+}
+
+// Hidden is true if nothing of the text under name may be shown.
+func (s *Sources) Hidden(name string) bool { return s != nil && s.hidden[name] }
 
 // Add keeps text under name. A name given twice keeps its first place and takes the new text.
 func (s *Sources) Add(name string, text []byte) {
