@@ -90,6 +90,7 @@ func compile(s streams, f *compileFlags, paths []string) error {
 	if f.emit.value == "netlink" && f.backend.value != (nftables.Backend{}).Name() {
 		return usagef("--emit netlink is for nftables; leave out --backend %s", f.backend.value)
 	}
+	s.out = diag.Exactly(s.out)
 	debug.SetGCPercent(400) // nearly all that is made is kept to the end
 	src, err := readSources(s.in, paths)
 	if err != nil {

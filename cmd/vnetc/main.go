@@ -72,7 +72,7 @@ func main() {
 // run carries out one command line and returns its exit code.
 func run(s streams, args []string) int {
 	out := &product{Writer: s.out}
-	s.out = out
+	s.out, s.err = diag.Visibly(out), diag.Visibly(s.err)
 	root := newRoot(s)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteC()

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
@@ -48,7 +49,7 @@ func (p *progress) step() {
 }
 
 func newProgress(out io.Writer, what string) *progress {
-	return &progress{out: out, what: what, stop: make(chan struct{}), gone: make(chan struct{})}
+	return &progress{out: diag.Exactly(out), what: what, stop: make(chan struct{}), gone: make(chan struct{})}
 }
 
 // show writes the line, first after some time, until the work is over.

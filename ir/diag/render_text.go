@@ -38,7 +38,7 @@ func Text(w io.Writer, l List, src *Sources, o TextOptions) error {
 	if rest := l[len(shown):]; len(rest) > 0 {
 		fmt.Fprintf(&t.out, "and %d more: %s\n", len(rest), countWords(rest))
 	}
-	_, err := io.WriteString(w, t.out.String())
+	_, err := io.WriteString(Exactly(w), t.out.String())
 	return err
 }
 
