@@ -3,7 +3,9 @@ package netxml
 import (
 	"fmt"
 	"net/netip"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
@@ -16,11 +18,42 @@ func (c *checker) addresses() {
 			continue
 		}
 		c.localPTR(s)
-		if tftp := s.node.Sound("tftp"); tftp != nil && s.addr.Is6() {
+		tftp := s.node.Sound("tftp")
+		c.exposed(tftp)
+		if tftp != nil && s.addr.Is6() {
 			c.Fault("tftp-family", tftp.Tag, "TFTP is to be served in an IPv6 <ip>",
 				"libvirt serves TFTP to IPv4 guests only, and ignores it here", "move it into an IPv4 <ip>")
 		}
 	}
+}
+
+// exposed: TFTP asks nobody who he is, so all guests get every file below the root that all users of the host may read.
+func (c *checker) exposed(tftp *xmldoc.Node) {
+	root, ok := tftp.Value("root")
+	if !ok {
+		return
+	}
+	root = path.Clean(root)
+	if own := hostsOwn(root); own != "" {
+		c.Warn("tftp-exposed", tftp.At("root"), fmt.Sprintf("TFTP serves %s to every guest", xmldoc.Quote(root)),
+			fmt.Sprintf("TFTP knows no passwords: guests get every file there that all users of the host may read, and %s holds the host's own", own),
+			"serve a folder that holds nothing but what guests boot from, such as /srv/tftp")
+	}
+}
+
+// hostsOwn returns a folder of files that are the business of the host or of its users: in dir, around it, or dir itself; empty
+// if there is none.
+func hostsOwn(dir string) string {
+	within := func(a, b string) bool { return a == b || b == "/" || strings.HasPrefix(a, b+"/") }
+	for _, own := range [...]string{"/etc", "/root", "/proc", "/sys", "/dev", "/run", "/boot", "/var/lib/vnetc", "/var/log"} {
+		if within(own, dir) || within(dir, own) {
+			return own
+		}
+	}
+	if within("/home", dir) || path.Dir(dir) == "/home" {
+		return dir
+	}
+	return ""
 }
 
 // localPTR: a reverse zone is cut between two labels, which are octets in IPv4 and hexadecimal digits in IPv6.

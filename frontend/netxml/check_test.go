@@ -29,6 +29,10 @@ func TestCheck(t *testing.T) {
 	}
 	natted := func(s string) string { return "<forward mode='nat'><nat>" + s + "</nat></forward>" + ip }
 	pci := "<forward mode='hostdev'><address type='pci' bus='1' slot='0x10' function='0x0'/>"
+	tftp := func(root string) string { return "<ip address='10.0.0.1' prefix='24'><tftp root='" + root + "'/></ip>" }
+	ip1 := func(s string) string { return strings.Replace(s, "10.0.0.1", "10.0.1.1", 1) }
+	ip2 := func(s string) string { return strings.Replace(s, "10.0.0.1", "10.0.2.1", 1) }
+	ip3 := func(s string) string { return strings.Replace(s, "10.0.0.1", "10.0.3.1", 1) }
 	for _, tt := range []struct{ name, body, want string }{
 		{"P2", "<uuid>fish</uuid>", "uuid-format"},
 		{"P2 without dashes", "<uuid>8ab54f6f3b5e4d7c8ec2a4a7d1c4f2b6</uuid>", ""},
@@ -104,6 +108,10 @@ func TestCheck(t *testing.T) {
 		{"stp off in capitals", "<bridge stp='OFF'/>", "value-unknown"},
 		{"stp empty", "<bridge stp=''/>", "value-unknown"},
 		{"dnsmasq options twice", "<d:options xmlns:d='" + dnsmasqNamespace + "'><d:option value='log-dhcp'/></d:options><d:options xmlns:d='" + dnsmasqNamespace + "'><d:option value='no-hosts'/></d:options>", ""},
+		{"TFTP of the host's own files", tftp("/") + ip1(tftp("/etc/")) + ip2(tftp("/var")), "tftp-exposed tftp-exposed tftp-exposed"},
+		{"TFTP of a user's files", tftp("/home/me") + ip1(tftp("/home")) + ip2(tftp("/root/x")), "tftp-exposed tftp-exposed tftp-exposed"},
+		{"TFTP out of where it seems to be", tftp("/srv/tftp/../../etc/ssl"), "tftp-exposed"},
+		{"TFTP of folders for it", tftp("/srv/tftp") + ip1(tftp("/var/lib/tftpboot")) + ip2(tftp("/home/me/tftp")) + ip3(tftp("/etcetera")), ""},
 		{"P14 txt name", "<dns><txt name='a b' value='x'/></dns>", "dns-txt-name"},
 		{"P14 txt name of two words", "<dns><txt name='a,b' value='x'/><txt name='#a' value='x'/><txt name='a&quot;' value='x'/><txt name='é' value='x'/></dns>", "dns-txt-name dns-txt-name dns-txt-name dns-txt-name"},
 		{"P14 txt names", ip + "<dns><txt name='*.a' value='x'/><txt name='a+b' value='x'/><txt name=\"o'a\" value='x'/></dns>", ""},

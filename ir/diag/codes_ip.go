@@ -62,6 +62,11 @@ func ipCodes() []Info {
 				"else. It is a full path, since dnsmasq runs in a directory of its own choice.",
 			lab("<ip address='192.168.122.1' prefix='24'>", "  <tftp root='srv/tftp'/>", "</ip>"),
 			lab("<ip address='192.168.122.1' prefix='24'>", "  <tftp root='/srv/tftp'/>", "</ip>")},
+		{"tftp-exposed", "files of the host for every guest",
+			"TFTP knows no passwords. A guest gets every file below the root that all users of the host may read, so the root is a folder " +
+				"that holds nothing but what guests boot from.",
+			lab("<ip address='192.168.122.1' prefix='24'>", "  <tftp root='/etc'/>", "</ip>"),
+			lab("<ip address='192.168.122.1' prefix='24'>", "  <tftp root='/srv/tftp'/>", "</ip>")},
 		{"tftp-family", "TFTP for IPv6",
 			"Libvirt serves TFTP to guests with an IPv4 address only, and ignores the element elsewhere.",
 			lab("<ip family='ipv6' address='fd00:1:2:3::1' prefix='64'>", "  <tftp root='/srv/tftp'/>", "</ip>"),
