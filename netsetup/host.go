@@ -67,6 +67,7 @@ func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 	if problems = append(problems, more...); len(problems) > 0 {
 		return Plan{}, problems
 	}
+	p.Notes = append(p.Notes, link.Overlaps(l, h.Facts)...)
 	h.leave(&p)
 	return p, nil
 }

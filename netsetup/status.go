@@ -23,8 +23,9 @@ type Status struct {
 	DHCP      []Pool         `json:"dhcp"`
 	DNSMasq   string         `json:"dnsmasq"` // running, stopped, or not needed
 	PID       int            `json:"dnsmasq_pid,omitempty"`
-	Lacks     []state.Lack   `json:"lacks"`   // what the kernel can't do, and the network works without
-	Missing   []string       `json:"missing"` // what vnetc up would do, in order; none if all is as it should be
+	Lacks     []state.Lack   `json:"lacks"`    // what the kernel can't do, and the network works without
+	Missing   []string       `json:"missing"`  // what vnetc up would do, in order; none if all is as it should be
+	Overlaps  []string       `json:"overlaps"` // what of the host shares addresses with the network's subnets
 }
 
 // Device is a device that a network takes as it is.
@@ -44,7 +45,7 @@ type Pool struct {
 // Status returns what the host has of the network, at the time now. What can't be read of its leases is the error, and not
 // counted; all else is told.
 func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, error) {
-	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Devices: h.devices(l), Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, Lacks: []state.Lack{}, DNSMasq: "not needed"}
+	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Devices: h.devices(l), Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, Overlaps: append([]string{}, link.Overlaps(l, h.Facts)...), Lacks: []state.Lack{}, DNSMasq: "not needed"}
 	if d, ok := h.bridgeOf(l); ok {
 		s.Exists, s.LinkUp, s.Bridge = true, d.Up, d.Name
 		for _, a := range d.Addresses {

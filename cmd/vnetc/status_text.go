@@ -108,6 +108,9 @@ func writeHost(out io.Writer, h *netsetup.Status) {
 	for _, l := range h.Lacks {
 		fmt.Fprintf(out, "without\t%s (the kernel lacks %s)\n", l.Step, strings.Join(l.Modules, " "))
 	}
+	for _, o := range h.Overlaps {
+		fmt.Fprintf(out, "overlap\t%s\n", o)
+	}
 	for _, m := range h.Missing {
 		fmt.Fprintf(out, "missing\t%s\n", m)
 	}

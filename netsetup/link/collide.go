@@ -8,20 +8,19 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Collisions returns what of the host stands in the network's way: addresses and routes that overlap with its subnets,
-// routes that the host would lose by forwarding IPv6, and services at the ports that its DHCP and DNS need. It is pure. What the network's own bridge has doesn't count. Listeners
+// Collisions returns what of the host stands in the network's way: addresses and routes that overlap with its subnets (see
+// [Overlaps] for those that don't), routes that the host would lose by forwarding IPv6, and services at the ports that its DHCP and DNS need. It is pure. What the network's own bridge has doesn't count. Listeners
 // come from [ReadListeners] and may be left out; those of the processes in own don't count either. That the bridge's name
 // is free is for [PlanUp] to say.
 func Collisions(l *ir.Link, f *Facts, listeners []Listener, own ...int) (found []Problem) {
 	if !l.Mode.Managed() {
 		return nil
 	}
-	c := collider{link: l, facts: f, own: map[int]bool{}}
-	for _, d := range f.Devices {
-		c.own[d.Index] = d.Ours(l.Name) && (d.Alias != "" || d.Name == l.Bridge.Name)
-	}
-	for _, a := range l.Addresses {
-		found = append(found, c.overlaps(a.Prefix.Masked())...)
+	c := newCollider(l, f)
+	for _, o := range c.overlaps() {
+		if !o.wider() && !c.runs(o.subnet) {
+			found = append(found, o.problem(l.Name))
+		}
 	}
 	for _, r := range l.Routes {
 		found = append(found, c.sameRoute(r.Dest.Masked())...)
@@ -45,36 +44,109 @@ type collider struct {
 	own   map[int]bool // by index of device
 }
 
-// overlaps returns the host's addresses, and its routes that don't come from those, which share an address with subnet.
-func (c collider) overlaps(subnet netip.Prefix) (found []Problem) {
-	why := "the host could not tell which of the two an address in both is behind"
-	for _, d := range c.facts.Devices {
-		for _, a := range d.Addresses {
-			if !c.own[d.Index] && !a.LinkLocal && a.Prefix.Masked().Overlaps(subnet) {
-				found = append(found, Problem{
-					What: fmt.Sprintf("subnet %s of network %s overlaps with %s of %s", subnet, c.link.Name, a.Prefix, d.Name),
-					Why:  why,
-					Fix:  fmt.Sprintf("choose another subnet in the network's <ip>, or remove the address from %s", d.Name),
-				})
+func newCollider(l *ir.Link, f *Facts) collider {
+	c := collider{link: l, facts: f, own: map[int]bool{}}
+	for _, d := range f.Devices {
+		c.own[d.Index] = d.Ours(l.Name) && (d.Alias != "" || d.Name == l.Bridge.Name)
+	}
+	return c
+}
+
+// overlap is an address of the host, or a route that doesn't come from one, that shares an address with a subnet of the network.
+type overlap struct {
+	subnet netip.Prefix
+	with   netip.Prefix // of the address, or the route's destination
+	device string       // whose address it is; empty for a route
+	route  string       // the route in words
+}
+
+func (c collider) overlaps() (found []overlap) {
+	for _, address := range c.link.Addresses {
+		subnet := address.Prefix.Masked()
+		for _, d := range c.facts.Devices {
+			for _, a := range d.Addresses {
+				if !c.own[d.Index] && !a.LinkLocal && a.Prefix.Masked().Overlaps(subnet) {
+					found = append(found, overlap{subnet: subnet, with: a.Prefix, device: d.Name})
+				}
 			}
 		}
-	}
-	for _, r := range c.facts.Routes {
-		if !c.own[r.Device] && r.Dest.Overlaps(subnet) && !everywhere(r.Dest) && !r.Dest.Addr().IsLinkLocalUnicast() && !c.connected(r) {
-			found = append(found, Problem{
-				What: fmt.Sprintf("subnet %s of network %s overlaps with the host's %s", subnet, c.link.Name, c.describe(r)),
-				Why:  why,
-				Fix:  "choose another subnet in the network's <ip>, or remove the route",
-			})
+		for _, r := range c.facts.Routes {
+			if !c.own[r.Device] && r.Dest.Overlaps(subnet) && !everywhere(r.Dest) && !r.Dest.Addr().IsLinkLocalUnicast() && !c.connected(r) {
+				found = append(found, overlap{subnet: subnet, with: r.Dest, route: c.describe(r)})
+			}
 		}
 	}
 	return found
 }
 
+// wider is true for a route to more than the subnet: the kernel takes the longest prefix, so the network has what is its own, and
+// the route the rest. A company's or a VPN's 10.0.0.0/8 is such.
+func (o overlap) wider() bool { return o.route != "" && o.with.Bits() < o.subnet.Bits() }
+
+// runs is true if the network's bridge has that subnet already: what came later stands in the way of packets, not of the network.
+func (c collider) runs(subnet netip.Prefix) bool {
+	d, ok := c.facts.BridgeOf(c.link.Name)
+	return ok && slices.ContainsFunc(d.Addresses, func(a Address) bool { return a.Prefix.Masked() == subnet })
+}
+
+// routes is true if the network's bridge has a route there already.
+func (c collider) routes(dest netip.Prefix) bool {
+	return slices.ContainsFunc(c.facts.Routes, func(r Route) bool { return c.own[r.Device] && r.Dest == dest })
+}
+
+// problem is why the network can't come up.
+func (o overlap) problem(network string) Problem {
+	p := Problem{Why: "the host could not tell which of the two an address in both is behind"}
+	if o.route != "" {
+		p.What = fmt.Sprintf("subnet %s of network %s overlaps with the host's %s", o.subnet, network, o.route)
+		p.Fix = "choose another subnet in the network's <ip>, or remove the route"
+		return p
+	}
+	p.What = fmt.Sprintf("subnet %s of network %s overlaps with %s of %s", o.subnet, network, o.with, o.device)
+	p.Fix = fmt.Sprintf("choose another subnet in the network's <ip>, or remove the address from %s", o.device)
+	return p
+}
+
+// note is what becomes of packets beside a network that is up, or can be.
+func (o overlap) note() string {
+	switch {
+	case o.wider():
+		return fmt.Sprintf("subnet %s overlaps with the host's %s, and takes its part of it: the host reaches nobody else in that subnet while the network is up",
+			o.subnet, o.route)
+	case o.route != "":
+		return fmt.Sprintf("subnet %s overlaps with the host's %s, which leads away from guests; choose another subnet, or remove the route", o.subnet, o.route)
+	}
+	return fmt.Sprintf("subnet %s overlaps with %s of %s, so the host may look for guests there; choose another subnet, or remove the address from %s",
+		o.subnet, o.with, o.device, o.device)
+}
+
+// Overlaps returns what of the host shares addresses with the network's subnets and is no reason not to bring it up: routes to
+// more than a subnet, and whatever came when the network was up already.
+func Overlaps(l *ir.Link, f *Facts) (notes []string) {
+	if !l.Mode.Managed() {
+		return nil
+	}
+	c := newCollider(l, f)
+	for _, o := range c.overlaps() {
+		if o.wider() || c.runs(o.subnet) {
+			notes = append(notes, o.note())
+		}
+	}
+	for _, route := range l.Routes {
+		dest := route.Dest.Masked()
+		for _, r := range f.Routes {
+			if !c.own[r.Device] && r.Dest == dest && c.routes(dest) {
+				notes = append(notes, fmt.Sprintf("the <route> to %s goes where the host's %s does, and one of the two is never used", dest, c.describe(r)))
+			}
+		}
+	}
+	return notes
+}
+
 // sameRoute returns the host's routes to just the same destination.
 func (c collider) sameRoute(dest netip.Prefix) (found []Problem) {
 	for _, r := range c.facts.Routes {
-		if !c.own[r.Device] && r.Dest == dest {
+		if !c.own[r.Device] && r.Dest == dest && !c.routes(dest) {
 			found = append(found, Problem{
 				What: fmt.Sprintf("the <route> to %s of network %s goes where the host's %s does", dest, c.link.Name, c.describe(r)),
 				Why:  "one of the two would never be used",

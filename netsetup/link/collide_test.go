@@ -53,9 +53,14 @@ func TestCollisions(t *testing.T) {
 		{"same subnet", "192.168.1.1/24", "", []string{"subnet 192.168.1.0/24 of network lab overlaps with 192.168.1.5/24 of eth0"}},
 		{"larger", "192.168.0.1/16", "", []string{"subnet 192.168.0.0/16 of network lab overlaps with 192.168.1.5/24 of eth0"}},
 		{"smaller", "172.17.9.1/24", "", []string{"subnet 172.17.9.0/24 of network lab overlaps with 172.17.0.1/16 of docker0"}},
-		{"routed and an address", "10.8.0.1/24", "", []string{
-			"subnet 10.8.0.0/24 of network lab overlaps with 10.8.0.2/32 of tun0",
-			"subnet 10.8.0.0/24 of network lab overlaps with the host's route to 10.8.0.0/22 via 192.168.1.254 on eth0"}},
+		{"in a wider route, with an address", "10.8.0.1/24", "", []string{"subnet 10.8.0.0/24 of network lab overlaps with 10.8.0.2/32 of tun0"}},
+		{"in a wider route", "10.8.3.1/24", "", nil},
+		{"the same as a route", "10.8.3.1/22", "", []string{
+			"subnet 10.8.0.0/22 of network lab overlaps with 10.8.0.2/32 of tun0",
+			"subnet 10.8.0.0/22 of network lab overlaps with the host's route to 10.8.0.0/22 via 192.168.1.254 on eth0"}},
+		{"around a route", "10.8.9.1/16", "", []string{
+			"subnet 10.8.0.0/16 of network lab overlaps with 10.8.0.2/32 of tun0",
+			"subnet 10.8.0.0/16 of network lab overlaps with the host's route to 10.8.0.0/22 via 192.168.1.254 on eth0"}},
 		{"IPv6", "2001:db8:1::1/48", "", []string{"subnet 2001:db8:1::/48 of network lab overlaps with 2001:db8:1::5/64 of eth0"}},
 		{"IPv6 free", "fd00::1/64", "", nil},
 		{"loopback", "127.5.0.1/24", "", []string{"subnet 127.5.0.0/24 of network lab overlaps with 127.0.0.1/8 of lo"}},
@@ -76,6 +81,43 @@ func TestCollisions(t *testing.T) {
 		if c.name == "its own, running" && len(Collisions(l, someHost(), nil)) == 0 {
 			t.Error("no collision with another network of vnetc's")
 		}
+	}
+}
+
+// A wider route is no reason not to come up: the longest prefix wins. Nor is what came when the network was up, which then is no
+// reason to call it anything else.
+func TestOverlaps(t *testing.T) {
+	host := someHost()
+	host.Routes = append(host.Routes, Route{Dest: prefix("192.168.122.0/25"), Device: 4}, Route{Dest: prefix("192.168.0.0/16"), Device: 4}, Route{Dest: prefix("192.168.200.0/24"), Device: 2})
+	host.Devices[1].Addresses = append(host.Devices[1].Addresses, Address{Prefix: prefix("192.168.122.77/24")})
+	for _, c := range []struct {
+		name, address, route string
+		want                 []string
+	}{
+		{"in a wider route", "10.8.3.1/24", "", []string{
+			"subnet 10.8.3.0/24 overlaps with the host's route to 10.8.0.0/22 via 192.168.1.254 on eth0, and takes its part of it: the host reaches nobody else in that subnet while the network is up"}},
+		{"running", "192.168.122.1/24", "192.168.200.0/24", []string{
+			"subnet 192.168.122.0/24 overlaps with 192.168.122.77/24 of eth0, so the host may look for guests there; choose another subnet, or remove the address from eth0",
+			"subnet 192.168.122.0/24 overlaps with the host's route to 192.168.122.0/25 on tun0, which leads away from guests; choose another subnet, or remove the route",
+			"subnet 192.168.122.0/24 overlaps with the host's route to 192.168.0.0/16 on tun0, and takes its part of it: the host reaches nobody else in that subnet while the network is up",
+			"the <route> to 192.168.200.0/24 goes where the host's route to 192.168.200.0/24 on eth0 does, and one of the two is never used"}},
+		{"running, and to be moved", "172.17.9.1/24", "", nil},
+		{"in the rest of the world", "172.16.0.1/24", "", nil},
+	} {
+		l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr0"}, Addresses: []ir.Address{{Prefix: prefix(c.address)}}}
+		if c.route != "" {
+			l.Routes = []ir.Route{{Dest: prefix(c.route)}}
+		}
+		if diff := cmp.Diff(c.want, Overlaps(l, host)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+		if problems := Collisions(l, host, nil); len(problems) > 0 != (c.name == "running, and to be moved") {
+			t.Errorf("%s: problems %v", c.name, whats(problems))
+		}
+	}
+	l := &ir.Link{Name: "lab", Mode: ir.ModeBridge, Addresses: []ir.Address{{Prefix: prefix("10.8.3.1/24")}}}
+	if got := Overlaps(l, host); len(got) > 0 {
+		t.Errorf("a network without a bridge of its own: %v", got)
 	}
 }
 

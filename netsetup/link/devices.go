@@ -47,6 +47,9 @@ func (c checker) bridge(name string) {
 	why := fmt.Sprintf("a network of mode %s plugs its guests into a bridge that is there already", c.link.Mode)
 	d, ok := c.facts.Device(name)
 	switch {
+	case !ok && c.openVSwitch():
+		c.problem(fmt.Sprintf("make the bridge first (ovs-vsctl add-br %s), or give the name of another", name), why,
+			"network %s: this host has no device %s", c.link.Name, name)
 	case !ok:
 		c.problem(fmt.Sprintf("make the bridge first (ip link add %s type bridge), or give the name of another", name), why,
 			"network %s: this host has no device %s", c.link.Name, name)

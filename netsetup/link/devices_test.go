@@ -1,6 +1,7 @@
 package link
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -64,4 +65,19 @@ func whats(found []Problem) (all []string) {
 		all = append(all, p.What)
 	}
 	return all
+}
+
+// What makes a missing bridge is the command of the program whose bridge it is.
+func TestMissingBridge(t *testing.T) {
+	l := &ir.Link{Name: "lab", Mode: ir.ModeBridge, Bridge: ir.Bridge{Name: "br9"}}
+	for want, port := range map[string]ir.PortOptions{
+		"ip link add br9 type bridge": {},
+		"ovs-vsctl add-br br9":        {VirtualPort: &ir.VirtualPort{Type: "openvswitch"}},
+	} {
+		l.Port = port
+		found := CheckDevices(l, &Facts{}, fstest.MapFS{})
+		if len(found) != 1 || !strings.Contains(found[0].Fix, want) || strings.Contains(found[0].Fix, "ip link") != strings.Contains(want, "ip link") {
+			t.Errorf("got %+v, want %q in the fix", found, want)
+		}
+	}
 }
