@@ -207,6 +207,14 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// libvirt finds options by their namespace, whether a prefix stands for it or not.
+func TestOptionsDefaultNamespace(t *testing.T) {
+	networks := parsed(t, "<network><name>lab</name><options xmlns='"+dnsmasqNamespace+"'><option value='log-dhcp'/></options></network>")
+	if diff := cmp.Diff([]string{"log-dhcp"}, Lower(networks).Links[0].Options); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // libvirt takes the options of every <dnsmasq:options>.
 func TestOptionsTwice(t *testing.T) {
 	const options = "<d:options><d:option value='log-dhcp'/></d:options><d:options><d:option value='no-hosts'/><d:option value='log-queries'/></d:options>"

@@ -44,12 +44,14 @@ type walker struct {
 	root *Element
 }
 
-// is true if n is such an element.
-func (e *Element) is(n *Node) bool { return e.Name == n.Name && e.Space == n.Space }
+// is true if n is such an element. Elements of no namespace are told by having no prefix, whatever the default.
+func (e *Element) is(n *Node) bool {
+	return e.Name == n.Name && (e.Space == n.Space || n.Space == "" && e.Space == n.inherited)
+}
 
 // walk gives n and the nodes below it their lines of the table.
 func (w walker) walk(n *Node, spec *Element) {
-	n.Spec = spec
+	n.Spec, n.Space = spec, spec.Space
 	w.attributes(n)
 	if !spec.Free {
 		w.text(n)
@@ -228,7 +230,7 @@ func (w walker) unknownAttribute(n *Node, a *Attribute) {
 
 // namespace refuses a default namespace: libvirt looks elements up without one, so it finds none.
 func (w walker) namespace(n *Node, a *Attribute) {
-	if a.Name == "xmlns" && a.Value != "" {
+	if a.Name == "xmlns" && a.Value != "" && a.Value != n.Spec.Space {
 		w.Unknown("xml-namespace", a.NameAt, fmt.Sprintf("<%s> sets the default namespace %s", n.Name, Quote(a.Value)),
 			fmt.Sprintf("the elements of a %s are in no namespace; libvirt would find none of them", w.lang.Noun), "remove the attribute")
 	}

@@ -165,7 +165,7 @@ func (t *tokens) open(e xml.StartElement, at Extent) bool {
 			fmt.Sprintf("split the %s", t.lang.Noun))
 		return false
 	}
-	n := &Node{Parent: t.top, Name: e.Name.Local, Tag: name, Inner: Extent{at.End, at.End}}
+	n := &Node{Parent: t.top, inherited: t.inherited(), Name: e.Name.Local, Tag: name, Inner: Extent{at.End, at.End}}
 	t.attributes(n, e.Attr)
 	n.Space = t.namespace(e.Name.Space)
 	if t.top == nil {
@@ -176,6 +176,14 @@ func (t *tokens) open(e xml.StartElement, at Extent) bool {
 	}
 	t.top = n
 	return true
+}
+
+// inherited returns the default namespace of the innermost open element.
+func (t *tokens) inherited() string {
+	if t.top == nil {
+		return ""
+	}
+	return t.top.inherited
 }
 
 // attributes copies the token's attributes with their places, and remembers namespace declarations.
@@ -189,8 +197,11 @@ func (t *tokens) attributes(n *Node, attrs []xml.Attr) {
 		if a.Name.Space != "" {
 			full = a.Name.Space + ":" + full
 		}
-		if a.Name.Space == "xmlns" {
+		switch {
+		case a.Name.Space == "xmlns":
 			t.scopes = append(t.scopes, scope{a.Name.Local, a.Value, t.depth})
+		case full == "xmlns":
+			n.inherited = a.Value
 		}
 		place := tagAttr{n.Tag, n.Tag}
 		if i < len(t.scanned) {

@@ -98,6 +98,9 @@ func TestCheck(t *testing.T) {
 			"error attribute-unknown 1:22-1:23 <notes> has no attribute x"}},
 		{name: "known in free content", text: "<zoo name='a' xmlns:l='" + labelSpace + "'><notes><any/><l:label lang='fr'/></notes></zoo>", want: []string{
 			`error value-unknown 1:68-1:70 lang of <label> is "fr", not en or de`}},
+		{name: "known by its default namespace", text: "<zoo name='a'><notes><label xmlns='" + labelSpace + "' lang='fr'/><sub xmlns='" + labelSpace + "'><label lang='fr'/></sub></notes></zoo>", want: []string{
+			`error value-unknown 1:58-1:60 lang of <label> is "fr", not en or de`}},
+		{name: "another default namespace", text: "<zoo name='a'><notes><label xmlns='urn:x' lang='fr'/><label lang='fr'/></notes></zoo>"},
 		{name: "undeclared prefix", text: "<zoo name='a'><l:cage/></zoo>", want: []string{
 			`error xml-namespace 1:16-1:22 prefix "l" of <cage> is not declared`}},
 		{name: "default namespace", text: "<zoo name='a' xmlns='urn:x'/>", want: []string{

@@ -15,6 +15,8 @@ type Node struct {
 	Text   string // character data; blank pieces between children are left out
 	TextAt Extent // of the text as it is written; see [Source.Within] for a part of it
 	Bad    bool   // Bad is true if an error was reported for the text, or for the element as such.
+
+	inherited string // the default namespace where it stands, of which an element without prefix is if the table has it there
 }
 
 // Attribute is one attribute of a [Node].
