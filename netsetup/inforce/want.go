@@ -96,10 +96,13 @@ func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions
 	w.Sources = &diag.Sources{}
 	for _, n := range w.networks {
 		name := n.File
-		if w.Sources.Has(name) {
+		if w.Sources.Has(name) || given.Has(name) && !w.given[n.Name] { // the file holds another network by now
 			name = fmt.Sprintf("%s (%s, as applied)", name, n.Name)
 		}
 		w.Sources.Add(name, []byte(n.XML))
+		if w.given[n.Name] && given.Hidden(n.File) {
+			w.Sources.Hide(name)
+		}
 	}
 	// Each network is as strict as it was applied, and what is unknown in it was judged when it was
 	// given.
