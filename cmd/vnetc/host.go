@@ -42,7 +42,7 @@ func (f *hostFlags) readConfig(s streams) error {
 		return nil
 	}
 	if _, err := os.Stat(f.config); errors.Is(err, os.ErrNotExist) {
-		return usagef("%s: there is no such file", f.config)
+		return hostf("%s: there is no such file", f.config)
 	}
 	text, err := readFile(f.config)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestKernelConfig(t *testing.T) {
 	} {
 		h.wants(h.vnetc(1, "apply", "--config", conf(text), "--prune", networks+"routed.xml"), want)
 	}
-	h.wants(h.vnetc(2, "apply", "--config", "nowhere.conf", xml), "no such file")
+	h.wants(h.vnetc(3, "apply", "--config", "nowhere.conf", xml), "no such file")
 	if listed := h.vnetc(0, "list"); !strings.Contains(listed, "default") || strings.Contains(listed, "dmz") {
 		t.Errorf("what is in force changed:\n%s", listed)
 	}

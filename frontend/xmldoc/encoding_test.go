@@ -25,6 +25,8 @@ func TestEncodings(t *testing.T) {
 			`error xml-utf8 1:31-1:37 the file says that it is in "koi8-r"`}},
 		{name: "not what it says", text: "<?xml version='1.0' encoding='ascii'?><farm><animal>é</animal></farm>", want: []string{
 			"error xml-utf8 1:53-1:54 byte 0xc3 is not ASCII, which the first line says the file is"}},
+		{name: "another version", text: "<?xml version='1.1'?><farm/>", want: []string{
+			`error xml-syntax 1:21-1:22 the XML reader says "unsupported version \"1.1\"; only version 1.0 is supported"`}},
 		{name: "UTF-16", text: "\xff\xfe<\x00f\x00", want: []string{"error xml-utf8 1:1-1:3 the file is in UTF-16, by its first bytes"}},
 		{name: "UTF-16 without a mark", text: "\x00<\x00f", want: []string{"error xml-utf8 1:1-1:3 the file is in UTF-16, by its first bytes"}},
 		{name: "none declared", text: "<farm><animal>\xe9</animal></farm>", want: []string{"error xml-utf8 1:15-1:16 byte 0xe9 is not UTF-8"}},

@@ -45,7 +45,7 @@ func (t *tokens) syntax(err error, at Extent) {
 	if errors.As(err, &syntax) {
 		message = syntax.Msg
 	}
-	message = fmt.Sprintf("the XML reader says %q", Short(message))
+	message = fmt.Sprintf("the XML reader says %q", Short(strings.TrimPrefix(message, "xml: ")))
 	at = t.Source.character(max(at.Start, at.End-1))
 	switch {
 	case strings.Contains(message, "unexpected EOF") && t.top != nil:
