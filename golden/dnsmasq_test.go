@@ -94,7 +94,7 @@ func TestAcceptedIsWritten(t *testing.T) {
 		dns("<srv service='a' domain='%' protocol='tcp'/>"), dns("<srv service='a' protocol='tcp' target='%'/>"),
 		dhcp("<tftp root='/%'/>"), dhcp("<dhcp><host name='%' ip='10.0.0.9'/></dhcp>"),
 		dhcp("<dhcp><host name='a' ip='10.0.0.9'/><bootp file='%'/></dhcp>"),
-		"<name>lab</name>" + ip + "<d:options xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'><d:option value='log-facility=%'/></d:options>",
+		"<name>lab</name>" + ip + "<d:options xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'><d:option value='dhcp-option=60,%'/></d:options>",
 	}
 	accepted := 0
 	for _, place := range places {

@@ -11,6 +11,7 @@ import (
 
 func newCheck(s streams) *cobra.Command {
 	var lax bool
+	var options optionFlags
 	var format *choice
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
@@ -29,11 +30,12 @@ Exit codes: 0 no errors (warnings may be there); 1 errors; 2 wrong usage; 3 cann
 			if len(paths) == 0 {
 				return usagef("check needs at least one PATH, for example: vnetc check lab.xml")
 			}
-			return check(s, netxml.Options{Lax: lax}, format.value, paths)
+			return check(s, netxml.Options{Lax: lax, AllowOption: options.allow()}, format.value, paths)
 		},
 	}
 	format = addChoice(cmd, "format", "how to print the diagnostics", "text", "json", "sarif")
 	cmd.Flags().BoolVar(&lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	options.add(cmd)
 	return cmd
 }
 

@@ -23,6 +23,7 @@ type compileFlags struct {
 	emit    *choice
 	output  string
 	lax     bool
+	dnsmasq optionFlags
 	strict  bool
 	verbose bool
 }
@@ -80,6 +81,7 @@ Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or w
 	f.comments = cmd.Flags().Bool("comments", false, "put the origin of each rule into the rule as a comment")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "-", "write to this file, or into this directory if it ends in / (all back ends, unless --backend is given)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	f.dnsmasq.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules, as into a routed network (see vnetc verify)")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also say what was left out, and why")
 	return cmd
@@ -96,7 +98,7 @@ func compile(s streams, f *compileFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict})
+	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict, AllowOption: f.dnsmasq.allow()})
 	var docs []backends.Document
 	if program != nil {
 		more := diag.List(nil)

@@ -14,7 +14,7 @@ import (
 type frontEnd struct{}
 
 func (frontEnd) Parse(src *diag.Sources, o inforce.ParseOptions) ([]inforce.Document, diag.List) {
-	nets, found := netxml.Parse(src, netxml.Options{Lax: o.Lax, StrictIsolation: o.Strict, Taken: o.Taken, Bridges: o.Bridges})
+	nets, found := netxml.Parse(src, netxml.Options{Lax: o.Lax, StrictIsolation: o.Strict, Taken: o.Taken, Bridges: o.Bridges, AllowOption: o.Allow})
 	if found.HasErrors() {
 		return nil, found
 	}
@@ -50,7 +50,7 @@ func networksOf(docs []inforce.Document) []*netxml.Network {
 func (f frontEnd) Live(s libvirt.Status) (inforce.Document, bool) {
 	var src diag.Sources
 	src.Add(s.Path, netxml.Live(s.Text))
-	docs, found := f.Parse(&src, inforce.ParseOptions{Lax: true})
+	docs, found := f.Parse(&src, inforce.ParseOptions{Lax: true, Allow: anyOption})
 	if found.HasErrors() || len(docs) != 1 || docs[0].AutoBridge {
 		return inforce.Document{}, false
 	}

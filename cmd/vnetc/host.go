@@ -89,7 +89,10 @@ func (f *hostFlags) look(s streams) (*inforce.Host, error) {
 }
 
 // networkFlags say which networks are meant, and how they are compiled.
-type networkFlags struct{ prune, strict, lax bool }
+type networkFlags struct {
+	prune, strict, lax bool
+	dnsmasq            optionFlags
+}
 
 func addNetworkFlags(cmd *cobra.Command, f *networkFlags, prune string) {
 	cmd.Flags().BoolVar(&f.prune, "prune", false, prune)
@@ -100,11 +103,12 @@ func addNetworkFlags(cmd *cobra.Command, f *networkFlags, prune string) {
 func addStrictFlags(cmd *cobra.Command, f *networkFlags) {
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules, as into a routed network (see vnetc verify)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	f.dnsmasq.add(cmd)
 }
 
 // change returns how the networks given become what is wanted.
-func (f networkFlags) change() inforce.Change {
-	return inforce.Change{Strict: f.strict, Lax: f.lax, Prune: f.prune}
+func (f *networkFlags) change() inforce.Change {
+	return inforce.Change{Strict: f.strict, Lax: f.lax, Prune: f.prune, Allow: f.dnsmasq.allow()}
 }
 
 // want reads what the engine wants of the networks, and reports what is wrong with them.

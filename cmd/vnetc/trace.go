@@ -21,6 +21,7 @@ type traceFlags struct {
 	packet                         string
 	backend, layout, names, format *choice
 	lax, strict, verbose           bool
+	dnsmasq                        optionFlags
 }
 
 func newTrace(s streams) *cobra.Command {
@@ -71,6 +72,7 @@ Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the packet;
 	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	f.dnsmasq.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "trace what compile --strict-isolation makes")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also show the rules that the packet passes, and what does not match")
 	return cmd
@@ -82,7 +84,7 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict})
+	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict, AllowOption: f.dnsmasq.allow()})
 	packet, more := ir.ParsePacket(f.packet)
 	src.Add(ir.PacketFile, []byte(f.packet))
 	found = append(found, more...)

@@ -21,6 +21,7 @@ import (
 type verifyFlags struct {
 	assert, against             string
 	lax, strict, failOnFindings bool
+	dnsmasq                     optionFlags
 	format, matrix              *choice
 	budget                      budgetFlag
 }
@@ -77,6 +78,7 @@ Findings are warnings, and change the exit code to 1 only with --fail-on-finding
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "verify what compile --strict-isolation makes")
 	cmd.Flags().BoolVar(&f.failOnFindings, "fail-on-findings", false, "exit with 1 if there are findings")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
+	f.dnsmasq.add(cmd)
 	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
 	f.budget.add(cmd)
 	f.matrix = addChoice(cmd, "matrix", "print who reaches whom (auto: up to 24 networks)", "auto", "yes", "no")
@@ -92,7 +94,7 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	opts := netxml.Options{Lax: f.lax, StrictIsolation: f.strict}
+	opts := netxml.Options{Lax: f.lax, StrictIsolation: f.strict, AllowOption: f.dnsmasq.allow()}
 	v := &verify.Verification{Sources: src, Budget: f.budget.start()}
 	v.Program, v.Said = compileSources(src, opts)
 	if f.assert != "" {

@@ -33,27 +33,32 @@ func (c *checker) exposed(tftp *xmldoc.Node) {
 	if !ok {
 		return
 	}
-	root = path.Clean(root)
-	if own := hostsOwn(root); own != "" {
-		c.Warn("tftp-exposed", tftp.At("root"), fmt.Sprintf("TFTP serves %s to every guest", xmldoc.Quote(root)),
-			fmt.Sprintf("TFTP knows no passwords: guests get every file there that all users of the host may read, and %s holds the host's own", own),
-			"serve a folder that holds nothing but what guests boot from, such as /srv/tftp")
+	if !exposes(path.Clean(root)) {
+		return
 	}
+	c.Warn("tftp-exposed", tftp.At("root"), fmt.Sprintf("TFTP serves %s to every guest", xmldoc.Quote(root)),
+		"TFTP knows no passwords: guests get every file there that all users of the host may read, and it holds the host's own",
+		"serve a folder that holds nothing but what guests boot from, such as /srv/tftp")
 }
 
-// hostsOwn returns a folder of files that are the business of the host or of its users: in dir, around it, or dir itself; empty
-// if there is none.
-func hostsOwn(dir string) string {
-	within := func(a, b string) bool { return a == b || b == "/" || strings.HasPrefix(a, b+"/") }
-	for _, own := range [...]string{"/etc", "/root", "/proc", "/sys", "/dev", "/run", "/boot", "/var/lib/vnetc", "/var/log"} {
-		if within(own, dir) || within(dir, own) {
-			return own
-		}
+// Folders that hold more than files for guests: systemFolders by themselves, privateFolders with all below them, as the home of a user by itself.
+var (
+	systemFolders = []string{
+		"/", "/bin", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/sbin", "/srv", "/tmp", "/usr", "/usr/local", "/usr/share",
+		"/var", "/var/cache", "/var/lib", "/var/tmp",
 	}
-	if within("/home", dir) || path.Dir(dir) == "/home" {
-		return dir
+	privateFolders = []string{
+		"/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/var/backups", "/var/lib/vnetc", "/var/log",
+		"/var/mail", "/var/run", "/var/spool",
 	}
-	return ""
+)
+
+// exposes is true if a folder is one of the system's own.
+func exposes(root string) bool {
+	user := path.Dir(root) == "/home"
+	return user || slices.Contains(systemFolders, root) || slices.ContainsFunc(privateFolders, func(private string) bool {
+		return root == private || strings.HasPrefix(root, private+"/")
+	})
 }
 
 // localPTR: a reverse zone is cut between two labels, which are octets in IPv4 and hexadecimal digits in IPv6.

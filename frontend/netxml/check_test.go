@@ -2,9 +2,6 @@ package netxml
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -252,32 +249,5 @@ func TestPlaces(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-// dnsmasq itself agrees with the table of its options: it knows each, and wants a value where the table says so.
-func TestDnsmasqOptions(t *testing.T) {
-	program, err := exec.LookPath("dnsmasq")
-	if err != nil {
-		t.Skip("no dnsmasq in PATH")
-	}
-	if out, _ := exec.Command(program, "--version").Output(); !strings.Contains(string(out), "2.90") {
-		t.Skip("the table is that of dnsmasq 2.90")
-	}
-	conf := filepath.Join(t.TempDir(), "dnsmasq.conf")
-	later := []string{"do-0x20-encode", "no-0x20-encode", "log-malloc"}
-	for _, name := range optionNames() {
-		if err := os.WriteFile(conf, []byte(name+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, _ := exec.Command(program, "--test", "--conf-file="+conf).CombinedOutput()
-		known := !strings.Contains(string(out), "bad option")
-		isLater := strings.Contains(strings.Join(later, " "), name)
-		if known == isLater {
-			t.Errorf("%s: dnsmasq says %s", name, out)
-		}
-		if must := strings.Contains(string(out), "missing parameter"); must != (dnsmasqOptionOf(name) == mustValue) && name != "cache-size" {
-			t.Errorf("%s: dnsmasq says %s", name, out)
-		}
 	}
 }

@@ -116,6 +116,10 @@ func txtValue(v string) xmldoc.Problem {
 	if p := xmldoc.OneLine(v); p.Code != "" {
 		return p
 	}
+	if len(v) > maxText {
+		return xmldoc.Wrong("dns-txt-value", fmt.Sprintf("%d bytes long", len(v)),
+			fmt.Sprintf("dnsmasq reads %d bytes of a line, and takes the rest for another", maxLine), fmt.Sprintf("write %d bytes at most", maxText))
+	}
 	const why = "dnsmasq's configuration has the value in a line, where quotes come in pairs and # behind a blank begins a comment"
 	switch quoted, comment := quotes(v); {
 	case quoted:
@@ -125,6 +129,9 @@ func txtValue(v string) xmldoc.Problem {
 	}
 	return xmldoc.Problem{}
 }
+
+// maxText is how many bytes of a line a text may have that shares it with names and words of dnsmasq's own: see maxLine.
+const maxText = 700
 
 // quotes tells whether dnsmasq, when it has read a value, is still in a quotation, and whether it drops a comment. Within
 // quotes a backslash takes the meaning from the character behind it.
@@ -164,6 +171,9 @@ func serviceName(v string) xmldoc.Problem {
 func txtName(v string) xmldoc.Problem {
 	if v == "" {
 		return xmldoc.Wrong("dns-txt-name", "an empty name", "a record is found by its name", "write a domain name")
+	}
+	if len(v) > 253 {
+		return xmldoc.Wrong("dns-txt-name", fmt.Sprintf("%d bytes long", len(v)), "a domain name has 253 bytes at most", "shorten it")
 	}
 	if r, bad := xmldoc.Find(v, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`,/#"\`, r) }); bad {
 		return notInDNS("dns-txt-name", r)
@@ -209,6 +219,10 @@ func inLine(code diag.Code, v string) xmldoc.Problem {
 	if p := xmldoc.OneLine(v); p.Code != "" {
 		return p
 	}
+	if len(v) > maxText {
+		return xmldoc.Wrong(code, fmt.Sprintf("%d bytes long", len(v)),
+			fmt.Sprintf("dnsmasq reads %d bytes of a line, and takes the rest for another", maxLine), fmt.Sprintf("write %d bytes at most", maxText))
+	}
 	if r, bad := xmldoc.Find(v, func(r rune) bool { return strings.ContainsRune(`,"'\`, r) }); bad {
 		p := xmldoc.Named(code, r, "dnsmasq's configuration")
 		p.Fix = "rename the file or directory"
@@ -232,6 +246,10 @@ func dnsmasqOption(v string) xmldoc.Problem {
 		return xmldoc.Wrong("dnsmasq-option", fmt.Sprintf("with the character %U in it", r),
 			"each value becomes one line of dnsmasq's configuration",
 			"write one <dnsmasq:option> for each line")
+	}
+	if len(v) > maxLine {
+		return xmldoc.Wrong("dnsmasq-option", fmt.Sprintf("%d bytes long", len(v)),
+			fmt.Sprintf("dnsmasq reads %d bytes of a line, and takes the rest for another", maxLine), "shorten it")
 	}
 	if quoted, _ := quotes(v); quoted {
 		return xmldoc.Wrong("dnsmasq-option", "with a quote that is not closed", "dnsmasq would not start, and so not the network",

@@ -21,6 +21,9 @@ type Options struct {
 	Lax bool
 	// StrictIsolation is true if no network's guests get out past its own rules: see [Lower].
 	StrictIsolation bool
+	// AllowOption is true for options of dnsmasq that the network called name may set though they reach beyond it. Nil allows
+	// none.
+	AllowOption func(name, option string) bool
 	// Taken has the names of devices that a bridge whose name a document leaves open must not get.
 	Taken map[string]bool
 	// Bridges has, by the name of a network, the bridge that was chosen for it before; it keeps it, Taken or not.

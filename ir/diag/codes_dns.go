@@ -59,9 +59,16 @@ func dnsCodes() []Info {
 			records("<srv service='ldap' protocol='tcp' target='dir.example' port='389'/>")},
 		{"dnsmasq-option", "an option that dnsmasq refuses, or more than one line",
 			"Each value becomes one line at the end of dnsmasq's configuration. With an option that it doesn't know, " +
-				"or one whose value is missing, dnsmasq doesn't start, nor does the network; with --lax such options " +
-				"are warnings, since later versions may know more. A line break would begin a second line that " +
-				"nobody sees in the document.",
+				"or one whose value is missing, dnsmasq doesn't start, nor does the network. Later versions may know more: " +
+				"with --lax and permission (see dnsmasq-permission) such options are warnings. A line break would begin a " +
+				"second line that nobody sees in the document, and so does the 1024th byte.",
 			options("log-dhcp&#10;dhcp-script=/tmp/x"), options("log-dhcp")},
+		{"dnsmasq-permission", "an option of dnsmasq that reaches beyond the network",
+			"Some options run programs, read or write files of the host, change the user, or serve other devices than the " +
+				"bridge. The administrator of the host allows them, never the document: with --allow-dnsmasq-options, or, " +
+				"also for units and daemons, in the file /etc/vnetc/dnsmasq-options, which belongs to root. A line of it is a " +
+				"network's name and an option's, such as \"lab dhcp-script\"; * stands for all networks, # begins a comment. " +
+				"Programs and files are then used as dnsmasq's unprivileged user.",
+			options("dhcp-script=/usr/local/bin/note-lease"), options("log-dhcp")},
 	}
 }

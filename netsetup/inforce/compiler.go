@@ -28,6 +28,9 @@ type ParseOptions struct {
 	Strict  bool              // Strict is true if no network's guests get out past its own rules.
 	Taken   map[string]bool   // names of devices, which a bridge that a document leaves open must not get
 	Bridges map[string]string // by network, the bridge that was chosen before: it stays
+	// Allow is true for options of dnsmasq that the network called name may set though they reach
+	// beyond it. Nil allows none.
+	Allow func(name, option string) bool
 }
 
 // Document is one network as a front end has read it.

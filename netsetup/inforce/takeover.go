@@ -52,7 +52,7 @@ func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
-	docs, found := h.o.Compiler.Parse(w.Sources, ParseOptions{Lax: true, Bridges: bridgesOf(w.networks)})
+	docs, found := h.o.Compiler.Parse(w.Sources, ParseOptions{Lax: true, Bridges: bridgesOf(w.networks), Allow: allowed})
 	if found.HasErrors() {
 		return nil, failf("the networks don't compile: %v", found) // they did before
 	}

@@ -28,7 +28,9 @@ type Change struct {
 	Strict bool // Strict is true if no guests get out past their network's own rules; for the documents given.
 	Lax    bool // Lax is true if what is unknown in the documents given draws warnings, not errors.
 	Prune  bool // Prune is true if networks that are in force and not given go, but for those that are up.
-	Whole  bool // Whole is true for Up: a bridge must not have the name of another device.
+	// Allow is as in [ParseOptions], for the documents given.
+	Allow func(name, option string) bool
+	Whole bool // Whole is true for Up: a bridge must not have the name of another device.
 }
 
 // Want chooses where rules go and compiles the documents given together with the networks in force
@@ -37,7 +39,7 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 	if err := h.choose(); err != nil {
 		return Wanted{}, err
 	}
-	o := ParseOptions{Lax: c.Lax, Strict: c.Strict}
+	o := ParseOptions{Lax: c.Lax, Strict: c.Strict, Allow: c.Allow}
 	if c.Whole {
 		if err := h.read(); err != nil {
 			return Wanted{}, err
@@ -104,14 +106,17 @@ func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions
 			w.Sources.Hide(name)
 		}
 	}
-	// Each network is as strict as it was applied, and what is unknown in it was judged when it was
-	// given.
-	docs, w.Found = c.Parse(w.Sources, ParseOptions{Lax: true, Taken: o.Taken, Bridges: o.Bridges})
+	// Each network is as strict as it was applied; what is unknown in it, and what needs permission,
+	// was judged when it was given.
+	docs, w.Found = c.Parse(w.Sources, ParseOptions{Lax: true, Taken: o.Taken, Bridges: o.Bridges, Allow: allowed})
 	if !w.Found.HasErrors() {
 		w.lower(c, docs)
 	}
 	return w
 }
+
+// allowed allows everything, to networks that were judged before.
+func allowed(string, string) bool { return true }
 
 // merge puts fresh networks in the places of known ones with their names, and the others behind
 // all; with prune known ones that are not replaced go, but for those that are up.
