@@ -26,11 +26,17 @@ func Collisions(l *ir.Link, f *Facts, listeners []Listener, own ...int) (found [
 		found = append(found, c.sameRoute(r.Dest.Masked())...)
 	}
 	found = append(found, c.lostRoutes()...)
+	bridge := 0
+	for _, d := range f.Devices {
+		if c.own[d.Index] {
+			bridge = d.Index
+		}
+	}
 	for _, s := range listeners {
 		if slices.Contains(own, s.PID) {
 			continue
 		}
-		service := blocks(l, s)
+		service := blocks(l, s, bridge)
 		if p := busy(l, s, service); service != "" && !slices.Contains(found, p) { // a server may have a socket per processor
 			found = append(found, p)
 		}

@@ -12,9 +12,14 @@ import (
 type Listener struct {
 	TCP     bool
 	Addr    netip.AddrPort // the unspecified address for all; that of IPv6 stands for both families
+	Device  int            // index of the only device that it hears, 0 for all; UnknownDevice if the kernel doesn't tell
+	Queued  int            // bytes that came and were not read yet
 	PID     int            // of a process that has it open; 0 if that can't be seen
 	Process string         // its name, as ps(1) shows it; empty if that can't be seen
 }
+
+// UnknownDevice stands for a device that can't be told.
+const UnknownDevice = -1
 
 // String names the socket and its process.
 func (s Listener) String() string {
@@ -36,8 +41,8 @@ const (
 	PortDHCPv6 = 547
 )
 
-// servicePorts returns the ports that the network's dnsmasq listens at, none if it has no dnsmasq.
-func servicePorts(l *ir.Link) (ports []uint16) {
+// PortsOf returns the ports at which a dnsmasq serves the network's guests by DNS and DHCP, none if it has no dnsmasq.
+func PortsOf(l *ir.Link) (ports []uint16) {
 	if !l.Mode.Managed() || len(l.Addresses) == 0 {
 		return nil
 	}
@@ -60,10 +65,13 @@ func leases(l *ir.Link, family func(netip.Addr) bool) bool {
 	})
 }
 
-// blocks returns the service of the network, "DNS" or "DHCP", that can't start while s listens; empty if all can.
-func blocks(l *ir.Link, s Listener) string {
+// blocks returns the service of the network, "DNS" or "DHCP", that can't start while s listens; empty if all can. bridge is the
+// index of the network's bridge, 0 if there is none.
+func blocks(l *ir.Link, s Listener, bridge int) string {
 	switch port := s.Addr.Port(); {
-	case !slices.Contains(servicePorts(l), port) || !reaches(l, s.Addr.Addr()):
+	case s.Device > 0 && s.Device != bridge: // as that of another network's dnsmasq is at port 67
+		return ""
+	case !slices.Contains(PortsOf(l), port) || !reaches(l, s.Addr.Addr()):
 		return ""
 	case port == PortDNS:
 		return "DNS"

@@ -11,14 +11,42 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ReadListeners returns the sockets at one of the ports, and the processes that have them open.
 func ReadListeners(ports ...uint16) ([]Listener, error) {
+	found, err := readSockets(ports)
+	if err != nil {
+		return nil, err
+	}
+	return nameProcesses(found), nil
+}
+
+// ReadSockets is ReadListeners without the processes, which take longer to find than all else.
+func ReadSockets(ports ...uint16) ([]Listener, error) {
+	found, err := readSockets(ports)
+	var all []Listener
+	for _, s := range found {
+		all = append(all, s.Listener)
+	}
+	return all, err
+}
+
+func readSockets(ports []uint16) ([]socket, error) {
 	if len(ports) == 0 {
 		return nil, nil
 	}
-	var found []socket
+	found, err := diagnoseSockets(ports)
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.EPROTONOSUPPORT) && !errors.Is(err, unix.EAFNOSUPPORT) {
+		return found, err
+	}
+	return listSockets(ports)
+}
+
+// listSockets reads the sockets of a kernel without sock_diag(7), which doesn't tell what devices they are bound to.
+func listSockets(ports []uint16) (found []socket, err error) {
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
 		text, err := os.ReadFile("/proc/thread-self/net/" + table)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +61,7 @@ func ReadListeners(ports ...uint16) ([]Listener, error) {
 			}
 		}
 	}
-	return nameProcesses(found), nil
+	return found, nil
 }
 
 // socket is a listener whose process is not known yet.
@@ -55,7 +83,7 @@ func readSocket(line, table string) (socket, bool) {
 		return socket{}, false
 	}
 	addr, ok := readSocketAddr(fields[1])
-	return socket{Listener{TCP: tcp, Addr: addr}, fields[9]}, ok
+	return socket{Listener{TCP: tcp, Addr: addr, Device: UnknownDevice}, fields[9]}, ok
 }
 
 // readSocketAddr reads an address as four or sixteen bytes in hex, each four of them a number of this machine's byte order,
