@@ -35,6 +35,8 @@ type Device struct {
 	IPv6      *IPv6Info   // nil if it has no IPv6
 	Addresses []Address
 	Traffic   Traffic // of bridges of ours
+	// ChecksumsInSoftware is true if a bridge of ours fills in all checksums itself and leaves none to a network card.
+	ChecksumsInSoftware bool
 }
 
 // BridgeInfo is what a bridge is set to.

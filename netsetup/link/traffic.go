@@ -137,13 +137,19 @@ func (u *upgrade) traffic(checksum bool) {
 	if r := u.link.Outbound; r != nil && r.Average > 0 {
 		outbound = policing(r)
 	}
-	if checksum {
+	if checksum && !(u.now.ChecksumsInSoftware && u.now.Traffic.at(checksumFilter{}.id()) == nil) {
 		filling = Traffic{rootQdisc(), checksumFilter{}}
 	}
 	u.unlimit(slices.Concat(inbound, outbound, filling))
-	u.limit(inbound, func() string { return "limit what the guests of %s receive to " + describeRate(u.link.Inbound) })
-	u.limit(outbound, func() string { return "limit what the guests of %s send to " + describeRate(u.link.Outbound) })
-	u.limit(filling, func() string { return "fill in the checksums of DHCP answers to the guests of %s" })
+	if s := u.limit(inbound, func() string { return "limit what the guests of %s receive to " + describeRate(u.link.Inbound) }); s != nil {
+		u.after(s)
+	}
+	if s := u.limit(outbound, func() string { return "limit what the guests of %s send to " + describeRate(u.link.Outbound) }); s != nil {
+		u.after(s)
+	}
+	if s := u.limit(filling, func() string { return "fill in the checksums of DHCP answers to the guests of %s" }); s != nil {
+		u.after(&fillChecksums{setTraffic: s})
+	}
 }
 
 // unlimit takes away what the network doesn't want, last first.
@@ -159,10 +165,10 @@ func (u *upgrade) unlimit(want Traffic) {
 	}
 }
 
-// limit adds what is missing of the objects wanted.
-func (u *upgrade) limit(want Traffic, what func() string) {
+// limit returns the step that adds what is missing of the objects wanted, nil if nothing is.
+func (u *upgrade) limit(want Traffic, what func() string) *setTraffic {
 	if len(want) == 0 {
-		return
+		return nil
 	}
 	s := &setTraffic{bridge: u.bridge, what: fmt.Sprintf(what(), u.name)}
 	for _, o := range want {
@@ -172,14 +178,15 @@ func (u *upgrade) limit(want Traffic, what func() string) {
 		case have != nil && foreign(have):
 			u.plan.Notes = append(u.plan.Notes, fmt.Sprintf("%s: left out, because the bridge has a qdisc %s of somebody else in that place",
 				s.what, have.(qdisc).kind))
-			return
+			return nil
 		default:
 			s.changes = append(s.changes, trafficChange{have, o})
 		}
 	}
-	if len(s.changes) > 0 {
-		u.after(s)
+	if len(s.changes) == 0 {
+		return nil
 	}
+	return s
 }
 
 // alike is true if a and b do the same. The quantum of a class that has classes below it does nothing, and the kernel keeps

@@ -19,6 +19,10 @@ func (f *Facts) readTraffic() error {
 			ours[int32(d.Index)] = &f.Devices[i]
 		}
 	}
+	for _, d := range ours {
+		offload, err := checksumOffload(d.Name)
+		d.ChecksumsInSoftware = err == nil && !offload
+	}
 	if len(ours) == 0 {
 		return nil
 	}

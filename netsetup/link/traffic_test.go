@@ -121,17 +121,25 @@ func TestPlanTraffic(t *testing.T) {
 		{"classes change", in, &ir.Rate{Average: 500}, nil, false, []trafficChange{{in[1], less[1]}, {in[2], less[2]}}},
 		{"police changes", out, nil, &ir.Rate{Average: 20}, false, []trafficChange{{out[1], policing(&ir.Rate{Average: 20})[1]}}},
 		{"police goes", out, nil, nil, false, []trafficChange{{out[1], nil}, {out[0], nil}}},
+		{"in software", nil, nil, nil, true, nil},
+		{"in software, and the filter too", fill, nil, nil, true, nil},
 		{"no average", nil, &ir.Rate{}, nil, false, nil},
 	} {
 		f := &Facts{Devices: []Device{{Index: 2, Name: "virbr7", Kind: "bridge", Alias: "vnetc lab", Up: true,
-			Bridge: &BridgeInfo{STP: true, Delay: 2e9}, Traffic: c.have}}}
+			Bridge: &BridgeInfo{STP: true, Delay: 2e9}, Traffic: c.have,
+			ChecksumsInSoftware: strings.HasPrefix(c.name, "in software")}}}
 		p, problems := PlanUp(limited(c.in, c.out), f, Options{Checksum: c.checksum})
 		if len(problems) > 0 || len(p.Before) > 0 {
 			t.Errorf("%s: problems %v, steps before the firewall %v", c.name, problems, p.Before)
 		}
 		var got []trafficChange
 		for _, s := range p.After {
-			got = append(got, s.(*setTraffic).changes...)
+			switch s := s.(type) {
+			case *setTraffic:
+				got = append(got, s.changes...)
+			case *fillChecksums:
+				got = append(got, s.changes...)
+			}
 		}
 		if !slices.Equal(c.want, got) {
 			t.Errorf("%s: changes\n%v, want\n%v", c.name, got, c.want)
