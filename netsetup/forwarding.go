@@ -7,9 +7,11 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/netsetup/dnsmasq"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
@@ -19,13 +21,24 @@ const (
 	forwardIPv6 = "net/ipv6/conf/all/forwarding"
 )
 
-// ForwardingOf returns the sysctls that a network needs to be 1: those of its addresses' families, if its guests are routed.
-// libvirt sets the same, and leaves them so.
+// inotifyInstances is how many of its watchers of files inotify(7) gives each user: 128, unless set otherwise. A dnsmasq that
+// asks the host's name servers takes one, to see that /etc/resolv.conf changes.
+const inotifyInstances = "fs/inotify/max_user_instances"
+
+// ForwardingOf returns the sysctls that a network shares with others: if its guests are routed, those that have the host forward
+// its addresses' families, which libvirt sets as well, and leaves so; and the limit on dnsmasq's watchers.
 func ForwardingOf(l *ir.Link) []string {
+	paths := forwardingOf(l)
+	if dnsmasq.Watches(l) {
+		paths = append(paths, inotifyInstances)
+	}
+	return paths
+}
+
+func forwardingOf(l *ir.Link) (paths []string) {
 	if l.Mode != ir.ModeNAT && l.Mode != ir.ModeRoute && l.Mode != ir.ModeOpen {
 		return nil
 	}
-	var paths []string
 	for _, a := range l.Addresses {
 		path := forwardIPv4
 		if a.Prefix.Addr().Is6() {
@@ -43,6 +56,8 @@ func ForwardingOf(l *ir.Link) []string {
 type Forwarding struct {
 	Dir    *state.Dir
 	Others []string // needed by networks that are up and not at hand
+	// Watchers counts the networks whose dnsmasq watches a file, of all that are up or to be.
+	Watchers int
 
 	proc string // where the sysctls are; empty for /proc/sys
 }
@@ -54,20 +69,45 @@ func (f *Forwarding) path(name string) string {
 	return f.proc + "/" + name
 }
 
-// Missing returns what of paths is not 1 now, as lines of a dry run.
+// Count counts a network that is up or to be among the Watchers, if its dnsmasq is one.
+func (f *Forwarding) Count(l *ir.Link) {
+	if dnsmasq.Watches(l) {
+		f.Watchers++
+	}
+}
+
+// spare is how many watchers the user of all dnsmasq has for others than ours.
+const spare = 64
+
+// wanted returns what a sysctl is to be when it is now; the same if that will do.
+func (f *Forwarding) wanted(name, now string) string {
+	if name != inotifyInstances {
+		return "1"
+	}
+	limit, err := strconv.Atoi(now)
+	if err != nil || f.Watchers == 0 || limit >= f.Watchers+spare {
+		return now
+	}
+	for limit = 2 * spare; limit < f.Watchers+spare; { // in few steps, for networks that come one by one
+		limit *= 2
+	}
+	return strconv.Itoa(limit)
+}
+
+// Missing returns what of paths is not as it is to be, as lines of a dry run.
 func (f *Forwarding) Missing(paths []string) []string {
 	var lines []string
 	for _, name := range paths {
-		if value, err := f.read(name); err == nil && value != "1" {
-			lines = append(lines, holding(name))
+		if now, err := f.read(name); err == nil && f.wanted(name, now) != now {
+			lines = append(lines, holding(name, f.wanted(name, now)))
 		}
 	}
 	return lines
 }
 
-// holding says that a sysctl is held at 1, as sysctl(8) names it.
-func holding(name string) string {
-	return fmt.Sprintf("set %s to 1, until no network needs it", strings.ReplaceAll(name, "/", "."))
+// holding says at what a sysctl is held, as sysctl(8) names it.
+func holding(name, value string) string {
+	return fmt.Sprintf("set %s to %s, until no network needs it", strings.ReplaceAll(name, "/", "."), value)
 }
 
 // hold sets what is not set yet, after noting what it was.
@@ -79,15 +119,22 @@ func (f *Forwarding) hold(paths []string) error {
 	var set []string
 	for _, name := range paths {
 		value, err := f.read(name)
+		if err != nil && name == inotifyInstances {
+			continue // a kernel without it
+		}
 		if err != nil {
 			return err
 		}
-		if value == "1" {
+		want := f.wanted(name, value)
+		if value == want {
 			continue
 		}
-		if _, known := notes[name]; !known {
-			notes[name] = state.Sysctl{From: value, To: "1"}
+		note, known := notes[name]
+		if !known || name == inotifyInstances && value != note.To { // raised by others since
+			note.From = value
 		}
+		note.To = want
+		notes[name] = note
 		set = append(set, name)
 	}
 	if len(set) == 0 {
@@ -97,7 +144,11 @@ func (f *Forwarding) hold(paths []string) error {
 		return err
 	}
 	for _, name := range set {
-		if err := f.write(name, "1"); err != nil {
+		err := f.write(name, notes[name].To)
+		if name == inotifyInstances && err != nil {
+			continue // as in a container, where the limit may be enough all the same; if it isn't, dnsmasq says so
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -97,8 +97,8 @@ func PrintFresh(links []*ir.Link, dir string, checksum bool) ([]byte, error) {
 		}
 		text = fmt.Appendf(text, "%s:\n", l.Name)
 		var forwarding []string
-		for _, name := range p.Forwarding {
-			forwarding = append(forwarding, holding(name))
+		for _, name := range forwardingOf(l) {
+			forwarding = append(forwarding, holding(name, "1"))
 		}
 		for _, line := range p.Lines(rules, forwarding) {
 			text = fmt.Appendf(text, "  %s\n", line)

@@ -1,12 +1,13 @@
 // Package dnsmasq gives a network DHCP, DNS, TFTP and router advertisements by a dnsmasq(8) of its own. Emit makes its files
 // and is pure; Server, Find, Stop and Reload are about the process, Leases about what it gave out. What the files say is
-// what libvirt's say, line for line.
+// what libvirt's say, line for line; what is safer than libvirt is in the command line and in a file of its own.
 package dnsmasq
 
 import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -51,6 +52,12 @@ func Needed(l *ir.Link) bool {
 		}
 	}
 	return !l.DNS.Off
+}
+
+// Watches is true if the network's dnsmasq watches the host's list of name servers: it asks them what it doesn't know itself.
+func Watches(l *ir.Link) bool {
+	elsewhere := func(f ir.Forwarder) bool { return f.Domain == "" }
+	return Needed(l) && !l.DNS.Off && l.Mode != ir.ModeNone && !slices.ContainsFunc(l.DNS.Forwarders, elsewhere)
 }
 
 // serves is true if DHCP gives out addresses of the subnet. A <dhcp> with nothing but bootp in it gives out none.

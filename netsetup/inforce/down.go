@@ -98,6 +98,7 @@ func (d *downRun) takeDown() ([]state.Network, error) {
 	forwarding := &netsetup.Forwarding{Dir: d.dir}
 	for i, n := range d.stay.networks {
 		if n.Up {
+			forwarding.Count(d.stay.Program.Links[i])
 			forwarding.Others = append(forwarding.Others, netsetup.ForwardingOf(d.stay.Program.Links[i])...)
 		}
 	}

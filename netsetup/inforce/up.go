@@ -157,6 +157,9 @@ func (u *upRun) except(names []string) (Wanted, error) {
 func (u *upRun) forwarding(names []string) *netsetup.Forwarding {
 	f := &netsetup.Forwarding{Dir: u.dir}
 	for i, n := range u.wanted.networks {
+		if n.Up {
+			f.Count(u.wanted.Program.Links[i])
+		}
 		switch {
 		case slices.Contains(names, n.Name):
 		case slices.Contains(u.refused, n.Name):
