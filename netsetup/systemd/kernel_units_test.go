@@ -46,3 +46,33 @@ func TestKernelUnits(t *testing.T) {
 		}
 	}
 }
+
+// TestKernelExposure: by systemd's own count, a unit has no more ways to the host than it had.
+func TestKernelExposure(t *testing.T) {
+	netnstest.Require(t, "systemd-analyze")
+	units, err := filepath.Glob("*.service")
+	if err != nil || len(units) == 0 {
+		t.Fatalf("no units: %v", err)
+	}
+	const most = "48" // tenths
+	judge := func(t *testing.T, unit, text string) (string, error) {
+		path := filepath.Join(t.TempDir(), strings.Replace(unit, "@", "@lab", 1))
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold="+most, "--no-pager", path).CombinedOutput()
+		return string(out), err
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := judge(t, unit, string(text)); err != nil {
+			t.Errorf("%s: %v\n%s", unit, err, out)
+		}
+		if out, err := judge(t, unit, strings.Replace(string(text), "NoNewPrivileges=yes", "NoNewPrivileges=no", 1)); err == nil {
+			t.Errorf("%s: systemd-analyze finds nothing wrong with a unit that may gain privileges\n%s", unit, out)
+		}
+	}
+}
