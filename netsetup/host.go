@@ -22,7 +22,10 @@ type Host struct {
 	listeners []link.Listener         // read when they are needed first
 	listened  bool
 	servers   servers
+	faults    map[string]string // of those that were examined
+	sockets   []link.Listener   // at their ports, without processes
 	user      *userFound
+	starts    starting
 	stops     stopping
 	fresh     bool // fresh is true if the host is only thought of: nothing is asked of it.
 }

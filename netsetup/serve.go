@@ -46,6 +46,7 @@ func (h *Host) serve(p *Plan, l *ir.Link) error {
 	s := server{host: h, paths: paths}
 	_, s.running = h.servers[paths.Conf]
 	if !h.fresh {
+		s.fault = h.health(l, paths)
 		s.old, err = dnsmasq.ReadFiles(paths)
 	}
 	if err != nil {
@@ -60,10 +61,15 @@ func (h *Host) serve(p *Plan, l *ir.Link) error {
 	if s.files, err = dnsmasq.Emit(l, paths); err != nil {
 		return err
 	}
-	switch change := dnsmasq.Compare(s.old, s.files); {
-	case !s.running || change == dnsmasq.Restart:
-		p.After = append(p.After, &startServer{server: s})
-	case change == dnsmasq.Hosts:
+	change := dnsmasq.Compare(s.old, s.files)
+	if !s.running || s.fault != "" || change == dnsmasq.Restart {
+		p.After = append(p.After, &startServer{server: s, all: &h.starts})
+		return nil
+	}
+	if running := h.servers[paths.Conf]; !running.Noted(paths) {
+		p.After = append(p.After, notePID{running, paths}) // whoever started it was killed before
+	}
+	if change == dnsmasq.Hosts {
 		p.After = append(p.After, reloadServer{s})
 	}
 	return nil
@@ -90,12 +96,16 @@ type server struct {
 	host       *Host
 	paths      dnsmasq.Paths
 	running    bool
+	fault      string // why one that runs is to be started anew; empty for none
 	old, files dnsmasq.Files
 }
 
-// begin starts a dnsmasq, as an unprivileged user where there is one.
+// begin starts a dnsmasq, as an unprivileged user.
 func (s server) begin() (*dnsmasq.Starting, error) {
-	account, warning := s.host.account()
+	account, warning, err := s.host.account()
+	if err != nil {
+		return nil, err
+	}
 	starting, err := dnsmasq.Server{Paths: s.paths, Account: account}.Begin()
 	if err == nil && warning != "" {
 		err = &link.Warning{Step: "start dnsmasq", Err: errors.New(warning)}
@@ -104,27 +114,49 @@ func (s server) begin() (*dnsmasq.Starting, error) {
 }
 
 // account looks for the user once.
-func (h *Host) account() (dnsmasq.Account, string) {
+func (h *Host) account() (dnsmasq.Account, string, error) {
 	if h.user == nil {
-		a, warning := dnsmasq.FindAccount(h.Dir)
-		h.user = &userFound{a, warning}
+		a, warning, err := dnsmasq.FindAccount(h.Dir)
+		h.user = &userFound{a, warning, err}
 	}
-	return h.user.account, h.user.warning
+	return h.user.account, h.user.warning, h.user.err
 }
 
 type userFound struct {
 	account dnsmasq.Account
 	warning string
+	err     error
+}
+
+// starting waits for many at once: each that is started adds itself, and the first to wait waits for all.
+type starting struct {
+	begun []*dnsmasq.Starting
+	errs  map[*dnsmasq.Starting]error // of those that were waited for
+}
+
+func (s *starting) wait(one *dnsmasq.Starting) error {
+	if s.errs == nil {
+		s.errs = make(map[*dnsmasq.Starting]error)
+	}
+	for i, err := range dnsmasq.Wait(s.begun...) {
+		s.errs[s.begun[i]] = err
+	}
+	s.begun = nil
+	return s.errs[one]
 }
 
 // startServer starts a dnsmasq, in the place of one whose configuration is another.
 type startServer struct {
 	server
-	staged   bool // staged is true once the new files are written, and the old dnsmasq is about to go.
-	starting *dnsmasq.Starting
+	all    *starting
+	staged bool // staged is true once the new files are written, and the old dnsmasq is about to go.
+	begun  *dnsmasq.Starting
 }
 
 func (s *startServer) String() string {
+	if s.running && s.fault != "" {
+		return fmt.Sprintf("restart dnsmasq with %s, which %s", s.paths.Conf, s.fault)
+	}
 	if s.running {
 		return fmt.Sprintf("restart dnsmasq with %s", s.paths.Conf)
 	}
@@ -143,19 +175,22 @@ func (s *startServer) Do() error {
 	}
 	err := s.files.Put(s.paths)
 	if err == nil {
-		s.starting, err = s.begin()
+		s.begun, err = s.begin()
+	}
+	if s.begun != nil {
+		s.all.begun = append(s.all.begun, s.begun)
 	}
 	return err
 }
 
 // Wait returns when dnsmasq serves.
 func (s *startServer) Wait() error {
-	if s.starting == nil {
+	if s.begun == nil {
 		return nil
 	}
-	starting := s.starting
-	s.starting = nil
-	return starting.Wait()
+	begun := s.begun
+	s.begun = nil
+	return s.all.wait(begun)
 }
 
 // Undo brings the old one back, if there was one.
@@ -173,12 +208,27 @@ func (s *startServer) Undo() error {
 	if err := s.old.Write(s.paths); err != nil || !s.running {
 		return err
 	}
+	return s.again()
+}
+
+// again starts a dnsmasq that ran before, and waits for it.
+func (s server) again() error {
 	starting, err := s.begin()
 	if starting == nil {
 		return err
 	}
-	return starting.Wait()
+	return dnsmasq.Wait(starting)[0]
 }
+
+// notePID writes the pid file of a dnsmasq that runs.
+type notePID struct {
+	process dnsmasq.Process
+	paths   dnsmasq.Paths
+}
+
+func (s notePID) String() string { return fmt.Sprintf("write dnsmasq's process id to %s", s.paths.PID) }
+func (s notePID) Do() error      { return s.process.Note(s.paths) }
+func (s notePID) Undo() error    { return nil } // it is as true as before
 
 // reloadServer gives a dnsmasq other hosts; leases and what it remembers of DNS live on.
 type reloadServer struct{ server }
@@ -225,11 +275,7 @@ func (s *stopServer) Undo() error {
 	if err := s.Wait(); err != nil {
 		return err
 	}
-	starting, err := s.begin()
-	if starting == nil {
-		return err
-	}
-	return starting.Wait()
+	return s.again()
 }
 
 // removeFiles deletes what a network's dnsmasq read and wrote, its leases among them.

@@ -188,10 +188,8 @@ func dnsmasqDocuments(p *ir.Program, apart bool) ([]backends.Document, error) {
 			docs = append(docs, backends.Document{File: l.Name, Text: files.Print(paths)})
 			continue
 		}
-		for path, text := range files.All(paths) {
-			if text != nil {
-				docs = append(docs, backends.Document{File: filepath.Base(path), Text: text})
-			}
+		for path, text := range files.Shown(paths) {
+			docs = append(docs, backends.Document{File: filepath.Base(path), Text: text})
 		}
 	}
 	return docs, nil

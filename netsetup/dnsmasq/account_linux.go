@@ -11,16 +11,21 @@ import (
 	"strings"
 )
 
-// Account is whom dnsmasq becomes when it has opened its sockets; zero if it remains who started it.
-type Account struct{ User, Group string }
+// Account is whom dnsmasq runs as, from its first instruction on; zero if it remains who started it.
+type Account struct {
+	User, Group string
+	uid, gid    uint32
+}
 
 // accounts lists whom dnsmasq may become, the best first: distributions make the first, and all have the second.
 func accounts() []string { return []string{"dnsmasq", "nobody"} }
 
-// FindAccount returns whom a dnsmasq becomes whose files are in or below dir. Where no unprivileged user will do, the account
-// is zero and the warning says why.
-func FindAccount(dir string) (a Account, warning string) {
+// FindAccount returns whom a dnsmasq runs as whose files are in or below dir. In a user namespace that has no such user the
+// account is zero and the warning says why: root is nobody special outside. Elsewhere dnsmasq never runs as root, and that no
+// unprivileged user will do is an error.
+func FindAccount(dir string) (a Account, warning string, err error) {
 	var why []string
+	confined := os.Geteuid() != 0
 	for _, name := range accounts() {
 		u, err := user.Lookup(name)
 		if err != nil {
@@ -33,18 +38,28 @@ func FindAccount(dir string) (a Account, warning string) {
 		}
 		if err := usable(u); err != nil {
 			why = append(why, fmt.Sprintf("user %s: %v", name, err))
+			confined = true
 			continue
 		}
 		if closed := closedTo(dir); closed != "" {
 			why = append(why, fmt.Sprintf("user %s may not enter %s", name, closed))
 			continue
 		}
-		return Account{User: name, Group: g.Name}, ""
+		uid, uerr := strconv.ParseUint(u.Uid, 10, 32)
+		gid, gerr := strconv.ParseUint(u.Gid, 10, 32)
+		if uerr != nil || gerr != nil || uid == 0 {
+			why = append(why, fmt.Sprintf("user %s has the ids %s and %s", name, u.Uid, u.Gid))
+			continue
+		}
+		return Account{User: name, Group: g.Name, uid: uint32(uid), gid: uint32(gid)}, "", nil
 	}
 	if len(why) == 0 {
 		why = []string{"this host has no user " + strings.Join(accounts(), " or ")}
 	}
-	return Account{}, "dnsmasq keeps the rights of the user who starts it: " + strings.Join(why, "; ")
+	if !confined {
+		return Account{}, "", fmt.Errorf("dnsmasq never runs as root, and there is no other user for it: %s", strings.Join(why, "; "))
+	}
+	return Account{}, "dnsmasq keeps the rights of the user who starts it: " + strings.Join(why, "; "), nil
 }
 
 // usable tells what keeps a process from becoming u: being in a user namespace that doesn't have that user or group

@@ -19,6 +19,7 @@ type Paths struct {
 	Conf      string // the configuration; dnsmasq reads it once
 	Hosts     string // who gets which address (dhcp-hostsfile); read again on SIGHUP
 	AddnHosts string // names for DNS (addn-hosts); read again on SIGHUP
+	Reserved  string // names that no guest may take (addn-hosts); read again on SIGHUP
 	PID       string // written by dnsmasq
 	Leases    string // written by dnsmasq
 	Stale     string // stands while dnsmasq may not have read what Hosts and AddnHosts hold
@@ -35,6 +36,7 @@ func At(dir, name string) (Paths, error) {
 		Conf:      base + ".conf",
 		Hosts:     base + ".hostsfile",
 		AddnHosts: base + ".addnhosts",
+		Reserved:  base + ".reserved",
 		PID:       base + ".pid",
 		Leases:    base + ".leases",
 		Stale:     base + ".stale",
@@ -90,6 +92,11 @@ func Emit(l *ir.Link, p Paths) (Files, error) {
 	if !l.DNS.Off {
 		if files.AddnHosts, err = addnHosts(l.DNS.Hosts); err != nil {
 			return Files{}, fmt.Errorf("network %s: hosts of DNS: %w", l.Name, err)
+		}
+	}
+	if files.Hosts != nil && files.AddnHosts != nil {
+		if files.Reserved, err = reservedNames(l.DNS.Hosts, v4, v6); err != nil {
+			return Files{}, fmt.Errorf("network %s: names of hosts of DHCP: %w", l.Name, err)
 		}
 	}
 	return files, nil

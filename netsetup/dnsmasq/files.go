@@ -12,23 +12,36 @@ import (
 )
 
 // Files is the text of the files that dnsmasq reads. Hosts is nil if the network has no DHCP, AddnHosts if it has no DNS;
-// those that are empty and not nil are there for what may come later.
-type Files struct{ Conf, Hosts, AddnHosts []byte }
+// those that are empty and not nil are there for what may come later. Reserved, which libvirt doesn't have, is nil unless the
+// network has both.
+type Files struct{ Conf, Hosts, AddnHosts, Reserved []byte }
 
 // All goes over the files by path, the configuration first. A text is nil if there is to be no such file.
 func (f Files) All(p Paths) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		_ = yield(p.Conf, f.Conf) && yield(p.Hosts, f.Hosts) && yield(p.AddnHosts, f.AddnHosts)
+		_ = yield(p.Conf, f.Conf) && yield(p.Hosts, f.Hosts) && yield(p.AddnHosts, f.AddnHosts) && yield(p.Reserved, f.Reserved)
+	}
+}
+
+// Shown goes over the files that there are to be, as All does, without reserved names if there are none.
+func (f Files) Shown(p Paths) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for path, text := range f.All(p) {
+			if text == nil || path == p.Reserved && len(text) == 0 {
+				continue
+			}
+			if !yield(path, text) {
+				return
+			}
+		}
 	}
 }
 
 // Print returns the files as one text, each under a line with its path.
 func (f Files) Print(p Paths) []byte {
 	var text []byte
-	for path, content := range f.All(p) {
-		if content != nil {
-			text = fmt.Appendf(text, "## %s\n%s", path, content)
-		}
+	for path, content := range f.Shown(p) {
+		text = fmt.Appendf(text, "## %s\n%s", path, content)
 	}
 	return text
 }
@@ -45,9 +58,9 @@ const (
 // Compare returns the least change that leads from old to new.
 func Compare(old, new Files) Change {
 	switch {
-	case !bytes.Equal(old.Conf, new.Conf):
+	case !bytes.Equal(old.Conf, new.Conf), (old.Reserved == nil) != (new.Reserved == nil), matched(old.Reserved) != matched(new.Reserved): // in the command line
 		return Restart
-	case sameFile(old.Hosts, new.Hosts) && sameFile(old.AddnHosts, new.AddnHosts):
+	case sameFile(old.Hosts, new.Hosts) && sameFile(old.AddnHosts, new.AddnHosts) && sameFile(old.Reserved, new.Reserved):
 		return Same
 	}
 	return Hosts
@@ -62,6 +75,9 @@ func ReadFiles(p Paths) (Files, error) {
 	var f Files
 	var err error
 	if f.Conf, err = readFile(p.Conf); err != nil {
+		return Files{}, err
+	}
+	if f.Reserved, err = readFile(p.Reserved); err != nil {
 		return Files{}, err
 	}
 	if _, err := os.Lstat(p.Stale); !errors.Is(err, fs.ErrNotExist) {
@@ -177,7 +193,7 @@ func beside(path string) string {
 // them.
 func (p Paths) left() []string {
 	var all []string
-	for _, path := range []string{p.Conf, p.Hosts, p.AddnHosts} {
+	for _, path := range []string{p.Conf, p.Hosts, p.AddnHosts, p.Reserved} {
 		all = append(all, path, beside(path))
 	}
 	return append(all, p.PID, p.Leases, p.Stale)

@@ -90,3 +90,69 @@ func addnHosts(hosts []ir.DNSHost) ([]byte, error) {
 	}
 	return text.Bytes(), nil
 }
+
+// reservedTag is the tag of guests who ask for a name of reservedEverywhere.
+const reservedTag = "vnetc-reserved"
+
+// reservedEverywhere lists names that mean more than a host, and that no guest gets by asking for them: browsers take the proxy
+// of all that they fetch from wpad (CERT VU#598349), Windows its way to IPv6 from isatap, and localhost is oneself.
+func reservedEverywhere() []string { return []string{"wpad", "isatap", "localhost"} }
+
+// matchPrefix begins the line of a file of reserved names that lists those which may not even be asked for.
+const matchPrefix = "#match"
+
+// reservedNames lists the names of hosts with a fixed address, as hosts(5) has it. dnsmasq gives no guest a name that stands in
+// such a file for another address of the same family; without it a guest who asks for the name first has it for all. Those
+// that <dns> has are in its own file. The text is never nil.
+//
+// Where DHCP is there for both families, a guest could have the name in the other one. So there the first line lists names for
+// [arguments] that dnsmasq drops from what guests ask for. Hosts that are known by nothing else but the name are not among
+// them.
+func reservedNames(known []ir.DNSHost, v4, v6 *ir.Address) ([]byte, error) {
+	taken := make(map[string]bool)
+	for _, h := range known {
+		for _, name := range h.Names {
+			taken[plain(name)] = true
+		}
+	}
+	text, match := []byte{}, matchPrefix
+	for _, a := range []*ir.Address{v4, v6} {
+		if a == nil {
+			continue
+		}
+		for _, h := range a.DHCP.Hosts {
+			name := plain(h.Name)
+			if name == "" || !h.Addr.IsValid() {
+				continue
+			}
+			if err := oneWord(name); err != nil {
+				return nil, err
+			}
+			if h.MAC != nil || h.DUID != "" {
+				match += " " + name
+			}
+			if !taken[name] {
+				text = fmt.Appendf(text, "%s\t%s\n", h.Addr, name)
+			}
+		}
+	}
+	if v4 != nil && v6 != nil && match != matchPrefix {
+		text = append([]byte(match+"\n"), text...)
+	}
+	return text, nil
+}
+
+// matched returns the line of a file of reserved names that lists those which may not be asked for.
+func matched(reserved []byte) string {
+	line, _, _ := strings.Cut(string(reserved), "\n")
+	if !strings.HasPrefix(line, matchPrefix) {
+		return ""
+	}
+	return line
+}
+
+// plain is the part of a guest's name that dnsmasq gives it; the rest is the network's domain or nothing.
+func plain(name string) string {
+	name, _, _ = strings.Cut(strings.ToLower(name), ".")
+	return name
+}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,7 +67,10 @@ func placed(t *testing.T, ns *netnstest.NS, l *ir.Link) Server {
 			}
 		})
 	})
-	account, warning := FindAccount(dir)
+	account, warning, err := FindAccount(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if warning != "" {
 		t.Log(warning)
 	}
@@ -90,7 +94,7 @@ func start(t *testing.T, s Server) Process {
 	t.Helper()
 	starting, err := s.Begin()
 	if err == nil {
-		err = starting.Wait()
+		err = Wait(starting)[0]
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -193,14 +197,12 @@ func TestUnprivileged(t *testing.T) {
 	s := placed(t, ns, office())
 	ns.Do(func() {
 		p := start(t, s)
-		user, ok := p.status()
+		c, ok := p.status()
 		if s.Account == (Account{}) {
-			if !ok || user != os.Geteuid() {
-				t.Errorf("runs as %d", user)
+			if !ok || c.user != os.Geteuid() {
+				t.Errorf("runs as %d", c.user)
 			}
-			return
-		}
-		if !ok || user == 0 {
+		} else if !ok || c.user == 0 {
 			t.Errorf("runs as root (%v)", ok)
 		}
 	})
@@ -299,7 +301,7 @@ func TestFailsToStart(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				err = starting.Wait()
+				err = Wait(starting)[0]
 				if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 					t.Errorf("got error %q, want one line with %q", err, tt.want)
 				}
@@ -315,7 +317,19 @@ func TestFailsToStart(t *testing.T) {
 func TestForeground(t *testing.T) {
 	ns := host(t)
 	l := office()
-	l.Options = append(l.Options, "keep-in-foreground")
+	for _, option := range []string{"keep-in-foreground", "no-daemon"} {
+		l.Options = []string{option}
+		ns.Do(func() {
+			if _, err := placed(t, ns, l).Begin(); err == nil || !strings.Contains(err.Error(), option) {
+				t.Errorf("%s: %v", option, err)
+			}
+		})
+	}
+	included := filepath.Join(openDir(t), "included")
+	if err := os.WriteFile(included, []byte("keep-in-foreground\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l.Options = []string{"conf-file=" + included}
 	s := placed(t, ns, l)
 	ns.Do(func() {
 		starting, err := s.Begin()
@@ -323,7 +337,7 @@ func TestForeground(t *testing.T) {
 			t.Fatal(err)
 		}
 		starting.patience = 300 * time.Millisecond
-		if err := starting.Wait(); err == nil || !strings.Contains(err.Error(), "keep-in-foreground") {
+		if err := Wait(starting)[0]; err == nil || !strings.Contains(err.Error(), "in the foreground") {
 			t.Errorf("got error %v", err)
 		}
 		if p, ok := find(t, s); ok {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,9 +69,19 @@ type guest struct {
 // lease gets an address as a guest does, by DISCOVER, OFFER, REQUEST and ACK.
 func (g guest) lease(t *testing.T) netip.Addr {
 	t.Helper()
-	offer := g.ask(t, 1, nil)
+	return g.leaseAs(t, "")
+}
+
+// leaseAs is lease for a guest that asks for a name, if that isn't empty (RFC 2132 section 3.14).
+func (g guest) leaseAs(t *testing.T, name string) netip.Addr {
+	t.Helper()
+	var called []byte
+	if name != "" {
+		called = append([]byte{12, byte(len(name))}, name...)
+	}
+	offer := g.ask(t, 1, called)
 	server := dhcpOption(offer, 54)
-	ack := g.ask(t, 3, append([]byte{54, 4}, append(server, append([]byte{50, 4}, offer[16:20]...)...)...))
+	ack := g.ask(t, 3, slices.Concat([]byte{54, 4}, server, []byte{50, 4}, offer[16:20], called))
 	return netip.AddrFrom4([4]byte(ack[16:20])) // yiaddr
 }
 
@@ -89,7 +100,7 @@ func (g guest) ask(t *testing.T, kind byte, options []byte) []byte {
 	check(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
 	check(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1))
 	check(unix.BindToDevice(fd, g.device))
-	check(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}))
+	check(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 2}))
 	check(unix.Bind(fd, &unix.SockaddrInet4{Port: 68}))
 	msg := make([]byte, 240)
 	copy(msg, []byte{1, 1, 6, 0, 0xca, 0xfe, byte(kind), g.mac[5]}) // request, Ethernet, length of a MAC, hops, transaction
@@ -98,12 +109,19 @@ func (g guest) ask(t *testing.T, kind byte, options []byte) []byte {
 	copy(msg[236:], []byte{99, 130, 83, 99}) // the cookie of DHCP
 	msg = append(append(msg, 53, 1, kind), options...)
 	msg = append(msg, 255)
-	check(unix.Sendto(fd, msg, 0, &unix.SockaddrInet4{Port: 67, Addr: [4]byte{255, 255, 255, 255}}))
 	answer := make([]byte, 1500)
-	for {
+	for try, again := 0, true; ; {
+		if again { // as RFC 2131 section 4.1 has it: a packet may be lost
+			check(unix.Sendto(fd, msg, 0, &unix.SockaddrInet4{Port: 67, Addr: [4]byte{255, 255, 255, 255}}))
+			again = false
+		}
 		n, _, err := unix.Recvfrom(fd, answer, 0)
 		if errors.Is(err, syscall.EAGAIN) {
-			t.Fatal(os.ErrDeadlineExceeded)
+			if try++; try == 5 {
+				t.Fatal(os.ErrDeadlineExceeded)
+			}
+			again = true
+			continue
 		}
 		check(err)
 		if n > 240 && string(answer[4:8]) == string(msg[4:8]) {

@@ -1,7 +1,6 @@
 package dnsmasq
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -14,11 +13,20 @@ import (
 )
 
 // Process is a running dnsmasq of a network. It is known by what the kernel says of it and never by a note: it is called
-// dnsmasq, has the network's configuration in its command line, is in the network namespace of the thread that looks, and
-// belongs to a user as whom vnetc starts dnsmasq.
+// dnsmasq, has the network's configuration in its command line, is in the network namespace of the thread that looks,
+// belongs to a user as whom vnetc starts dnsmasq, and may use ports below 1024.
+//
+// The last is what nobody else of that user can have: a command line is free to choose, and a capability is given by root
+// only. All of this may be read of any user's process; what would need CAP_SYS_PTRACE, its program and its sockets, is not
+// asked for.
 type Process struct {
 	PID   int
 	Start uint64 // clock ticks from boot to its start, field 22 of /proc/PID/stat: tells it from a later one with its PID
+	// Stopped is true if it runs no instruction, by SIGSTOP or for a debugger, and so serves nobody.
+	Stopped bool
+	// Dated is true if it was not started as this vnetc would: with other arguments, as root, or with a way to more
+	// capabilities.
+	Dated bool
 
 	parent int
 	conf   string
@@ -28,7 +36,7 @@ type Process struct {
 // names first, and through all processes once for those networks whose file is missing or names another.
 func Find(networks ...Paths) (map[string]Process, error) {
 	found := make(map[string]Process)
-	s, err := newSearch()
+	s, err := newSearch(networks...)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +57,12 @@ func Find(networks ...Paths) (map[string]Process, error) {
 	}
 	return found, err
 }
+
+// Noted is true if the pid file of its network names p. Without it p is found all the same, by a look at all processes.
+func (p Process) Noted(of Paths) bool { return pidIn(of.PID) == p.PID }
+
+// Note writes the pid file: dnsmasq itself may not write where root does.
+func (p Process) Note(of Paths) error { return replace(of.PID, fmt.Appendf(nil, "%d\n", p.PID)) }
 
 // oldest returns the process that the others descend from: dnsmasq forks for scripts and for queries over TCP.
 func oldest(procs []Process) Process {
@@ -78,16 +92,35 @@ func pidIn(path string) int {
 
 // search looks at processes.
 type search struct {
-	netns uint64 // of the thread that looks
-	users []int  // as whom dnsmasq may run
+	netns    uint64           // of the thread that looks
+	users    []int            // as whom dnsmasq may run
+	rootOnly bool             // rootOnly is true if this is a user namespace that has nobody else.
+	of       map[string]Paths // by configuration
 }
 
-func newSearch() (*search, error) {
+// arguments returns what a dnsmasq of ours has behind its name; nil if it serves none of the networks looked for.
+func (s *search) arguments(conf string) []string {
+	p, ok := s.of[conf]
+	if !ok {
+		return nil
+	}
+	return arguments(p)
+}
+
+func newSearch(networks ...Paths) (*search, error) {
 	ns, err := netnsOf("thread-self")
 	if err != nil {
 		return nil, err
 	}
-	return &search{netns: ns, users: append(accountIDs(), 0, os.Geteuid())}, nil
+	s := &search{netns: ns, users: append(accountIDs(), 0, os.Geteuid()), of: make(map[string]Paths)}
+	for _, p := range networks {
+		s.of[p.Conf] = p
+	}
+	if len(networks) > 0 {
+		a, _, err := FindAccount(filepath.Dir(networks[0].Conf))
+		s.rootOnly = err == nil && a == (Account{})
+	}
+	return s, nil
 }
 
 // netnsOf returns a number that processes have in common if they are in one network namespace: the inode of a file that each
@@ -131,10 +164,11 @@ func (s *search) inspect(pid int) (Process, bool) {
 		return Process{}, false
 	}
 	name := strconv.Itoa(pid)
-	args, err := os.ReadFile("/proc/" + name + "/cmdline")
+	text, err := os.ReadFile("/proc/" + name + "/cmdline")
 	if err != nil {
 		return Process{}, false
 	}
+	args := strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 	p := Process{PID: pid, conf: confOf(args)}
 	if p.conf == "" {
 		return Process{}, false
@@ -142,51 +176,78 @@ func (s *search) inspect(pid int) (Process, bool) {
 	if ns, err := netnsOf(name); err != nil || ns != s.netns {
 		return Process{}, false
 	}
-	user, ok := p.status()
-	return p, ok && slices.Contains(s.users, user)
+	c, ok := p.status()
+	if !ok || !slices.Contains(s.users, c.user) || c.permitted>>unix.CAP_NET_BIND_SERVICE&1 == 0 {
+		return Process{}, false
+	}
+	p.Dated = !c.noNewPrivs || c.user == 0 && !s.rootOnly || !slices.Equal(args[1:], s.arguments(p.conf))
+	return p, true
 }
 
 // confOf returns the configuration in the command line of a dnsmasq, as Begin writes it; empty for other commands.
-func confOf(args []byte) string {
-	list := bytes.Split(bytes.TrimSuffix(args, []byte{0}), []byte{0})
-	if filepath.Base(string(list[0])) != command {
+func confOf(args []string) string {
+	if filepath.Base(args[0]) != command {
 		return ""
 	}
-	for _, a := range list[1:] {
-		if conf, ok := bytes.CutPrefix(a, []byte(confFlag)); ok {
-			return string(conf)
+	for _, a := range args[1:] {
+		if conf, ok := strings.CutPrefix(a, confFlag); ok {
+			return conf
 		}
 	}
 	return ""
 }
 
-// status fills in what /proc/PID/stat and status say (proc(5)), and returns the real user.
-func (p *Process) status() (user int, ok bool) {
+// credentials is what a process may do.
+type credentials struct {
+	user       int // the real one
+	permitted  uint64
+	noNewPrivs bool
+}
+
+// status fills in what /proc/PID/stat says (proc(5)), and returns what status does. It is false for a process that is gone.
+func (p *Process) status() (c credentials, ok bool) {
 	base := "/proc/" + strconv.Itoa(p.PID)
 	stat, err := os.ReadFile(base + "/stat")
 	if err != nil {
-		return 0, false
+		return c, false
 	}
-	_, rest, ok := strings.Cut(string(stat), ") ") // the name before may hold anything; dnsmasq's holds no bracket
-	fields := strings.Fields(rest)                 // from field 3 on
-	if !ok || len(fields) < 20 {
-		return 0, false
+	end := strings.LastIndex(string(stat), ") ") // the name before may hold anything
+	fields := strings.Fields(string(stat)[end+1:])
+	if end < 0 || len(fields) < 20 { // from field 3 on
+		return c, false
 	}
-	status, err := os.ReadFile(base + "/status")
-	if err != nil {
-		return 0, false
-	}
-	_, uid, _ := strings.Cut(string(status), "\nUid:")
+	p.Stopped = fields[3-3] == "T" || fields[3-3] == "t"
 	if p.parent, err = strconv.Atoi(fields[4-3]); err != nil {
-		return 0, false
+		return c, false
 	}
 	if p.Start, err = strconv.ParseUint(fields[22-3], 10, 64); err != nil {
-		return 0, false
+		return c, false
 	}
-	ids := strings.Fields(uid)
-	if len(ids) == 0 {
-		return 0, false
+	text, err := os.ReadFile(base + "/status")
+	if err != nil {
+		return c, false
 	}
-	user, err = strconv.Atoi(ids[0])
-	return user, err == nil
+	user, ok := field(string(text), "Uid")
+	if ok {
+		c.user, err = strconv.Atoi(user)
+	}
+	permitted, has := field(string(text), "CapPrm")
+	if ok = ok && has && err == nil; ok {
+		c.permitted, err = strconv.ParseUint(permitted, 16, 64)
+	}
+	noNew, _ := field(string(text), "NoNewPrivs") // Linux 4.10
+	c.noNewPrivs = noNew == "1"
+	return c, ok && err == nil
+}
+
+// field returns the first word behind a name in a /proc/PID/status. The name of the process, which may hold anything, has
+// its line breaks escaped there.
+func field(status, name string) (string, bool) {
+	_, rest, ok := strings.Cut(status, "\n"+name+":")
+	line, _, _ := strings.Cut(rest, "\n")
+	words := strings.Fields(line)
+	if !ok || len(words) == 0 {
+		return "", false
+	}
+	return words[0], true
 }

@@ -3,6 +3,7 @@ package dnsmasq
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,9 +29,9 @@ type Server struct {
 
 // Starting is a dnsmasq that is not up yet.
 type Starting struct {
-	conf string
-	cmd  *exec.Cmd
-	said int // reading end of a pipe
+	paths Paths
+	cmd   *exec.Cmd
+	said  int // reading end of a pipe
 
 	patience time.Duration
 }
@@ -42,23 +43,81 @@ func (s Server) Begin() (*Starting, error) {
 	if err != nil {
 		return nil, err
 	}
+	conf, err := os.ReadFile(s.Paths.Conf)
+	if err == nil {
+		err = background(conf)
+	}
+	if err == nil {
+		err = errors.Join(s.leases(), remove(s.Paths.PID))
+	}
+	if err != nil {
+		return nil, err
+	}
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
 	}
 	writer := os.NewFile(uintptr(pipe[1]), "pipe")
 	defer writer.Close()
-	// What libvirt's files don't have is in the command line, where it wins over the configuration.
-	cmd := exec.Command(path, confFlag+s.Paths.Conf, "--dhcp-leasefile="+s.Paths.Leases,
-		"--user="+s.Account.User, "--group="+s.Account.Group)
+	cmd := exec.Command(path, arguments(s.Paths)...)
 	cmd.Args[0] = command
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.Stderr = writer // a file, so that nothing waits for its end: the daemon may keep it open
-	if err := cmd.Start(); err != nil {
+	cmd.Dir = "/"
+	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"} // what else we have is not for that user
+	cmd.Stderr = writer                                                  // a file, so that nothing waits for its end: the daemon may keep it open
+	if err := launch(cmd, s.Account, capabilities(conf)); err != nil {
 		unix.Close(pipe[0])
 		return nil, fmt.Errorf("start dnsmasq: %w", err)
 	}
-	return &Starting{conf: s.Paths.Conf, cmd: cmd, said: pipe[0], patience: patience}, nil
+	return &Starting{paths: s.Paths, cmd: cmd, said: pipe[0], patience: patience}, nil
+}
+
+// background returns an error for options that keep dnsmasq in the foreground: nobody could tell when it serves.
+func background(conf []byte) error {
+	for line := range strings.Lines(string(conf)) {
+		if name := strings.TrimSpace(line); name == "no-daemon" || name == "keep-in-foreground" {
+			return fmt.Errorf("dnsmasq's option %s would hold it in the foreground; remove it from the network's options", name)
+		}
+	}
+	return nil
+}
+
+// arguments are the command line of a network's dnsmasq: what libvirt's files don't have.
+func arguments(p Paths) []string {
+	args := []string{
+		confFlag + p.Conf, "--dhcp-leasefile=" + p.Leases,
+		"--user=", "--group=", // it is who it is to be, and stays root where that is root of a user namespace only
+		"--dhcp-ignore-names=tag:" + reservedTag,
+	}
+	reserved, err := os.ReadFile(p.Reserved)
+	names := reservedEverywhere()
+	if line := strings.Fields(matched(reserved)); len(line) > 1 {
+		names = append(names, line[1:]...)
+	}
+	for _, name := range names {
+		const match = "--dhcp-name-match=set:" + reservedTag + ","
+		args = append(args, match+name, match+name+".*") // a guest may send the network's domain with it
+	}
+	if err == nil {
+		args = append(args, "--addn-hosts="+p.Reserved)
+	}
+	return args
+}
+
+// leases makes the file that dnsmasq keeps its leases in, or gives it to the user who runs it now.
+func (s Server) leases() error {
+	fd, err := unix.Open(s.Paths.Leases, unix.O_RDONLY|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: s.Paths.Leases, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || s.Account == (Account{}) || st.Uid == s.Account.uid {
+		return err
+	}
+	if err := unix.Fchown(fd, int(s.Account.uid), int(s.Account.gid)); err != nil {
+		return &fs.PathError{Op: "chown", Path: s.Paths.Leases, Err: err}
+	}
+	return nil
 }
 
 // look finds dnsmasq, also where the PATH of a user may not lead.
@@ -76,8 +135,32 @@ func look() (string, error) {
 	return path, nil
 }
 
-// Wait returns nil when dnsmasq serves, and what it said when it ended instead.
-func (s *Starting) Wait() error {
+// Wait waits until each of them serves, and notes their process ids. It returns an error
+// for each, nil for those that serve, else what it said when it ended instead.
+func Wait(all ...*Starting) []error {
+	errs := make([]error, len(all))
+	var serving []Paths
+	for i, s := range all {
+		if errs[i] = s.wait(); errs[i] == nil {
+			serving = append(serving, s.paths)
+		}
+	}
+	running, err := Find(serving...)
+	for i, s := range all {
+		switch p, ok := running[s.paths.Conf]; {
+		case errs[i] != nil:
+		case err != nil:
+			errs[i] = err
+		case !ok:
+			errs[i] = fmt.Errorf("dnsmasq with %s ended as soon as it had started", s.paths.Conf)
+		default:
+			errs[i] = p.Note(s.paths)
+		}
+	}
+	return errs
+}
+
+func (s *Starting) wait() error {
 	defer unix.Close(s.said)
 	in, err := s.inTime()
 	if err != nil {
@@ -86,11 +169,11 @@ func (s *Starting) Wait() error {
 	if !in {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
-		return fmt.Errorf("dnsmasq with %s is not up after %v; does an option, no-daemon or keep-in-foreground, hold it in the foreground?", s.conf, s.patience)
+		return fmt.Errorf("dnsmasq with %s is not up after %v; does a file that an option includes hold it in the foreground?", s.paths.Conf, s.patience)
 	}
 	failed := s.cmd.Wait()
 	if failed == nil {
-		return nil // it opened its sockets, forked, and became who it is to be
+		return nil // it opened its sockets, and forked
 	}
 	said := s.text()
 	if said == "" {

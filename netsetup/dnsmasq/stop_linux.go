@@ -91,7 +91,7 @@ func end(running map[string]Process, signal unix.Signal, patience time.Duration)
 		h, err := p.open()
 		if err == nil && h != nil {
 			handles = append(handles, h)
-			err = h.signal(signal)
+			err = errors.Join(h.signal(signal), h.signal(unix.SIGCONT)) // a stopped process gets no other signal but SIGKILL
 		}
 		if err != nil {
 			return fmt.Errorf("stop dnsmasq (process %d) with %s: %w", p.PID, conf, err)
