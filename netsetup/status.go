@@ -21,12 +21,15 @@ type Status struct {
 	Addresses []netip.Prefix `json:"addresses"` // of the bridge, link-local ones left out
 	Ports     []string       `json:"ports"`     // devices attached to the bridge
 	DHCP      []Pool         `json:"dhcp"`
-	DNSMasq   string         `json:"dnsmasq"` // running, stopped, or not needed
+	DNSMasq   string         `json:"dnsmasq"` // running, not serving (it is there, and guests get no answer), stopped, or not needed
 	PID       int            `json:"dnsmasq_pid,omitempty"`
 	Lacks     []state.Lack   `json:"lacks"`    // what the kernel can't do, and the network works without
 	Missing   []string       `json:"missing"`  // what vnetc up would do, in order; none if all is as it should be
 	Overlaps  []string       `json:"overlaps"` // what of the host shares addresses with the network's subnets
 }
+
+// Unserved is true if the network's guests should have a dnsmasq, and have none that serves them.
+func (s Status) Unserved() bool { return s.DNSMasq == "stopped" || s.DNSMasq == "not serving" }
 
 // Device is a device that a network takes as it is.
 type Device struct {
@@ -67,6 +70,9 @@ func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, 
 		}
 		if p, ok := h.servers[paths.Conf]; ok {
 			s.DNSMasq, s.PID = "running", p.PID
+			if h.health(l, paths) != "" { // the plan says what it is
+				s.DNSMasq = "not serving"
+			}
 		}
 	}
 	leases, damaged := Leases(h.Dir, l.Name)

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 func newStatus(s streams) *cobra.Command {
@@ -34,8 +36,8 @@ layout, names, strict_isolation, in_step and traffic, null for a mode without ru
 "host", null unless it is up, with bridge, exists, link_up, devices, addresses, ports,
 dhcp, dnsmasq, dnsmasq_pid, lacks and missing. Fields are added, never renamed or removed.
 
-Exit codes: 0 told, also of drift; 2 wrong usage, such as a network that is not in
-force; 3 cannot read.`,
+Exit codes: 0 told, also of drift; 1 the dnsmasq of a network that is up has ended, or
+serves nobody; 2 wrong usage, such as a network that is not in force; 3 cannot read.`,
 		Example: `  $ vnetc status
   NAME     UP  MODE  BACKEND   RULES    PACKETS IN  BYTES IN  PACKETS OUT  BYTES OUT  APPLIED               FILE
   default  no  nat   nftables  in step  1204        1650344   987          71064      2025-03-01 09:30:00Z  default.xml
@@ -61,7 +63,7 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 	}
 	switch {
 	case format == "json":
-		return orHost(errors.Join(diag.WriteJSON(s.out, all), all.Damaged))
+		return verdict(all, errors.Join(diag.WriteJSON(s.out, all), all.Damaged))
 	case len(names) > 0:
 		err = writeDetails(s.out, all)
 	default:
@@ -70,5 +72,13 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 	if err == nil && !all.InStep {
 		_, err = fmt.Fprintf(s.err, "%s between the host and what is meant; vnetc audit tells those of rules; vnetc apply mends them, vnetc up all\n", plural(all.Differences, "difference"))
 	}
-	return orHost(errors.Join(err, all.Damaged))
+	return verdict(all, errors.Join(err, all.Damaged))
+}
+
+// verdict is the end of a status that printed without err: no, if guests of a network get no DHCP and DNS that they should.
+func verdict(all inforce.Status, err error) error {
+	if err == nil && slices.ContainsFunc(all.Networks, func(n inforce.NetworkStatus) bool { return n.Host != nil && n.Host.Unserved() }) {
+		return exitError{code: exitNo}
+	}
+	return orHost(err)
 }
