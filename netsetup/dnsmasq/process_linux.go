@@ -212,15 +212,16 @@ func (p *Process) status() (c credentials, ok bool) {
 		return c, false
 	}
 	end := strings.LastIndex(string(stat), ") ") // the name before may hold anything
-	fields := strings.Fields(string(stat)[end+1:])
-	if end < 0 || len(fields) < 20 { // from field 3 on
+	const state, parent, start = 3, 4, 22 // numbers of fields
+	fields := append([]string{"", "", ""}, strings.Fields(string(stat)[end+1:])...)
+	if end < 0 || len(fields) <= start {
 		return c, false
 	}
-	p.Stopped = fields[3-3] == "T" || fields[3-3] == "t"
-	if p.parent, err = strconv.Atoi(fields[4-3]); err != nil {
+	p.Stopped = fields[state] == "T" || fields[state] == "t"
+	if p.parent, err = strconv.Atoi(fields[parent]); err != nil {
 		return c, false
 	}
-	if p.Start, err = strconv.ParseUint(fields[22-3], 10, 64); err != nil {
+	if p.Start, err = strconv.ParseUint(fields[start], 10, 64); err != nil {
 		return c, false
 	}
 	text, err := os.ReadFile(base + "/status")
