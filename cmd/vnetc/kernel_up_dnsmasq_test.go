@@ -64,6 +64,14 @@ func TestKernelUpDnsmasqDeaf(t *testing.T) {
 		}
 		g.lease([]*guest{g.join(fmt.Sprintf("g%d", i), "vb1")})
 	}
+	// Nobody can ask a server of DHCP alone; that it is stopped shows all the same.
+	quiet := g.file("quiet", withDHCP("quiet", 2, "<dns enable='no'/>"))
+	g.vnetc(0, "up", quiet)
+	g.wants(g.vnetc(0, "status", "quiet"), `dnsmasq +running`)
+	g.ns.Exec("kill", "-STOP", strconv.Itoa(g.pid("quiet")))
+	g.wants(g.vnetc(1, "status", "quiet"), `dnsmasq +not serving`, `restart dnsmasq .* which is stopped`)
+	g.vnetc(0, "up", quiet)
+	g.vnetc(0, "status")
 }
 
 // TestKernelUpDnsmasqImpostor: a process of dnsmasq's user with its name and arguments does not keep the real one from being

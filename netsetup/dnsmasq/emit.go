@@ -119,8 +119,14 @@ func dhcpOf(l *ir.Link, family func(netip.Addr) bool) (*ir.Address, error) {
 	return found, nil
 }
 
+// maxLine is how many bytes of a line dnsmasq reads at once; what follows is another line to it.
+const maxLine = 1023
+
 // oneLine refuses what would end a line.
 func oneLine(line string) error {
+	if len(line) > maxLine {
+		return fmt.Errorf("%.40q... has %d bytes, and dnsmasq would take what follows the first %d for another line", line, len(line), maxLine)
+	}
 	if i := strings.IndexFunc(line, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }); i >= 0 {
 		return fmt.Errorf("%q would not be one line", line)
 	}

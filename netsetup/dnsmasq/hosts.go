@@ -25,7 +25,11 @@ func hostsFile(subnets ...*ir.Address) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			text = fmt.Appendf(text, "%s\n", strings.Join(words, ","))
+			line := strings.Join(words, ",")
+			if err := oneLine(line); err != nil {
+				return nil, err
+			}
+			text = fmt.Appendf(text, "%s\n", line)
 		}
 	}
 	return text, nil

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vnetc/vnetc/backends/netnstest"
 	"github.com/vnetc/vnetc/ir"
 )
 
@@ -290,4 +292,20 @@ func TestReservedNamesOfBothFamilies(t *testing.T) {
 			resolves(t, name+".office.test", want)
 		}
 	})
+}
+
+// TestMaxLine: dnsmasq itself reads a line of maxLine bytes as one, and of a longer one the end as another.
+func TestMaxLine(t *testing.T) {
+	netnstest.Require(t, "dnsmasq")
+	conf := filepath.Join(t.TempDir(), "conf")
+	for size, whole := range map[int]bool{maxLine: true, maxLine + 2: false} { // the byte between would be an empty line's
+		line := "#" + strings.Repeat("x", size-2) + "y"
+		if err := os.WriteFile(conf, []byte(line+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("dnsmasq", "--test", "--conf-file="+conf).CombinedOutput()
+		if (err == nil) != whole {
+			t.Errorf("a comment of %d bytes: %v, %s", size, err, out)
+		}
+	}
 }

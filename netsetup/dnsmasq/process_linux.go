@@ -212,7 +212,7 @@ func (p *Process) status() (c credentials, ok bool) {
 		return c, false
 	}
 	end := strings.LastIndex(string(stat), ") ") // the name before may hold anything
-	const state, parent, start = 3, 4, 22 // numbers of fields
+	const state, parent, start = 3, 4, 22        // numbers of fields
 	fields := append([]string{"", "", ""}, strings.Fields(string(stat)[end+1:])...)
 	if end < 0 || len(fields) <= start {
 		return c, false
