@@ -55,7 +55,7 @@ func TestAgain(t *testing.T) {
 			}
 			// The same by way of a Dump.
 			s := &state{family: ir.IPv4, prefix: "VNETC_", tables: []*tableState{{name: "filter", chains: []*chainState{
-				{name: "FORWARD", rules: forward(test.then)}, {name: "VNETC_FWX", own: true},
+				{name: "FORWARD", rules: forward(test.then)}, {name: "VNETC_FWX", own: true}, {name: "VNETC_FWI", own: true}, {name: "VNETC_FWO", own: true},
 			}}}}
 			dump := s.document(true)
 			if _, err := (Backend{}).Read([]backends.Document{dump}); err != nil {

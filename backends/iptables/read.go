@@ -3,7 +3,6 @@ package iptables
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vnetc/vnetc/backends"
@@ -11,21 +10,28 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Read implements [backends.Backend]. An image is what iptables-save or ip6tables-save printed, or text written for
-// iptables-restore, of the one family that the Document names. It is read as if it were loaded into an empty host: chains
-// hang where the kernel's tables do, policies are accept where the text gives none, counters are passed over. Each
-// rule's origin is its line.
+// Read implements [backends.Backend]. An image is what iptables-save or ip6tables-save printed, or
+// text written for iptables-restore, of the one family that the Document names. It is read as if
+// iptables-restore loaded it into an empty host, without --noflush: chains hang where the kernel's
+// tables do, policies are accept where the text gives none, counters are passed over, a second
+// block of a table begins it anew. Each rule's origin is its line.
 //
-// Options in their long spelling, both places of "!", lists of addresses, implied extensions (-p tcp --dport 53) are
-// understood. What is not modelled becomes [ir.Opaque] with its own text. An error means that iptables-restore would refuse
-// the text too, or that it is cut off: it gives the line.
+// All options of iptables and of its extensions are known, also by the beginning of their names.
+// What is not modelled becomes [ir.Opaque] with its own text. An error means that iptables-restore
+// would refuse the text too: it gives the line. Where its two kinds, nf_tables and legacy, differ,
+// what one of them takes is read, and what they take in different ways is Opaque. Names of
+// protocols and services are those of a Debian host; names that only the host can tell (of hosts,
+// users, sets, groups of devices) are taken as they stand.
 func (Backend) Read(images []backends.Document) (*ir.Program, error) {
 	p := &ir.Program{}
 	for _, d := range images {
 		if d.Family != ir.IPv4 && d.Family != ir.IPv6 {
 			return nil, fmt.Errorf("%s: iptables rules are of one family, not of %s", d.File, d.Family)
 		}
-		r := &reader{family: d.Family, file: d.File, program: p, chains: make(map[chainKey]*readChain), rule: &ruleReader{}}
+		r := &reader{
+			family: d.Family, file: d.File, program: p, known: known(d.Family),
+			chains: make(map[chainKey]*readChain), rule: &ruleReader{},
+		}
 		if err := r.document(string(d.Text)); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", d.File, r.line, err)
 		}
@@ -39,18 +45,24 @@ type reader struct {
 	family  ir.Family
 	file    string
 	program *ir.Program
+	known   library
+	found   lately // matches
+	targets lately
 	chains  map[chainKey]*readChain
 	order   []*readChain
+	last    *readChain // looked up last, nil for none
 
 	table  string // "" between tables
 	line   int
 	offset int // of the line, in bytes
 
-	inserts int // -I with a number, so far
+	work     int // rules that changes in the midst of chains looked at or moved, so far
+	expanded int // rules beside the first of their lines, so far
 
 	tokens []token // of the line
 	rule   *ruleReader
-	arena  []ir.Match // matches of the rules read last; a rule has a piece of it
+	recent struct{ in, out, src, dst, protocol ir.Match } // see same
+	arena  []ir.Match                                     // matches of the rules read last; a rule has a piece of it
 }
 
 type chainKey struct{ table, name string }
@@ -58,7 +70,11 @@ type chainKey struct{ table, name string }
 // readChain is a chain that is being read. Rules inserted at its head are kept apart, last first.
 type readChain struct {
 	*ir.Chain
-	front []ir.Rule
+	hook   hookMask // of a built-in chain
+	front  []ir.Rule
+	joined map[*ir.Match]bool // rules that go on with the one before them, which was one line; by their first match
+	hooks  map[int]hookMask   // at which the rules of a line may be met
+	unsure bool               // policy drop of a block before, which only one kind of iptables keeps
 }
 
 // document reads all lines.
@@ -81,68 +97,102 @@ func (r *reader) document(text string) error {
 	return nil
 }
 
+// The longest line and word, and the most words of a line, that iptables-restore reads
+// (iptables/xshared.h).
+const (
+	maxLine  = 10239
+	maxWord  = 1023
+	maxWords = 251
+)
+
 // statement reads one line.
 func (r *reader) statement(line string) error {
-	trimmed := strings.TrimSpace(line)
 	switch {
-	case trimmed == "" || trimmed[0] == '#':
+	case len(line) > maxLine:
+		return fmt.Errorf("a line of %d bytes; iptables-restore reads %d at once", len(line), maxLine)
+	case line == "" || line[0] == '#':
 		return nil
-	case trimmed[0] == '*':
-		return r.open(trimmed[1:])
+	case line == "COMMIT" && r.table != "":
+		return r.commit()
+	case line[0] == '*' && r.table == "":
+		return r.open(line[1:])
 	case r.table == "":
-		return fmt.Errorf("%q stands in no table", trimmed)
-	case trimmed == "COMMIT":
-		r.table = ""
-		return nil
-	case trimmed[0] == ':':
-		return r.declare(trimmed[1:])
+		return fmt.Errorf("%q stands in no table", line)
+	case line[0] == '*':
+		return fmt.Errorf("table %s has no COMMIT before %q", r.table, line)
+	case line[0] == ':':
+		return r.declare(line[1:])
 	}
-	var err error
-	if r.tokens, err = split(r.tokens[:0], line); err != nil {
-		return err
-	}
-	return r.command(line)
+	return r.obey(line)
 }
 
-// open begins a table.
-func (r *reader) open(name string) error {
-	if r.table != "" {
-		return fmt.Errorf("table %s has no COMMIT before table %s", r.table, name)
-	}
+// open begins a table, and empties it if the text has had it before.
+func (r *reader) open(text string) error {
+	name, _ := word(text)
 	switch name {
 	case "filter", "nat", "mangle", "raw", "security":
-		r.table = name
-		return nil
+	default:
+		return fmt.Errorf("%q is no table; there are filter, nat, mangle, raw and security", name)
 	}
-	return fmt.Errorf("%q is no table; there are filter, nat, mangle, raw and security", name)
-}
-
-// declare reads ":CHAIN POLICY [packets:bytes]".
-func (r *reader) declare(text string) error {
-	name, rest, _ := strings.Cut(text, " ")
-	policy, counters, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	if counters = strings.TrimSpace(counters); counters != "" && !isCounters(counters) {
-		return fmt.Errorf("%q is no pair of counters", counters)
-	}
-	if name == "" {
-		return fmt.Errorf("a chain without a name")
-	}
-	c := r.chain(name)
-	if base := builtin(r.table, name); base != nil {
-		if c == nil {
-			c = r.add(name, base)
+	r.table, r.last = name, nil
+	r.order = slices.DeleteFunc(r.order, func(c *readChain) bool {
+		if c.Table != name {
+			return false
 		}
-		return r.policy(c, policy)
-	}
-	if policy != "-" {
-		return fmt.Errorf("chain %s is not built in, it has no policy %q but -", name, policy)
-	}
-	if c == nil {
-		c = r.add(name, nil)
-	}
-	c.Rules, c.front = nil, nil
+		c.empty()
+		if c.Base == nil {
+			delete(r.chains, chainKey{name, c.Name})
+			return true
+		}
+		c.unsure = c.unsure || c.Base.Drop
+		c.Base.Drop = false
+		return false
+	})
 	return nil
 }
+
+// word returns the first word of text, and what follows it.
+func word(text string) (first, rest string) {
+	text = strings.TrimLeft(text, " \t")
+	if i := strings.IndexAny(text, " \t"); i >= 0 {
+		return text[:i], text[i:]
+	}
+	return text, ""
+}
+
+// declare reads ":CHAIN POLICY [packets:bytes]". Counters, and what else follows, are passed over.
+func (r *reader) declare(text string) error {
+	name, rest := word(text)
+	policy, _ := word(rest)
+	switch {
+	case name == "":
+		return fmt.Errorf("a chain without a name")
+	case len(name) > maxChainName:
+		return fmt.Errorf("chain name %q is longer than %d bytes", name, maxChainName)
+	case isVerdict(name):
+		return fmt.Errorf("chain %s has the name of a target", name)
+	case policy == "":
+		return fmt.Errorf("chain %s without a policy", name)
+	}
+	c := r.chain(name)
+	switch {
+	case c == nil:
+		r.add(name, nil)
+	case c.Base != nil:
+		return r.policy(c, policy)
+	default:
+		c.empty()
+	}
+	return nil
+}
+
+// isVerdict is true for the names of targets that are no extension.
+func isVerdict(name string) bool {
+	return name == "ACCEPT" || name == "DROP" || name == "RETURN" || name == "QUEUE"
+}
+
+// empty takes all rules out of c.
+func (c *readChain) empty() { c.Rules, c.front, c.joined, c.hooks = nil, nil, nil, nil }
 
 // isCounters is true for "[packets:bytes]".
 func isCounters(s string) bool {
@@ -168,18 +218,23 @@ func (r *reader) policy(c *readChain, word string) error {
 	case c.Base == nil:
 		return fmt.Errorf("chain %s is not built in, it has no policy", c.Name)
 	case word == "ACCEPT":
-		c.Base.Drop = false
+		c.Base.Drop, c.unsure = false, false
 	case word == "DROP":
-		c.Base.Drop = true
+		c.Base.Drop, c.unsure = true, false
 	case word != "-":
 		return fmt.Errorf("%q is no policy; there are ACCEPT and DROP", word)
 	}
 	return nil
 }
 
-// chain returns the chain of this name in the present table, nil if it was not declared. Built-in chains always stand.
+// chain returns the chain of this name in the present table, nil if it was not declared. Built-in
+// chains always stand.
 func (r *reader) chain(name string) *readChain {
+	if r.last != nil && r.last.Name == name && r.last.Table == r.table {
+		return r.last
+	}
 	if c := r.chains[chainKey{r.table, name}]; c != nil {
+		r.last = c
 		return c
 	}
 	if base := builtin(r.table, name); base != nil {
@@ -189,14 +244,15 @@ func (r *reader) chain(name string) *readChain {
 }
 
 func (r *reader) add(name string, base *ir.Base) *readChain {
-	c := &readChain{Chain: &ir.Chain{Family: r.family, Table: r.table, Name: name, Base: base}}
+	c := &readChain{Chain: &ir.Chain{Family: r.family, Table: r.table, Name: name, Base: base}, hook: hookOf(name)}
 	r.chains[chainKey{r.table, name}] = c
 	r.order = append(r.order, c)
 	return c
 }
 
-// builtin returns where the built-in chain of this name hangs, nil if the table has none of this name.
-// include/uapi/linux/netfilter_ipv4.h; table mangle's OUTPUT asks for a new route, as nft(8)'s type route does.
+// builtin returns where the built-in chain of this name hangs, nil if the table has none of this
+// name. include/uapi/linux/netfilter_ipv4.h; table mangle's OUTPUT asks for a new route, as
+// nft(8)'s type route does.
 func builtin(table, name string) *ir.Base {
 	var hook ir.Hook
 	switch name {
@@ -233,83 +289,6 @@ func builtin(table, name string) *ir.Base {
 	return nil
 }
 
-// command reads a line that changes a chain.
-func (r *reader) command(line string) error {
-	if isCounters(r.tokens[0].text) {
-		r.tokens = r.tokens[1:]
-	}
-	if len(r.tokens) < 2 {
-		return fmt.Errorf("%q names no command and chain", strings.TrimSpace(line))
-	}
-	word, name, rest := r.tokens[0].text, r.tokens[1].text, r.tokens[2:]
-	if word == "-N" || word == "--new-chain" || word == "--new" {
-		if r.chain(name) != nil {
-			return fmt.Errorf("chain %s stands already", name)
-		}
-		r.add(name, nil)
-		return nil
-	}
-	c := r.chain(name)
-	if c == nil {
-		return fmt.Errorf("table %s has no chain %q", r.table, name)
-	}
-	switch word {
-	case "-A", "--append":
-		return r.append(c, line, rest)
-	case "-I", "--insert":
-		return r.insert(c, line, rest)
-	case "-P", "--policy":
-		if len(rest) != 1 {
-			return fmt.Errorf("%s needs a chain and a policy", word)
-		}
-		return r.policy(c, rest[0].text)
-	case "-F", "--flush":
-		c.Rules, c.front = nil, nil
-		return nil
-	}
-	return fmt.Errorf("command %q is not understood here; there are -A, -I, -N, -P and -F", word)
-}
-
-// append reads a rule to the end of c.
-func (r *reader) append(c *readChain, line string, tokens []token) error {
-	rules, err := r.rules(c.Rules, line, tokens)
-	if err != nil {
-		return err
-	}
-	c.Rules = rules
-	return nil
-}
-
-// maxInserts is how often rules may be inserted in the midst of a chain, which moves all that follow.
-const maxInserts = 1000
-
-// insert reads a rule to the head of c, or before the rule of the number given.
-func (r *reader) insert(c *readChain, line string, tokens []token) error {
-	at := 1
-	if len(tokens) > 0 && isDigits(tokens[0].text) {
-		n, err := strconv.Atoi(tokens[0].text)
-		if err != nil || n < 1 || n > len(c.front)+len(c.Rules)+1 {
-			return fmt.Errorf("chain %s has no rule %s to insert before", c.Name, tokens[0].text)
-		}
-		at, tokens = n, tokens[1:]
-	}
-	rules, err := r.rules(nil, line, tokens)
-	if err != nil {
-		return err
-	}
-	if at == 1 {
-		slices.Reverse(rules)
-		c.front = append(c.front, rules...)
-		return nil
-	}
-	if r.inserts++; r.inserts > maxInserts {
-		return fmt.Errorf("more than %d inserts in the midst of a chain", maxInserts)
-	}
-	c.flatten()
-	c.Rules = slices.Insert(c.Rules, at-1, rules...)
-	return nil
-}
-
 // flatten puts the rules inserted at the head where they belong.
 func (c *readChain) flatten() {
 	if len(c.front) > 0 {
@@ -323,6 +302,10 @@ func (c *readChain) flatten() {
 func (r *reader) finish() {
 	for _, c := range r.order {
 		c.flatten()
+		if c.unsure {
+			maybe := []ir.Match{ir.Opaque{Text: "policy DROP of the block before"}}
+			c.Rules = append(c.Rules, ir.Rule{Family: r.family, Matches: maybe, Verdict: ir.Drop{}})
+		}
 		r.program.Chains = append(r.program.Chains, c.Chain)
 	}
 }

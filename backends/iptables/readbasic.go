@@ -2,97 +2,209 @@ package iptables
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 )
 
-// addrs reads the addresses of -s or -d.
-func (s *ruleReader) addrs(t token, source bool) error {
-	value, err := s.arg(t)
-	if err != nil {
-		return err
+// own reads an option of iptables itself. value is what getopt(3) takes for it; given is false if
+// an option that may have one has none.
+func (s *ruleReader) own(letter byte, value string, given bool) error {
+	switch letter {
+	case 'A', 'C', 'D', 'R', 'I', 'N', 'E', 'P', 'L', 'S', 'F', 'Z', 'X':
+		return s.commandOption(letter, value, given)
+	case 'm':
+		return s.match(value)
+	case '4', '6':
+		s.skip = (letter == '4') != (s.family == ir.IPv4)
+		return nil
+	case 'M': // which program loads modules
+		return nil
+	case 'v':
+		s.given |= bit('v')
+		return nil
+	case 'h', 'V':
+		return fmt.Errorf("option -%c, behind which iptables-restore reads nothing and leaves what it read", letter)
+	case 't', 'w', 'W':
+		return fmt.Errorf("option -%c, which iptables-restore does not take", letter)
 	}
-	list := &s.dests
-	if source {
-		list = &s.sources
+	if s.given.has(letter) || s.given.has('j') && letter == 'g' || s.given.has('g') && letter == 'j' {
+		return fmt.Errorf("option -%c stands twice", letter)
 	}
-	if len(*list) > 0 {
-		return fmt.Errorf("option %s stands twice", t.text)
+	s.given |= bit(letter)
+	if s.not {
+		s.nots |= bit(letter)
 	}
-	for value != "" || len(*list) == 0 {
-		one, rest, _ := strings.Cut(value, ",")
-		prefix, modelled, err := parsePrefix(one, s.family)
-		if err != nil {
-			return err
-		}
-		if !modelled {
-			if rest != "" || len(*list) > 0 {
-				return fmt.Errorf("a list of addresses with %q, which is not an address and a prefix length", one)
-			}
-			s.opaqueValue(t, value)
-			return nil
-		}
-		if source {
-			*list = append(*list, ir.SAddr{Prefix: prefix, Not: s.not})
-		} else {
-			*list = append(*list, ir.DAddr{Prefix: prefix, Not: s.not})
-		}
-		if len(*list) > maxExpansion {
-			return fmt.Errorf("a list of more than %d addresses", maxExpansion)
-		}
-		value = rest
+	switch letter {
+	case 's', 'd', 'p', 'i', 'o':
+		return s.basic(letter, s.tokens[s.next-1].text)
+	case 'f':
+		return s.fragment()
+	case 'n', 'x', 'l':
+		return nil
+	case 'j', 'g':
+		return s.leads(letter == 'g', s.tokens[s.next-1].text)
+	case 'c':
+		return s.counters(value)
 	}
-	if s.not && len(*list) > 1 {
-		return fmt.Errorf("a list of addresses can't be negated")
+	panic("iptables: unknown option " + string(letter))
+}
+
+// basic reads one of the options that may be negated. iptables takes the word that it read last, so
+// -ieth0 names the interface "-ieth0".
+func (s *ruleReader) basic(letter byte, word string) error {
+	switch letter {
+	case 's', 'd':
+		return s.addrs(word, letter == 's')
+	case 'p':
+		return s.protocolOption(word)
 	}
-	if m, all := (*list)[0], isAll((*list)[0]); len(*list) > 1 || !all || s.not {
-		s.one(m)
+	return s.interfaceName(word, letter == 'i')
+}
+
+// fragment reads -f.
+func (s *ruleReader) fragment() error {
+	if s.family == ir.IPv6 {
+		return fmt.Errorf("option -f is of IPv4; IPv6 has -m frag")
 	}
+	text := "-f"
+	if s.not {
+		text = "! -f"
+	}
+	s.one(ir.Opaque{Text: text})
 	return nil
 }
 
-// isAll is true for a prefix of length 0.
-func isAll(m ir.Match) bool {
-	switch m := m.(type) {
-	case ir.SAddr:
-		return m.Prefix.Bits() == 0
-	case ir.DAddr:
-		return m.Prefix.Bits() == 0
-	}
-	return false
-}
-
-// opaqueValue keeps a general option with a value that is not modelled.
-func (s *ruleReader) opaqueValue(t token, value string) {
-	text := t.text + " " + value
-	if s.not {
-		text = "! " + text
-	}
-	s.one(ir.Opaque{Text: text})
-}
-
-// parsePrefix reads an address with a prefix length, a mask, or neither. Host names and masks with holes are not modelled.
-func parsePrefix(text string, f ir.Family) (p netip.Prefix, modelled bool, err error) {
-	host, mask, masked := strings.Cut(text, "/")
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		if f == ir.IPv4 && strings.Trim(host, "0123456789.") != "" && isHostName(host) || f == ir.IPv6 && isHostName(host) && !isDigits(host) {
-			return p, false, nil
+// addrs reads the addresses of -s or -d.
+func (s *ruleReader) addrs(text string, source bool) error {
+	var list []ir.Match
+	for {
+		if text != "" && text[0] <= ' ' {
+			text = strings.TrimLeft(text, space)
 		}
-		return p, false, fmt.Errorf("%q is no address", host)
-	}
-	if addr.Zone() != "" || familyOf(addr) != f {
-		return p, false, fmt.Errorf("%q is no address of family %s", host, f)
-	}
-	bits := addr.BitLen()
-	if masked {
-		if bits, modelled, err = parseMask(mask, addr.BitLen()); err != nil || !modelled {
-			return p, false, err
+		word, rest, more := strings.Cut(text, ",")
+		m, err := s.address(word, source)
+		if err != nil {
+			return err
+		}
+		if !more && list == nil {
+			if m != nil {
+				s.one(m)
+			}
+			return nil
+		}
+		if list = append(list, m); len(list) > maxExpansion {
+			return fmt.Errorf("a list of more than %d addresses", maxExpansion)
+		}
+		if text = rest; !more {
+			break
 		}
 	}
-	return netip.PrefixFrom(addr, bits).Masked(), true, nil
+	if source {
+		s.sources, s.source = list, len(s.matches)
+	} else {
+		s.dests, s.dest = list, len(s.matches)
+	}
+	s.one(nil)
+	return nil
+}
+
+// address reads one address with a prefix length, a mask, or neither; nil is any address. Names of
+// hosts, and masks with holes, are kept as text.
+func (s *ruleReader) address(text string, source bool) (ir.Match, error) {
+	prefix, err := parseNet(text, s.family)
+	switch {
+	case err != nil:
+		return nil, err
+	case !prefix.IsValid() || prefix.Bits() == 0 && s.not: // one kind of iptables takes the negated whole for nothing
+		option := "-d "
+		if source {
+			option = "-s "
+		}
+		if s.not {
+			option = "! " + option
+		}
+		return ir.Opaque{Text: option + text}, nil
+	case prefix.Bits() == 0:
+		return nil, nil
+	case source:
+		return same(&s.recent.src, ir.SAddr{Prefix: prefix, Not: s.not}), nil
+	}
+	return same(&s.recent.dst, ir.DAddr{Prefix: prefix, Not: s.not}), nil
+}
+
+// parseNet reads an address and a mask or prefix length. The prefix is not valid for what is right,
+// but is none: a host's name or a mask with holes.
+func parseNet(text string, f ir.Family) (netip.Prefix, error) {
+	host, mask, bits := text, "", bitLen(f)
+	if i := strings.LastIndexByte(text, '/'); i >= 0 {
+		host, mask = text[:i], text[i+1:]
+		var ok bool
+		if bits, ok = parseMask(mask, f); !ok {
+			return netip.Prefix{}, fmt.Errorf("%q is no mask, and no prefix length up to %d", mask, bitLen(f))
+		}
+	}
+	if bits == 0 && host != "" { // whatever stands before
+		return netip.PrefixFrom(zeroOf(f), 0), nil
+	}
+	addr, ok := parseHost(host, f)
+	switch {
+	case !ok:
+		return netip.Prefix{}, fmt.Errorf("%q is no address of family %s", host, f)
+	case !addr.IsValid() || bits < 0:
+		return netip.Prefix{}, nil
+	}
+	return netip.PrefixFrom(addr, bits).Masked(), nil
+}
+
+func bitLen(f ir.Family) int {
+	if f == ir.IPv4 {
+		return 32
+	}
+	return 128
+}
+
+func zeroOf(f ir.Family) netip.Addr {
+	if f == ir.IPv4 {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// parseHost reads an address. It is not valid for a word that may be the name of a host.
+func parseHost(text string, f ir.Family) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(text)
+	switch {
+	case err == nil && addr.Zone() == "" && familyOf(addr) == f:
+		return addr, true
+	case f == ir.IPv4 && text != "" && digit(text[0]) < 10 && strings.Trim(text, "0123456789abcdefABCDEFxX.") == "":
+		return parseParts(text)
+	}
+	last := text[strings.LastIndexByte(text, '.')+1:]
+	return netip.Addr{}, isHostName(text) && strings.Trim(last, "0123456789") != ""
+}
+
+// parseParts reads an address of up to four numbers, decimal, octal or hexadecimal. Of less than
+// four the last stands for the rest if it is alone; else bytes that are missing are 0.
+func parseParts(text string) (netip.Addr, bool) {
+	parts := strings.Split(text, ".")
+	if n, ok := parseUint(text, math.MaxUint32); ok && len(parts) == 1 && n > math.MaxUint8 {
+		return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}), true
+	}
+	var a [4]byte
+	if len(parts) > 4 {
+		return netip.Addr{}, false
+	}
+	for i, p := range parts {
+		n, ok := parseUint(p, math.MaxUint8)
+		if !ok {
+			return netip.Addr{}, false
+		}
+		a[i] = byte(n)
+	}
+	return netip.AddrFrom4(a), true
 }
 
 // isHostName is true if text may be the name of a host.
@@ -102,120 +214,80 @@ func isHostName(text string) bool {
 			return false
 		}
 	}
-	return text != ""
+	return text != "" && text[0] != '.' && text[0] != '-'
 }
 
-// parseMask reads a prefix length or a mask.
-func parseMask(text string, size int) (bits int, modelled bool, err error) {
-	if isDigits(text) {
-		n, ok := parseNumber(text, uint64(size))
-		if !ok {
-			return 0, false, fmt.Errorf("%q is no prefix length up to %d", text, size)
-		}
-		return int(n), true, nil
+// parseMask reads a prefix length or a mask, -1 for one with holes.
+func parseMask(text string, f ir.Family) (bits int, ok bool) {
+	size := bitLen(f)
+	if n, ok := parseUint(text, uint64(size)); ok {
+		return int(n), true
 	}
 	mask, err := netip.ParseAddr(text)
-	if err != nil || mask.BitLen() != size {
-		return 0, false, fmt.Errorf("%q is no mask", text)
+	if err != nil || mask.BitLen() != size || mask.Zone() != "" {
+		return 0, false
 	}
 	for bits < size && mask.AsSlice()[bits/8]>>(7-bits%8)&1 == 1 {
 		bits++
 	}
 	if p := netip.PrefixFrom(mask, bits).Masked(); p.Addr() != mask {
-		return 0, false, nil
+		return -1, true
 	}
-	return bits, true, nil
+	return bits, true
 }
 
 // interfaceName reads -i or -o.
-func (s *ruleReader) interfaceName(t token, in bool) error {
-	name, err := s.arg(t)
-	if err != nil {
-		return err
-	}
-	if len(name) > maxInterfaceName {
+func (s *ruleReader) interfaceName(name string, in bool) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("an interface without a name")
+	case len(name) > maxInterfaceName:
 		return fmt.Errorf("interface name %q is longer than %d bytes", name, maxInterfaceName)
 	}
-	name, wildcard := strings.CutSuffix(name, "+")
-	if name == "" && !s.not {
-		return nil
-	}
-	if in {
-		s.one(ir.IIfName{Name: name, Wildcard: wildcard, Not: s.not})
-	} else {
-		s.one(ir.OIfName{Name: name, Wildcard: wildcard, Not: s.not})
+	stem, wildcard := strings.CutSuffix(name, "+")
+	switch {
+	case stem == "" && s.not && in: // one kind of iptables takes it for any interface, the other for none
+		s.one(ir.Opaque{Text: "! -i +"})
+	case stem == "" && s.not:
+		s.one(ir.Opaque{Text: "! -o +"})
+	case stem == "":
+	case in:
+		s.one(same(&s.recent.in, ir.IIfName{Name: stem, Wildcard: wildcard, Not: s.not}))
+	default:
+		s.one(same(&s.recent.out, ir.OIfName{Name: stem, Wildcard: wildcard, Not: s.not}))
 	}
 	return nil
 }
 
-// protocol reads -p.
-func (s *ruleReader) protocol(t token) error {
-	name, err := s.arg(t)
-	if err != nil {
-		return err
-	}
-	number, modelled := parseProtocol(name)
+// protocolOption reads -p.
+func (s *ruleReader) protocolOption(name string) error {
+	name = strings.ToLower(name)
+	number, ok := parseProtocol(name)
 	switch {
-	case !modelled && isDigits(name):
-		return fmt.Errorf("%q is no protocol number up to 255", name)
-	case !modelled:
-		s.opaqueValue(t, name)
+	case !ok:
+		return fmt.Errorf("%q is no protocol; its number works on every host", name)
 	case number == 0 && s.not:
 		return fmt.Errorf("a rule for no protocol at all")
-	case number != 0:
-		s.one(ir.L4Proto{Proto: number, Not: s.not})
+	}
+	s.protocol, s.number, s.protocolNot = name, number, s.not
+	if number != 0 {
+		s.one(same(&s.recent.protocol, ir.L4Proto{Proto: number, Not: s.not}))
 	}
 	return nil
 }
 
-// parseProtocol reads a number, or a name of Debian's /etc/protocols or iptables' own. "all" is 0.
-func parseProtocol(name string) (number uint8, ok bool) {
-	if n, ok := parseNumber(name, 255); ok {
-		return uint8(n), true
-	}
-	switch strings.ToLower(name) {
-	case "all":
-		return 0, true
-	case "tcp":
-		return ir.TCP, true
-	case "udp":
-		return ir.UDP, true
-	case "icmp":
-		return ir.ICMP, true
-	case "ipv6-icmp", "icmpv6", "icmp6":
-		return ir.ICMPv6, true
-	case "mh", "ipv6-mh", "mobility-header":
-		return 135, true
-	}
-	for _, p := range protocols {
-		if p.name == strings.ToLower(name) {
-			return p.number, true
+// counters reads -c packets bytes, or packets,bytes.
+func (s *ruleReader) counters(packets string) error {
+	packets, bytes, two := strings.Cut(packets, ",")
+	if !two {
+		if !s.hasMore() {
+			return fmt.Errorf("option -c needs two counters")
 		}
+		bytes = s.tokens[s.next].text
+		s.next++
 	}
-	return 0, false
-}
-
-// protocols are names that iptables-save takes from /etc/protocols: IANA's list of protocol numbers.
-var protocols = [...]struct {
-	number uint8
-	name   string
-}{
-	{2, "igmp"}, {4, "ipencap"}, {8, "egp"}, {9, "igp"}, {12, "pup"}, {20, "hmp"}, {22, "xns-idp"}, {27, "rdp"}, {29, "iso-tp4"},
-	{33, "dccp"}, {36, "xtp"}, {37, "ddp"}, {38, "idpr-cmtp"}, {41, "ipv6"}, {43, "ipv6-route"}, {44, "ipv6-frag"}, {45, "idrp"},
-	{46, "rsvp"}, {47, "gre"}, {50, "esp"}, {51, "ah"}, {57, "skip"}, {59, "ipv6-nonxt"}, {60, "ipv6-opts"}, {73, "rspf"},
-	{81, "vmtp"}, {88, "eigrp"}, {89, "ospf"}, {93, "ax.25"}, {94, "ipip"}, {97, "etherip"}, {98, "encap"}, {103, "pim"},
-	{108, "ipcomp"}, {112, "vrrp"}, {115, "l2tp"}, {124, "isis"}, {132, "sctp"}, {133, "fc"}, {136, "udplite"},
-	{137, "mpls-in-ip"}, {138, "manet"}, {139, "hip"}, {140, "shim6"}, {141, "wesp"}, {142, "rohc"}, {143, "ethernet"},
-}
-
-// counters reads -c packets bytes.
-func (s *ruleReader) counters(t token) error {
-	for range 2 {
-		n, err := s.arg(t)
-		if err != nil {
-			return err
-		}
-		if !isDigits(n) {
+	for _, n := range [...]string{packets, bytes} {
+		if n == "" || n[0] < '0' || n[0] > '9' {
 			return fmt.Errorf("%q is no counter", n)
 		}
 	}

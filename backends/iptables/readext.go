@@ -2,7 +2,7 @@ package iptables
 
 import (
 	"fmt"
-	"net/netip"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,208 +10,249 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// extension reads -m. An extension that is not modelled is kept whole.
-func (s *ruleReader) extension(t token) error {
+// match reads -m.
+func (s *ruleReader) match(name string) error {
 	if s.not {
-		return fmt.Errorf("a ! before %s", t.text)
+		return fmt.Errorf("a ! before -m")
 	}
-	name, err := s.arg(t)
-	if err != nil {
-		return err
+	e := s.find(&s.found, s.known.matches, name)
+	if e == nil {
+		return fmt.Errorf("%q is no match of iptables for family %s", name, s.family)
 	}
-	switch name {
-	case "tcp", "udp", "sctp", "dccp", "udplite", "icmp", "icmp6", "icmpv6", "conntrack", "state", "mark", "iprange":
-		s.module = name
-		return nil
-	case "comment":
-		return nil
-	}
-	name, n := "-m "+name, s.until()
-	if n > 0 {
-		first := s.rest[0]
-		s.rest = s.rest[1:]
-		name += " " + s.take(first, n-1)
-	}
-	s.one(ir.Opaque{Text: name})
+	s.load(e)
 	return nil
 }
 
-// extensionOption reads an option of an extension that is modelled. No two of them have an option of the same name, and the
-// extension of the protocol needs no -m.
-func (s *ruleReader) extensionOption(t token) error {
-	switch t.text {
-	case "--sport", "--source-port":
-		return s.port(t, true)
-	case "--dport", "--destination-port":
-		return s.port(t, false)
-	case "--icmp-type":
-		return s.icmpType(t, icmpNames[:])
-	case "--icmpv6-type":
-		return s.icmpType(t, icmpv6Names[:])
-	case "--ctstate", "--state":
-		return s.ctstate(t)
-	case "--mark":
-		return s.mark(t)
-	case "--src-range":
-		return s.addrRange(t, true)
-	case "--dst-range":
-		return s.addrRange(t, false)
-	case "--comment":
-		return s.addComment(t)
-	}
-	s.opaque(t)
-	return nil
+// portsAllowed is true if the rule's protocol, as far as it was read, is one of names.
+func (s *ruleReader) portsAllowed(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		p, _ := parseProtocol(name)
+		return s.protocol != "" && p == s.number
+	})
 }
 
-// opaqueOption keeps an option of an extension with a value that is not modelled.
-func (s *ruleReader) opaqueOption(t token, value string) error {
-	s.opaqueText(t.text + " " + value)
-	return nil
-}
-
-// parseNumber reads a decimal number up to top. One with leading zeros is octal to iptables, and not read.
-func parseNumber(text string, top uint64) (n uint64, ok bool) {
-	if !isDigits(text) || len(text) > 1 && text[0] == '0' || len(text) > 10 {
-		return 0, false
-	}
-	for i := 0; i < len(text); i++ {
-		n = n*10 + uint64(text[i]-'0')
-	}
-	return n, n <= top
-}
-
-// port reads a port or a range of ports, of which either end may be left out. Names of services are not modelled.
-func (s *ruleReader) port(t token, source bool) error {
-	value, err := s.arg(t)
-	if err != nil {
-		return err
-	}
-	from, to, err := parsePorts(value, ':')
-	if err != nil {
-		if strings.Trim(value, "0123456789:") != "" {
-			return s.opaqueOption(t, value)
+// parsePort reads the number of a port, or the name of a service of the protocol that the present
+// match, or the rule, has.
+func (s *ruleReader) parsePort(text string) (uint16, bool) {
+	protocol := s.present.ext.name
+	switch protocol {
+	case "tcp", "sctp":
+	case "multiport":
+		protocol = protocolName(s.number)
+	default: // as getaddrinfo(3) does
+		if isDigits(text) {
+			n, err := strconv.ParseUint(text, 10, 16)
+			return uint16(n), err == nil
 		}
-		return err
+		n := serviceOf(text, "")
+		return n, n != 0
+	}
+	if n, rest, ok := strtoul(text); ok && rest == "" {
+		return uint16(n), n <= math.MaxUint16
+	}
+	n := serviceOf(text, protocol)
+	return n, n != 0
+}
+
+// parsePorts reads one port, or two with a colon between them, of which either may be missing.
+func (s *ruleReader) parsePorts(text string) (from, to uint16, ok bool) {
+	a, b, two := strings.Cut(text, ":")
+	if !two {
+		from, ok = s.parsePort(a)
+		return from, from, ok
+	}
+	to, ok = math.MaxUint16, true
+	ok2 := true
+	if a != "" {
+		from, ok = s.parsePort(a)
+	}
+	if b != "" {
+		to, ok2 = s.parsePort(b)
+	}
+	return from, to, ok && ok2
+}
+
+// isMatchPorts takes what --sport and --dport take. Some matches want the ends of a range in order.
+func (s *ruleReader) isMatchPorts(text string) bool {
+	from, to, ok := s.parsePorts(text)
+	reversible := s.present.ext.name == "udp" || s.present.ext.name == "dccp"
+	return ok && (from <= to || reversible)
+}
+
+// sourcePort reads --sport.
+func (s *ruleReader) sourcePort(text string) bool { return s.port(text, true) }
+
+// destinationPort reads --dport.
+func (s *ruleReader) destinationPort(text string) bool { return s.port(text, false) }
+
+// port reads a port or a range of ports. One whose ends are reversed holds for no port.
+func (s *ruleReader) port(text string, source bool) bool {
+	from, to, _ := s.parsePorts(text)
+	not := s.not
+	if from > to {
+		from, to, not = 0, math.MaxUint16, !not
+	} else if from == 0 && to == math.MaxUint16 && not {
+		return false // one kind of iptables takes it for any port, the other for none
 	}
 	switch {
-	case from == 0 && to == 65535 && !s.not:
+	case from == 0 && to == math.MaxUint16 && !not:
 	case source:
-		s.one(ir.SPort{From: from, To: to, Not: s.not})
+		s.one(ir.SPort{From: from, To: to, Not: not})
 	default:
-		s.one(ir.DPort{From: from, To: to, Not: s.not})
+		s.one(ir.DPort{From: from, To: to, Not: not})
 	}
-	return nil
+	return true
 }
 
-// parsePorts reads one port, or two with sep between them.
-func parsePorts(text string, sep byte) (from, to uint16, err error) {
-	a, b := text, text
-	if i := strings.IndexByte(text, sep); i >= 0 {
-		a, b = text[:i], text[i+1:]
-		if a == "" {
-			a = "0"
-		}
-		if b == "" {
-			b = "65535"
+// parseICMP reads a type, with its code behind a slash, or a name or the beginning of one. any is
+// true for all types.
+func parseICMP(text string, f ir.Family) (m ir.ICMPType, any, ok bool) {
+	if m, any, ok, named := icmpNamed(text, f); named {
+		return m, any, ok
+	}
+	n, rest, ok := strtoul(text)
+	if !ok || n > math.MaxUint8 {
+		return m, false, false
+	}
+	m.Type = uint8(n)
+	if code, coded := strings.CutPrefix(rest, "/"); coded {
+		n, rest, ok = strtoul(code)
+		m.Code, m.HasCode = uint8(n), true
+		if !ok || n > math.MaxUint8 || rest != "" {
+			return m, false, false
 		}
 	}
-	x, ok := parseNumber(a, 65535)
-	y, ok2 := parseNumber(b, 65535)
-	if !ok || !ok2 || x > y {
-		return 0, 0, fmt.Errorf("%q is no port or range of ports", text)
-	}
-	return uint16(x), uint16(y), nil
+	return m, f == ir.IPv4 && m.Type == math.MaxUint8, true
 }
 
-// icmpType reads a type, with its code behind a slash, or one of names. "any" is no condition.
-func (s *ruleReader) icmpType(t token, names []icmpName) error {
-	value, err := s.arg(t)
-	if err != nil {
-		return err
+// icmpNamed reads the name of a type. One that begins several names is no type, unless it is one of
+// them itself.
+func icmpNamed(text string, f ir.Family) (m ir.ICMPType, any, ok, named bool) {
+	names := icmpv6Names[:]
+	if f == ir.IPv4 {
+		names = icmpNames[:]
 	}
-	if value == "any" && !s.not {
-		return nil
-	}
+	hits := 0
 	for _, n := range names {
-		if n.name == value {
-			s.one(ir.ICMPType{Type: n.number, Not: s.not})
-			return nil
+		if len(text) > len(n.name) || !strings.EqualFold(n.name[:len(text)], text) {
+			continue
+		}
+		if hits++; hits == 1 || len(text) == len(n.name) {
+			m, any = ir.ICMPType{Type: n.typ, Code: n.code, HasCode: n.coded}, n.name == "any"
+		}
+		if len(text) == len(n.name) {
+			hits = 1
+			break
 		}
 	}
-	typ, code, hasCode := strings.Cut(value, "/")
-	if !isDigits(typ) {
-		return s.opaqueOption(t, value)
-	}
-	x, ok := parseNumber(typ, 255)
-	y, ok2 := parseNumber(code, 255)
+	return m, any, hits == 1, hits > 0
+}
+
+func isICMPType(s *ruleReader, text string) bool {
+	_, _, ok := parseICMP(text, s.family)
+	return ok
+}
+
+// icmpType reads a type. "any" is no condition; not any is kept as text.
+func (s *ruleReader) icmpType(text string) bool {
+	m, any, _ := parseICMP(text, s.family)
 	switch {
-	case !ok || hasCode && !ok2:
-		return fmt.Errorf("%q is no ICMP type", value)
-	case s.family == ir.IPv4 && x == 255 && !s.not:
-	case s.family == ir.IPv4 && x == 255:
-		return s.opaqueOption(t, value)
-	default:
-		s.one(ir.ICMPType{Type: uint8(x), Code: uint8(y), HasCode: hasCode, Not: s.not})
+	case any && s.not, s.protocolNot:
+		return false
+	case any:
+		return true
 	}
-	return nil
+	m.Not = s.not
+	s.one(m)
+	return true
 }
 
 type icmpName struct {
-	name   string
-	number uint8
+	name      string
+	typ, code uint8
+	coded     bool
 }
 
-// icmpNames and icmpv6Names are the types that iptables-extensions(8) names without a code.
+// icmpNames and icmpv6Names are the types that iptables-extensions(8) names.
 var (
 	icmpNames = [...]icmpName{
-		{"echo-reply", 0}, {"pong", 0}, {"destination-unreachable", 3}, {"source-quench", 4}, {"redirect", 5},
-		{"echo-request", 8}, {"ping", 8}, {"router-advertisement", 9}, {"router-solicitation", 10}, {"time-exceeded", 11},
-		{"ttl-exceeded", 11}, {"parameter-problem", 12}, {"timestamp-request", 13}, {"timestamp-reply", 14},
-		{"address-mask-request", 17}, {"address-mask-reply", 18},
+		{name: "any", typ: 255}, {name: "echo-reply"}, {name: "pong"},
+		{name: "destination-unreachable", typ: 3}, {"network-unreachable", 3, 0, true},
+		{"host-unreachable", 3, 1, true},
+		{"protocol-unreachable", 3, 2, true}, {"port-unreachable", 3, 3, true}, {"fragmentation-needed", 3, 4, true},
+		{"source-route-failed", 3, 5, true}, {"network-unknown", 3, 6, true}, {"host-unknown", 3, 7, true},
+		{"network-prohibited", 3, 9, true}, {"host-prohibited", 3, 10, true},
+		{"TOS-network-unreachable", 3, 11, true},
+		{"TOS-host-unreachable", 3, 12, true}, {"communication-prohibited", 3, 13, true},
+		{"host-precedence-violation", 3, 14, true},
+		{"precedence-cutoff", 3, 15, true}, {name: "source-quench", typ: 4},
+		{name: "redirect", typ: 5}, {"network-redirect", 5, 0, true}, {"host-redirect", 5, 1, true},
+		{"TOS-network-redirect", 5, 2, true},
+		{"TOS-host-redirect", 5, 3, true}, {name: "echo-request", typ: 8}, {name: "ping", typ: 8},
+		{name: "router-advertisement", typ: 9}, {name: "router-solicitation", typ: 10},
+		{name: "time-exceeded", typ: 11}, {name: "ttl-exceeded", typ: 11}, {"ttl-zero-during-transit", 11, 0, true},
+		{"ttl-zero-during-reassembly", 11, 1, true}, {name: "parameter-problem", typ: 12},
+		{"ip-header-bad", 12, 0, true},
+		{"required-option-missing", 12, 1, true}, {name: "timestamp-request", typ: 13},
+		{name: "timestamp-reply", typ: 14},
+		{name: "address-mask-request", typ: 17}, {name: "address-mask-reply", typ: 18},
 	}
 	icmpv6Names = [...]icmpName{
-		{"destination-unreachable", 1}, {"packet-too-big", 2}, {"time-exceeded", 3}, {"ttl-exceeded", 3}, {"parameter-problem", 4},
-		{"echo-request", 128}, {"ping", 128}, {"echo-reply", 129}, {"pong", 129}, {"router-solicitation", 133},
-		{"router-advertisement", 134}, {"neighbor-solicitation", 135}, {"neighbour-solicitation", 135},
-		{"neighbor-advertisement", 136}, {"neighbour-advertisement", 136}, {"redirect", 137},
+		{name: "destination-unreachable", typ: 1}, {"no-route", 1, 0, true}, {"communication-prohibited", 1, 1, true},
+		{"beyond-scope", 1, 2, true}, {"address-unreachable", 1, 3, true}, {"port-unreachable", 1, 4, true},
+		{"failed-policy", 1, 5, true}, {"reject-route", 1, 6, true}, {name: "packet-too-big", typ: 2},
+		{name: "time-exceeded", typ: 3}, {name: "ttl-exceeded", typ: 3}, {"ttl-zero-during-transit", 3, 0, true},
+		{"ttl-zero-during-reassembly", 3, 1, true}, {name: "parameter-problem", typ: 4}, {"bad-header", 4, 0, true},
+		{"unknown-header-type", 4, 1, true}, {"unknown-option", 4, 2, true}, {name: "echo-request", typ: 128},
+		{name: "ping", typ: 128},
+		{name: "echo-reply", typ: 129}, {name: "pong", typ: 129}, {name: "router-solicitation", typ: 133},
+		{name: "router-advertisement", typ: 134},
+		{name: "neighbour-solicitation", typ: 135}, {name: "neighbor-solicitation", typ: 135},
+		{name: "neighbour-advertisement", typ: 136},
+		{name: "neighbor-advertisement", typ: 136}, {name: "redirect", typ: 137},
 	}
 )
 
-// ctstate reads a list of states, among them the virtual ones SNAT and DNAT.
-func (s *ruleReader) ctstate(t token) error {
-	value, err := s.arg(t)
-	if err != nil {
-		return err
-	}
-	var states ir.State
-	var status ir.Status
-	for word := range strings.SplitSeq(value, ",") {
-		i := slices.IndexFunc(ctstates[:], func(c ctstate) bool { return strings.EqualFold(c.name, word) })
-		j := slices.IndexFunc(natstates[:], func(c natstate) bool { return strings.EqualFold(c.name, word) })
+// parseStates reads a list of states, among them the virtual ones SNAT and DNAT, each by its
+// beginning.
+func parseStates(text string) (states ir.State, status ir.Status, ok bool) {
+	for word := range strings.SplitSeq(text, ",") {
+		starts := func(name string) bool {
+			return word != "" && len(word) <= len(name) && strings.EqualFold(name[:len(word)], word)
+		}
+		i := slices.IndexFunc(ctstates[:], func(c ctstate) bool { return starts(c.name) })
+		j := slices.IndexFunc(natstates[:], func(c natstate) bool { return starts(c.name) })
 		switch {
 		case i >= 0:
 			states |= ctstates[i].state
 		case j >= 0:
 			status |= natstates[j].status
 		default:
-			return fmt.Errorf("%q is no connection state", word)
+			return 0, 0, false
 		}
 	}
+	return states, status, true
+}
+
+// ctstate reads --ctstate or --state.
+func (s *ruleReader) ctstate(text string) bool {
+	states, status, _ := parseStates(text)
 	ways := stateWays(states, status, s.not)
 	switch {
 	case len(ways) == 1:
 		s.matches = append(s.matches, ways[0]...)
 	case s.ways != nil:
-		return s.opaqueOption(t, value)
+		return false
 	default:
 		s.ways = ways
 	}
-	return nil
+	return true
 }
 
-// stateWays returns what --ctstate asks for: one of states, or one of status. Where the IR has no one word for it there are
-// two ways, and a packet goes at most one of them: by its state, or by its status in another state. Negated, the option holds
-// for packets without a connection too, unless it names their states.
+// stateWays returns what --ctstate asks for: one of states, or one of status. Where the IR has no
+// one word for it there are two ways, and a packet goes at most one of them: by its state, or by
+// its status in another state. Negated, the option holds for packets without a connection too,
+// unless it names their states.
 func stateWays(states ir.State, status ir.Status, not bool) [][]ir.Match {
 	only := func(m ...ir.Match) [][]ir.Match { return [][]ir.Match{m} }
 	state, nat := ir.CTState{States: states, Not: not}, ir.CTStatus{Status: status, Not: not}
@@ -233,48 +274,43 @@ func stateWays(states ir.State, status ir.Status, not bool) [][]ir.Match {
 	return ways
 }
 
-// mark reads a mark and its mask.
-func (s *ruleReader) mark(t token) error {
-	text, err := s.arg(t)
-	if err != nil {
-		return err
-	}
+// parseMark reads a value and its mask.
+func parseMark(text string) (m ir.Mark, ok bool) {
 	value, mask, masked := strings.Cut(text, "/")
-	m := ir.Mark{Mask: 0xffffffff, Not: s.not}
-	ok := parseMark(value, &m.Value) && (!masked || parseMark(mask, &m.Mask))
-	if !ok {
-		return fmt.Errorf("%q is no mark", text)
+	v, ok := parseUint(value, math.MaxUint32)
+	k, ok2 := uint64(math.MaxUint32), true
+	if masked {
+		k, ok2 = parseUint(mask, math.MaxUint32)
 	}
+	return ir.Mark{Value: uint32(v), Mask: uint32(k)}, ok && ok2
+}
+
+// mark reads a mark and its mask.
+func (s *ruleReader) mark(text string) bool {
+	m, _ := parseMark(text)
+	m.Not = s.not
 	s.one(m)
-	return nil
+	return true
 }
 
-// parseMark reads a number as strtoul(3) with base 0 does.
-func parseMark(text string, into *uint32) bool {
-	if strings.ContainsAny(text, "_oObB+-") && !strings.HasPrefix(text, "0x") && !strings.HasPrefix(text, "0X") {
-		return false
-	}
-	n, err := strconv.ParseUint(text, 0, 32)
-	*into = uint32(n)
-	return err == nil && !strings.Contains(text, "_")
-}
+// sourceRange reads --src-range.
+func (s *ruleReader) sourceRange(text string) bool { return s.addrRange(text, true) }
 
-// addrRange reads a range of addresses, or a single one.
-func (s *ruleReader) addrRange(t token, source bool) error {
-	text, err := s.arg(t)
-	if err != nil {
-		return err
-	}
-	r, ok := parseRange(text, s.family)
+// destinationRange reads --dst-range.
+func (s *ruleReader) destinationRange(text string) bool { return s.addrRange(text, false) }
+
+// addrRange reads a range of addresses. One whose ends are reversed is kept as text.
+func (s *ruleReader) addrRange(text string, source bool) bool {
+	r, _ := parseRange(text, s.family)
 	switch {
-	case !ok:
-		return fmt.Errorf("%q is no range of addresses", text)
+	case r.From.Compare(r.To) > 0:
+		return false
 	case source:
 		s.one(ir.SAddrRange{From: r.From, To: r.To, Not: s.not})
 	default:
 		s.one(ir.DAddrRange{From: r.From, To: r.To, Not: s.not})
 	}
-	return nil
+	return true
 }
 
 // parseRange reads a-b or a.
@@ -283,21 +319,16 @@ func parseRange(text string, f ir.Family) (ir.AddrRange, bool) {
 	if !two {
 		b = a
 	}
-	from, err := netip.ParseAddr(a)
-	to, err2 := netip.ParseAddr(b)
-	ok := err == nil && err2 == nil && from.Zone() == "" && to.Zone() == "" && familyOf(from) == f && familyOf(to) == f && from.Compare(to) <= 0
-	return ir.AddrRange{From: from, To: to}, ok
+	from, ok := parseHost(a, f)
+	to, ok2 := parseHost(b, f)
+	return ir.AddrRange{From: from, To: to}, ok && ok2 && from.IsValid() && to.IsValid()
 }
 
 // addComment reads a comment.
-func (s *ruleReader) addComment(t token) error {
-	text, err := s.arg(t)
-	if err != nil {
-		return err
-	}
+func (s *ruleReader) addComment(text string) bool {
 	if s.comment != "" {
 		text = s.comment + "; " + text
 	}
 	s.comment = text
-	return nil
+	return true
 }

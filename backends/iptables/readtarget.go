@@ -2,74 +2,73 @@ package iptables
 
 import (
 	"fmt"
+	"math"
+	"net/netip"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 )
 
-// target reads -j or -g and what belongs to it.
-func (s *ruleReader) target(t token, goes bool) error {
-	if s.not {
-		return fmt.Errorf("a ! before %s", t.text)
-	}
-	if s.verdict != nil {
-		return fmt.Errorf("a rule with two targets")
-	}
-	name, err := s.arg(t)
-	if err != nil {
-		return err
-	}
-	s.module = ""
-	n := s.until()
-	isChain := s.chains[chainKey{s.table, name}] != nil
-	var verdict ir.Verdict
+// leads reads -j or -g. A target goes before a chain of the same name.
+func (s *ruleReader) leads(goes bool, name string) error {
 	switch {
-	case isChain && goes:
-		verdict = ir.Goto{Chain: name}
-	case goes:
-		return fmt.Errorf("a goto to chain %q, which is not there", name)
-	case isChain:
-		verdict = ir.Jump{Chain: name}
-	default:
-		if verdict, err = s.known(name, s.rest[:n]); err != nil {
-			return err
-		}
+	case s.not:
+		return fmt.Errorf("a ! before -j or -g")
+	case name == "" || len(name) > maxChainName || strings.ContainsAny(name, space):
+		return fmt.Errorf("%q is no name of a target or chain", name)
 	}
-	if _, leads := target(verdict); leads && n > 0 {
-		return fmt.Errorf("option %q behind a jump to chain %s", s.rest[0].text, name)
+	s.jump, s.goes = name, goes
+	if e := s.find(&s.targets, s.known.targets, name); e != nil && !goes {
+		s.load(e)
+		s.target = len(s.loaded) - 1
 	}
-	text := s.take(t, n)
-	if verdict == nil {
-		verdict = ir.Opaque{Text: text}
-	}
-	s.verdict = verdict
 	return nil
 }
 
-// known returns the verdict of a target with its options, nil if it is not modelled.
-func (s *ruleReader) known(name string, options []token) (ir.Verdict, error) {
-	switch name {
-	case "ACCEPT", "DROP", "RETURN":
-		if len(options) > 0 {
-			return nil, fmt.Errorf("target %s has no option %q", name, options[0].text)
-		}
-		return plainTarget(name), nil
-	case "REJECT":
-		return s.readReject(options)
-	case "CHECKSUM":
-		if len(options) == 1 && options[0].is("--checksum-fill") {
-			return ir.ChecksumFill{}, nil
-		}
-	case "MASQUERADE", "REDIRECT":
-		return readPorts(name, options)
-	case "SNAT", "DNAT":
-		return s.readAddrs(name, options)
+// lands tells if -j or -g leads somewhere.
+func (s *ruleReader) lands() error {
+	if s.jump == "" || s.target >= 0 {
+		return nil
 	}
-	return nil, nil
+	c := s.chains[chainKey{s.table, s.jump}]
+	switch {
+	case c != nil && c.Base != nil || builtin(s.table, s.jump) != nil:
+		return fmt.Errorf("a jump to the built-in chain %s", s.jump)
+	case c == nil && s.goes:
+		return fmt.Errorf("a goto to chain %q, which is not there", s.jump)
+	case c == nil:
+		return fmt.Errorf("%q is no target of iptables for family %s, and no chain of table %s",
+			s.jump, s.family, s.table)
+	}
+	return nil
 }
 
-// plainTarget returns the verdict of a target without options.
-func plainTarget(name string) ir.Verdict {
+// verdict returns what the rule does.
+func (s *ruleReader) verdict() ir.Verdict {
+	switch {
+	case s.jump == "":
+		return ir.Counter{}
+	case s.target < 0 && s.goes:
+		return ir.Goto{Chain: s.jump}
+	case s.target < 0:
+		return ir.Jump{Chain: s.jump}
+	}
+	in := &s.loaded[s.target]
+	if v := s.modelled(in); v != nil {
+		return v
+	}
+	text := "-j " + in.ext.name
+	for _, a := range s.args {
+		if a.in == s.target {
+			text += s.written(a.opt, a.not, a.at, a.next)
+		}
+	}
+	return ir.Opaque{Text: text}
+}
+
+// modelled returns the verdict of a target with its options, nil if it is not modelled.
+func (s *ruleReader) modelled(in *instance) ir.Verdict {
+	name := in.ext.name
 	switch name {
 	case "ACCEPT":
 		return ir.Accept{}
@@ -77,161 +76,167 @@ func plainTarget(name string) ir.Verdict {
 		return ir.Drop{}
 	case "RETURN":
 		return ir.Return{}
+	case "CHECKSUM":
+		return ir.ChecksumFill{}
+	case "REJECT":
+		if in.seen == 0 {
+			return ir.Reject{With: ir.PortUnreachable}
+		}
+		return ir.Reject{With: rejectCode(s.value(in, "reject-with"), s.family)}
+	case "MASQUERADE", "REDIRECT", "SNAT", "DNAT":
+		return s.nat(in)
 	}
-	panic("iptables: unknown target " + name)
+	return nil
 }
 
-// only returns the value of the only option if it is called name, "" if there is no option; ok is false for other options.
-func only(options []token, name string) (value string, ok bool) {
-	switch {
-	case len(options) == 0:
-		return "", true
-	case len(options) == 2 && options[0].is(name) && options[1].text != "":
-		return options[1].text, true
+// nat returns the verdict of a NAT target, nil for one with an option beside where to (--random,
+// --persistent), with port 0, or with a range that is reversed or shifted.
+func (s *ruleReader) nat(in *instance) ir.Verdict {
+	if in.seen&^1 != 0 {
+		return nil
 	}
-	return "", false
+	var to natRange
+	if in.seen != 0 {
+		text := s.value(in, in.ext.opts[0].names[0])
+		if in.ext.name == "SNAT" || in.ext.name == "DNAT" {
+			to, _ = s.parseTo(text)
+		} else {
+			to, _ = s.parseNATPorts(text, false)
+		}
+	}
+	if to.odd {
+		return nil
+	}
+	switch in.ext.name {
+	case "MASQUERADE":
+		return ir.Masquerade{Ports: to.ports}
+	case "REDIRECT":
+		return ir.Redirect{Ports: to.ports}
+	case "SNAT":
+		return ir.SNAT{Addrs: to.addrs, Ports: to.ports}
+	}
+	return ir.DNAT{Addrs: to.addrs, Ports: to.ports}
 }
 
-// readReject reads REJECT, by default with port-unreachable.
-func (s *ruleReader) readReject(options []token) (ir.Verdict, error) {
-	word, ok := only(options, "--reject-with")
+// natRange is what NAT makes of an address and port; odd is true for what the IR has no word for.
+type natRange struct {
+	addrs ir.AddrRange
+	ports ir.PortRange
+	odd   bool
+}
+
+// parseNATPorts reads a port, by number or name, or two numbers; a shifted range has the port that
+// it is shifted to.
+func (s *ruleReader) parseNATPorts(text string, shifted bool) (r natRange, ok bool) {
+	if !s.portsAllowed("tcp", "udp", "sctp", "dccp", "icmp", "icmpv6") {
+		return r, false
+	}
+	low, rest, ok := strtoul(text)
 	if !ok {
-		return nil, fmt.Errorf("target REJECT takes --reject-with and a code")
+		p := serviceOf(text, "")
+		return natRange{ports: ir.PortRange{From: p, To: p}}, p != 0
 	}
-	code := ir.PortUnreachable
-	if word != "" {
-		if code = rejectCode(word, s.family); code == "" {
-			return nil, fmt.Errorf("%q is no code of REJECT", word)
+	high := low
+	if second, two := strings.CutPrefix(rest, "-"); two {
+		if high, rest, ok = strtoul(second); !ok {
+			return r, false
+		}
+		if base, more := strings.CutPrefix(rest, "/"); more && shifted {
+			_, ok = parseUint(base, math.MaxUint16)
+			r.odd, rest = true, ""
+			ok = ok || serviceOf(base, "") != 0
 		}
 	}
-	return ir.Reject{With: code}, nil
-}
-
-// rejectCode reads a code by its full name or the short one; iptables-extensions(8).
-func rejectCode(word string, f ir.Family) ir.RejectCode {
-	if word == "tcp-reset" || word == "tcp-rst" {
-		return ir.TCPReset
+	if !ok || rest != "" || low > high || high > math.MaxUint16 {
+		return r, false
 	}
-	if f == ir.IPv4 {
-		switch word {
-		case "icmp-net-unreachable", "net-unreach":
-			return ir.NetUnreachable
-		case "icmp-host-unreachable", "host-unreach":
-			return ir.HostUnreachable
-		case "icmp-proto-unreachable", "proto-unreach":
-			return ir.ProtUnreachable
-		case "icmp-port-unreachable", "port-unreach":
-			return ir.PortUnreachable
-		case "icmp-net-prohibited", "net-prohib":
-			return ir.NetProhibited
-		case "icmp-host-prohibited", "host-prohib":
-			return ir.HostProhibited
-		case "icmp-admin-prohibited", "admin-prohib":
-			return ir.AdminProhibited
-		}
-		return ""
-	}
-	switch word {
-	case "icmp6-no-route", "no-route":
-		return ir.NoRoute
-	case "icmp6-adm-prohibited", "adm-prohibited":
-		return ir.AdminProhibited
-	case "icmp6-addr-unreachable", "addr-unreach":
-		return ir.AddrUnreachable
-	case "icmp6-port-unreachable", "port-unreach":
-		return ir.PortUnreachable
-	case "icmp6-policy-fail", "policy-fail":
-		return ir.PolicyFail
-	case "icmp6-reject-route", "reject-route":
-		return ir.RejectRoute
-	}
-	return ""
-}
-
-// readPorts reads MASQUERADE and REDIRECT, which take --to-ports and, not modelled, --random.
-func readPorts(name string, options []token) (ir.Verdict, error) {
-	value, ok := only(options, "--to-ports")
-	if !ok {
-		if value, ok = only(options, "--to-port"); !ok {
-			return nil, nil
-		}
-	}
-	var ports ir.PortRange
-	if value != "" {
-		from, to, err := parsePorts(value, '-')
-		if err != nil || strings.HasPrefix(value, "-") || strings.HasSuffix(value, "-") {
-			return nil, fmt.Errorf("%q is no port or range of ports", value)
-		}
-		if from == 0 {
-			return nil, nil
-		}
-		ports = ir.PortRange{From: from, To: to}
-	}
-	if name == "REDIRECT" {
-		return ir.Redirect{Ports: ports}, nil
-	}
-	return ir.Masquerade{Ports: ports}, nil
-}
-
-// readAddrs reads SNAT and DNAT. Options beside the address (--random, --persistent) are not modelled.
-func (s *ruleReader) readAddrs(name string, options []token) (ir.Verdict, error) {
-	option := "--to-source"
-	if name == "DNAT" {
-		option = "--to-destination"
-	}
-	if len(options) == 0 || !options[0].is(option) {
-		return nil, fmt.Errorf("target %s needs %s", name, option)
-	}
-	value, ok := only(options, option)
-	if !ok {
-		return nil, nil
-	}
-	addrs, ports, err := parseTo(value, s.family)
-	if err != nil {
-		return nil, err
-	}
-	if name == "DNAT" {
-		if strings.Count(value, "/") > 0 { // a shifted range of ports
-			return nil, nil
-		}
-		return ir.DNAT{Addrs: addrs, Ports: ports}, nil
-	}
-	return ir.SNAT{Addrs: addrs, Ports: ports}, nil
+	r.odd = r.odd || low == 0
+	r.ports = ir.PortRange{From: uint16(low), To: uint16(high)}
+	return r, true
 }
 
 // parseTo reads a-b:lo-hi, of which addresses or ports may be missing; for IPv6 [a-b]:lo-hi.
-func parseTo(text string, f ir.Family) (addrs ir.AddrRange, ports ir.PortRange, err error) {
-	bad := fmt.Errorf("%q is no range of addresses and ports", text)
-	addrText, portText, hasPorts := text, "", false
+func (s *ruleReader) parseTo(text string) (r natRange, ok bool) {
+	addrs, ports, hasPorts := text, "", false
 	switch {
-	case strings.HasPrefix(text, "["):
-		end := strings.LastIndexByte(text, ']')
-		if end < 0 {
-			return addrs, ports, bad
+	case strings.HasPrefix(text, "[") && s.family == ir.IPv6:
+		var rest string
+		if addrs, rest, ok = strings.Cut(text[1:], "]"); !ok {
+			return r, false
 		}
-		addrText = strings.ReplaceAll(strings.ReplaceAll(text[1:end], "[", ""), "]", "")
-		portText, hasPorts = strings.CutPrefix(text[end+1:], ":")
-		if !hasPorts && portText != "" {
-			return addrs, ports, bad
+		_, ports, hasPorts = strings.Cut(rest, ":") // without a colon iptables passes over what follows
+		if addrs == "" && !hasPorts {
+			return r, false
 		}
 	case strings.HasPrefix(text, ":") && !strings.HasPrefix(text, "::"):
-		addrText, portText, hasPorts = "", text[1:], true
-	case f == ir.IPv4:
-		addrText, portText, hasPorts = strings.Cut(text, ":")
-	}
-	if addrText != "" {
-		var ok bool
-		if addrs, ok = parseRange(addrText, f); !ok {
-			return addrs, ports, bad
-		}
+		addrs, ports, hasPorts = "", text[1:], true
+	case s.family == ir.IPv4:
+		addrs, ports, hasPorts = strings.Cut(text, ":")
 	}
 	if hasPorts {
-		portText, _, _ = strings.Cut(portText, "/")
-		from, to, err := parsePorts(portText, '-')
-		if err != nil || from == 0 || strings.HasSuffix(portText, "-") {
-			return addrs, ports, bad
+		if r, ok = s.parseNATPorts(ports, true); !ok {
+			return r, false
 		}
-		ports = ir.PortRange{From: from, To: to}
 	}
-	return addrs, ports, nil
+	if addrs == "" {
+		return r, hasPorts
+	}
+	first, last, two := strings.Cut(addrs, "-")
+	if !two {
+		last = first
+	}
+	from, ok := parseStrict(first, s.family)
+	to, ok2 := parseStrict(last, s.family)
+	if !ok || !ok2 {
+		return r, false
+	}
+	r.addrs = ir.AddrRange{From: from, To: to}
+	r.odd = r.odd || from.Compare(to) > 0
+	return r, true
+}
+
+// parseStrict reads an address in full.
+func parseStrict(text string, f ir.Family) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(text)
+	return a, err == nil && a.Zone() == "" && familyOf(a) == f
+}
+
+// rejectCodes are the codes of REJECT by their full and short words, in the order in which iptables
+// looks for them.
+var rejectCodes = [...]struct {
+	family      ir.Family
+	full, short string
+	code        ir.RejectCode
+}{
+	{ir.IPv4, "icmp-net-unreachable", "net-unreach", ir.NetUnreachable},
+	{ir.IPv4, "icmp-host-unreachable", "host-unreach", ir.HostUnreachable},
+	{ir.IPv4, "icmp-proto-unreachable", "proto-unreach", ir.ProtUnreachable},
+	{ir.IPv4, "icmp-port-unreachable", "port-unreach", ir.PortUnreachable},
+	{ir.IPv4, "icmp-net-prohibited", "net-prohib", ir.NetProhibited},
+	{ir.IPv4, "icmp-host-prohibited", "host-prohib", ir.HostProhibited},
+	{ir.IPv4, "tcp-reset", "tcp-rst", ir.TCPReset},
+	{ir.IPv4, "icmp-admin-prohibited", "admin-prohib", ir.AdminProhibited},
+	{ir.IPv6, "icmp6-no-route", "no-route", ir.NoRoute},
+	{ir.IPv6, "icmp6-adm-prohibited", "adm-prohibited", ir.AdminProhibited},
+	{ir.IPv6, "icmp6-addr-unreachable", "addr-unreach", ir.AddrUnreachable},
+	{ir.IPv6, "icmp6-port-unreachable", "port-unreach", ir.PortUnreachable},
+	{ir.IPv6, "tcp-reset", "tcp-reset", ir.TCPReset},
+	{ir.IPv6, "icmp6-policy-fail", "policy-fail", ir.PolicyFail},
+	{ir.IPv6, "icmp6-reject-route", "reject-route", ir.RejectRoute},
+}
+
+// rejectCode reads a code by the beginning of either word, "" if it begins none.
+func rejectCode(word string, f ir.Family) ir.RejectCode {
+	for _, c := range rejectCodes {
+		if c.full == word && c.family == f {
+			return c.code
+		}
+	}
+	starts := func(name string) bool { return len(word) <= len(name) && strings.EqualFold(name[:len(word)], word) }
+	for _, c := range rejectCodes {
+		if c.family == f && (starts(c.full) || starts(c.short)) {
+			return c.code
+		}
+	}
+	return ""
 }

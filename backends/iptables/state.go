@@ -139,7 +139,7 @@ func cutOff(line string) bool {
 	if !strings.HasPrefix(line, "-A ") && !strings.HasPrefix(line, "[") || !strings.Contains(line, `"`) {
 		return false
 	}
-	_, err := split(nil, line)
+	_, err := split(nil, line, 0)
 	return errors.Is(err, errQuote)
 }
 
@@ -182,7 +182,7 @@ func (s *state) rule(t *tableState, last *chainState, line string) (*chainState,
 
 // leads returns the target of a rule, and whether the rule is a jump and nothing else.
 func leads(options string) (target string, bare bool, err error) {
-	tokens, err := split(nil, options)
+	tokens, err := split(nil, options, 0)
 	for i, t := range tokens {
 		if (t.is("-j") || t.is("-g")) && i+1 < len(tokens) {
 			return tokens[i+1].text, t.is("-j") && len(tokens) == 2, err
