@@ -30,12 +30,27 @@ const (
 	Sets   Layout = "sets"   // rules of one shape merged into sets
 )
 
-// Options are what the user chooses about the output. The zero value is not valid: Families, Names and Layout must be set.
+// Options are what the user chooses about the output. What is left empty is as usual: both families, vnetc's names, and the first
+// of the back end's layouts.
 type Options struct {
 	Families ir.Family
 	Names    Names
 	Layout   Layout
 	Comments bool // Comments is true if each rule carries its origin as a comment.
+}
+
+// Usual returns o with what is usual for b where o leaves it open. Back ends begin with it.
+func (o Options) Usual(b Backend) Options {
+	if o.Families == 0 {
+		o.Families = ir.Both
+	}
+	if o.Names == "" {
+		o.Names = VnetcNames
+	}
+	if o.Layout == "" {
+		o.Layout = b.Layouts()[0]
+	}
+	return o
 }
 
 // Backend is one target. Its methods are pure.

@@ -7,6 +7,7 @@ package backendtest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vnetc/vnetc/backends"
@@ -21,6 +22,11 @@ type Sample struct {
 
 // Run checks that b keeps the contract, and what it says of itself.
 func Run(t *testing.T, b backends.Backend) {
+	t.Run("zero options", func(t *testing.T) {
+		if err := checkUsual(b); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, o := range options() {
 		name := fmt.Sprintf("%s/%s/%s", o.Layout, o.Names, o.Families)
 		if o.Comments {
@@ -54,6 +60,34 @@ func Run(t *testing.T, b backends.Backend) {
 			t.Run("random", check(Random(40, 1)))
 		})
 	}
+}
+
+// checkUsual holds what the zero Options give against the options that they stand for.
+func checkUsual(b backends.Backend) error {
+	p := NetworkSamples()[0].Program
+	text := func(o backends.Options) (string, error) {
+		set, found := b.Lower(p, o)
+		if found.HasErrors() {
+			return "", found
+		}
+		var all strings.Builder
+		for _, d := range set.Emit() {
+			fmt.Fprintf(&all, "%s %s\n%s", d.File, d.Family, d.Text)
+		}
+		return all.String(), nil
+	}
+	zero, err := text(backends.Options{})
+	if err != nil {
+		return err
+	}
+	usual, err := text(backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: b.Layouts()[0]})
+	if err != nil {
+		return err
+	}
+	if zero != usual {
+		return fmt.Errorf("the zero Options give\n%s\nand what they stand for\n%s", zero, usual)
+	}
+	return nil
 }
 
 // checkChecksums holds b's word on whether it fills in checksums against what it makes of a rule that asks for that.

@@ -65,7 +65,8 @@ type table struct {
 type jump struct{ from, to string }
 
 // Lower implements [backends.Backend]. Layouts make no difference to iptables.
-func (Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
+func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
+	o = o.Usual(b)
 	l := &lowering{options: o, refused: make(map[*ir.Rule]bool)}
 	plan := l.plan(p)
 	l.beside = plan.beside

@@ -14,7 +14,7 @@ var _ backends.Merger = Backend{}
 
 // Linear implements [backends.Merger]. Layout chains merges nothing, and has nothing to say.
 func (b Backend) Linear(p *ir.Program, o backends.Options) []backends.Linear {
-	if o.Layout != backends.Sets {
+	if o = o.Usual(b); o.Layout != backends.Sets {
 		return nil
 	}
 	l := b.lower(p, o, true)

@@ -41,6 +41,7 @@ func (Backend) FillsChecksums() bool { return false }
 // of the groups are there whenever p has a group or has no chain at all, with every chain, so that loading the rules of no
 // network takes the last network's away. Chains that are no groups go into the table of their family and name.
 func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
+	o = o.Usual(b)
 	l := b.lower(p, o, false)
 	if l.diags.HasErrors() {
 		return nil, l.diags
