@@ -1,6 +1,7 @@
 package dnsmasq
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -85,6 +86,7 @@ func TestLeasesWhileWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop, stopped := make(chan bool), make(chan error)
+	slowest := time.Duration(0) // that the writer took, who is suspended on a busy host; read when it has stopped
 	go func() {
 		for {
 			select {
@@ -93,6 +95,7 @@ func TestLeasesWhileWritten(t *testing.T) {
 				return
 			case <-time.After(10 * time.Millisecond):
 			}
+			begun := time.Now()
 			f, err := os.Create(path)
 			if err != nil {
 				stopped <- err
@@ -106,17 +109,25 @@ func TestLeasesWhileWritten(t *testing.T) {
 				}
 			}
 			f.Close()
+			slowest = max(slowest, time.Since(begun))
 		}
 	}()
+	wrong := ""
 	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
 		if got, err := ReadLeases(path); err != nil || len(got) != 6 {
-			t.Errorf("got %d leases, want 6; %v", len(got), err)
+			wrong = fmt.Sprintf("got %d leases, want 6; %v", len(got), err)
 			break
 		}
 	}
 	close(stop)
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
+	}
+	const asLongAs = 40 * time.Millisecond // a file that is being written is believed to change
+	if wrong != "" && slowest < asLongAs {
+		t.Error(wrong)
+	} else if wrong != "" {
+		t.Logf("%s, when the writer took %v", wrong, slowest)
 	}
 }
 
