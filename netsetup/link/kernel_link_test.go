@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -101,7 +102,7 @@ func (h host) dump() string {
 	var kept []string
 	for line := range strings.Lines(all) {
 		if !changing(line) {
-			kept = append(kept, withoutTimers(line))
+			kept = append(kept, carrier.ReplaceAllString(withoutTimers(line), ""))
 		}
 	}
 	slices.Sort(kept)
@@ -133,6 +134,9 @@ func changing(line string) bool {
 	}
 	return false
 }
+
+// carrier is whether a link has a carrier and what state follows from it, which the kernel finds out some time later.
+var carrier = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP|,M-DOWN| state \w+`)
 
 func withoutTimers(line string) string {
 	fields := strings.Fields(line)
