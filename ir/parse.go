@@ -194,6 +194,7 @@ type textReader struct {
 
 	program *Program // with the sets read
 	within  *Chain   // whose rules are read
+	packets Family   // of the rule that is read
 }
 
 func (t *textReader) errorf(code diag.Code, offset, size int, what, why, fix string) {

@@ -54,7 +54,7 @@ func (t *textReader) namedSet(s *textSet) *Set {
 func (t *textReader) lookup(m *textMatch) Match {
 	l := Lookup{Not: m.Not}
 	if t.within != nil {
-		l.Set = t.program.SetFor(t.within, t.text(m.Value))
+		l.Set = t.program.SetFor(t.within, t.packets, t.text(m.Value))
 	}
 	if l.Set == nil {
 		t.value(m.Value, "the name of a set of this table", "name a set of the rule's own family and table, or one without a table; an element holds no look-up")
@@ -66,6 +66,7 @@ func (t *textReader) rules(all []*textRule) []Rule {
 	var rules []Rule
 	for _, r := range all {
 		rule := Rule{Family: t.family(r.Family)}
+		t.packets = rule.Family
 		for _, m := range r.Matches {
 			rule.Matches = append(rule.Matches, t.match(m))
 		}

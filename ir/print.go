@@ -31,7 +31,8 @@ import (
 // (A rule looks a packet up with: lookup bridges.) A rule is the packets it is for, what must hold, the verdict, and, where there are any, its comment and its origin. Words
 // are nft(8)'s where it has them. White space separates words and has no other meaning; # begins a comment. Text that is no
 // plain word is quoted as in Go.
-// What [Verify] passes comes back the same from Parse, but that empty slices come back as nil.
+// What [Verify] passes comes back the same from Parse, but that empty slices come back as nil, and that a set loses all but
+// its name and elements.
 func Print(w io.Writer, p *Program) error {
 	_, err := io.WriteString(w, p.String())
 	return err

@@ -12,6 +12,18 @@ type Set struct {
 	Table    string // empty for a set that rules of every chain may look up
 	Name     string // unique in its family and table
 	Elements [][]Match
+
+	// Same is a set with the same values, element by element, for other fields; nil if there is none.
+	// Who keeps sets as lists of values needs one list for both. Same has no Same itself.
+	Same *Set
+	// Counted is true if each element counts the packets that it is found for.
+	Counted bool
+	// From has for each element the rule of another program that it stands for; nil if it is not known.
+	From []*Rule
+	// Comments has a comment for each element; nil if none has one.
+	Comments []string
+	// Uses says in words what rules look up in the set, and in those whose Same it is.
+	Uses []string
 }
 
 // Lookup holds if the packet is in Set: all matches of some element hold.
@@ -22,15 +34,18 @@ type Lookup struct {
 
 func (Lookup) isMatch() {}
 
-// SetFor returns the set that a look-up by name from chain c finds: that of c's family and table, else one that has no
-// table; nil if there is none.
-func (p *Program) SetFor(c *Chain, name string) *Set {
+// SetFor returns the set that a look-up by name from a rule of chain c for packets of family finds:
+// that of c's family and table; else one that has no table, of that very family if there is one; nil
+// if there is none.
+func (p *Program) SetFor(c *Chain, family Family, name string) *Set {
 	var open *Set
 	for _, s := range p.Sets {
 		switch {
 		case s.Name != name:
 		case s.Table == "":
-			open = s
+			if open == nil || s.Family == family {
+				open = s
+			}
 		case c.Group == 0 && s.Family == c.Family && s.Table == c.Table:
 			return s
 		}

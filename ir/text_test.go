@@ -172,6 +172,20 @@ func samples() *ir.Program {
 
 func TestTextRoundTrip(t *testing.T) { roundTrip(t, samples()) }
 
+// TestSetOfFamily: of two sets without a table that have one name, a rule finds that of its family.
+func TestSetOfFamily(t *testing.T) {
+	p := &ir.Program{}
+	for _, f := range []ir.Family{ir.IPv6, ir.IPv4, ir.Both} {
+		s := &ir.Set{Family: f, Name: "interfaces", Elements: [][]ir.Match{{ir.IIfName{Name: "for-" + f.String()}}}}
+		p.Sets = append(p.Sets, s)
+		p.Add(ir.FWI, ir.Rule{Family: f, Matches: []ir.Match{ir.Lookup{Set: s}}, Verdict: ir.Drop{}})
+	}
+	if found := ir.Verify(p); len(found) > 0 {
+		t.Error(found)
+	}
+	roundTrip(t, p)
+}
+
 // fill sets every field below v to a value that is not zero.
 func fill(r *rand.Rand, v reflect.Value) {
 	switch v.Interface().(type) {

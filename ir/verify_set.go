@@ -114,7 +114,7 @@ func matchFamily(m Match) Family {
 // lookup checks a look-up.
 func (v *ruleVerifier) lookup(m Lookup) {
 	demands := v.sets[m.Set]
-	if m.Set == nil || demands == nil || v.program.SetFor(v.chain, m.Set.Name) != m.Set {
+	if m.Set == nil || demands == nil || v.program.SetFor(v.chain, v.rule.Family, m.Set.Name) != m.Set {
 		name := ""
 		if m.Set != nil {
 			name = m.Set.Label()
