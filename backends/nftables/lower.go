@@ -10,7 +10,7 @@
 // note.
 //
 // Layout chains has a line for each rule. Layout sets merges rules that differ only in values into one with a set, wherever
-// they may be moved together, so that a packet's cost does not grow with the number of networks (pass.go).
+// they may be moved together, so that a packet's cost does not grow with the number of networks (package ir/merge).
 package nftables
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/merge"
 )
 
 // Backend is the target nftables. The zero value is ready.
@@ -51,19 +52,29 @@ func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, dia
 
 // lower lowers p; linear asks for what stays linear, too.
 func (Backend) lower(p *ir.Program, o backends.Options, linear bool) *lowerer {
-	l := &lowerer{options: o, names: namesOf(o.Names), asksLinear: linear,
-		byName: map[chainID]*chain{}, refused: map[*ir.Rule]bool{},
+	l := &lowerer{options: o, names: namesOf(o.Names),
+		byName: map[chainID]*chain{}, refused: map[*ir.Rule]bool{}, places: map[*ir.Set]int{},
 		notes: notes{last: make(map[string]int32, len(p.Links))}, diags: make(diag.List, 0, 2*len(p.Links))}
 	if o.Layout != backends.Chains && o.Layout != backends.Sets {
 		l.refuse(ir.Origin{}, fmt.Sprintf("the nftables back end has no layout %q", o.Layout),
 			"it knows chains, a line per rule, and sets, a line for all rules of one shape", "choose --layout sets")
 		return l
 	}
-	for _, s := range p.Sets {
-		l.reserved = append(l.reserved, s.Name)
+	l.hasGroups = len(p.Chains) == 0 || slices.ContainsFunc(p.Chains, func(c *ir.Chain) bool { return c.Group != 0 })
+	l.leaveOutOf(p)
+	if o.Layout == backends.Sets {
+		p = l.merge(p, linear)
+	}
+	for i, s := range p.Sets {
+		l.places[s] = i
 	}
 	l.groups(p)
 	l.chains(p)
+	if o.Layout == backends.Sets { // else they stand as rules look them up
+		for _, t := range l.tables {
+			slices.SortFunc(t.sets, func(a, b *set) int { return a.place - b.place })
+		}
+	}
 	return l
 }
 
@@ -72,16 +83,14 @@ type lowerer struct {
 	options   backends.Options
 	names     groupNames
 	hasGroups bool
+	merged    *merge.Merged // the program, if it was merged
 	tables    []*table
 	byName    map[chainID]*chain
-	reserved  []string // names of the program's own sets
+	places    map[*ir.Set]int     // of the program's sets, in their list
+	fields    map[*ir.Set][]field // of their keys, once they are known
 	refused   map[*ir.Rule]bool
 	notes     notes
-	values
-	diags diag.List
-
-	asksLinear bool // asksLinear is true if linear is wanted
-	linear     []backends.Linear
+	diags     diag.List
 }
 
 // groupNames are the names of the groups' tables and chains.
@@ -109,33 +118,9 @@ func (n *groupNames) of(row *ir.GroupRow) string {
 	return strings.ToLower(row.Name)
 }
 
-// leftOut says why the rules of a row of the groups' table are left out, 0 if they are not.
-func leftOut(row *ir.GroupRow) omission {
-	switch {
-	case row.Opens:
-		return services
-	case row.Type == ir.FilterType && row.Priority == ir.PriorityMangle:
-		return checksum
-	}
-	return 0
-}
-
-// groups makes the tables of the groups, unless p is made of other chains only. Chains without a table are in these
+// groups makes the tables of the groups, unless the program is made of other chains only. Chains without a table are in these
 // tables too: rules of the groups jump to them.
 func (l *lowerer) groups(p *ir.Program) {
-	l.hasGroups = len(p.Chains) == 0 || slices.ContainsFunc(p.Chains, func(c *ir.Chain) bool { return c.Group != 0 })
-	for i := range ir.GroupTable {
-		row := &ir.GroupTable[i]
-		why, c := leftOut(row), p.Group(row.Group)
-		if why == 0 || c == nil {
-			continue
-		}
-		for i := range c.Rules {
-			if row.Of == nil || row.Of(&c.Rules[i]) {
-				l.leaveOut(&c.Rules[i], why)
-			}
-		}
-	}
 	if !l.hasGroups {
 		return
 	}
@@ -242,21 +227,16 @@ func (l *lowerer) rules(to *chain, from *ir.Chain, of func(*ir.Rule) bool, jump 
 	if from == nil {
 		return
 	}
-	rules := make([]*ir.Rule, 0, len(from.Rules))
+	to.rules = make([]rule, 0, len(from.Rules))
 	for i := range from.Rules {
-		r := &from.Rules[i]
-		if to.table.family&r.Family == 0 || of != nil && !of(r) {
-			continue
+		r, behind := &from.Rules[i], l.behind(from, i)
+		switch {
+		case to.table.family&r.Family == 0 || of != nil && !of(r):
+		case jump != nil && len(behind) == 0:
+			l.guard(to, r, jump)
+		default:
+			l.rule(to, r, behind)
 		}
-		rules = append(rules, r)
-	}
-	if l.options.Layout == backends.Sets {
-		l.pass(to, rules, jump)
-		return
-	}
-	to.rules = make([]rule, 0, len(rules))
-	for _, r := range rules {
-		l.rule(to, r)
 	}
 }
 
@@ -265,20 +245,24 @@ func (l *lowerer) lowering(to *chain, r *ir.Rule) ruleLowering {
 	return ruleLowering{lowerer: l, chain: to, table: to.table.family, family: to.table.family & r.Family, rule: r}
 }
 
-// rule lowers one rule into chain to, or says why it can't be.
-func (l *lowerer) rule(to *chain, r *ir.Rule) {
+// rule lowers one rule into chain to, or says why it can't be. It stands for those behind it.
+func (l *lowerer) rule(to *chain, r *ir.Rule, behind []*ir.Rule) {
 	s := l.lowering(to, r)
+	if len(behind) > 0 {
+		s.rule = behind[0]
+	}
 	s.matches(r.Matches)
 	s.verdict(r.Verdict)
 	if s.reason != nil {
-		if !l.refused[r] { // else said for the other family
-			l.refused[r] = true
-			l.refuse(r.Origin, s.reason.what, s.reason.why, s.reason.fix)
-		}
+		l.refuseAll(s.reason, r, behind)
 		return
 	}
 	if s.family == 0 {
 		return // for no packet of this table
 	}
-	to.rules = append(to.rules, rule{statements: s.statements, comment: l.comment(r), origin: r})
+	out := rule{statements: s.statements, comment: l.comment(r)}
+	if len(behind) > 0 {
+		out.origin, out.merged = behind[0], behind[1:]
+	}
+	to.rules = append(to.rules, out)
 }

@@ -18,6 +18,19 @@ func (l *lowerer) refuse(o ir.Origin, what, why, fix string) {
 	l.diags = append(l.diags, diag.Diagnostic{Severity: diag.Error, Code: Unsupported, Span: o.Span, What: what, Why: why, Fix: fix})
 }
 
+// refuseAll refuses those that r stands for, each at its origin and once for both families.
+func (l *lowerer) refuseAll(reason *refusal, r *ir.Rule, behind []*ir.Rule) {
+	if len(behind) == 0 {
+		behind = []*ir.Rule{r} // the layout needs it
+	}
+	for _, r := range behind {
+		if !l.refused[r] {
+			l.refused[r] = true
+			l.refuse(r.Origin, reason.what, reason.why, reason.fix)
+		}
+	}
+}
+
 func (s *ruleLowering) refuse(what, why, fix string) {
 	if s.reason == nil {
 		s.reason = &refusal{what, why, fix}
@@ -58,6 +71,33 @@ func (l *lowerer) known(network string, span diag.Span, why omission) bool {
 		}
 	}
 	return false
+}
+
+// leftOut says why the rules of a row of the groups' table are left out, 0 if they are not.
+func leftOut(row *ir.GroupRow) omission {
+	switch {
+	case row.Opens:
+		return services
+	case row.Type == ir.FilterType && row.Priority == ir.PriorityMangle:
+		return checksum
+	}
+	return 0
+}
+
+// leaveOutOf notes which rules of p have no place here.
+func (l *lowerer) leaveOutOf(p *ir.Program) {
+	for i := range ir.GroupTable {
+		row := &ir.GroupTable[i]
+		why, c := leftOut(row), p.Group(row.Group)
+		if why == 0 || c == nil {
+			continue
+		}
+		for i := range c.Rules {
+			if row.Of == nil || row.Of(&c.Rules[i]) {
+				l.leaveOut(&c.Rules[i], why)
+			}
+		}
+	}
 }
 
 // leaveOut notes that r is not emitted.

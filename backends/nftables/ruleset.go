@@ -23,7 +23,7 @@ type table struct {
 	sets   []*set
 	chains []*chain
 
-	fromProgram map[*ir.Set]*set // those of the program's own sets that are among sets
+	fromProgram map[*ir.Set]*set // sets by the program's, or the one that those are the same as
 }
 
 type chain struct {

@@ -21,9 +21,9 @@ type set struct {
 	stride  int    // bytes of a key
 	keys    []byte // one after the other
 	origins []*ir.Rule
-	ids     []keyID  // of the keys, if they are those of a group
 	notes   []string // a comment for each element; nil if none has one
 	uses    []string // what rules look up in it, in words
+	place   int      // among the sets of the program
 }
 
 // dataType is a type of values that keys are made of, with nft's number for it (include/datatype.h of nftables).
@@ -108,14 +108,62 @@ func (s *set) comment() string {
 	return strings.ReplaceAll(text, `"`, "'")
 }
 
-// use notes what the set is looked up for.
-func (s *set) use(what string) {
-	for _, old := range s.uses {
-		if old == what {
-			return
+// set returns the set of table t that s, a set of the program, becomes: one for all that are the same. From
+// is the rule that looks it up, to blame if s doesn't know whom its elements are of.
+func (l *lowerer) set(t *table, s *ir.Set, fields []field, from *ir.Rule) *set {
+	main := s
+	if s.Same != nil {
+		main = s.Same
+	}
+	if made := t.fromProgram[main]; made != nil {
+		return made
+	}
+	if s != main {
+		s = main
+		fields, _ = l.fieldsOf(main) // of the same types
+	}
+	made := &set{name: s.Name, counted: s.Counted, origins: s.From, notes: s.Comments, uses: s.Uses, place: l.places[s]}
+	for _, f := range fields {
+		made.types = append(made.types, f.dataType())
+		made.stride += f.dataType().size()
+	}
+	if s.From == nil {
+		made.once(s, fields, from)
+	} else {
+		made.keys = make([]byte, 0, len(s.Elements)*made.stride)
+		for _, e := range s.Elements {
+			made.keys = appendKey(made.keys, e, fields)
 		}
 	}
-	s.uses = append(s.uses, what)
+	if t.fromProgram == nil {
+		t.fromProgram = make(map[*ir.Set]*set)
+	}
+	t.fromProgram[s] = made
+	t.sets = append(t.sets, made)
+	return made
+}
+
+// once adds the elements of from's set, each once.
+func (s *set) once(of *ir.Set, fields []field, from *ir.Rule) {
+	seen := make(map[string]bool, len(of.Elements))
+	for _, e := range of.Elements {
+		begin := len(s.keys)
+		s.keys = appendKey(s.keys, e, fields)
+		if key := string(s.keys[begin:]); seen[key] {
+			s.keys = s.keys[:begin]
+		} else {
+			seen[key] = true
+			s.origins = append(s.origins, from)
+		}
+	}
+}
+
+// appendKey appends the values of an element.
+func appendKey(b []byte, e []ir.Match, fields []field) []byte {
+	for k, f := range fields {
+		b = f.appendKey(b, valueOf(e, fields, k))
+	}
+	return b
 }
 
 // appendType appends the types of a key: ifname . ipv4_addr.

@@ -1,4 +1,4 @@
-package nftables
+package merge
 
 import (
 	"encoding/binary"
@@ -53,12 +53,12 @@ func (s *shaper) item(r *ir.Rule, family ir.Family) item {
 	var bits [2][slots]byte // of prefixes, one more; 0 where nothing is asked
 	s.rest = s.rest[:0]
 	for i, m := range r.Matches {
-		f, not, ok := fieldOf(m)
+		f, not, ok := FieldOf(m)
 		switch {
-		case ok && not && f.isAddr() && it.except[f.slot].value == 0:
-			it.except[f.slot], bits[1][f.slot] = asked{s.number(m), int32(i)}, byte(f.bits+1)
-		case ok && !not && it.same[f.slot].value == 0:
-			it.same[f.slot], bits[0][f.slot] = asked{s.number(m), int32(i)}, byte(f.bits+1)
+		case ok && not && f.IsAddr() && it.except[f.Slot].value == 0:
+			it.except[f.Slot], bits[1][f.Slot] = asked{s.number(m), int32(i)}, byte(f.Bits+1)
+		case ok && !not && it.same[f.Slot].value == 0:
+			it.same[f.Slot], bits[0][f.Slot] = asked{s.number(m), int32(i)}, byte(f.Bits+1)
 		default:
 			if n := s.others.get(m); !slices.Contains(s.rest, n) {
 				s.rest = append(s.rest, n)

@@ -1,4 +1,4 @@
-package nftables
+package merge
 
 // keyID tells keys of one shape apart: the numbers of its values, by slot, and of a negated one.
 type keyID [slots + 1]uint32

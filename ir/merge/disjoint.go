@@ -1,4 +1,4 @@
-package nftables
+package merge
 
 import (
 	"net/netip"

@@ -1,4 +1,4 @@
-package nftables
+package merge
 
 import (
 	"net/netip"
@@ -48,16 +48,12 @@ func (v *values) number(m ir.Match) uint32 {
 	case ir.DAddr:
 		return v.nets.get(m.Prefix)
 	}
-	panic("nftables: a match without a value")
+	panic("merge: a match without a value")
 }
 
 // shorter returns the number of the first bits of the prefix that m compares with.
 func (v *values) shorter(m ir.Match, bits int) uint32 {
-	p, err := prefixOfMatch(m).Addr().Prefix(bits)
-	if err != nil {
-		panic(err) // bits is the length of a prefix of the same family
-	}
-	return v.nets.get(p)
+	return v.nets.get(shorter(prefixOfMatch(m), bits))
 }
 
 // prefixOfMatch returns the prefix that m, a match of an address, compares with.
@@ -68,5 +64,5 @@ func prefixOfMatch(m ir.Match) netip.Prefix {
 	case ir.DAddr:
 		return m.Prefix
 	}
-	panic("nftables: a match without a prefix")
+	panic("merge: a match without a prefix")
 }

@@ -1,4 +1,4 @@
-package nftables
+package merge
 
 import "github.com/vnetc/vnetc/ir"
 
@@ -128,7 +128,7 @@ func (s *shapeIndex) add(o *order, i int32) {
 			s.names[k].add(it.same[k].value)
 		}
 		for bits, x := range s.nets[k] {
-			x.add(o.firstBits(it, int(slotSrc)+k, bits))
+			x.add(o.firstBits(it, int(Src)+k, bits))
 		}
 	}
 }
@@ -145,7 +145,7 @@ func (s *shapeIndex) near(o *order, it *item) (last int32, x *index) {
 		}
 	}
 	for k := range s.nets {
-		slot := int(slotSrc) + k
+		slot := int(Src) + k
 		if it.same[slot].value == 0 || first.same[slot].value == 0 {
 			continue
 		}
@@ -177,7 +177,7 @@ func (s *shapeIndex) netted(o *order, k, bits int) *index {
 	if s.nets[k][bits] == nil {
 		x := &index{}
 		for _, i := range s.members {
-			x.add(o.firstBits(&o.all[i], int(slotSrc)+k, bits))
+			x.add(o.firstBits(&o.all[i], int(Src)+k, bits))
 		}
 		s.nets[k][bits] = x
 	}

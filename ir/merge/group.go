@@ -1,4 +1,4 @@
-package nftables
+package merge
 
 import (
 	"cmp"
@@ -72,67 +72,55 @@ func idOf(all *[slots]asked) (id keyID) {
 	return id
 }
 
-// merge returns the rules of the chain, in groups, for the table of to.
-func (l *lowerer) merge(to *chain, g *group) {
+// group adds the rules that g becomes.
+func (p *part) group(g *group) {
 	keys, excepts := g.fields(func(it *item) *[slots]asked { return &it.same }), g.fields(func(it *item) *[slots]asked { return &it.except })
-	if len(keys) == 0 || keyLength(keys, excepts) > maxKey {
+	if len(keys) == 0 || p.MaxKey > 0 && keyLength(keys, excepts) > p.MaxKey {
 		for i, it := range g.members {
-			if i > 0 && len(keys) == 0 && l.repeats(to, it.rule) {
-				continue
+			if i == 0 || len(keys) > 0 || !p.repeats(it.rule) {
+				p.keep(it.rule)
 			}
-			l.rule(to, it.rule)
 		}
 		return
 	}
 	first := g.members[0]
-	s := l.lowering(to, first.rule)
-	own := lookup{set: l.keySet(to, g, keys, nil), fields: keys}
-	if !own.set.counted {
-		s.lookup(own)
+	own := ir.Lookup{Set: p.keySet(g, keys, nil)}
+	others := first.others(keys, excepts)
+	matches := make([]ir.Match, 0, 1+len(others)+len(excepts))
+	if !own.Set.Counted {
+		matches = append(matches, own)
 	}
-	s.matches(first.others(keys, excepts))
+	matches = append(matches, others...)
 	for _, e := range excepts {
-		fields := append(keys[:len(keys):len(keys)], e)
-		s.lookup(lookup{set: l.keySet(to, g, keys, &e), fields: fields, not: true})
+		matches = append(matches, ir.Lookup{Set: p.keySet(g, keys, &e), Not: true})
 	}
-	if own.set.counted {
-		s.countedLookup(own)
+	if own.Set.Counted { // an element counts each packet that it is found for, whatever conditions follow
+		matches = append(matches, own)
 	}
-	s.verdict(first.rule.Verdict)
-	if s.reason != nil || s.family == 0 {
-		for _, it := range g.members {
-			l.rule(to, it.rule) // says why not, at each one's origin
-		}
-		return
+	from := make([]*ir.Rule, len(g.members))
+	for i, it := range g.members {
+		from[i] = it.rule
 	}
-	r := rule{statements: s.statements, origin: first.rule}
-	r.merged = make([]*ir.Rule, 0, len(g.members)-1)
-	for _, it := range g.members[1:] {
-		r.merged = append(r.merged, it.rule)
-	}
-	to.rules = append(to.rules, r)
+	p.add(ir.Rule{Family: p.table.family & first.rule.Family, Matches: matches, Verdict: first.rule.Verdict}, from...)
 }
 
 // counts is true if the elements of the sets of rules with verdict v count for themselves. What is accepted is a network's own
 // traffic; what is refused, or rewritten, is counted for all networks together, which costs less to load.
 func counts(v ir.Verdict) bool { return v == ir.Verdict(ir.Accept{}) }
 
-// repeats is true if r says the same as the last rule of the chain, which then stands for both.
-func (l *lowerer) repeats(to *chain, r *ir.Rule) bool {
-	if len(to.rules) == 0 || !mergeable(r.Verdict) {
+// repeats is true if r says the same as the rule that was added last, which then stands for both.
+func (p *part) repeats(r *ir.Rule) bool {
+	last := len(p.from) - 1
+	if !mergeable(r.Verdict) || p.comment(p.from[last][0]) != p.comment(r) {
 		return false
 	}
-	last := &to.rules[len(to.rules)-1]
-	if last.origin == nil || last.comment != l.comment(r) {
-		return false
-	}
-	last.merged = append(last.merged, r)
+	p.from[last] = append(p.from[last], r)
 	return true
 }
 
 // fields returns the fields in which members of the group differ.
-func (g *group) fields(of func(*item) *[slots]asked) []field {
-	var all []field
+func (g *group) fields(of func(*item) *[slots]asked) []Field {
+	var all []Field
 	first := of(g.members[0])
 	for k, a := range first {
 		if a.value == 0 {
@@ -140,7 +128,7 @@ func (g *group) fields(of func(*item) *[slots]asked) []field {
 		}
 		for _, it := range g.members[1:] {
 			if of(it)[k].value != a.value {
-				f, _, _ := fieldOf(g.members[0].match(a))
+				f, _, _ := FieldOf(g.members[0].match(a))
 				all = append(all, f)
 				break
 			}
@@ -150,25 +138,25 @@ func (g *group) fields(of func(*item) *[slots]asked) []field {
 }
 
 // keyLength returns the length of the longest key.
-func keyLength(keys, excepts []field) int {
+func keyLength(keys, excepts []Field) int {
 	n, most := 0, 0
 	for _, f := range keys {
-		n += f.dataType().size()
+		n += f.Size()
 	}
 	for _, f := range excepts {
-		most = max(most, f.dataType().size())
+		most = max(most, f.Size())
 	}
 	return n + most
 }
 
 // others returns the matches of it that do not become keys.
-func (it *item) others(keys, excepts []field) []ir.Match {
+func (it *item) others(keys, excepts []Field) []ir.Match {
 	var all []ir.Match
 	for i, m := range it.rule.Matches {
-		f, not, ok := fieldOf(m)
+		f, not, ok := FieldOf(m)
 		switch {
-		case ok && !not && int32(i) == it.same[f.slot].match && slices.Contains(keys, f):
-		case ok && not && int32(i) == it.except[f.slot].match && slices.Contains(excepts, f):
+		case ok && !not && int32(i) == it.same[f.Slot].match && slices.Contains(keys, f):
+		case ok && not && int32(i) == it.except[f.Slot].match && slices.Contains(excepts, f):
 		default:
 			all = append(all, m)
 		}
@@ -176,54 +164,61 @@ func (it *item) others(keys, excepts []field) []ir.Match {
 	return all
 }
 
-// keySet returns the set of the members' values, with those of one negated field behind them if there is one.
-func (l *lowerer) keySet(to *chain, g *group, keys []field, except *field) *set {
-	fields := keys
+// keySet returns the set of the members' values, with those of one negated field behind them if there is
+// one.
+func (p *part) keySet(g *group, keys []Field, except *Field) *ir.Set {
+	fields, places := keys, make([]int, 0, len(keys)+1)
+	for _, f := range keys {
+		places = append(places, int(f.Slot))
+	}
 	if except != nil {
-		fields = append(keys[:len(keys):len(keys)], *except)
+		fields, places = append(keys[:len(keys):len(keys)], *except), append(places, int(slots))
 	}
 	verdict := g.members[0].rule.Verdict
 	counted := except == nil && counts(verdict)
-	if old := to.table.madeOf(g, keys, except); old != nil && !counted {
-		old.use(g.use(to))
-		return old
+	use := g.use(p.label)
+	if old := p.table.made(g, keys, except); old != nil && !counted {
+		if set := old.reading(fields); set != nil {
+			addUse(old.set, use)
+			return set
+		}
 	}
-	b := newSetBuilder(fields, len(g.members))
+	l := newList(fields, places, len(g.members))
 	for _, it := range g.members {
-		if !b.begin(it.id(keys, except), it.rule, l.comment(it.rule)) {
+		if !l.begin(it.id(keys, except), it.rule, p.comment(it.rule)) {
 			continue
 		}
-		for _, f := range keys {
-			b.value(f, it.match(it.same[f.slot]))
+		for k, f := range keys {
+			l.is(k, it.match(it.same[f.Slot]))
 		}
 		if except != nil {
-			b.value(*except, it.match(it.except[except.slot]))
+			l.is(len(keys), except.is(it.match(it.except[except.Slot])))
 		}
 	}
-	b.set.counted, b.set.ids = counted, b.seen.ids
+	l.set.Counted = counted
 	name := valuesName(fields[0])
-	if len(fields) > 1 || b.set.counted {
-		name = keysName(to.name, verdictName(verdict), fields, except != nil)
+	if len(fields) > 1 || counted {
+		name = keysName(p.label, verdictName(verdict), fields, except != nil)
 	}
-	return l.share(to.table, b.set, name, g.use(to))
+	return p.share(l, name, use)
 }
 
 // id returns the numbers of the key's values.
-func (it *item) id(keys []field, except *field) (id keyID) {
+func (it *item) id(keys []Field, except *Field) (id keyID) {
 	for _, f := range keys {
-		id[f.slot] = it.same[f.slot].value
+		id[f.Slot] = it.same[f.Slot].value
 	}
 	if except != nil {
-		id[slots] = it.except[except.slot].value
+		id[slots] = it.except[except.Slot].value
 	}
 	return id
 }
 
-// madeOf returns the set of the table that was made of just the keys that the group's members have, and that others may look
+// made returns the set of the table that was made of just the keys that the group's members have, and that others may look
 // up, too; nil if there is none. Rules of one network ask for the same values again and again.
-func (t *table) madeOf(g *group, keys []field, except *field) *set {
+func (t *table) made(g *group, keys []Field, except *Field) *shared {
 	for _, s := range t.sets {
-		same := !s.counted && len(s.ids) == len(g.members)
+		same := !s.set.Counted && len(s.ids) == len(g.members)
 		for i := 0; same && i < len(s.ids); i++ {
 			same = s.ids[i] == g.members[i].id(keys, except)
 		}

@@ -1,4 +1,4 @@
-package nftables
+package merge
 
 import (
 	"fmt"
@@ -6,27 +6,21 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 )
 
-var _ backends.Merger = Backend{}
-
-// Linear implements [backends.Merger]. Layout chains merges nothing, and has nothing to say.
-func (b Backend) Linear(p *ir.Program, o backends.Options) []backends.Linear {
-	if o = o.Usual(b); o.Layout != backends.Sets {
-		return nil
-	}
-	l := b.lower(p, o, true)
-	if l.diags.HasErrors() {
-		return nil
-	}
-	return l.linear
+// Linear is a rule that stays one of its own, so that each packet that comes there pays for it, though
+// others ask for the same things of a packet and do the same kind of thing.
+type Linear struct {
+	Family ir.Family // of the table
+	Rule   *ir.Rule
+	Why    string   // in words
+	Over   *ir.Rule // the rule that must keep its place; nil where order is not the reason
 }
 
 // noteLinear keeps what stays linear of a chain's groups: among those that ask for the same things of the same fields and do the
 // same kind of thing, all but the largest.
-func (l *lowerer) noteLinear(to *chain, items []item, groups []*group) {
+func (p *part) noteLinear(items []item, groups []*group) {
 	largest := make(map[string]*group)
 	for _, g := range groups {
 		if now := largest[g.kind()]; now == nil || len(g.members) > len(now.members) {
@@ -39,9 +33,9 @@ func (l *lowerer) noteLinear(to *chain, items []item, groups []*group) {
 			continue
 		}
 		for _, it := range g.members {
-			n := backends.Linear{Family: to.table.family, Rule: it.rule}
+			n := Linear{Family: p.table.family, Rule: it.rule}
 			n.Why, n.Over = stays(items, it, main.members[0])
-			l.linear = append(l.linear, n)
+			p.out.Linear = append(p.out.Linear, n)
 		}
 	}
 }
@@ -56,8 +50,8 @@ func (g *group) kind() string {
 			bits := 0xff
 			if a.value != 0 {
 				asks[a.match] = true
-				f, _, _ := fieldOf(it.match(a))
-				bits = f.bits
+				f, _, _ := FieldOf(it.match(a))
+				bits = f.Bits
 			}
 			b = append(b, byte(bits))
 		}
