@@ -31,6 +31,7 @@ func (textual) Layouts() []backends.Layout { return []backends.Layout{backends.C
 func (textual) FillsChecksums() bool       { return true }
 
 func (b *textual) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
+	o = o.Usual(b)
 	var found diag.List
 	if b.lower != nil {
 		found = b.lower(p)
