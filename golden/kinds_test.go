@@ -45,23 +45,22 @@ func checks() []check {
 	}
 	targets := []struct {
 		backend backends.Backend
-		layouts []backends.Layout
 		lowers  string
 		reads   string
 	}{
 		{
-			iptables.Backend{}, []backends.Layout{backends.Chains},
+			iptables.Backend{},
 			"backends/iptables/match.go backends/iptables/extension.go backends/iptables/verdict.go",
 			"backends/iptables/readbasic.go backends/iptables/readext.go backends/iptables/readtarget.go",
 		},
 		{
-			nftables.Backend{}, []backends.Layout{backends.Chains, backends.Sets},
+			nftables.Backend{},
 			"backends/nftables/match.go backends/nftables/verdict.go",
 			"backends/nftables/decode/machine_match.go backends/nftables/decode/machine_verdict.go",
 		},
 	}
 	for _, t := range targets {
-		for _, layout := range t.layouts {
+		for _, layout := range t.backend.Layouts() {
 			o := backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: layout}
 			name := fmt.Sprintf("%s, layout %s", t.backend.Name(), layout)
 			lower := func(k kind) error { return k.lowered(t.backend, o) }
