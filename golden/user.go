@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -32,9 +33,13 @@ const (
 	Updated State = "updated" // the record was written
 )
 
+// wholeRecord is the record of a directory's networks together. A host loads them so: layout sets merges rules of several networks.
+const wholeRecord = "_together.golden"
+
 // Regress compiles each of the XML files of dir by itself and compares the rules with those recorded beside it, NAME.golden for
-// NAME.xml; with update it writes the records that are missing or differ and removes orphans. A last result with the
-// directory's name is there if the networks collide with each other. An error is the host's.
+// NAME.xml; and, where there are several, all of them together with _together.golden. With update it writes the records that are
+// missing or differ and removes orphans. A last result with the directory's name is there if the networks collide with each
+// other. An error is the host's.
 func Regress(dir string, update bool) ([]Result, error) {
 	files, err := docpath.Files(dir)
 	if err != nil {
@@ -50,15 +55,37 @@ func Regress(dir string, update bool) ([]Result, error) {
 		}
 		results = append(results, r)
 	}
-	orphans, err := regressOrphans(dir, all, update)
+	collision, bad := together(dir, all, results)
+	whole := len(files) > 1 && !bad && !slices.ContainsFunc(results, func(r Result) bool { return r.State == Broken })
+	if whole {
+		r, err := regressWhole(dir, files, update)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, r)
+	}
+	orphans, err := regressOrphans(dir, all, update, len(files) > 1)
 	if err != nil {
 		return nil, err
 	}
 	results = append(results, orphans...)
-	if r, bad := together(dir, all, results); bad {
-		results = append(results, r)
+	if bad {
+		results = append(results, collision)
 	}
 	return results, nil
+}
+
+// regressWhole compares the rules of all networks together with those recorded.
+func regressWhole(dir string, files []docpath.File, update bool) (Result, error) {
+	src := &diag.Sources{}
+	for _, f := range files {
+		addFile(src, filepath.Base(f.Path), f)
+	}
+	now, err := Outputs(src, Rules())
+	if err != nil {
+		return Result{}, err
+	}
+	return compareRecord(filepath.Join(dir, wholeRecord), fmt.Sprintf("%s (all networks together)", dir), now, update)
 }
 
 // escapeGlob makes dir match itself in a pattern of filepath.Match.
@@ -84,7 +111,12 @@ func regressFile(f docpath.File, update bool) (Result, error) {
 	if _, found := Compile(src); found.HasErrors() {
 		return Result{file, Broken, string(diagnostics(src, found))}, nil
 	}
-	record := strings.TrimSuffix(file, ".xml") + ".golden"
+	return compareRecord(strings.TrimSuffix(file, ".xml")+".golden", file, now, update)
+}
+
+// compareRecord compares what file compiles to with its record, and writes the record if that is wanted. Of a first record
+// there is no diff: nobody reads one against nothing.
+func compareRecord(record, file string, now []Section, update bool) (Result, error) {
 	old, err := os.ReadFile(record)
 	missing := os.IsNotExist(err)
 	if err != nil && !missing {
@@ -92,12 +124,14 @@ func regressFile(f docpath.File, update bool) (Result, error) {
 	}
 	delta := Diff(filepath.Base(file), recordSections(old), now)
 	switch {
-	case !missing && len(delta) == 0:
+	case missing && update:
+		return Result{file, Updated, ""}, writeRecord(record, now)
+	case missing:
+		return Result{file, Missing, ""}, nil
+	case len(delta) == 0:
 		return Result{file, Same, ""}, nil
 	case update:
 		return Result{file, Updated, string(delta)}, writeRecord(record, now)
-	case missing:
-		return Result{file, Missing, ""}, nil
 	}
 	return Result{file, Differs, string(delta)}, nil
 }
@@ -112,7 +146,7 @@ func recordSections(text []byte) []Section {
 
 // writeRecord writes sections beside their place and renames, so that a record is whole or as before.
 func writeRecord(path string, sections []Section) error {
-	a := &txtar.Archive{Comment: []byte("Rules of the network beside this file. Compare: vnetc golden DIR; accept a change: vnetc golden --update DIR.\n")}
+	a := &txtar.Archive{Comment: []byte("Rules of the network beside this file, or of all together. Compare: vnetc golden DIR; accept a change: vnetc golden --update DIR.\n")}
 	for _, s := range sections {
 		a.Files = append(a.Files, txtar.File{Name: s.Name, Data: s.Text})
 	}
@@ -124,22 +158,23 @@ func writeRecord(path string, sections []Section) error {
 	return os.Rename(tmp, path)
 }
 
-// regressOrphans finds records without XML. Only files that begin as writeRecord's do are taken for records.
-func regressOrphans(dir string, all *diag.Sources, update bool) ([]Result, error) {
+// regressOrphans finds records without XML; that of all networks together has one if there are several. Only files that begin as
+// writeRecord's do are taken for records.
+func regressOrphans(dir string, all *diag.Sources, update, several bool) ([]Result, error) {
 	records, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.golden"))
 	if err != nil {
 		return nil, err
 	}
 	var out []Result
 	for _, record := range records {
-		if all.Has(strings.TrimSuffix(record, ".golden") + ".xml") {
+		if all.Has(strings.TrimSuffix(record, ".golden")+".xml") || several && filepath.Base(record) == wholeRecord {
 			continue
 		}
 		text, err := os.ReadFile(record)
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.HasPrefix(text, []byte("Rules of the network beside this file.")) {
+		if !bytes.HasPrefix(text, []byte("Rules of the network beside this file")) {
 			continue
 		}
 		if !update {

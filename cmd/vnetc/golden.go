@@ -19,9 +19,10 @@ func newGolden(s streams) *cobra.Command {
 		Use:   "golden DIR",
 		Short: "compare the rules of your networks with those recorded beside them",
 		Long: `golden compiles every NAME.xml in DIR and compares the rules, of both back ends
-and families, with those recorded in NAME.golden beside it. A difference is shown
-as a unified diff. --update records the rules as they are now; read the diff
-before you commit it. Networks that collide with each other are an error.
+and families, with those recorded in NAME.golden beside it; and the rules of all of
+them together, as a host loads them, with _together.golden. A difference is shown as
+a unified diff. --update records the rules as they are now; read the diff before you
+commit it. Networks that collide with each other are an error.
 
 Exit codes: 0 all as recorded, or updated; 1 something differs, is not recorded,
 or has errors; 2 wrong usage; 3 cannot read or write.`,
