@@ -161,7 +161,7 @@ func TestKernelApplyRefused(t *testing.T) {
 	h.wants(h.vnetc(1, "apply", write("bad.xml", "<network><name>x</name><bridge name='a b'/></network>")), `bad.xml:1:`)
 	h.wants(h.vnetc(1, "apply", write("same.xml", "<network><name>x</name><bridge name='virbr0'/><ip address='10.0.0.1' prefix='24'/></network>")),
 		`same.xml:1:.*virbr0`, `default.xml:5:`)
-	h.vnetc(2, "apply", dir+"/nowhere.xml")
+	h.vnetc(3, "apply", dir+"/nowhere.xml")
 	h.state = "/proc/nowhere"
 	h.vnetc(3, "apply", networks+"isolated.xml")
 	if after := h.ns.Exec("nft", "-a", "list", "ruleset"); after != before {

@@ -54,10 +54,10 @@ type (
 					From, To string
 					InUse    int `json:"in_use"`
 				}
-				DNSMasq string
-				PID     int `json:"dnsmasq_pid"`
-				Lacks   []any
-				Missing []string
+				DNSMasq           string
+				PID               int `json:"dnsmasq_pid"`
+				Lacks             []any
+				Missing, Overlaps []string
 			}
 		}
 		Together any

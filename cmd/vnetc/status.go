@@ -34,7 +34,8 @@ another counts where it is accepted: in the one that it enters, if that lets it 
 "networks", for each its name, mode, bridge, file, applied, up; "firewall" with backend,
 layout, names, strict_isolation, in_step and traffic, null for a mode without rules;
 "host", null unless it is up, with bridge, exists, link_up, devices, addresses, ports,
-dhcp, dnsmasq, dnsmasq_pid, lacks and missing. Fields are added, never renamed or removed.
+dhcp, dnsmasq, dnsmasq_pid, lacks, missing and overlaps. Fields are added, never renamed or
+removed.
 
 Exit codes: 0 told, also of drift; 1 the dnsmasq of a network that is up has ended, or
 serves nobody; 2 wrong usage, such as a network that is not in force; 3 cannot read.`,
