@@ -1,6 +1,8 @@
 package nftables
 
 import (
+	"fmt"
+
 	"github.com/vnetc/vnetc/backends"
 )
 
@@ -18,8 +20,12 @@ func (r *Ruleset) Emit() []backends.Document {
 	}
 	b = append(b, ".\n"...)
 	if r.groups {
-		b = append(b, "# Left out: rules that open the host's DHCP, DNS and TFTP to the guests (an accept in a table opens nothing\n"+
-			"# that another table closes), and those that fill in DHCP checksums (nf_tables has no statement for it).\n"...)
+		services := ""
+		if !r.guards {
+			services = " that open the host's DHCP, DNS and TFTP to the guests (an accept in a table opens nothing\n" +
+				"# that another table closes), and those"
+		}
+		b = fmt.Appendf(b, "# Left out: rules%s that fill in DHCP checksums (nf_tables has no statement for it).\n", services)
 	}
 	for _, t := range r.tables {
 		b = append(b, '\n')

@@ -1,6 +1,7 @@
 package nftables
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vnetc/vnetc/backends"
@@ -73,10 +74,11 @@ func (l *lowerer) known(network string, span diag.Span, why omission) bool {
 	return false
 }
 
-// leftOut says why the rules of a row of the groups' table are left out, 0 if they are not.
-func leftOut(row *ir.GroupRow) omission {
+// leftOut says why the rules of a row of the groups' table are left out of p, 0 if they are not. What only opens the host is: an
+// accept here opens nothing. What refuses is not, nor the accepts that spare packets from it.
+func leftOut(row *ir.GroupRow, p *ir.Program) omission {
 	switch {
-	case row.Opens:
+	case row.Opens && !refuses(p.Group(row.Group)):
 		return services
 	case row.Type == ir.FilterType && row.Priority == ir.PriorityMangle:
 		return checksum
@@ -84,11 +86,22 @@ func leftOut(row *ir.GroupRow) omission {
 	return 0
 }
 
+// refuses is true if a rule of c refuses packets.
+func refuses(c *ir.Chain) bool {
+	return c != nil && slices.ContainsFunc(c.Rules, func(r ir.Rule) bool {
+		switch r.Verdict.(type) {
+		case ir.Drop, ir.Reject:
+			return true
+		}
+		return false
+	})
+}
+
 // leaveOutOf notes which rules of p have no place here.
 func (l *lowerer) leaveOutOf(p *ir.Program) {
 	for i := range ir.GroupTable {
 		row := &ir.GroupTable[i]
-		why, c := leftOut(row), p.Group(row.Group)
+		why, c := leftOut(row, p), p.Group(row.Group)
 		if why == 0 || c == nil {
 			continue
 		}

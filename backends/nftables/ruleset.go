@@ -12,6 +12,7 @@ import (
 type Ruleset struct {
 	families ir.Family
 	groups   bool // groups is true if the groups' tables are among them
+	guards   bool // guards is true if a group that opens the host is there because it refuses, too
 	tables   []*table
 }
 

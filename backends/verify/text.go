@@ -153,8 +153,19 @@ func (v *Verification) printClaims(b *bytes.Buffer) error {
 			fmt.Fprintf(b, "\n%s\n", indentText(c.Way.Text(), "    "))
 		}
 	}
+	isolated := func(c Claim) bool { return c.Kind == prove.Isolated && c.Answer == prove.Proved }
+	if !v.Strict && slices.ContainsFunc(v.Claims, isolated) {
+		fmt.Fprint(b, answersNote)
+	}
 	return nil
 }
+
+// answersNote is what "isolated" does not say: the proofs are about packets that guests send.
+const answersNote = `
+Not covered: what the host itself sends because of a packet (ICMP errors, echo
+replies, SYN-ACKs, answers of DNS) goes to the source that the guest wrote, and
+carries its data. --strict-isolation drops packets with a false source.
+`
 
 func (v *Verification) printChanges(b *bytes.Buffer) {
 	if v.Old == nil {

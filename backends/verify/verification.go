@@ -20,6 +20,9 @@ type Verification struct {
 	Program *ir.Program
 	Old     *ir.Program // nil if nothing is compared
 
+	// Strict is true if Program is what --strict-isolation makes: the host answers nobody who lies about the source.
+	Strict bool
+
 	Budget   *prove.Budget     // what the answers may cost; nil for the usual one
 	Asserted []prove.Assertion // what is to be decided, beside the proofs
 

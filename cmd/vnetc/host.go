@@ -101,7 +101,7 @@ func addNetworkFlags(cmd *cobra.Command, f *networkFlags, prune string) {
 
 // addStrictFlags is addNetworkFlags without --prune.
 func addStrictFlags(cmd *cobra.Command, f *networkFlags) {
-	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules, as into a routed network (see vnetc verify)")
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules, as into a routed network, and drop what lies about its source (see vnetc verify)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
 }

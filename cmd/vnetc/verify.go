@@ -53,6 +53,9 @@ through though a network's own rules refuse them.
 The rules are judged as if they were the host's only ones: what meets none of them
 is accepted. Connection tracking is taken as given: a packet is new or it is not.
 Networks without an IPv6 address are taken to have IPv6 turned off at their bridge.
+Not covered is what the host itself sends because of a packet (ICMP errors, echo
+replies, SYN-ACKs, answers of DNS): it goes to the source that the guest wrote. With
+--strict-isolation packets with a false source are dropped before anything answers.
 
 An answer may be too large to tell: there is a budget, counted in steps, so that it is
 the same on every machine. --budget 60s gives a time instead.
@@ -95,7 +98,7 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 		return err
 	}
 	opts := netxml.Options{Lax: f.lax, StrictIsolation: f.strict, AllowOption: f.dnsmasq.allow()}
-	v := &verify.Verification{Sources: src, Budget: f.budget.start()}
+	v := &verify.Verification{Sources: src, Strict: f.strict, Budget: f.budget.start()}
 	v.Program, v.Said = compileSources(src, opts)
 	if f.assert != "" {
 		if err := readAssertions(v, f.assert); err != nil {

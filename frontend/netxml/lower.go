@@ -34,7 +34,10 @@ var guestPorts = ir.PortRange{From: 1024, To: 65535}
 //
 // An accept in FWI of a routed network is met before the FWO of the network that a packet comes from, so guests that their
 // own network would let out nowhere get into the routed one. That is libvirt's meaning, and the default. With
-// Options.StrictIsolation each network also asks at the end of its FWX whether its own rules let the packet out.
+// Options.StrictIsolation each network also asks at the end of its FWX whether its own rules let the packet out. And what comes in
+// by its bridge with a source that is not of its guests is dropped, there and at input, whoever it is for: what the host sends
+// because of such a packet (a refusal, an echo, a SYN-ACK, an answer of DNS) would go to the source that the guest wrote, with the
+// guest's data in it.
 func Lower(networks []*Network) *ir.Program {
 	p := &ir.Program{Links: make([]*ir.Link, len(networks))}
 	for _, g := range ir.Groups {
@@ -117,16 +120,21 @@ func (n *Network) origin(element string, at xmldoc.Extent) ir.Origin {
 
 // lower adds all rules of the network, top to bottom.
 func (l *lowering) lower() {
-	l.services4()
+	if l.net.Strict {
+		l.guard(ir.IPv4)
+		l.guard(ir.IPv6)
+	} else {
+		l.services4()
+		if l.six {
+			l.services6()
+		}
+	}
 	l.add(ir.FWX, ir.IPv4, l.self, "guests of one network may talk to each other through the host", ir.Accept{},
 		l.in, l.out)
 	six := l.six || l.net.root.Yes("ipv6")
 	origin6 := l.self
 	if six && !l.six {
 		origin6 = l.net.origin("network/@ipv6", l.net.root.At("ipv6"))
-	}
-	if l.six {
-		l.services6()
 	}
 	if six {
 		l.add(ir.FWX, ir.IPv6, origin6, "guests of one network may talk to each other through the host", ir.Accept{},
@@ -146,18 +154,6 @@ func (l *lowering) lower() {
 		l.refuse(ir.IPv6, origin6)
 	}
 	l.checksum()
-}
-
-// confine ends the network's part of FWX under strict isolation: what its FWO would accept goes on to the next group,
-// anything else from its guests is refused before another network can accept it.
-func (l *lowering) confine(family ir.Family) {
-	for _, s := range l.net.subnets {
-		if familyOf(s.addr) == family && l.net.Mode != ir.ModeNone {
-			l.add(ir.FWX, family, l.net.origin("network/ip/@address", s.node.At("address")), "guests with an address of the subnet may open connections",
-				ir.Return{}, ir.SAddr{Prefix: s.prefix}, l.in, l.outDev)
-		}
-	}
-	l.add(ir.FWX, family, l.self, "nothing else leaves the network, whoever would let it in", refused, l.in)
 }
 
 // refuse ends the network's part of the forward groups: what was not accepted above goes nowhere.
