@@ -113,3 +113,27 @@ func (Redirect) isVerdict()     {}
 func (ChecksumFill) isVerdict() {}
 func (Counter) isVerdict()      {}
 func (Opaque) isVerdict()       {}
+
+// VerdictFamilies returns the families of the packets that v is for: a code of a reject, or an address
+// of NAT, may have one only.
+func VerdictFamilies(v Verdict) Family {
+	switch v := v.(type) {
+	case Reject:
+		return v.With.Families()
+	case SNAT:
+		return v.Addrs.families()
+	case DNAT:
+		return v.Addrs.families()
+	}
+	return Both
+}
+
+func (r AddrRange) families() Family {
+	switch {
+	case r.IsZero():
+		return Both
+	case r.From.Is4():
+		return IPv4
+	}
+	return IPv6
+}

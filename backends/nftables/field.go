@@ -13,16 +13,6 @@ import (
 // field is a part of a set's key: a property of packets that is loaded into a register.
 type field struct{ merge.Field }
 
-func (f field) family() ir.Family {
-	switch {
-	case !f.IsAddr():
-		return ir.Both
-	case f.V6:
-		return ir.IPv6
-	}
-	return ir.IPv4
-}
-
 func (f field) dataType() dataType {
 	switch {
 	case !f.IsAddr():
@@ -90,7 +80,7 @@ func (f field) appendText(b []byte) []byte {
 	case merge.Out:
 		return append(b, "oifname"...)
 	}
-	b = append(b, f.family().String()...)
+	b = append(b, f.Family().String()...)
 	if f.Slot == merge.Dst {
 		b = append(b, " daddr"...)
 	} else {

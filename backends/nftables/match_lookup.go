@@ -11,8 +11,8 @@ import (
 func (s *ruleLowering) lookup(st lookup) {
 	for _, f := range st.fields {
 		if f.IsAddr() {
-			s.family &= f.family()
-			s.needFamily(f.family(), nowhere)
+			s.family &= f.Family()
+			s.needFamily(f.Family(), nowhere)
 		}
 	}
 	s.add(st)

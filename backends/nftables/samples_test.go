@@ -260,7 +260,7 @@ func protosOf(m ir.Match) []ir.Match {
 func verdictRules(family ir.Family, keep func(ir.Verdict) bool) []ir.Rule {
 	var rules []ir.Rule
 	for _, v := range append(ir.SampleVerdicts(), moreVerdicts()...) {
-		if !keep(v) || familyOfVerdict(v)&family != family {
+		if !keep(v) || ir.VerdictFamilies(v)&family != family {
 			continue
 		}
 		tcp := ir.L4Proto{Proto: ir.TCP}
@@ -268,7 +268,7 @@ func verdictRules(family ir.Family, keep func(ir.Verdict) bool) []ir.Rule {
 			ir.Rule{Family: family, Matches: []ir.Match{tcp}, Verdict: v},
 			ir.Rule{Family: family, Matches: []ir.Match{tcp, ir.DPort{From: 443, To: 443}}, Verdict: v})
 		for _, a := range []string{"10.0.0.0/8", "fd00::/8"} {
-			if p := netip.MustParsePrefix(a); familyOf(p.Addr()) == family && familyOfVerdict(v)&family != 0 {
+			if p := netip.MustParsePrefix(a); familyOf(p.Addr()) == family && ir.VerdictFamilies(v)&family != 0 {
 				rules = append(rules, ir.Rule{Family: family, Matches: []ir.Match{tcp, ir.SAddr{Prefix: p}}, Verdict: v})
 			}
 		}

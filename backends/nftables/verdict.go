@@ -10,7 +10,7 @@ import (
 
 // verdict lowers what happens to the packet. Every rule counts before it acts, as libvirt's do.
 func (s *ruleLowering) verdict(v ir.Verdict) {
-	s.family &= familyOfVerdict(v)
+	s.family &= ir.VerdictFamilies(v)
 	s.endMatches()
 	s.add(counter{})
 	switch v := v.(type) {
@@ -64,24 +64,4 @@ func (s *ruleLowering) reject(code ir.RejectCode) {
 		return
 	}
 	s.add(rejectOf(code, s.table, s.family))
-}
-
-// familyOfVerdict returns the families of the packets that v is for.
-func familyOfVerdict(v ir.Verdict) ir.Family {
-	switch v := v.(type) {
-	case ir.Reject:
-		return v.With.Families()
-	case ir.SNAT:
-		return familyOfRange(v.Addrs)
-	case ir.DNAT:
-		return familyOfRange(v.Addrs)
-	}
-	return ir.Both
-}
-
-func familyOfRange(r ir.AddrRange) ir.Family {
-	if r.IsZero() {
-		return ir.Both
-	}
-	return familyOf(r.From)
 }

@@ -57,8 +57,8 @@ func (f Field) Size() int {
 	return 16
 }
 
-// sort returns what values of the field are compared with: names, or addresses of a family.
-func (f Field) sort() ir.Family {
+// Family returns the family of packets that have the field: both have interfaces.
+func (f Field) Family() ir.Family {
 	switch {
 	case !f.IsAddr():
 		return ir.Both

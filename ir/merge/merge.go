@@ -191,7 +191,7 @@ func (p *part) merge(c *ir.Chain) {
 		if r.Family&p.table.family == 0 || p.of != nil && !p.of(r) {
 			continue
 		}
-		family := p.table.family & r.Families() & verdictFamilies(r.Verdict)
+		family := p.table.family & r.Families() & ir.VerdictFamilies(r.Verdict)
 		if family == 0 { // for no packet
 			p.keep(r)
 			p.bare++
@@ -209,26 +209,4 @@ func (p *part) merge(c *ir.Chain) {
 		p.noteLinear(items, groups)
 	}
 	p.guard(items)
-}
-
-// verdictFamilies returns the families of the packets that v is for.
-func verdictFamilies(v ir.Verdict) ir.Family {
-	of := func(r ir.AddrRange) ir.Family {
-		switch {
-		case r.IsZero():
-			return ir.Both
-		case r.From.Is4():
-			return ir.IPv4
-		}
-		return ir.IPv6
-	}
-	switch v := v.(type) {
-	case ir.Reject:
-		return v.With.Families()
-	case ir.SNAT:
-		return of(v.Addrs)
-	case ir.DNAT:
-		return of(v.Addrs)
-	}
-	return ir.Both
 }

@@ -27,7 +27,7 @@ func (s *shared) alike(o *shared) bool {
 		return false
 	}
 	for k, f := range s.fields {
-		if f.sort() != o.fields[k].sort() {
+		if f.Family() != o.fields[k].Family() {
 			return false
 		}
 	}
