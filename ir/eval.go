@@ -24,8 +24,11 @@ import (
 // Its connection has the status that goes with it from then on, unless what is known of address and port is what the packet had
 // anyhow (nf_nat_setup_info in net/netfilter/nf_nat_core.c sets the status only where the tuple changes).
 //
-// Eval fails on what is no packet, on a fate that hangs on [Opaque] (*[UnknownError]), and on jumps that lead nowhere or in
-// a circle, which [Verify] finds beforehand.
+// Actions alter what later rules see of the packet. What an [OpaqueAction] touches has no known value any more, and no match
+// on it is known to hold or not. Routes are not asked again, whatever is altered.
+//
+// Eval fails on what is no packet, on a fate that depends on what is not modelled (*[UnknownError]), and on jumps that lead
+// nowhere or in a circle, which [Verify] finds beforehand.
 func Eval(p *Program, pkt Packet) (Fate, error) {
 	e := &evaluation{program: p, packet: pkt}
 	return e.run()
@@ -36,9 +39,13 @@ func (e *evaluation) run() (Fate, error) {
 	if err := e.packet.check(); err != nil {
 		return Fate{}, err
 	}
+	e.began = e.packet
 	for _, hook := range e.packet.Hooks() {
 		e.hook = hook
 		for _, base := range e.program.Bases(hook) {
+			if base.Type == NATType && e.unknown()&FieldState != 0 && base.Meets(e.packet.Family) {
+				return Fate{}, &UnknownError{Packet: e.packet, Step: e.cause}
+			}
 			if base.Type == NATType && !e.meetsNAT() {
 				continue
 			}
@@ -47,12 +54,15 @@ func (e *evaluation) run() (Fate, error) {
 				return Fate{}, err
 			}
 			if verdict == stop {
-				e.fate.SNAT, e.fate.DNAT, e.fate.Checksum = nil, nil, false
-				return e.fate, nil
+				return Fate{Outcome: e.fate.Outcome, Reject: e.fate.Reject, Trace: e.fate.Trace}, nil
 			}
 		}
 	}
+	if e.doubted {
+		return Fate{}, &UnknownError{Packet: e.packet, Step: e.cause}
+	}
 	e.fate.Outcome = Accepted
+	e.fate.Altered = e.fate.Altered.Seen(e.began)
 	return e.fate, nil
 }
 
@@ -103,6 +113,11 @@ type evaluation struct {
 	hook    Hook
 	fate    Fate
 	visit   func(Visit) // told of everything met; nil if nobody asks
+
+	began    Packet // as it was
+	doubtful Fields // those touched by actions that perhaps were not done
+	cause    Step   // the last rule that made a field unknown
+	doubted  bool   // doubted is true if there were such actions.
 }
 
 // meetsNAT is true if the packet meets a nat chain at the present hook.
@@ -166,13 +181,15 @@ func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, err
 			e.see(Passed, step)
 			continue
 		case maybe:
-			if _, harmless := r.Verdict.(Counter); harmless {
+			if _, goesOn := r.Verdict.(Counter); goesOn {
+				e.mayAct(step)
 				continue
 			}
-			return stop, &UnknownError{Packet: e.packet, Step: step}
+			return stop, &UnknownError{Packet: e.packet, Step: e.blamed(step)}
 		}
 		e.fate.Trace = append(e.fate.Trace, step)
 		e.see(Held, step)
+		e.act(step)
 		after, err := e.apply(step, depth)
 		if err != nil {
 			return stop, err
@@ -227,6 +244,52 @@ func (e *evaluation) apply(step Step, depth int) (course, error) {
 	panic(fmt.Sprintf("ir: unknown verdict %T", step.Rule.Verdict))
 }
 
+// act does the actions of the step's rule.
+func (e *evaluation) act(step Step) {
+	if len(step.Rule.Actions) == 0 {
+		return
+	}
+	change := step.Rule.Alteration()
+	e.fate.Altered = e.fate.Altered.Then(change)
+	if change.Unknown() != 0 {
+		e.cause = step
+	}
+	if value, mask := change.Mark(); mask != 0 {
+		e.packet.Mark = e.packet.Mark&^mask | value
+	}
+	if change.Untracked() {
+		e.packet.State, e.packet.Status = StateUntracked, 0
+	}
+}
+
+// mayAct is act for a rule that may match or not: what its actions touch is unknown afterwards.
+func (e *evaluation) mayAct(step Step) {
+	if !step.Rule.Alters() {
+		return
+	}
+	for _, a := range step.Rule.Actions {
+		e.doubtful |= Touches(a)
+	}
+	e.cause, e.doubted = e.blamed(step), true
+}
+
+// unknown returns the fields of which the values are not known.
+func (e *evaluation) unknown() Fields { return e.doubtful | e.fate.Altered.Unknown() }
+
+// blamed returns the rule that is not modelled where it isn't known if that of step matches: it, or the one whose action
+// made unknown what it looks at.
+func (e *evaluation) blamed(step Step) Step {
+	if e.cause.Rule != nil && !slices.ContainsFunc(step.Rule.Matches, isOpaque) {
+		return e.cause
+	}
+	return step
+}
+
+func isOpaque(m Match) bool {
+	_, is := m.(Opaque)
+	return is
+}
+
 // call walks the packet through the chain called name.
 func (e *evaluation) call(step Step, name string, depth int) (course, error) {
 	target := e.program.Target(step.Chain, name)
@@ -245,6 +308,9 @@ func (e *evaluation) rewrite(n NAT) (course, error) {
 	} else {
 		e.fate.SNAT = &n
 	}
+	if e.unknown()&natFields(n.Kind) != 0 {
+		e.doubtful |= FieldState // whether there is a change, which the status tells, depends on what there was
+	}
 	hadAddr, hadPort := *addr, *port
 	if !n.Addrs.IsZero() {
 		*addr = n.Addrs.From
@@ -258,6 +324,14 @@ func (e *evaluation) rewrite(n NAT) (course, error) {
 		e.packet.Status |= status
 	}
 	return done, nil
+}
+
+// natFields returns the fields of the end of a connection that a kind of NAT rewrites.
+func natFields(kind NATKind) Fields {
+	if kind == KindDNAT || kind == KindRedirect {
+		return FieldDAddr | FieldDPort | FieldL4Proto
+	}
+	return FieldSAddr | FieldSPort | FieldL4Proto
 }
 
 // Loopback returns the address of a family by which a host reaches itself.

@@ -152,7 +152,7 @@ func TestEvalMatches(t *testing.T) {
 	}
 }
 
-// TestEvalKnowsEveryKind fails when a kind of match or verdict is not evaluated.
+// TestEvalKnowsEveryKind fails when a kind of match, action or verdict is not evaluated.
 func TestEvalKnowsEveryKind(t *testing.T) {
 	var unknown *ir.UnknownError
 	for _, m := range ir.SampleMatches() {
@@ -160,6 +160,12 @@ func TestEvalKnowsEveryKind(t *testing.T) {
 			if _, err := ir.Eval(program([]ir.Rule{rule(ir.Drop{}, m)}), pkt); err != nil && !errors.As(err, &unknown) {
 				t.Errorf("match %s: %v", ir.MatchText(m), err)
 			}
+		}
+	}
+	for _, a := range ir.SampleActions() {
+		r := ir.Rule{Family: ir.Both, Actions: []ir.Action{a}, Verdict: ir.Counter{}}
+		if _, err := ir.Eval(program([]ir.Rule{r}), tcp4(nil)); err != nil {
+			t.Errorf("action %s: %v", ir.ActionText(a), err)
 		}
 	}
 	for _, v := range ir.SampleVerdicts() {

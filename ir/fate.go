@@ -2,20 +2,22 @@ package ir
 
 import "fmt"
 
-// Fate is what becomes of a packet. A packet that is not accepted has no NAT: its connection never comes to be.
+// Fate is what becomes of a packet. A packet that is not accepted has no NAT and is not altered: its connection never comes
+// to be.
 type Fate struct {
 	Outcome  Outcome
 	Reject   RejectCode // for Rejected
 	SNAT     *NAT       // nil if the source stays
 	DNAT     *NAT       // nil if the destination stays
 	Checksum bool       // Checksum is true if the transport checksum was filled in.
+	Altered  Alteration // what actions changed in it, NAT apart
 	Trace    []Step
 }
 
 // Equal is true if both fates are the same; the way there does not count.
 func (f Fate) Equal(o Fate) bool {
 	same := func(a, b *NAT) bool { return a == b || a != nil && b != nil && *a == *b }
-	return f.Outcome == o.Outcome && f.Reject == o.Reject && f.Checksum == o.Checksum && same(f.SNAT, o.SNAT) && same(f.DNAT, o.DNAT)
+	return f.Outcome == o.Outcome && f.Reject == o.Reject && f.Checksum == o.Checksum && f.Altered == o.Altered && same(f.SNAT, o.SNAT) && same(f.DNAT, o.DNAT)
 }
 
 // String returns the fate in words, without the trace.
@@ -32,7 +34,7 @@ func (f Fate) String() string {
 	if f.Checksum {
 		words += ", checksum filled"
 	}
-	return words
+	return words + f.Altered.String()
 }
 
 // Step is one rule of which all matches held. Rule is nil for the end of a base chain, where its policy decided.
@@ -87,7 +89,8 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("outcome(%d)", uint8(o))
 }
 
-// UnknownError says that a packet's fate hangs on what is not modelled: a rule with an [Opaque] match or verdict.
+// UnknownError says that a packet's fate depends on what is not modelled: a rule with an [Opaque] match or verdict, or with
+// an [OpaqueAction] that touches what a later rule looks at.
 type UnknownError struct {
 	Packet Packet
 	Step   Step // the rule

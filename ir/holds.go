@@ -42,6 +42,9 @@ func (e *evaluation) meets(r *Rule) answer {
 // packet of the other family an address match does not hold, negated or not, nor a port match for a packet without ports,
 // nor a match on the status of a connection for a packet that has none. Interfaces, states and marks are there for every packet.
 func (e *evaluation) holds(m Match) answer {
+	if unknown := e.unknown(); unknown != 0 && unknown&FieldsOf(m) != 0 {
+		return maybe
+	}
 	p := &e.packet
 	switch m := m.(type) {
 	case IIfName:

@@ -97,3 +97,13 @@ func SampleVerdicts() []Verdict {
 	}
 	return all
 }
+
+// SampleActions is [SampleMatches] for actions. [NoTrack] is in rules met at priority raw only.
+func SampleActions() []Action {
+	return []Action{
+		Log{}, Log{Prefix: "refused: "},
+		SetMark{Value: 1, Mask: 0xffffffff}, SetMark{Value: 0x10, Mask: 0xf0}, SetMark{Mask: 0xf0},
+		NoTrack{},
+		OpaqueAction{Text: "-j TCPMSS --clamp-mss-to-pmtu"}, OpaqueAction{Text: "ip daddr set 198.51.100.9", Touches: FieldDAddr},
+	}
+}

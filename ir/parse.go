@@ -52,11 +52,12 @@ type (
 		Policy   string   `parser:"'policy' @( 'accept' | 'drop' )"`
 	}
 	textRule struct {
-		Family  textWord     `parser:"@@"`
-		Matches []*textMatch `parser:"@@*"`
-		Verdict *textVerdict `parser:"@@"`
-		Comment *textWord    `parser:"( 'comment' @@ )?"`
-		Origin  *textOrigin  `parser:"( 'from' @@ )?"`
+		Family  textWord      `parser:"@@"`
+		Matches []*textMatch  `parser:"@@*"`
+		Actions []*textAction `parser:"@@*"`
+		Verdict *textVerdict  `parser:"@@"`
+		Comment *textWord     `parser:"( 'comment' @@ )?"`
+		Origin  *textOrigin   `parser:"( 'from' @@ )?"`
 	}
 	textMatch struct {
 		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' ) | 'icmp' @'type' | 'ct' @( 'state' | 'status' ) | @'opaque-match' )"`
@@ -68,6 +69,14 @@ type (
 	textStar struct {
 		Pos  lexer.Position
 		Star string `parser:"@'*'"`
+	}
+	textAction struct {
+		Log     bool      `parser:"(  @'log'"`
+		Prefix  *textWord `parser:"   ( 'prefix' @@ )?"`
+		NoTrack bool      `parser:"| @'notrack'"`
+		Mark    *textWord `parser:"| 'set' 'mark' @@"`
+		Opaque  *textWord `parser:"| 'opaque-action' @@"`
+		Touches *textWord `parser:"   ( 'touches' @@ )? )"`
 	}
 	textVerdict struct {
 		Plain string    `parser:"  @( 'accept' | 'drop' | 'return' | 'counter' ) | @'checksum' 'fill'"`
@@ -209,7 +218,7 @@ func (t *textReader) span(offset, size int) diag.Span {
 
 // syntax reports what the parser found.
 func (t *textReader) syntax(err error) {
-	const form = "a program is made of group, chain, set and link blocks; a rule is: family, matches, verdict, comment, from"
+	const form = "a program is made of group, chain, set and link blocks; a rule is: family, matches, actions, verdict, comment, from"
 	var token *participle.UnexpectedTokenError
 	var other participle.Error
 	switch {
@@ -239,6 +248,6 @@ func shown(value string) string {
 
 func keywords() []string {
 	return strings.Fields("group chain set element link hook type priority policy accept drop return counter checksum fill reject with jump goto " +
-		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup icmp ct state status " +
+		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup icmp ct state status log prefix notrack opaque-action touches " +
 		"code comment from at network element reason bytes")
 }

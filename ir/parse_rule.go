@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,6 +70,9 @@ func (t *textReader) rules(all []*textRule) []Rule {
 		t.packets = rule.Family
 		for _, m := range r.Matches {
 			rule.Matches = append(rule.Matches, t.match(m))
+		}
+		for _, a := range r.Actions {
+			rule.Actions = append(rule.Actions, t.action(a))
 		}
 		rule.Verdict = t.verdict(r.Verdict)
 		rule.Comment = t.optional(r.Comment)
@@ -146,6 +150,37 @@ func (t *textReader) icmpType(m *textMatch) Match {
 		match.HasCode, match.Code = true, uint8(t.number(*m.Code, 8))
 	}
 	return match
+}
+
+func (t *textReader) action(a *textAction) Action {
+	switch {
+	case a.Log:
+		return Log{Prefix: t.optional(a.Prefix)}
+	case a.NoTrack:
+		return NoTrack{}
+	case a.Mark != nil:
+		value, mask := t.mark(*a.Mark)
+		return SetMark{Value: value, Mask: mask}
+	case a.Opaque != nil:
+		return OpaqueAction{Text: t.text(*a.Opaque), Touches: t.touched(a.Touches)}
+	}
+	panic("ir: unknown action")
+}
+
+// touched returns the fields that w names with commas between them, none where there is no word.
+func (t *textReader) touched(w *textWord) (all Fields) {
+	if w == nil {
+		return 0
+	}
+	for _, name := range strings.Split(t.text(*w), ",") {
+		i := slices.Index(fieldNames[:], name)
+		if i < 0 {
+			t.value(*w, "a list of fields", "write some of "+AllFields.String()+" with commas between them")
+			return 0
+		}
+		all |= 1 << i
+	}
+	return all
 }
 
 func (t *textReader) verdict(v *textVerdict) Verdict {

@@ -28,7 +28,7 @@ import (
 //	    bridge { name virbr0 }
 //	}
 //
-// (A rule looks a packet up with: lookup bridges.) A rule is the packets it is for, what must hold, the verdict, and, where there are any, its comment and its origin. Words
+// (A rule looks a packet up with: lookup bridges.) A rule is the packets it is for, what must hold, actions, the verdict, and, where there are any, its comment and its origin. Words
 // are nft(8)'s where it has them. White space separates words and has no other meaning; # begins a comment. Text that is no
 // plain word is quoted as in Go.
 // What [Verify] passes comes back the same from Parse, but that empty slices come back as nil, and that a set loses all but

@@ -75,12 +75,13 @@ func (t ChainType) String() string {
 // Priorities of netfilter's own tables (include/uapi/linux/netfilter_ipv4.h); nft(8) names them raw, mangle, dstnat,
 // filter, security, srcnat.
 const (
-	PriorityRaw      = -300
-	PriorityMangle   = -150
-	PriorityDstNAT   = -100
-	PriorityFilter   = 0
-	PrioritySecurity = 50
-	PrioritySrcNAT   = 100
+	PriorityRaw       = -300
+	PriorityConntrack = -200 // connection tracking itself
+	PriorityMangle    = -150
+	PriorityDstNAT    = -100
+	PriorityFilter    = 0
+	PrioritySecurity  = 50
+	PrioritySrcNAT    = 100
 )
 
 // Base says where a chain hangs. Chains at one hook are met in the order of Priority; a packet accepted by one goes on to
@@ -100,10 +101,12 @@ type Origin struct {
 	Reason  string // one line, lower case, no full stop
 }
 
-// Rule is one line of a chain: a packet of the family for which every match holds has the verdict.
+// Rule is one line of a chain: to a packet of the family for which every match holds the actions are done, and it has the
+// verdict.
 type Rule struct {
 	Family  Family
-	Matches []Match // all must hold; the order has no meaning and is kept for the back ends that print it
+	Matches []Match  // all must hold; the order has no meaning and is kept for the back ends that print it
+	Actions []Action // done in this order, before the verdict
 	Verdict Verdict
 	Comment string
 	Origin  Origin

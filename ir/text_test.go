@@ -146,7 +146,25 @@ reject with tcp-reset`
 	}
 }
 
-// samples is a program with every kind of match and verdict, and strings that are hard to quote.
+func TestActionText(t *testing.T) {
+	want := `log
+log prefix "refused: "
+set mark 0x1
+set mark 0x10/0xf0
+set mark 0x0/0xf0
+notrack
+opaque-action "-j TCPMSS --clamp-mss-to-pmtu"
+opaque-action "ip daddr set 198.51.100.9" touches daddr`
+	var got []string
+	for _, a := range ir.SampleActions() {
+		got = append(got, ir.ActionText(a))
+	}
+	if diff := cmp.Diff(strings.Split(want, "\n"), got); diff != "" {
+		t.Errorf("words of actions; a new kind needs ActionText, the grammar in parse.go and a line here (-want +got):\n%s", diff)
+	}
+}
+
+// samples is a program with every kind of match, action and verdict, and strings that are hard to quote.
 func samples() *ir.Program {
 	p := &ir.Program{}
 	for i, m := range ir.SampleMatches() {
@@ -155,6 +173,9 @@ func samples() *ir.Program {
 	chain := &ir.Chain{Family: ir.IPv6, Table: "nat", Name: "10 odd\nname", Base: &ir.Base{Hook: ir.Prerouting, Type: ir.NATType, Priority: -100, Drop: true}}
 	for _, v := range ir.SampleVerdicts() {
 		chain.Rules = append(chain.Rules, ir.Rule{Family: ir.IPv6, Verdict: v})
+	}
+	for _, a := range append(ir.SampleActions(), ir.OpaqueAction{Text: "\" \\ *{}#", Touches: ir.AllFields}) {
+		chain.Rules = append(chain.Rules, ir.Rule{Family: ir.IPv6, Actions: []ir.Action{a, ir.NoTrack{}}, Verdict: ir.Accept{}})
 	}
 	chain.Rules[0].Matches, chain.Rules[0].Comment = ir.SampleMatches(), "\" \\ \xff \u202e *{}#"
 	origins := []ir.Origin{

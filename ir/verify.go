@@ -36,11 +36,14 @@ import (
 //	                 prerouting or output
 //	21 ir-nat        snat and dnat give an address
 //	22 ir-checksum   checksum fill stands in PRT, or in chains met at priority mangle
-//	23 ir-text       comments, origins and opaque texts are single lines without control characters
+//	23 ir-text       comments, origins, opaque texts and prefixes of logs are single lines without control characters
 //	24 ir-link       a link has a name that no other has, and a known mode; its texts have no control characters
 //	25 ir-set        a set has a family and a name, and no other set of its family and table has that name
 //	26 ir-set        an element is made of plain matches, with addresses of one family, each as a rule could have it
 //	27 ir-set        a look-up finds its set by name: in the table of its chain, or else without a table
+//	28 ir-action     a rule has no empty action; a mark that is set has no bits outside its mask, and the mask some; an
+//	                 opaque action touches known fields only
+//	29 ir-action     notrack is in chains met before connection tracking: at prerouting or output, priority below -200
 //
 // Not demanded, as the back ends differ: lengths of chain names and comments, and which interfaces may be asked for at
 // which hook.

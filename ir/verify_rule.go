@@ -31,6 +31,9 @@ func (v *verifier) ruleIn(c *Chain, r *Rule) {
 	for _, m := range r.Matches {
 		rv.match(m)
 	}
+	for _, a := range r.Actions {
+		rv.action(a)
+	}
 	rv.verdict()
 }
 
@@ -82,6 +85,33 @@ func (v *ruleVerifier) match(m Match) {
 		v.text("ir-text", v.rule.Origin.Span, "opaque match", m.Text)
 	default:
 		panic(fmt.Sprintf("ir: unknown match %T", m))
+	}
+}
+
+func (v *ruleVerifier) action(a Action) {
+	switch a := a.(type) {
+	case nil:
+		v.wrong("ir-action", fmt.Sprintf("rule in %s with an empty action", v.chain.Label()), "each action does something", "take the action out")
+	case Log:
+		v.text("ir-text", v.rule.Origin.Span, "prefix", a.Prefix)
+	case SetMark:
+		if a.Mask == 0 || a.Value&^a.Mask != 0 {
+			v.wrong("ir-action", fmt.Sprintf("mark set to %#x under mask %#x", a.Value, a.Mask),
+				"only bits of the mask are set", "use a value within the mask")
+		}
+	case NoTrack:
+		early := func(p hookPoint) bool {
+			return (p.hook == Prerouting || p.hook == Output) && p.priority < PriorityConntrack
+		}
+		v.everywhere(early, "ir-action", "a notrack", "connection tracking comes at priority -200 of prerouting and output, and is not undone",
+			"put the rule into a chain of priority raw (-300)")
+	case OpaqueAction:
+		v.text("ir-text", v.rule.Origin.Span, "opaque action", a.Text)
+		if a.Touches&^AllFields != 0 {
+			v.wrong("ir-action", fmt.Sprintf("opaque action %q touches unknown fields", a.Text), "matches look at "+AllFields.String(), "name some of these")
+		}
+	default:
+		panic(fmt.Sprintf("ir: unknown action %T", a))
 	}
 }
 

@@ -106,6 +106,12 @@ func TestVerify(t *testing.T) {
 		{26, "host bits in an element", `set ip t a { element saddr 10.0.0.1/8 }`, `ir-address prefix 10.0.0.1/8`},
 		{6, "set of the other family", `set inet "" a { element saddr fd00::/8 } group FWI { ip lookup a accept }`, `ir-family addresses of ip6 in set inet a`},
 		{10, "set of ports", `set inet "" a { element dport 22 } group FWI { ip lookup a accept }`, `ir-port ports in set inet a`},
+		{23, "line end in an action", `group FWO { ip opaque-action "\n" accept }`, `ir-text opaque action`},
+		{23, "line end in a prefix", `group FWO { ip log prefix "\n" accept }`, `ir-text prefix`},
+		{28, "mark set outside its mask", `group FWI { ip set mark 0x11/0xf0 accept }`, `ir-action mark set to 0x11 under mask 0xf0`},
+		{28, "no bits set", `group FWI { ip set mark 0x0/0x0 accept }`, `ir-action mark set to 0x0 under mask 0x0`},
+		{29, "notrack at forward", `group FWI { ip notrack accept }`, `ir-action a notrack in FWI, which is met in filter chains at forward priority 0`},
+		{29, "notrack too late", `chain ip t a hook prerouting type filter priority -200 policy accept { ip notrack accept }`, `ir-action a notrack in ip t a`},
 		{11, "set of ICMP types", `set inet "" a { element icmp type 8 } group FWI { ip lookup a accept }`, `ir-icmp ICMP type in a rule for ip`},
 	}
 	numbers := map[int]bool{27: true, 12: true, 14: true, 15: true} // in TestVerifyBuilt: the text form can't say them
@@ -113,7 +119,7 @@ func TestVerify(t *testing.T) {
 		numbers[tt.number] = true
 		t.Run(tt.name, func(t *testing.T) { wantOne(t, ir.Verify(parse(t, tt.text)), tt.want) })
 	}
-	for n := 1; n <= 27; n++ {
+	for n := 1; n <= 29; n++ {
 		if !numbers[n] {
 			t.Errorf("invariant %d has no failing case", n)
 		}
@@ -165,6 +171,9 @@ func TestVerifyBuilt(t *testing.T) {
 		{"26 empty match in an element", &ir.Program{Sets: []*ir.Set{{Family: ir.Both, Name: "s", Elements: [][]ir.Match{{nil}}}}}, "ir-set set inet s has an element with"},
 		{"27 no set", group(rule(ir.Accept{}, ir.Lookup{})), `ir-set a look-up in set ""`},
 		{"27 set not listed", group(rule(ir.Accept{}, ir.Lookup{Set: &ir.Set{Family: ir.Both, Name: "s"}})), `ir-set a look-up in set "inet s"`},
+		{"28 empty action", group(ir.Rule{Family: ir.IPv4, Actions: []ir.Action{nil}, Verdict: ir.Accept{}}), "ir-action rule in FWI with an empty action"},
+		{"28 unknown field", group(ir.Rule{Family: ir.IPv4, Actions: []ir.Action{ir.OpaqueAction{Text: "x", Touches: ir.AllFields + 1}}, Verdict: ir.Accept{}}),
+			`ir-action opaque action "x" touches unknown fields`},
 		{"24 link without a name", &ir.Program{Links: []*ir.Link{{Mode: ir.ModeNAT}}}, "ir-link"},
 	}
 	for _, tt := range tests {
@@ -204,6 +213,7 @@ chain ip6 filter a { ip6 goto b ip6 l4proto tcp reject with tcp-reset ip6 l4prot
 chain ip6 filter b { ip6 iifname "vnet"* return ip6 opaque-match "x" opaque-verdict "y" }
 chain inet mangle POSTROUTING hook postrouting type filter priority -150 policy accept { inet checksum fill }
 chain ip other a { ip masquerade }
+chain ip raw PREROUTING hook prerouting type filter priority -300 policy accept { ip notrack set mark 0x1 counter }
 set ip filter own { element iifname "virbr0" saddr 10.0.0.0/24 element iifname "virbr1" dport 22 }
 set inet "" any { element l4proto tcp dport 22 element saddr fd00::/8 }
 chain ip filter c { ip lookup own l4proto tcp accept }
@@ -214,10 +224,13 @@ link lab { mode nat }`)
 	}
 }
 
-// TestVerifyKnowsEveryKind fails when Verify does not know a kind of match or verdict: it panics then.
+// TestVerifyKnowsEveryKind fails when Verify does not know a kind of match, action or verdict: it panics then.
 func TestVerifyKnowsEveryKind(t *testing.T) {
 	for _, m := range ir.SampleMatches() {
 		ir.Verify(program([]ir.Rule{rule(ir.Accept{}, m)}))
+	}
+	for _, a := range ir.SampleActions() {
+		ir.Verify(program([]ir.Rule{{Family: ir.Both, Actions: []ir.Action{a}, Verdict: ir.Accept{}}}))
 	}
 	for _, v := range ir.SampleVerdicts() {
 		ir.Verify(program([]ir.Rule{rule(v)}, sub("other")))

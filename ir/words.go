@@ -13,6 +13,9 @@ func (r *Rule) String() string {
 	for _, m := range r.Matches {
 		words = append(words, MatchText(m))
 	}
+	for _, a := range r.Actions {
+		words = append(words, ActionText(a))
+	}
 	words = append(words, VerdictText(r.Verdict))
 	if r.Comment != "" {
 		words = append(words, "comment "+strconv.Quote(r.Comment))
@@ -48,7 +51,7 @@ func MatchText(m Match) string {
 	case CTStatus:
 		return "ct status " + not(m.Not) + statusWords(m.Status)
 	case Mark:
-		return "mark " + not(m.Not) + markWords(m)
+		return "mark " + not(m.Not) + markWords(m.Value, m.Mask)
 	case Lookup:
 		return "lookup " + not(m.Not) + word(m.Set.Name)
 	case Opaque:
@@ -165,9 +168,9 @@ func icmpWords(m ICMPType) string {
 	return fmt.Sprintf("%d code %d", m.Type, m.Code)
 }
 
-func markWords(m Mark) string {
-	if m.Mask == ^uint32(0) {
-		return fmt.Sprintf("%#x", m.Value)
+func markWords(value, mask uint32) string {
+	if mask == ^uint32(0) {
+		return fmt.Sprintf("%#x", value)
 	}
-	return fmt.Sprintf("%#x/%#x", m.Value, m.Mask)
+	return fmt.Sprintf("%#x/%#x", value, mask)
 }

@@ -158,6 +158,15 @@ func irVerdictCodes() []Info {
 			Good: "set ip t a {\n    element iifname \"virbr0\" saddr 192.168.122.0/24\n}\nchain ip t b {\n    ip lookup a accept\n}\n",
 		},
 		{
+			Code:  "ir-action",
+			Title: "an action of a rule is empty, sets no bits of a mark, or is where the kernel ignores it",
+			Text: "The bits that are set in a packet's mark are those of the mask. Connection tracking comes at priority -200 of prerouting " +
+				"and output; a notrack behind it does nothing.",
+			Bad: "chain ip raw a hook prerouting type filter priority -150 policy accept {\n    ip notrack counter\n}\n",
+			Good: "chain ip raw a hook prerouting type filter priority -300 policy accept {\n" +
+				"    ip iifname \"virbr0\" notrack accept\n    ip set mark 0x10/0xf0 counter\n}\n",
+		},
+		{
 			Code:  "ir-link",
 			Title: "a link has no name, that of another, no known mode, or control characters",
 			Text:  "A link is found by its name, its mode says what is set up, and its texts go into files of one line each.",

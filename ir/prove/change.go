@@ -154,7 +154,7 @@ func (f fate) String() string {
 	if f.unknown != nil {
 		return "unknown (" + f.unknown.String() + ")"
 	}
-	public := ir.Fate{Outcome: f.outcome, Reject: f.reject}
+	public := ir.Fate{Outcome: f.outcome, Reject: f.reject, Altered: f.altered}
 	if f.snat != (ir.NAT{}) {
 		public.SNAT = &f.snat
 	}

@@ -24,8 +24,8 @@ type DeadRule struct {
 }
 
 // Dead returns the rules of p's groups and base chains that do nothing, in the order of the chains. Rules in chains behind
-// jumps are not judged, nor rules with a verdict that lets packets go on. Each rule is judged by itself: of two that do the
-// same, taking one away may bring the other to life. It has no bound: [Budget.Dead] does.
+// jumps are not judged, nor rules with a verdict that lets packets go on, nor those beside one that alters packets. Each rule is
+// judged by itself: of two that do the same, taking one away may bring the other to life. It has no bound: [Budget.Dead] does.
 func Dead(p *ir.Program) []DeadRule {
 	all, _ := noBudget().Dead(p)
 	return all
@@ -92,6 +92,9 @@ func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule
 			p := m.rule(step, hook)
 			if p.back != never && len(b.Chains) > 1 {
 				return // a return that goes on with the next group; see above
+			}
+			if len(p.altered) > 0 || r.Alters() {
+				return // what later rules do is said of other packets
 			}
 			leaves = append(leaves, &branch{part: p, step: step})
 		}

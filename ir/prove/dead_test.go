@@ -63,6 +63,9 @@ func TestDeadCanGo(t *testing.T) {
 		f := []ir.Family{ir.IPv4, ir.IPv6}[round%2]
 		seed := r.Uint64()
 		p := randomProgram(rand.New(rand.NewPCG(seed, 0)), f)
+		if touches(p) {
+			continue // nothing is proved of programs with an unknown fate
+		}
 		for _, d := range Dead(p) {
 			q := randomProgram(rand.New(rand.NewPCG(seed, 0)), f)
 			c := q.Chains[slices.Index(p.Chains, d.Step.Chain)]
@@ -87,7 +90,9 @@ func TestDeadIsWhatCanGo(t *testing.T) {
 		f := []ir.Family{ir.IPv4, ir.IPv6}[round%2]
 		p := &ir.Program{}
 		for range 8 {
-			p.Add(ir.FWX, randomRule(r, f, oneOf(r, []ir.Verdict{ir.Accept{}, ir.Drop{}, ir.Reject{With: ir.PortUnreachable}})))
+			one := randomRule(r, f, oneOf(r, []ir.Verdict{ir.Accept{}, ir.Drop{}, ir.Reject{With: ir.PortUnreachable}}))
+			one.Actions = nil // rules beside one that alters packets are not judged
+			p.Add(ir.FWX, one)
 		}
 		rules := p.Chains[0].Rules
 		called := make([]bool, len(rules))
@@ -110,4 +115,16 @@ func TestDeadIsWhatCanGo(t *testing.T) {
 	if dead < 100 || alive < 100 {
 		t.Errorf("only %d dead rules and %d live ones", dead, alive)
 	}
+}
+
+// touches is true if an action of p makes something unknown.
+func touches(p *ir.Program) bool {
+	for _, c := range p.Chains {
+		for i := range c.Rules {
+			if c.Rules[i].Alteration().Unknown() != 0 {
+				return true
+			}
+		}
+	}
+	return false
 }

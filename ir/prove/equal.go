@@ -157,7 +157,7 @@ func (s *space) opaqueIn(set node) ir.Step {
 	return s.unknown[first]
 }
 
-// unknownStep returns the rule of an unmodelled verdict that packets of within meet.
+// unknownStep returns the rule of an unmodelled verdict or action that packets of within meet.
 func unknownStep(a *model, fa fates, b *model, fb fates, within node) ir.Step {
 	for _, side := range []struct {
 		*model
@@ -166,13 +166,13 @@ func unknownStep(a *model, fa fates, b *model, fb fates, within node) ir.Step {
 		for _, c := range side.program.Chains {
 			for i := range c.Rules {
 				r := &c.Rules[i]
-				if _, ok := r.Verdict.(ir.Opaque); ok && side.And(within, side.fates[fate{unknown: r}]) != never {
+				if side.And(within, side.fates[fate{unknown: r}]) != never {
 					return ir.Step{Chain: c, Index: i, Rule: r}
 				}
 			}
 		}
 	}
-	panic("prove: a packet meets an unmodelled verdict that no rule has")
+	panic("prove: a packet meets an unmodelled verdict or action that no rule has")
 }
 
 // refute returns a packet of set and what becomes of it in a and b.

@@ -9,7 +9,8 @@ type fate struct {
 	outcome    ir.Outcome
 	reject     ir.RejectCode
 	snat, dnat ir.NAT
-	unknown    *ir.Rule // set if a verdict that is not modelled decides
+	altered    ir.Alteration
+	unknown    *ir.Rule // set if a verdict or an action that is not modelled decides
 }
 
 // fates is a partition of all packets by what becomes of them.
@@ -61,7 +62,7 @@ type walkAt struct {
 func (m *model) fates(w way, among node) fates {
 	k := m.newWalk(w)
 	k.among = among
-	return k.from(walkAt{})
+	return m.seen(k.from(walkAt{}))
 }
 
 // through returns the packets that get through on way w. Base chains at the end of the way which end nobody, as those of NAT do,
@@ -103,10 +104,13 @@ func (m *model) newWalk(w way) *walk {
 	return k
 }
 
-// letsAll is true if every packet that meets b is accepted, whichever rule it meets.
+// letsAll is true if every packet that meets b is accepted as it is, whichever rule it meets.
 func letsAll(b ir.BaseView) bool {
 	for _, c := range b.Chains {
 		for i := range c.Rules {
+			if c.Rules[i].Alters() {
+				return false
+			}
 			switch v := c.Rules[i].Verdict.(type) {
 			case ir.Accept, ir.Return:
 			default:
@@ -146,6 +150,13 @@ func (k *walk) from(at walkAt) fates {
 		rest.kind = endDrop
 	}
 	k.finish(out, at, b, rest, k.And(entering, part.on))
+	for _, f := range part.altered {
+		rest := rest
+		if rest.kind == endAccept {
+			rest.change = f.change
+		}
+		k.finish(out, at, b, rest, k.And(entering, f.on))
+	}
 	k.finish(out, at, b, end{kind: endAccept}, k.Diff(k.among, entering))
 	k.known[at] = out
 	return out
@@ -212,6 +223,7 @@ func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 	case ir.KindMasquerade, ir.KindSNAT:
 		at.snat = true
 	}
+	left := set
 	for f, later := range k.from(at) {
 		if e.kind == endNAT {
 			later = k.rewritten(later, b.hook, e.nat)
@@ -223,7 +235,17 @@ func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 				f.snat = e.nat
 			}
 		}
+		if e.change != (ir.Alteration{}) {
+			later = k.before(later, e.change)
+			if f.outcome == ir.Accepted {
+				f.altered = k.compose(e.change, f.altered)
+			}
+			left = k.Diff(left, later)
+		}
 		add(f, k.And(set, later))
+	}
+	if e.change != (ir.Alteration{}) {
+		add(fate{unknown: k.causes[e.change]}, left)
 	}
 }
 

@@ -12,6 +12,7 @@ type model struct {
 	*space
 	program *ir.Program
 	opaque  map[opaqueAt]node
+	causes  map[ir.Alteration]*ir.Rule // the first rule behind each
 	pieces  map[chainAt][]part
 	chains  map[chainAt]part // the pieces as one
 }
@@ -29,7 +30,7 @@ type chainAt struct {
 
 // newModel numbers the opaque matches of p.
 func newModel(s *space, p *ir.Program) *model {
-	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
+	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), causes: make(map[ir.Alteration]*ir.Rule), pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
 	seen := make(map[string]int)
 	for _, c := range p.Chains {
 		for i := range c.Rules {
@@ -50,7 +51,8 @@ type end struct {
 	kind   endKind
 	reject ir.RejectCode
 	nat    ir.NAT
-	rule   *ir.Rule // for endUnknown
+	change ir.Alteration // what was done to the packet before, if it goes on from here
+	rule   *ir.Rule      // for endUnknown
 }
 
 type endKind uint8
@@ -60,7 +62,7 @@ const (
 	endDrop
 	endReject
 	endNAT
-	endUnknown // a verdict that is not modelled
+	endUnknown // a verdict that is not modelled, or a match on what an action has made unknown
 )
 
 // endNumber is an end in a space.
@@ -78,9 +80,10 @@ func (s *space) number(e end) endNumber {
 
 // part is what a run of rules does with the packets that enter it: a partition of all packets.
 type part struct {
-	ends []ending // in the order of their numbers
-	back node     // these return
-	on   node     // these go on behind the run
+	ends    []ending // in the order of their numbers
+	back    node     // these return
+	on      node     // these go on behind the run
+	altered []flow   // these return or go on, too, but not as they came
 }
 
 // ending is the packets that come to an end. There are some.
@@ -102,9 +105,13 @@ func (p part) of(e endNumber) node {
 // then returns what a does, followed by b.
 func (m *model) then(a, b part) part {
 	if a.on == always {
-		return b
+		return b // no packet is among a.altered
 	}
-	return part{ends: m.merge(a.ends, m.within(a.on, b.ends)), back: m.Or(a.back, m.And(a.on, b.back)), on: m.And(a.on, b.on)}
+	out := part{ends: m.merge(a.ends, m.within(a.on, b.ends)), back: m.Or(a.back, m.And(a.on, b.back)), on: m.And(a.on, b.on)}
+	if len(a.altered)+len(b.altered) > 0 {
+		m.alter(&out, a, b)
+	}
+	return out
 }
 
 // within returns those of the packets that are in set.
@@ -160,6 +167,7 @@ func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 	if !ok {
 		p = m.fold(m.piecesOf(c, hook, b))
 		p.on, p.back = m.Or(p.on, p.back), never
+		p.altered = m.returned(p.altered)
 		m.chains[at] = p
 	}
 	return p
@@ -174,7 +182,7 @@ func (m *model) piecesOf(c *ir.Chain, hook ir.Hook, b ir.BaseView) []part {
 	var steps []ir.Step
 	for i := range c.Rules {
 		r := &c.Rules[i]
-		if r.Family&c.Family&m.family != 0 && (b.Of == nil || b.Of(r)) && !passes(r.Verdict) {
+		if r.Family&c.Family&m.family != 0 && (b.Of == nil || b.Of(r)) && (r.Alters() || !passes(r.Verdict)) {
 			steps = append(steps, ir.Step{Chain: c, Index: i, Rule: r})
 		}
 	}
@@ -229,6 +237,14 @@ func (m *model) does(step ir.Step, hook ir.Hook, set node) part {
 	if set == never {
 		return part{on: always}
 	}
+	if step.Rule.Alters() {
+		return m.altering(step, hook, set)
+	}
+	return m.decides(step, hook, set)
+}
+
+// decides returns what a rule's verdict does if the packets in set meet it.
+func (m *model) decides(step ir.Step, hook ir.Hook, set node) part {
 	ends := func(e end) part { return part{ends: []ending{{m.number(e), set}}, on: m.Not(set)} }
 	nat := func(n ir.NAT) part { return ends(end{kind: endNAT, nat: n}) }
 	switch v := step.Rule.Verdict.(type) {
@@ -273,6 +289,12 @@ func (m *model) call(step ir.Step, name string, hook ir.Hook, set node, forGood 
 		out.back = left
 	} else {
 		out.on = m.Or(out.on, left)
+	}
+	for _, f := range inner.altered {
+		if f = (flow{f.change, never, m.And(set, f.on)}); forGood {
+			f.back, f.on = f.on, never
+		}
+		out.addFlow(m.space, f)
 	}
 	return out
 }

@@ -18,8 +18,10 @@ func runs(steps []ir.Step) []*run {
 	var all []*run
 	for len(steps) > 0 {
 		r, n := &run{}, 0
-		for n < len(steps) && r.takes(steps[n].Rule.Matches) {
-			n++
+		for n < len(steps) && (n == 0 || !steps[n].Rule.Alters()) && r.takes(steps[n].Rule.Matches) {
+			if n++; steps[0].Rule.Alters() { // what it alters, the next rule sees
+				break
+			}
 		}
 		r.steps, steps = steps[:n], steps[n:]
 		all = append(all, r)
@@ -31,11 +33,7 @@ func runs(steps []ir.Step) []*run {
 func (m *model) run(r *run, hook ir.Hook) part {
 	by, ok := r.axis(hook)
 	if !ok || len(r.steps) == 1 {
-		parts := make([]part, len(r.steps))
-		for i, step := range r.steps {
-			parts[i] = m.rule(step, hook)
-		}
-		return m.fold(parts)
+		return m.oneByOne(r, hook)
 	}
 	f, all := m.byValue(&r.common, by, func(rule int32) []ir.Match { return r.steps[rule].Rule.Matches })
 	ends := make(map[endNumber][]choice)
@@ -50,6 +48,9 @@ func (m *model) run(r *run, hook ir.Hook) part {
 			parts = append(parts, m.does(step, hook, m.meetsBut(step, hook, int(p.but))))
 		}
 		p := m.fold(parts)
+		if len(p.altered) > 0 {
+			return m.oneByOne(r, hook)
+		}
 		for _, e := range p.ends {
 			ends[e.end] = append(ends[e.end], choice{group[0].value, e.set})
 		}
@@ -58,6 +59,15 @@ func (m *model) run(r *run, hook ir.Hook) part {
 		}
 	}
 	return m.apart(f, ends, back)
+}
+
+// oneByOne is run without an axis.
+func (m *model) oneByOne(r *run, hook ir.Hook) part {
+	parts := make([]part, len(r.steps))
+	for i, step := range r.steps {
+		parts[i] = m.rule(step, hook)
+	}
+	return m.fold(parts)
 }
 
 // apart returns what is done to the packets of each value of a field, as one part.

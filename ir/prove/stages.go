@@ -13,6 +13,7 @@ type stage struct {
 	pieces []part // one after the other; packets that return have gone through all
 	policy end
 	can    [endUnknown + 1]bool // by kind, whether a piece or the policy has such an end
+	alters bool                 // alters is true if packets may go on that are not as they came.
 }
 
 // stages returns what the base chains do that packets on way w meet, in order, without those that plainly let everything go on
@@ -29,10 +30,12 @@ func (m *model) stages(w way) []stage {
 		for _, p := range s.pieces {
 			for _, e := range p.ends {
 				s.can[m.ends[e.end].kind] = true
+				s.alters = s.alters || m.ends[e.end].change != ir.Alteration{}
 			}
+			s.alters = s.alters || len(p.altered) > 0
 		}
 		s.can[endAccept] = false
-		if s.can != (stage{}).can {
+		if s.can != (stage{}).can || s.alters {
 			all = append(all, s)
 		}
 	}
@@ -43,7 +46,15 @@ func (m *model) stages(w way) []stage {
 func (m *model) whole(s stage) part {
 	p := m.fold(s.pieces)
 	rest := ending{m.number(s.policy), m.Or(p.on, p.back)}
-	return part{ends: m.merge(p.ends, m.within(always, []ending{rest}))}
+	out := part{ends: m.merge(p.ends, m.within(always, []ending{rest}))}
+	for _, f := range p.altered {
+		end := s.policy
+		if end.kind == endAccept {
+			end.change = f.change
+		}
+		out.ends = m.merge(out.ends, m.within(always, []ending{{m.number(end), m.Or(f.back, f.on)}}))
+	}
+	return out
 }
 
 // acting returns the stages that do not let everything go on as it is.
@@ -78,7 +89,7 @@ func unlike(a, b *model, w way) (set node, ok bool) {
 		return never, true
 	}
 	for i := range len(as) - 1 {
-		if as[i].can[endNAT] || bs[i].can[endNAT] {
+		if as[i].can[endNAT] || bs[i].can[endNAT] || as[i].alters || bs[i].alters {
 			return always, false
 		}
 	}
@@ -87,7 +98,7 @@ func unlike(a, b *model, w way) (set node, ok bool) {
 
 // equal is true if p and o do the same.
 func (p part) equal(o part) bool {
-	return p.back == o.back && p.on == o.on && slices.Equal(p.ends, o.ends)
+	return p.back == o.back && p.on == o.on && slices.Equal(p.ends, o.ends) && sameFlows(p.altered, o.altered)
 }
 
 // parting returns the packets that come to one end in p and to another in o; no sets if there are none.
