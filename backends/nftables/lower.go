@@ -223,7 +223,7 @@ func firstOrigin(c *ir.Chain) ir.Origin {
 }
 
 // rules lowers the rules of from that are for to's table, those that of selects; nil selects all. Jump is the one rule that
-// leads there, nil if there are others or none.
+// leads there, nil if there are others or none. Where rules have actions, none are merged: they may not move over one another.
 func (l *lowerer) rules(to *chain, from *ir.Chain, of func(*ir.Rule) bool, jump *rule) {
 	if from == nil {
 		return

@@ -122,7 +122,7 @@ func TestReadRule(t *testing.T) {
 		{"what is not known", ir.IPv4, []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Unit: expr.LimitTimeSecond}, accept},
 			ir.Rule{Matches: []ir.Match{opaque("[ limit 1:0000000000000001 2:0000000000000001 3:00000000 4:00000000 5:00000000 ]")}, Verdict: ir.Accept{}}},
 		{"a mark that is set", ir.IPv4, []expr.Any{&expr.Immediate{Register: 1, Data: hostEndian32(1)}, &expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1}},
-			ir.Rule{Matches: []ir.Match{opaque("[ meta set mark with reg 1 ]")}, Verdict: ir.Counter{}}},
+			ir.Rule{Actions: []ir.Action{ir.SetMark{Value: 1, Mask: 0xffffffff}}, Verdict: ir.Counter{}}},
 		{"random ports", ir.IPv4, []expr.Any{&expr.Masq{Random: true}}, ir.Rule{Verdict: ir.Opaque{Text: "[ masq flags 0x4 ]"}}},
 		{"a queue", ir.IPv4, []expr.Any{&expr.Queue{Num: 1, Total: 1}}, ir.Rule{Verdict: ir.Opaque{Text: "[ queue 1:0001 2:0001 3:0000 ]"}}},
 		{"an answer for either family", ir.Both, []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_HOST_UNREACH}},

@@ -108,6 +108,7 @@ func programs() []program {
 				list = append(list, program{name + ": matches", hanging(table, ir.FilterType, ir.Forward, part), vnetcOptions})
 			}
 			list = append(list,
+				program{name + ": actions", untracked(table, actionRules(family)), vnetcOptions},
 				program{name + ": verdicts", hanging(table, ir.FilterType, ir.Forward, verdictRules(family, isFilter)), vnetcOptions},
 				program{name + ": snat", hanging(table, ir.NATType, ir.Postrouting, verdictRules(family, isSNAT)), vnetcOptions},
 				program{name + ": dnat", hanging(table, ir.NATType, ir.Prerouting, verdictRules(family, isDNAT)), vnetcOptions})
@@ -174,6 +175,28 @@ func isDNAT(v ir.Verdict) bool {
 		return true
 	}
 	return false
+}
+
+// untracked returns a chain of the table t that packets come through before connection tracking.
+func untracked(family ir.Family, rules []ir.Rule) *ir.Program {
+	base := &ir.Base{Hook: ir.Prerouting, Type: ir.FilterType, Priority: ir.PriorityRaw}
+	return &ir.Program{Chains: []*ir.Chain{{Family: family, Table: "t", Name: "c", Base: base, Rules: rules}}}
+}
+
+// actionRules returns rules with the sample actions that can be lowered, and some that are printed in a way of their own.
+func actionRules(family ir.Family) []ir.Rule {
+	var rules []ir.Rule
+	for _, a := range append(ir.SampleActions(), ir.SetMark{Value: 0xf0, Mask: 0xf0}, ir.SetMark{Mask: ^uint32(0)}, ir.SetMark{Value: 0x13, Mask: 0xff},
+		ir.Log{Prefix: "it's 100% \\ * {}"}) {
+		if _, opaque := a.(ir.OpaqueAction); opaque {
+			continue
+		}
+		for _, v := range []ir.Verdict{ir.Counter{}, ir.Drop{}} {
+			rules = append(rules, ir.Rule{Family: family, Actions: []ir.Action{a}, Verdict: v},
+				ir.Rule{Family: family, Matches: []ir.Match{ir.IIfName{Name: "eth0"}}, Actions: []ir.Action{a, ir.SetMark{Value: 7, Mask: ^uint32(0)}}, Verdict: v})
+		}
+	}
+	return rules
 }
 
 // matchRules returns a rule for each sample match that a packet of family can meet, alone and among others.

@@ -13,6 +13,9 @@ func (s *ruleLowering) verdict(v ir.Verdict) {
 	s.family &= ir.VerdictFamilies(v)
 	s.endMatches()
 	s.add(counter{})
+	for _, a := range s.rule.Actions {
+		s.action(a)
+	}
 	switch v := v.(type) {
 	case ir.Accept:
 		s.add(verdict{word: "accept"})

@@ -20,6 +20,7 @@ type machine struct {
 	proto  uint8    // the transport protocol matched so far; 0 if none
 	ended  bool     // ended is true if out has a verdict.
 	lower  *pending // a lower bound that waits for its upper one
+	done   []doing  // its actions so far
 }
 
 // value is what a register holds.
@@ -28,6 +29,7 @@ type value struct {
 	steps []*wire.Expression
 	size  int    // bytes
 	mask  []byte // nil if unmasked
+	xor   []byte // nil if no bits are turned over after that
 	data  []byte // of an immediate
 }
 
@@ -51,6 +53,7 @@ func (m *machine) rule(list []wire.Expression) ir.Rule {
 	if !m.ended {
 		m.out.Verdict = ir.Counter{}
 	}
+	m.settle()
 	return m.out
 }
 
@@ -62,11 +65,39 @@ func (m *machine) step(e *wire.Expression) {
 	}
 	switch e.Name {
 	case "meta":
+		if n, sets := e.Uint32(unix.NFTA_META_SREG); sets {
+			m.setMeta(e, n)
+			return
+		}
 		m.load(e, unix.NFTA_META_DREG, metaSize(e.Number(unix.NFTA_META_KEY)))
 	case "payload":
+		if n, sets := e.Uint32(unix.NFTA_PAYLOAD_SREG); sets {
+			m.writePayload(e, n)
+			return
+		}
 		m.load(e, unix.NFTA_PAYLOAD_DREG, int(e.Number(unix.NFTA_PAYLOAD_LEN)))
 	case "ct":
+		if n, sets := e.Uint32(unix.NFTA_CT_SREG); sets {
+			m.setCT(e, n)
+			return
+		}
 		m.load(e, unix.NFTA_CT_DREG, 4)
+	case "exthdr":
+		if _, loads := e.Uint32(unix.NFTA_EXTHDR_DREG); !loads { // writes an option, or takes one out
+			n, _ := e.Uint32(unix.NFTA_EXTHDR_SREG)
+			m.opaqueAction(0, with(m.get(n), e)...)
+			return
+		}
+		m.opaque(e)
+		m.regs = [16]*value{}
+	case "notrack":
+		m.act(ir.NoTrack{})
+	case "log":
+		m.log(e)
+	case "dup", "last":
+		m.opaqueAction(0, e)
+	case "objref":
+		m.object(e)
 	case "bitwise":
 		m.bitwise(e)
 	case "cmp":
@@ -86,8 +117,10 @@ func (m *machine) step(e *wire.Expression) {
 		m.redirect(e)
 	case "lookup":
 		m.lookup(e)
-	case "target", "queue", "fwd", "tproxy", "synproxy", "flow_offload":
-		m.end(ir.Opaque{Text: debugText(e)})
+	case "target":
+		m.target(e)
+	case "queue", "fwd", "tproxy", "synproxy", "flow_offload":
+		m.end(ir.Opaque{Text: m.words(e)})
 	default:
 		m.opaque(e)
 		m.regs = [16]*value{} // it may have loaded something
@@ -99,7 +132,7 @@ func (m *machine) match(ms ...ir.Match) { m.out.Matches = append(m.out.Matches, 
 func (m *machine) end(v ir.Verdict) { m.out.Verdict, m.ended = v, true }
 
 // opaque keeps expressions that were not understood, as one match.
-func (m *machine) opaque(steps ...*wire.Expression) { m.match(ir.Opaque{Text: debugText(steps...)}) }
+func (m *machine) opaque(steps ...*wire.Expression) { m.match(ir.Opaque{Text: m.words(steps...)}) }
 
 func debugText(steps ...*wire.Expression) string {
 	var b []byte
@@ -177,12 +210,15 @@ func (m *machine) bitwise(e *wire.Expression) {
 	mask, xor := e.Value(unix.NFTA_BITWISE_MASK), e.Value(unix.NFTA_BITWISE_XOR)
 	size := int(e.Number(unix.NFTA_BITWISE_LEN))
 	if from == nil || from.load == nil || from.mask != nil || e.Number(attrOp) != opBool ||
-		size != from.size || len(mask) != size || len(xor) != size || len(bytes.Trim(xor, "\x00")) != 0 {
+		size != from.size || len(mask) != size || len(xor) != size {
 		m.spoil(e, from, e.Number(unix.NFTA_BITWISE_DREG), size)
 		return
 	}
 	v := *from
 	v.mask = mask
+	if len(bytes.Trim(xor, "\x00")) != 0 {
+		v.xor = xor
+	}
 	v.steps = append(append([]*wire.Expression(nil), from.steps...), e)
 	if !m.set(e.Number(unix.NFTA_BITWISE_DREG), &v) {
 		m.opaque(v.steps...)

@@ -15,7 +15,7 @@ import (
 
 // equals adds the match that v equals data, or does not; false if the IR has none.
 func (m *machine) equals(v *value, data []byte, not bool) bool {
-	if v.load == nil || len(data) == 0 || len(data) > v.size {
+	if v.load == nil || v.xor != nil || len(data) == 0 || len(data) > v.size {
 		return false
 	}
 	switch v.load.Name {
@@ -316,7 +316,7 @@ func (m *machine) icmp(offset int, data []byte, not bool) bool {
 		m.match(ir.ICMPType{Type: data[0], Not: not})
 	case offset == 0 && len(data) == 2:
 		m.match(ir.ICMPType{Type: data[0], Code: data[1], HasCode: true, Not: not})
-	case offset == 1 && len(data) == 1 && !not: // the code of the type before
+	case offset == 1 && len(data) == 1 && !not && len(m.done) == 0: // the code of the type before
 		for i, before := range m.out.Matches {
 			if t, ok := before.(ir.ICMPType); ok && !t.Not && !t.HasCode {
 				t.Code, t.HasCode = data[0], true

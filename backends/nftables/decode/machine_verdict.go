@@ -34,7 +34,7 @@ func (m *machine) immediate(e *wire.Expression) {
 	case code == unix.NFT_CONTINUE:
 		m.end(ir.Counter{})
 	default:
-		m.end(ir.Opaque{Text: debugText(e)})
+		m.end(ir.Opaque{Text: m.words(e)})
 	}
 }
 
@@ -48,12 +48,12 @@ func (m *machine) reject(e *wire.Expression) {
 	}
 	number := e.Attrs[unix.NFTA_REJECT_ICMP_CODE]
 	if !ok || len(number) != 1 {
-		m.end(ir.Opaque{Text: debugText(e)})
+		m.end(ir.Opaque{Text: m.words(e)})
 		return
 	}
 	code := rejectCode(typ, number[0], m.out.Family)
 	if code == "" {
-		m.end(ir.Opaque{Text: debugText(e)})
+		m.end(ir.Opaque{Text: m.words(e)})
 		return
 	}
 	m.end(ir.Reject{With: code})
@@ -103,10 +103,10 @@ func (m *machine) nat(e *wire.Expression) {
 	typ, ok3 := e.Uint32(unix.NFTA_NAT_TYPE)
 	switch {
 	case !ok || !ok2 || !ok3 || e.Number(unix.NFTA_NAT_FLAGS)&^natFlags != 0 || m.out.Family&family == 0:
-		m.end(ir.Opaque{Text: debugText(e)})
+		m.end(ir.Opaque{Text: m.words(e)})
 		return
 	case addrs.IsZero() || typ != unix.NFT_NAT_SNAT && typ != unix.NFT_NAT_DNAT:
-		m.end(ir.Opaque{Text: debugText(e)})
+		m.end(ir.Opaque{Text: m.words(e)})
 		return
 	}
 	m.out.Family &= family
@@ -174,7 +174,7 @@ func (m *machine) masquerade(e *wire.Expression) {
 	flags := e.Number(unix.NFTA_MASQ_FLAGS)
 	switch {
 	case flags&^natFlags != 0, !ok:
-		m.end(ir.Opaque{Text: debugText(e)})
+		m.end(ir.Opaque{Text: m.words(e)})
 	case flags&unix.NF_NAT_RANGE_PROTO_SPECIFIED == 0:
 		m.end(ir.Masquerade{})
 	default:
@@ -186,7 +186,7 @@ func (m *machine) masquerade(e *wire.Expression) {
 func (m *machine) redirect(e *wire.Expression) {
 	ports, ok := m.portRange(e, unix.NFTA_REDIR_REG_PROTO_MIN, unix.NFTA_REDIR_REG_PROTO_MAX)
 	if !ok || e.Number(unix.NFTA_REDIR_FLAGS)&^natFlags != 0 {
-		m.end(ir.Opaque{Text: debugText(e)})
+		m.end(ir.Opaque{Text: m.words(e)})
 		return
 	}
 	m.end(ir.Redirect{Ports: ports})

@@ -36,6 +36,7 @@ func Read(links map[uint32]string, images []backends.Document) (*ir.Program, err
 			return nil, fmt.Errorf("%s: byte %d: %w", r.rules[i].file, r.rules[i].At, err)
 		}
 	}
+	r.settleNoTrack()
 	r.nameSets()
 	return &ir.Program{Chains: r.list, Sets: r.used}, nil
 }

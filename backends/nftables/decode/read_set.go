@@ -134,7 +134,7 @@ func (m *machine) lookup(e *wire.Expression) {
 		}
 		m.match(ir.Lookup{Set: set, Not: e.Number(unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0})
 	case dreg == unix.NFT_REG_VERDICT:
-		m.end(ir.Opaque{Text: debugText(steps...)})
+		m.end(ir.Opaque{Text: m.words(steps...)})
 	default:
 		m.opaque(steps...)
 		m.regs = [16]*value{}

@@ -108,6 +108,8 @@ func (e *Expression) AppendDebug(b []byte) []byte {
 		b = e.debugPorts(b, unix.NFTA_MASQ_REG_PROTO_MIN, unix.NFTA_MASQ_REG_PROTO_MAX, unix.NFTA_MASQ_FLAGS)
 	case "redir":
 		b = e.debugPorts(b, unix.NFTA_REDIR_REG_PROTO_MIN, unix.NFTA_REDIR_REG_PROTO_MAX, unix.NFTA_REDIR_FLAGS)
+	case "log":
+		b = e.debugLog(b)
 	case "match", "target": // of iptables, by iptables-nft
 		b = fmt.Appendf(b, " name %s rev %d info %x", e.Text(unix.NFTA_MATCH_NAME), e.Number(unix.NFTA_MATCH_REV), e.Attrs[unix.NFTA_MATCH_INFO])
 	default:
@@ -175,6 +177,24 @@ func (e *Expression) debugNAT(b []byte) []byte {
 		b = fmt.Appendf(b, " addr_max reg %d", e.Number(unix.NFTA_NAT_REG_ADDR_MAX))
 	}
 	return e.debugPorts(b, unix.NFTA_NAT_REG_PROTO_MIN, unix.NFTA_NAT_REG_PROTO_MAX, unix.NFTA_NAT_FLAGS)
+}
+
+func (e *Expression) debugLog(b []byte) []byte {
+	if e.Attrs[unix.NFTA_LOG_PREFIX] != nil {
+		b = fmt.Appendf(b, " prefix %s", e.Text(unix.NFTA_LOG_PREFIX))
+	}
+	if e.Attrs[unix.NFTA_LOG_GROUP] != nil {
+		return fmt.Appendf(b, " group %x", e.Attrs[unix.NFTA_LOG_GROUP])
+	}
+	for _, x := range []struct {
+		attr int
+		word string
+	}{{unix.NFTA_LOG_LEVEL, "level"}, {unix.NFTA_LOG_FLAGS, "flags"}} {
+		if e.Attrs[x.attr] != nil {
+			b = fmt.Appendf(b, " %s %d", x.word, e.Number(x.attr))
+		}
+	}
+	return b
 }
 
 func (e *Expression) debugPorts(b []byte, low, high, flags int) []byte {
