@@ -37,7 +37,9 @@ func (b *textual) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, di
 		found = b.lower(p)
 	}
 	for _, r := range rules(p) {
-		if _, opaque := r.Verdict.(ir.Opaque); opaque || slices.ContainsFunc(r.Matches, func(m ir.Match) bool { _, ok := m.(ir.Opaque); return ok }) {
+		_, opaque := r.Verdict.(ir.Opaque)
+		opaque = opaque || slices.ContainsFunc(r.Actions, func(a ir.Action) bool { _, ok := a.(ir.OpaqueAction); return ok })
+		if opaque || slices.ContainsFunc(r.Matches, func(m ir.Match) bool { _, ok := m.(ir.Opaque); return ok }) {
 			found = append(found, diag.Diagnostic{Severity: diag.Error, Code: "refused", Span: r.Origin.Span, What: "opaque"})
 		}
 	}
@@ -222,6 +224,37 @@ func TestLostMeaning(t *testing.T) {
 			lost(t, func(r *ir.Rule) {
 				for i := range r.Matches {
 					r.Matches[i] = f(r.Matches[i])
+				}
+			})
+		})
+	}
+	actions := map[string]func(a ir.Action) ir.Action{
+		"SetMark.Value": func(a ir.Action) ir.Action {
+			if s, ok := a.(ir.SetMark); ok {
+				s.Value ^= s.Mask & -s.Mask
+				return s
+			}
+			return a
+		},
+		"SetMark.Mask": func(a ir.Action) ir.Action {
+			if s, ok := a.(ir.SetMark); ok {
+				s.Mask |= 1
+				return s
+			}
+			return a
+		},
+		"NoTrack": func(a ir.Action) ir.Action {
+			if _, ok := a.(ir.NoTrack); ok {
+				return ir.Log{}
+			}
+			return a
+		},
+	}
+	for name, f := range actions {
+		t.Run(name, func(t *testing.T) {
+			lost(t, func(r *ir.Rule) {
+				for i := range r.Actions {
+					r.Actions[i] = f(r.Actions[i])
 				}
 			})
 		})

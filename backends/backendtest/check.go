@@ -159,6 +159,9 @@ func describe(c *ir.Chain, i int) string {
 	for _, m := range c.Rules[i].Matches {
 		words += ir.MatchText(m) + " "
 	}
+	for _, a := range c.Rules[i].Actions {
+		words += ir.ActionText(a) + " "
+	}
 	return fmt.Sprintf("rule %d of %s: %s %s%s", i+1, c.Label(), c.Rules[i].Family, words, ir.VerdictText(c.Rules[i].Verdict))
 }
 
@@ -228,6 +231,7 @@ func clone(p *ir.Program) *ir.Program {
 		d.Rules = slices.Clone(c.Rules)
 		for i := range d.Rules {
 			d.Rules[i].Matches = slices.Clone(d.Rules[i].Matches)
+			d.Rules[i].Actions = slices.Clone(d.Rules[i].Actions)
 		}
 		q.Chains = append(q.Chains, &d)
 	}

@@ -27,6 +27,7 @@ func numbered(p *ir.Program) *ir.Program {
 type setting struct {
 	name    string
 	visible ir.Verdict // makes a packet's fate another than the policy's
+	early   bool       // early is true where packets come before connection tracking.
 	in      func(rules ...ir.Rule) *ir.Program
 }
 
@@ -59,6 +60,7 @@ func groupSetting(g ir.Group) setting {
 // baseSetting is a base chain in a table of family f.
 func baseSetting(f ir.Family, base ir.Base) setting {
 	s := setting{name: fmt.Sprintf("a chain of type %s at %s, family %s", base.Type, base.Hook, f), visible: visible(base)}
+	s.early = base.Hook == ir.Prerouting && base.Priority < ir.PriorityConntrack
 	s.in = func(rules ...ir.Rule) *ir.Program {
 		own := base
 		p := &ir.Program{Chains: []*ir.Chain{{Family: f, Table: "t", Name: "base", Base: &own, Rules: rules}}}
@@ -93,13 +95,13 @@ func bases() []ir.Base {
 	}
 }
 
-// Kinds returns programs that hold each sample match and each sample verdict: in every group, and in every kind of base chain
+// Kinds returns programs that hold each sample match, each sample action and each sample verdict: in every group, and in every kind of base chain
 // of the families ip, ip6 and inet. Each rule is one that could stand there: with the protocol that its ports need, and of a
 // family that has its addresses. What a rule means is seen best where it stands alone; see [SingleKinds].
 func Kinds() []Sample {
 	var samples []Sample
 	add := func(s setting) {
-		all := slices.Concat(matchRules(ir.Accept{}), matchRules(ir.Return{}), verdictRules())
+		all := slices.Concat(matchRules(ir.Accept{}), matchRules(ir.Return{}), actionRules(s, ir.Counter{}), actionRules(s, ir.Accept{}), verdictRules())
 		samples = append(samples, Sample{"all kinds in " + s.name, numbered(clone(s.in(all...)))})
 	}
 	for _, g := range ir.Groups {
@@ -117,7 +119,7 @@ func Kinds() []Sample {
 // that can be seen, a verdict before a rule that can be seen.
 func SingleKinds() []Sample {
 	var samples []Sample
-	settings := []setting{baseSetting(ir.Both, bases()[0]), baseSetting(ir.Both, bases()[5])}
+	settings := []setting{baseSetting(ir.Both, bases()[0]), baseSetting(ir.Both, bases()[3]), baseSetting(ir.Both, bases()[5])}
 	for _, rows := range ir.GroupBases() {
 		if last := rows[len(rows)-1]; last.Of == nil || last.Type == ir.NATType {
 			settings = append(settings, groupSetting(last.Group))
@@ -130,6 +132,9 @@ func SingleKinds() []Sample {
 		}
 		for _, r := range matchRules(s.visible) {
 			add(r)
+		}
+		for _, r := range actionRules(s, ir.Counter{}) {
+			add(r, ir.Rule{Family: r.Family, Matches: []ir.Match{ir.Mark{Value: 1, Mask: 1}, ir.CTState{States: ir.Tracked}}, Verdict: s.visible})
 		}
 		for _, r := range verdictRules() {
 			add(r, ir.Rule{Family: ir.Both, Verdict: s.visible})
@@ -172,6 +177,21 @@ func appendRule(all []ir.Rule, f ir.Family, v ir.Verdict, matches ...ir.Match) [
 	r := ir.Rule{Family: f, Matches: matches, Verdict: v}
 	if r.Families() == f {
 		all = append(all, r)
+	}
+	return all
+}
+
+// actionRules returns the sample actions that can be in s as rules with verdict v.
+func actionRules(s setting, v ir.Verdict) []ir.Rule {
+	var all []ir.Rule
+	for _, a := range ir.SampleActions() {
+		if _, is := a.(ir.NoTrack); is && !s.early {
+			continue
+		}
+		for _, f := range families {
+			all = append(all, ir.Rule{Family: f, Actions: []ir.Action{a}, Verdict: v},
+				ir.Rule{Family: f, Matches: []ir.Match{ir.IIfName{Name: "virbr0"}}, Actions: []ir.Action{a}, Verdict: v})
+		}
 	}
 	return all
 }

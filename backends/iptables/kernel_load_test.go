@@ -150,6 +150,9 @@ func sampleRules() []ir.Rule {
 			all = append(all, r)
 		}
 	}
+	for _, a := range ir.SampleActions() {
+		all = append(all, ir.Rule{Family: ir.Both, Actions: []ir.Action{a}, Verdict: ir.Counter{}})
+	}
 	for _, v := range ir.SampleVerdicts() {
 		for _, f := range []ir.Family{ir.IPv4, ir.IPv6} {
 			all = append(all, ir.Rule{Family: f, Verdict: v}, ir.Rule{Family: f, Verdict: v, Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}}})

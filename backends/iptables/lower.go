@@ -151,6 +151,9 @@ func (l *lowering) rule(f ir.Family, at *tableChain, r *ir.Rule) *refusal {
 		return why
 	}
 	l.comment(r)
+	if len(r.Actions) > 0 {
+		return l.action(at, r)
+	}
 	return l.verdict(f, at, r, m)
 }
 

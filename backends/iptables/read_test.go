@@ -105,15 +105,12 @@ func TestReadRule(t *testing.T) {
 		{"-j SNAT --to-source 192.0.2.1 --persistent", does(ir.Opaque{Text: "-j SNAT --to-source 192.0.2.1 --persistent"})},
 		{"-p tcp -j DNAT --to-destination [fd00::1-fd00::9]:80", ir.Rule{Family: ir.IPv6, Matches: []ir.Match{tcp}, Verdict: ir.DNAT{Addrs: some6, Ports: ir.PortRange{From: 80, To: 80}}}},
 		{"-j DNAT --to-destination fd00::1-fd00::9", ir.Rule{Family: ir.IPv6, Verdict: ir.DNAT{Addrs: some6}}},
-		{"-j LOG", does(ir.Opaque{Text: "-j LOG"})},
-		{"-j NOTRACK", does(ir.Opaque{Text: "-j NOTRACK"})},
 		{"-j TARPIT --honeypot", does(ir.Opaque{Text: "-j TARPIT --honeypot"})},
 		{"-m geoip ! --source-country CN,US -j DROP", does(ir.Drop{}, ir.Opaque{Text: "-m geoip ! --source-country CN,US"})},
-		{"-j LOG --log-pre=x -p tcp --log-uid", does(ir.Opaque{Text: "-j LOG --log-prefix x --log-uid"}, tcp)},
+		{"-j LOG --log-pre=x -p tcp --log-uid", ir.Rule{Family: ir.IPv4, Matches: []ir.Match{tcp},
+			Actions: []ir.Action{ir.OpaqueAction{Text: "-j LOG --log-prefix x --log-uid"}}, Verdict: ir.Counter{}}},
 		{"-m mark --mark 1 -m limit --limit 5/m --limit-b 7 -m connmark ! --mark 2 -j ACCEPT", accept(ir.Mark{Value: 1, Mask: 0xffffffff},
 			ir.Opaque{Text: "-m limit --limit 5/m --limit-burst 7"}, ir.Opaque{Text: "-m connmark ! --mark 2"})},
-		{`-j LOG --log-prefix "a b " --log-level 4`, does(ir.Opaque{Text: `-j LOG --log-prefix "a b " --log-level 4`})},
-		{"-j MARK --set-xmark 0x1/0xffffffff -p tcp", ir.Rule{Family: ir.IPv4, Matches: []ir.Match{tcp}, Verdict: ir.Opaque{Text: "-j MARK --set-xmark 0x1/0xffffffff"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {

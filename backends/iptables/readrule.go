@@ -233,7 +233,8 @@ func (e *extension) transport() bool { return e.proto != "" && e.name != "ipcomp
 // rules appends the line's rule to into, or rules if it has lists of addresses, or states that are
 // no one match.
 func (s *ruleReader) rules(into []ir.Rule) ([]ir.Rule, error) {
-	rule := ir.Rule{Family: s.family, Verdict: s.verdict(), Comment: s.comment, Origin: s.origin(s.line)}
+	rule := ir.Rule{Family: s.family, Comment: s.comment, Origin: s.origin(s.line)}
+	rule.Actions, rule.Verdict = asAction(s.verdict())
 	if s.protocolNot {
 		s.hidePorts()
 	}

@@ -125,6 +125,9 @@ func TestEveryKindIsSaid(t *testing.T) {
 		for _, c := range p.Chains {
 			for _, r := range c.Rules {
 				said[ir.VerdictText(r.Verdict)] = true
+				for _, a := range r.Actions {
+					said[ir.ActionText(a)] = true
+				}
 				for _, m := range r.Matches {
 					said[ir.MatchText(m)] = true
 				}
@@ -135,6 +138,11 @@ func TestEveryKindIsSaid(t *testing.T) {
 		_, lookup := m.(ir.Lookup) // sets are not in what iptables-restore loads
 		if _, opaque := m.(ir.Opaque); !opaque && !lookup && !said[ir.MatchText(m)] {
 			t.Errorf("match %s is refused everywhere", ir.MatchText(m))
+		}
+	}
+	for _, a := range ir.SampleActions() {
+		if _, opaque := a.(ir.OpaqueAction); !opaque && !said[ir.ActionText(a)] {
+			t.Errorf("action %s is refused everywhere", ir.ActionText(a))
 		}
 	}
 	for _, v := range ir.SampleVerdicts() {
