@@ -95,6 +95,9 @@ func isOpaque(r *ir.Rule) bool {
 	if _, opaque := r.Verdict.(ir.Opaque); opaque {
 		return true
 	}
+	if slices.ContainsFunc(r.Actions, func(a ir.Action) bool { _, opaque := a.(ir.OpaqueAction); return opaque }) {
+		return true
+	}
 	return slices.ContainsFunc(r.Matches, func(m ir.Match) bool { _, opaque := m.(ir.Opaque); return opaque })
 }
 

@@ -104,6 +104,9 @@ func value(r *ir.Rule) string {
 		parts = append(parts, ir.MatchText(m))
 	}
 	slices.Sort(parts[1:])
+	for _, a := range r.Actions {
+		parts = append(parts, ir.ActionText(a))
+	}
 	return strings.Join(append(parts, ir.VerdictText(r.Verdict), r.Comment), "\n")
 }
 
@@ -222,7 +225,7 @@ func runsNetworks(held *ir.Program, rules []*ir.Rule) bool {
 
 // staysInside is true if r accepts what goes from a bridge to itself, and is about nothing else; libvirt comments no rule.
 func staysInside(r *ir.Rule) bool {
-	if _, ok := r.Verdict.(ir.Accept); !ok || len(r.Matches) != 2 || r.Comment != "" {
+	if _, ok := r.Verdict.(ir.Accept); !ok || len(r.Matches) != 2 || len(r.Actions) > 0 || r.Comment != "" {
 		return false
 	}
 	in, ok := r.Matches[0].(ir.IIfName)
