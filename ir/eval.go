@@ -10,8 +10,9 @@ import (
 // Eval is the meaning of a program: it walks pkt through p as the kernel would, on a host that has p and nothing else.
 //
 // At each hook that the packet meets (see [Packet.Hooks]) it walks the base chains in the order of their priority. The
-// groups are base chains with policy accept, which [GroupTable] lists. At equal priority groups come first, then the order
-// in p. Accept ends the walk in one base chain; drop and reject end it for good.
+// groups are base chains with policy accept, which [GroupTable] lists. At equal priority groups come first; of other chains
+// the kernel meets the one first that was registered last (nf_hook_entries_grow in net/netfilter/core.c), and p has them in
+// the order in which they were registered: see [Program.AssumedOrder]. Accept ends the walk in one base chain; drop and reject end it for good.
 //
 // Chains of type nat are met by packets of state new only: the kernel asks them once, for a connection's first packet, and
 // does to the others what it did to that one (nf_nat_inet_fn in net/netfilter/nf_nat_core.c). Two things are given up: a
@@ -97,7 +98,7 @@ func (p *Program) Bases(hook Hook) []BaseView {
 			all = append(all, BaseView{Chains: []*Chain{c}, Priority: row.Priority, Type: row.Type, Of: row.Of})
 		}
 	}
-	for _, c := range p.Chains {
+	for _, c := range slices.Backward(p.Chains) {
 		if c.Base != nil && c.Group == 0 && c.Base.Hook == hook {
 			all = append(all, BaseView{Chains: []*Chain{c}, Priority: c.Base.Priority, Type: c.Base.Type, Drop: c.Base.Drop})
 		}

@@ -132,8 +132,8 @@ func (c *Chain) Label() string {
 
 // Program is a firewall: chains, the sets that their rules use, and the links of the networks they were made for. The zero value is the empty firewall.
 type Program struct {
-	Chains []*Chain
-	Sets   []*Set // those that rules look packets up in, and others
+	Chains []*Chain // base chains in the order in which they were registered
+	Sets   []*Set   // those that rules look packets up in, and others
 	Links  []*Link
 }
 

@@ -159,3 +159,34 @@ func TestKernelActionPackets(t *testing.T) {
 		})
 	}
 }
+
+// TestKernelOrderPackets: of two chains of one hook and priority the kernel meets the one made last first, in one table as in
+// two; Eval says the same of what is read back.
+func TestKernelOrderPackets(t *testing.T) {
+	netnstest.Require(t, "nft")
+	const base = "{ type filter hook forward priority 0; "
+	for name, text := range map[string]string{
+		"two tables":   "table ip alpha { chain f " + base + "reject; }; }\ntable ip omega { chain f " + base + "drop; }; }\n",
+		"one table":    "table ip alpha { chain z " + base + "reject; }; chain a " + base + "drop; }; }\n",
+		"two families": "table ip alpha { chain f " + base + "reject; }; }\ntable inet omega { chain f " + base + "drop; }; }\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := netnstest.NewHost(t)
+			h.Bridge("vba", netip.MustParsePrefix("192.168.10.1/24"))
+			guest := h.Guest("a1", "vba", netip.MustParsePrefix("192.168.10.11/24"))
+			h.Uplink("eth0", netip.MustParsePrefix("198.51.100.254/24"))
+			h.Feed([]byte(text), "nft", "-f", "-")
+			src, dst := netip.MustParseAddrPort("192.168.10.11:1000"), netip.MustParseAddrPort("198.51.100.1:4000")
+			r := h.Send(guest, netnstest.Packet{Kind: netnstest.UDP, Src: src, Dst: dst})
+			if r.At != nil || r.Refused {
+				t.Fatalf("the kernel: %s", r)
+			}
+			f, err := ir.Eval(read(t, dumpAll(t, h.NS)), ir.Packet{
+				Family: ir.IPv4, In: "vba", Out: "eth0", Src: src.Addr(), Dst: dst.Addr(), Proto: ir.UDP, SPort: src.Port(), DPort: dst.Port(), State: ir.StateNew,
+			})
+			if err != nil || f.Outcome != ir.Dropped {
+				t.Errorf("Eval says %s, %v", f, err)
+			}
+		})
+	}
+}
