@@ -20,10 +20,11 @@ type (
 		Blocks []*textBlock `parser:"@@*"`
 	}
 	textBlock struct {
-		Group *textGroup `parser:"  'group' @@"`
-		Chain *textChain `parser:"| 'chain' @@"`
-		Set   *textSet   `parser:"| 'set' @@"`
-		Link  *textLink  `parser:"| 'link' @@"`
+		Group  *textGroup `parser:"  'group' @@"`
+		Chain  *textChain `parser:"| 'chain' @@"`
+		Set    *textSet   `parser:"| 'set' @@"`
+		Link   *textLink  `parser:"| 'link' @@"`
+		Unseen *textWord  `parser:"| 'unseen' @@"`
 	}
 	textSet struct {
 		Family   textWord       `parser:"@@"`
@@ -157,6 +158,8 @@ func Parse(file string, text []byte) (*Program, diag.List) {
 			p.Chains = append(p.Chains, t.group(b.Group))
 		case b.Chain != nil:
 			p.Chains = append(p.Chains, t.chain(b.Chain))
+		case b.Unseen != nil:
+			p.Unseen = append(p.Unseen, t.text(*b.Unseen))
 		case b.Link != nil:
 			p.Links = append(p.Links, t.link(b.Link))
 		}
@@ -218,7 +221,7 @@ func (t *textReader) span(offset, size int) diag.Span {
 
 // syntax reports what the parser found.
 func (t *textReader) syntax(err error) {
-	const form = "a program is made of group, chain, set and link blocks; a rule is: family, matches, actions, verdict, comment, from"
+	const form = "a program is made of group, chain, set, link and unseen blocks; a rule is: family, matches, actions, verdict, comment, from"
 	var token *participle.UnexpectedTokenError
 	var other participle.Error
 	switch {
@@ -247,7 +250,7 @@ func shown(value string) string {
 }
 
 func keywords() []string {
-	return strings.Fields("group chain set element link hook type priority policy accept drop return counter checksum fill reject with jump goto " +
+	return strings.Fields("group chain set element link unseen hook type priority policy accept drop return counter checksum fill reject with jump goto " +
 		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup icmp ct state status log prefix notrack opaque-action touches " +
 		"code comment from at network element reason bytes")
 }

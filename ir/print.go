@@ -9,7 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Print writes p in its text form, which [Parse] reads back: sets first, then chains, then links, each in the order of p.
+// Print writes p in its text form, which [Parse] reads back: sets first, then chains, then links, then what was not looked
+// at, each in the order of p.
 //
 //	group FWI {
 //	    ip oifname "virbr0" daddr 192.168.122.0/24 ct state established,related accept
@@ -27,6 +28,7 @@ import (
 //	    mode nat
 //	    bridge { name virbr0 }
 //	}
+//	unseen "chain gate of table bridge corp, at hook forward"
 //
 // (A rule looks a packet up with: lookup bridges.) A rule is the packets it is for, what must hold, actions, the verdict, and, where there are any, its comment and its origin. Words
 // are nft(8)'s where it has them. White space separates words and has no other meaning; # begins a comment. Text that is no
@@ -49,6 +51,9 @@ func (p *Program) String() string {
 	}
 	for _, l := range p.Links {
 		printLink(&b, l)
+	}
+	for _, u := range p.Unseen {
+		fmt.Fprintf(&b, "unseen %s\n", strconv.Quote(u))
 	}
 	return b.String()
 }

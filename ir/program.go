@@ -135,6 +135,7 @@ type Program struct {
 	Chains []*Chain // base chains in the order in which they were registered
 	Sets   []*Set   // those that rules look packets up in, and others
 	Links  []*Link
+	Unseen []string // what packets may pass that was not looked at, in words: chains of bridges or devices, a flowtable
 }
 
 // Group returns the chain of g, nil if p has none.

@@ -187,6 +187,7 @@ func samples() *ir.Program {
 		chain.Rules = append(chain.Rules, ir.Rule{Family: ir.IPv4, Verdict: ir.Jump{Chain: "ip"}, Origin: o})
 	}
 	p.Chains = append(p.Chains, chain, &ir.Chain{Family: ir.IPv4, Name: "hook"}, &ir.Chain{Family: ir.Both, Table: "*", Name: "{"})
+	p.Unseen = []string{"chain gate of table bridge corp, at hook forward", "\" {}"}
 	p.AddSets()
 	return p
 }

@@ -36,7 +36,7 @@ import (
 //	                 prerouting or output
 //	21 ir-nat        snat and dnat give an address
 //	22 ir-checksum   checksum fill stands in PRT, or in chains met at priority mangle
-//	23 ir-text       comments, origins, opaque texts and prefixes of logs are single lines without control characters
+//	23 ir-text       comments, origins, opaque texts, prefixes of logs and what is unseen are single lines without control characters
 //	24 ir-link       a link has a name that no other has, and a known mode; its texts have no control characters
 //	25 ir-set        a set has a family and a name, and no other set of its family and table has that name
 //	26 ir-set        an element is made of plain matches, with addresses of one family, each as a rule could have it
@@ -70,6 +70,9 @@ func Verify(p *Program) diag.List {
 	v.circles(p)
 	v.rules(p.Chains)
 	v.links(p.Links)
+	for _, u := range p.Unseen {
+		v.text("ir-text", diag.Span{}, "what was not looked at,", u)
+	}
 	return v.list
 }
 

@@ -107,6 +107,7 @@ func TestVerify(t *testing.T) {
 		{6, "set of the other family", `set inet "" a { element saddr fd00::/8 } group FWI { ip lookup a accept }`, `ir-family addresses of ip6 in set inet a`},
 		{10, "set of ports", `set inet "" a { element dport 22 } group FWI { ip lookup a accept }`, `ir-port ports in set inet a`},
 		{23, "line end in an action", `group FWO { ip opaque-action "\n" accept }`, `ir-text opaque action`},
+		{23, "line end in what is unseen", `unseen "a\nb"`, `ir-text what was not looked at, "a\nb"`},
 		{23, "line end in a prefix", `group FWO { ip log prefix "\n" accept }`, `ir-text prefix`},
 		{28, "mark set outside its mask", `group FWI { ip set mark 0x11/0xf0 accept }`, `ir-action mark set to 0x11 under mask 0xf0`},
 		{28, "no bits set", `group FWI { ip set mark 0x0/0x0 accept }`, `ir-action mark set to 0x0 under mask 0x0`},

@@ -190,3 +190,30 @@ func TestKernelOrderPackets(t *testing.T) {
 		})
 	}
 }
+
+// TestKernelUnseen: what packets pass that a program has no place for is named, a dormant table is not.
+func TestKernelUnseen(t *testing.T) {
+	netnstest.Require(t, "nft")
+	ns := netnstest.New(t)
+	ns.Exec("ip", "link", "add", "vbu", "type", "bridge")
+	tables := map[string]string{
+		`chain gate of table bridge corp, at hook forward`:               "table bridge corp { chain gate { type filter hook forward priority 0; }; chain plain { drop; }; }",
+		`chain gate of table arp corp, at hook input`:                    "table arp corp { chain gate { type filter hook input priority 0; }; }",
+		`chain gate of table netdev corp, at hook ingress of device vbu`: "table netdev corp { chain gate { type filter hook ingress device vbu priority 0; }; }",
+		`chain gate of table inet corp, at hook ingress of device vbu`:   "table inet corp { chain gate { type filter hook ingress device vbu priority 0; }; }",
+		``: "table bridge quiet { flags dormant; chain gate { type filter hook forward priority 0; }; }",
+	}
+	for want, text := range tables {
+		t.Run(want, func(t *testing.T) {
+			ns.Feed([]byte("flush ruleset\n"+text+"\n"), "nft", "-f", "-")
+			p := read(t, dumpAll(t, ns))
+			var all []string
+			if want != "" {
+				all = []string{want}
+			}
+			if diff := cmp.Diff(all, p.Unseen); diff != "" || len(p.Chains) > 0 {
+				t.Errorf("unseen (-want +got):\n%s, read:\n%s", diff, p)
+			}
+		})
+	}
+}

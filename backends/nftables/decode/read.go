@@ -17,8 +17,8 @@ import (
 // which the dump is missing is not modelled. One that is looked up for several things, such as
 // @bridges for the interface in and the interface out, comes back as several sets. The chains of
 // the groups come back as the chains they became. Tables of other families than ip, ip6 and inet,
-// and chains at hooks that the IR doesn't have, are not about the packets that a program is about,
-// and are passed over. The chains of a table that is dormant hang at no hook. What a rule says
+// and chains at hooks that the IR doesn't have, are not about the packets that a program is about:
+// their base chains are listed as unseen, and so are flowtables, whose packets pass by the rules. The chains of a table that is dormant hang at no hook. What a rule says
 // beyond the IR is kept as [ir.Opaque] in the notation of [wire.Debug].
 //
 // An error means that the bytes are damaged, or that a message changes what was there before the
@@ -38,7 +38,7 @@ func Read(links map[uint32]string, images []backends.Document) (*ir.Program, err
 	}
 	r.settleNoTrack()
 	r.nameSets()
-	return &ir.Program{Chains: r.list, Sets: r.used}, nil
+	return &ir.Program{Chains: r.list, Sets: r.used, Unseen: r.unseen}, nil
 }
 
 // reader is the state of one Read.
@@ -48,6 +48,7 @@ type reader struct {
 	skipped map[chainKey]bool
 	asleep  map[chainKey]bool // tables whose chains no packet meets
 	sets    map[chainKey]*readSet
+	unseen  []string
 	used    []*ir.Set // those that rules look packets up in
 	rules   []ruleMessage
 	file    string // the image at hand
@@ -91,8 +92,11 @@ func (r *reader) message(m *wire.Message) error {
 			r.asleep[chainKey{family: m.Family, table: m.Attrs.Text(unix.NFTA_TABLE_NAME)}] = true
 		}
 		return nil
-	case unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWOBJ, unix.NFT_MSG_NEWFLOWTABLE:
+	case unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWOBJ:
 		return nil // nothing in it, or seen only through the rules that use it
+	case unix.NFT_MSG_NEWFLOWTABLE:
+		r.pass(fmt.Sprintf("flowtable %s of table %s %s", m.Attrs.Text(wire.AttrFlowtableName), wire.FamilyWord(m.Family), m.Attrs.Text(1)))
+		return nil
 	case unix.NFT_MSG_NEWSET:
 		return r.set(m)
 	case unix.NFT_MSG_NEWSETELEM:
@@ -157,23 +161,61 @@ func (r *reader) chain(m *wire.Message) error {
 	}
 	c := &ir.Chain{Family: Family(m.Family), Table: key.table, Name: key.name}
 	known := c.Family != 0
-	if hook := m.Attrs[unix.NFTA_CHAIN_HOOK]; hook != nil {
+	dormant := r.asleep[chainKey{family: key.family, table: key.table}]
+	hook := m.Attrs[unix.NFTA_CHAIN_HOOK]
+	if hook != nil {
 		var err error
 		if c.Base, err = Base(m, hook); err != nil {
 			return fmt.Errorf("chain %s %s: %w", key.table, key.name, err)
 		}
 		known = known && c.Base != nil
 	}
-	if r.asleep[chainKey{family: key.family, table: key.table}] {
+	if dormant {
 		c.Base = nil
 	}
 	if !known {
 		r.skipped[key] = true
+		if hook != nil && !dormant {
+			r.pass(unseenChain(key, m, hook))
+		}
 		return nil
 	}
 	r.chains[key] = c
 	r.list = append(r.list, c)
 	return nil
+}
+
+// pass notes something that packets may pass and that is not read.
+func (r *reader) pass(what string) { r.unseen = append(r.unseen, wire.OneLine([]byte(what))) }
+
+// unseenChain says which base chain it is.
+func unseenChain(key chainKey, m *wire.Message, hook []byte) string {
+	text := fmt.Sprintf("chain %s of table %s %s", key.name, wire.FamilyWord(key.family), key.table)
+	h, err := wire.ParseAttrs(hook)
+	number, ok := h.Uint32(unix.NFTA_HOOK_HOOKNUM)
+	if err != nil || !ok {
+		return text
+	}
+	text += ", at hook " + hookWord(key.family, number)
+	if dev := h.Text(unix.NFTA_HOOK_DEV); dev != "" {
+		text += " of device " + dev
+	}
+	return text
+}
+
+// hookWord returns nft(8)'s word for a hook of a family.
+func hookWord(family byte, number uint32) string {
+	words := []string{"prerouting", "input", "forward", "output", "postrouting", "ingress"}
+	switch family {
+	case unix.NFPROTO_NETDEV:
+		words = []string{"ingress", "egress"}
+	case unix.NFPROTO_ARP:
+		words = []string{"input", "output"}
+	}
+	if int(number) < len(words) {
+		return words[number]
+	}
+	return fmt.Sprint(number)
 }
 
 // Base reads where a chain hangs, from its message and the attribute NFTA_CHAIN_HOOK in it; nil if

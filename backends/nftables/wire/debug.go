@@ -25,7 +25,7 @@ func Debug(stream []byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("byte %d: %w", m.At, err)
 		}
-		b = fmt.Appendf(b, "%s %s %s\n", familyWord(m.Family), m.Attrs.Text(unix.NFTA_RULE_TABLE), m.Attrs.Text(unix.NFTA_RULE_CHAIN))
+		b = fmt.Appendf(b, "%s %s %s\n", FamilyWord(m.Family), m.Attrs.Text(unix.NFTA_RULE_TABLE), m.Attrs.Text(unix.NFTA_RULE_CHAIN))
 		for i := range list {
 			b = append(list[i].AppendDebug(append(b, "  "...)), '\n')
 		}
@@ -34,8 +34,8 @@ func Debug(stream []byte) ([]byte, error) {
 	return b, nil
 }
 
-// familyWord returns nft's word for an NFPROTO number.
-func familyWord(n byte) string {
+// FamilyWord returns nft's word for an NFPROTO number.
+func FamilyWord(n byte) string {
 	switch n {
 	case unix.NFPROTO_INET:
 		return "inet"
@@ -169,7 +169,7 @@ func (e *Expression) debugNAT(b []byte) []byte {
 	if e.Number(unix.NFTA_NAT_TYPE) == unix.NFT_NAT_DNAT {
 		typ = "dnat"
 	}
-	b = fmt.Appendf(b, " %s %s", typ, familyWord(byte(e.Number(unix.NFTA_NAT_FAMILY))))
+	b = fmt.Appendf(b, " %s %s", typ, FamilyWord(byte(e.Number(unix.NFTA_NAT_FAMILY))))
 	if e.Attrs[unix.NFTA_NAT_REG_ADDR_MIN] != nil {
 		b = fmt.Appendf(b, " addr_min reg %d", e.Number(unix.NFTA_NAT_REG_ADDR_MIN))
 	}
