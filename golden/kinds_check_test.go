@@ -125,6 +125,11 @@ func (k kind) drawn() error {
 				if reflect.TypeOf(r.Verdict).String() == k.name {
 					return nil
 				}
+				for _, a := range r.Actions {
+					if reflect.TypeOf(a).String() == k.name {
+						return nil
+					}
+				}
 				for _, m := range r.Matches {
 					if reflect.TypeOf(m).String() == k.name {
 						return nil

@@ -16,7 +16,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// kind is a kind of match or verdict, with programs of one chain that have it: its samples, each
+// kind is a kind of match, action or verdict, with programs of one chain that have it: its samples, each
 // where it can stand.
 type kind struct {
 	name     string
@@ -35,10 +35,10 @@ type check struct {
 // checks returns all of them, but for what a front end may ask for.
 func checks() []check {
 	all := []check{
-		{"printed", "ir/words.go", "", kind.printed},
+		{"printed", "ir/words.go ir/action.go", "", kind.printed},
 		{"parsed", "ir/parse.go ir/parse_rule.go", "printed", kind.parsed},
 		{"verified", "ir/verify_rule.go", "", kind.verified},
-		{"meant", "ir/holds.go ir/eval.go", "", kind.meant},
+		{"meant", "ir/holds.go ir/eval.go ir/alteration.go", "", kind.meant},
 		{"probed", "backends/backendtest/packets.go", "meant", kind.probed},
 		{"drawn at random", "backends/backendtest/random.go", "", kind.drawn},
 		{"proved", "ir/prove/space.go ir/prove/match.go ir/prove/model.go ir/prove/pick.go", "", kind.proved},
@@ -50,13 +50,13 @@ func checks() []check {
 	}{
 		{
 			iptables.Backend{},
-			"backends/iptables/match.go backends/iptables/extension.go backends/iptables/verdict.go",
-			"backends/iptables/readbasic.go backends/iptables/readext.go backends/iptables/readtarget.go",
+			"backends/iptables/match.go backends/iptables/extension.go backends/iptables/action.go backends/iptables/verdict.go",
+			"backends/iptables/readbasic.go backends/iptables/readext.go backends/iptables/readtarget.go backends/iptables/action.go",
 		},
 		{
 			nftables.Backend{},
-			"backends/nftables/match.go backends/nftables/verdict.go",
-			"backends/nftables/decode/machine_match.go backends/nftables/decode/machine_verdict.go",
+			"backends/nftables/match.go backends/nftables/action.go backends/nftables/verdict.go",
+			"backends/nftables/decode/machine_match.go backends/nftables/decode/machine_action.go backends/nftables/decode/machine_verdict.go",
 		},
 	}
 	for _, t := range targets {
@@ -72,7 +72,7 @@ func checks() []check {
 	return all
 }
 
-// TestKinds checks every kind of match and verdict, and lists all files to which it must be added:
+// TestKinds checks every kind of match, action and verdict, and lists all files to which it must be added:
 // what a new kind in ir/kinds.go takes. See README, "Adding a match kind".
 func TestKinds(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // a panic on another processor's stack can't be caught
@@ -146,10 +146,13 @@ func kinds() []kind {
 		all[i].programs = append(all[i].programs, p)
 	}
 	for _, m := range ir.SampleMatches() {
-		add(m, true, placed(ir.Drop{}, m))
+		add(m, true, placed(ir.Drop{}, nil, m))
+	}
+	for _, a := range ir.SampleActions() {
+		add(a, false, placed(ir.Counter{}, []ir.Action{a}))
 	}
 	for _, v := range ir.SampleVerdicts() {
-		add(v, false, placed(v))
+		add(v, false, placed(v, nil))
 	}
 	for i := range all {
 		if all[i].name == "ir.Opaque" {
@@ -164,17 +167,18 @@ const opaqueVerdict = "ir.Opaque as a verdict"
 
 // placed returns a program with one rule, in the first base chain, of the first family and
 // protocol, where [ir.Verify] takes it; the first of all if Verify doesn't know its kind.
-func placed(v ir.Verdict, matches ...ir.Match) *ir.Program {
+func placed(v ir.Verdict, actions []ir.Action, matches ...ir.Match) *ir.Program {
 	var first *ir.Program
 	for _, base := range []ir.Base{
 		{Hook: ir.Forward, Type: ir.FilterType, Priority: ir.PriorityFilter},
 		{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT},
 		{Hook: ir.Prerouting, Type: ir.NATType, Priority: ir.PriorityDstNAT},
 		{Hook: ir.Postrouting, Type: ir.FilterType, Priority: ir.PriorityMangle},
+		{Hook: ir.Prerouting, Type: ir.FilterType, Priority: ir.PriorityRaw},
 	} {
 		for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 			for _, proto := range []uint8{0, ir.TCP, ir.ICMP, ir.ICMPv6} {
-				r := ir.Rule{Family: family, Matches: slices.Clone(matches), Verdict: v}
+				r := ir.Rule{Family: family, Matches: slices.Clone(matches), Actions: actions, Verdict: v}
 				if proto != 0 {
 					r.Matches = append([]ir.Match{ir.L4Proto{Proto: proto}}, matches...)
 				}

@@ -69,6 +69,7 @@ func (g *generator) bases() *ir.Program {
 				default:
 					r.Verdict = g.filterVerdict(&r)
 				}
+				g.actions(&r, base)
 				all = append(all, r)
 			}
 			return all
@@ -79,6 +80,24 @@ func (g *generator) bases() *ir.Program {
 			&ir.Chain{Family: f, Table: table, Name: second, Rules: rules()})
 	}
 	return p
+}
+
+// actions gives some rules actions that can be in a base chain.
+func (g *generator) actions(r *ir.Rule, base ir.Base) {
+	if g.IntN(8) > 0 {
+		return
+	}
+	mask := pick(g.Rand, []uint32{0xffffffff, 0xf, 0xf0})
+	r.Actions = []ir.Action{ir.SetMark{Value: uint32(g.IntN(256)) & mask, Mask: mask}}
+	if g.IntN(3) == 0 {
+		r.Actions = append(r.Actions, ir.Log{Prefix: pick(g.Rand, []string{"", "seen: "})})
+	}
+	if base.Hook == ir.Prerouting && base.Priority < ir.PriorityConntrack {
+		r.Actions = append(r.Actions, ir.NoTrack{})
+	}
+	if g.IntN(2) == 0 {
+		r.Verdict, r.Actions = ir.Counter{}, r.Actions[len(r.Actions)-1:] // as iptables can say it
+	}
 }
 
 // rule returns matches for packets of within, or of one of its families.

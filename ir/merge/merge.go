@@ -182,13 +182,27 @@ func (p *part) keep(r *ir.Rule) {
 	p.add(one, r)
 }
 
-// merge merges the rules of c that are for packets of the table.
+// takes is true if r is one of the part's rules.
+func (p *part) takes(r *ir.Rule) bool {
+	return r.Family&p.table.family != 0 && (p.of == nil || p.of(r))
+}
+
+// merge merges the rules of c that are for packets of the table. Where one of them alters packets, what other rules see depends on
+// its place: the chain stays as it is.
 func (p *part) merge(c *ir.Chain) {
+	if slices.ContainsFunc(c.Rules, func(r ir.Rule) bool { return len(r.Actions) > 0 && p.takes(&r) }) {
+		for i := range c.Rules {
+			if r := &c.Rules[i]; p.takes(r) {
+				p.keep(r)
+			}
+		}
+		return
+	}
 	items := make([]item, 0, len(c.Rules))
 	shapes := newShaper(&p.values)
 	for i := range c.Rules {
 		r := &c.Rules[i]
-		if r.Family&p.table.family == 0 || p.of != nil && !p.of(r) {
+		if !p.takes(r) {
 			continue
 		}
 		family := p.table.family & r.Families() & ir.VerdictFamilies(r.Verdict)
