@@ -28,11 +28,15 @@ func (a Audit) Diagnostics() diag.List {
 		list = append(list, driftDiagnostic(&a.Drifts[i]))
 	}
 	for _, c := range a.Changes {
+		why := fmt.Sprintf("for example %s", c.Example)
+		if words := dependsWords(c.Because); words != "" {
+			why += "; it " + words
+		}
 		for _, p := range c.Packets {
 			list = append(list, diag.Diagnostic{
 				Severity: diag.Error, Code: "audit-packets",
-				What: fmt.Sprintf("%s from %s to %s (%s): is %s, should be %s", p, c.From, c.To, c.Family, c.Now, c.Was),
-				Why:  fmt.Sprintf("for example %s", c.Example), Fix: "vnetc apply mends it",
+				What: fmt.Sprintf("%s from %s to %s (%s): %s, should be %s", p, c.From, c.To, c.Family, isWords(c), c.Was),
+				Why:  why, Fix: "vnetc apply mends it",
 			})
 		}
 	}

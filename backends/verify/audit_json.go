@@ -29,6 +29,7 @@ type (
 		Packets []string `json:"packets"`
 		Example string   `json:"example"`
 		Foreign bool     `json:"foreign,omitempty"` // true if all of them have an address that is not of From or To
+		Depends string   `json:"depends,omitempty"` // on which rule that is not modelled, where is says "may be"
 	}
 )
 
@@ -43,8 +44,8 @@ func (a Audit) JSON() AuditJSON {
 	}
 	for _, c := range a.Changes {
 		doc.Packets = append(doc.Packets, jsonDriftEffect{
-			From: c.From.String(), To: c.To.String(), Family: c.Family.String(), Should: c.Was, Is: c.Now,
-			Packets: c.Packets, Example: c.Example.String(), Foreign: c.Foreign,
+			From: c.From.String(), To: c.To.String(), Family: c.Family.String(), Should: c.Was, Is: c.NowWords(),
+			Packets: c.Packets, Example: c.Example.String(), Foreign: c.Foreign, Depends: dependsWords(c.Because),
 		})
 	}
 	return doc

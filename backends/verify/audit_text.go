@@ -64,7 +64,10 @@ func printEffects(b *bytes.Buffer, changes []prove.Difference) {
 			fmt.Fprintln(b, "\nwhat that does to packets:")
 		}
 		for _, p := range c.Packets {
-			fmt.Fprintf(b, "  %s from %s to %s (%s): is %s, should be %s\n", p, c.From, c.To, c.Family, c.Now, c.Was)
+			fmt.Fprintf(b, "  %s from %s to %s (%s): %s, should be %s\n", p, c.From, c.To, c.Family, isWords(c), c.Was)
+		}
+		if words := dependsWords(c.Because); words != "" {
+			fmt.Fprintf(b, "    %s\n", words)
 		}
 		fmt.Fprintf(b, "    for example %s\n", c.Example)
 	}
@@ -78,9 +81,9 @@ func printEffects(b *bytes.Buffer, changes []prove.Difference) {
 			fmt.Fprintln(b, "\nwhat it does only to packets with an address that is not of where they come from or go to "+
 				"(--format json has them all):")
 		}
-		if f := (fate{c.Family, c.Was, c.Now}); !told[f] {
+		if f := (fate{c.Family, c.Was, isWords(c)}); !told[f] {
 			told[f] = true
-			fmt.Fprintf(b, "  such as %s: is %s, should be %s\n", c.Example, c.Now, c.Was)
+			fmt.Fprintf(b, "  such as %s: %s, should be %s\n", c.Example, isWords(c), c.Was)
 		}
 	}
 }

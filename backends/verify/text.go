@@ -113,6 +113,9 @@ func matrixTable(cells []prove.Cell, f ir.Family) string {
 			fmt.Fprintf(w, "\n  %s", diag.Visible(shortPlace(row)))
 		}
 		fmt.Fprintf(w, "\t%s", c.Access)
+		if words := dependsWords(c.Because); words != "" {
+			fmt.Fprintf(&notes, "  %s to %s: %s\n", diag.Visible(shortPlace(c.From)), diag.Visible(shortPlace(c.To)), diag.Visible(words))
+		}
 		for _, words := range c.Some {
 			fmt.Fprintf(&notes, "  %s to %s: %s\n", diag.Visible(shortPlace(c.From)), diag.Visible(shortPlace(c.To)), diag.Visible(words))
 		}
@@ -143,6 +146,9 @@ func (v *Verification) printClaims(b *bytes.Buffer) error {
 			continue
 		case prove.TooLarge:
 			fmt.Fprintf(b, "too large to tell  %s\n", diag.Visible(c.String()))
+			continue
+		case prove.Unknown:
+			fmt.Fprintf(b, "depends  %s\n", diag.Visible(c.String()))
 			continue
 		}
 		fmt.Fprintf(b, "fails  %s\n", diag.Visible(c.String()))
@@ -207,7 +213,7 @@ func (v *Verification) printChanges(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\nonly for packets with an address that is not of where they come from or go to (--format json has them all):\n\n")
 	for _, title := range foreign {
 		d := about[title][0]
-		fmt.Fprintf(b, "%s: %s\n  such as %s: was %s, now %s\n", title, plural(len(about[title]), "kind"), d.Example, diag.Visible(d.Was), diag.Visible(d.Now))
+		fmt.Fprintf(b, "%s: %s\n  such as %s: was %s, now %s\n", title, plural(len(about[title]), "kind"), d.Example, diag.Visible(d.Was), diag.Visible(d.NowWords()))
 	}
 }
 
@@ -231,7 +237,10 @@ func printChange(b *bytes.Buffer, d prove.Difference) {
 	if d.Foreign {
 		words += ", with an address of elsewhere"
 	}
-	fmt.Fprintf(b, "  %s\n    was  %s\n    now  %s\n    such as %s\n", diag.Visible(words), diag.Visible(d.Was), diag.Visible(d.Now), d.Example)
+	fmt.Fprintf(b, "  %s\n    was  %s\n    now  %s\n    such as %s\n", diag.Visible(words), diag.Visible(d.Was), diag.Visible(d.NowWords()), d.Example)
+	if words := dependsWords(d.Because); words != "" {
+		fmt.Fprintf(b, "    %s\n", diag.Visible(words))
+	}
 }
 
 // changeTitle says between whom the packets go.

@@ -224,6 +224,12 @@ func (c Claim) diagnostic() diag.Diagnostic {
 			Why: tooLargeWhy, Fix: tooLargeFix,
 		}
 	}
+	if c.Answer == prove.Unknown {
+		return diag.Diagnostic{
+			Severity: diag.Error, Code: "assert-failed", Span: c.Span, What: fmt.Sprintf("it can't be shown to hold: %s", c.Assertion),
+			Why: "it depends on a rule that is not modelled", Fix: "take that rule out, or write it in words that vnetc models",
+		}
+	}
 	d := diag.Diagnostic{
 		Severity: diag.Error, Code: "assert-failed", Span: c.Span, What: fmt.Sprintf("it does not hold: %s", c.Assertion),
 		Fix: "change the networks, or what is asserted about them",

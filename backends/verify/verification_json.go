@@ -57,17 +57,18 @@ type (
 		Over   *jsonRuleAt `json:"over,omitempty"` // the rule that must keep its place
 	}
 	jsonCell struct {
-		From   string   `json:"from"`
-		To     string   `json:"to"`
-		Family string   `json:"family"`
-		Access string   `json:"access"` // yes, some, no; ? if it is too large to tell; - for what is not asked
-		Some   []string `json:"some,omitempty"`
+		From    string   `json:"from"`
+		To      string   `json:"to"`
+		Family  string   `json:"family"`
+		Access  string   `json:"access"` // yes, some, no; depends on Depends; ? if it is too large to tell; - for what is not asked
+		Some    []string `json:"some,omitempty"`
+		Depends string   `json:"depends,omitempty"` // on which rule that is not modelled
 	}
 	jsonClaim struct {
 		Assertion string   `json:"assertion"`
 		File      string   `json:"file"`
 		Line      int      `json:"line"`
-		Answer    string   `json:"answer"`        // holds, fails, too large to tell
+		Answer    string   `json:"answer"`        // holds, fails, depends, too large to tell
 		Holds     bool     `json:"holds"`         // true if the answer is that
 		Way       *jsonWay `json:"way,omitempty"` // of a packet that shows that it does not
 	}
@@ -80,6 +81,7 @@ type (
 		Packets []string `json:"packets"`
 		Example string   `json:"example"`
 		Foreign bool     `json:"foreign,omitempty"` // true if all of them have an address that is not of From or To
+		Depends string   `json:"depends,omitempty"` // on which rule that is not modelled, where now says "may be"
 	}
 )
 
@@ -103,7 +105,7 @@ func (v *Verification) JSON(out io.Writer) error {
 		doc.Linear = append(doc.Linear, jsonLinear{Target: l.Label, Family: l.Family.String(), Rule: ruleAtJSON(l.Rule), Why: l.Why, Over: overJSON(l.Over)})
 	}
 	for _, c := range v.Cells {
-		doc.Matrix = append(doc.Matrix, jsonCell{c.From.String(), c.To.String(), c.Family.String(), string(c.Access), c.Some})
+		doc.Matrix = append(doc.Matrix, jsonCell{c.From.String(), c.To.String(), c.Family.String(), string(c.Access), c.Some, dependsWords(c.Because)})
 	}
 	for _, c := range v.Claims {
 		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Answer: claimWords(c.Answer), Holds: c.Answer == prove.Proved}
@@ -115,7 +117,7 @@ func (v *Verification) JSON(out io.Writer) error {
 	}
 	doc.More, doc.TooLarge = v.More, v.TooLarge
 	for _, d := range v.Changes {
-		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.Now, d.Packets, d.Example.String(), d.Foreign})
+		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.NowWords(), d.Packets, d.Example.String(), d.Foreign, dependsWords(d.Because)})
 	}
 	return diag.WriteJSON(out, doc)
 }
@@ -126,6 +128,8 @@ func claimWords(a prove.Answer) string {
 		return "holds"
 	case prove.Refuted:
 		return "fails"
+	case prove.Unknown:
+		return "depends"
 	}
 	return a.String()
 }

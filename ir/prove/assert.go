@@ -120,7 +120,8 @@ func CheckNames(p *ir.Program, assertions []Assertion) diag.List {
 	return list
 }
 
-// Check decides whether a holds: Proved, Refuted with a packet that shows it, or TooLarge. An Allow about connections that can't
+// Check decides whether a holds: Proved, Refuted with a packet that shows it, Unknown if it depends on a rule that is not
+// modelled, or TooLarge. An Allow about connections that can't
 // be, such as those from addresses that the network does not have, is refuted, and there is no packet: it is the zero value.
 func (r *Reacher) Check(a Assertion) (answer Answer, packet ir.Packet) {
 	answer = Proved
@@ -128,6 +129,8 @@ func (r *Reacher) Check(a Assertion) (answer Answer, packet ir.Packet) {
 		var ok bool
 		if ok, packet = r.holds(a); !ok {
 			answer = Refuted
+		} else if r.depends(a) {
+			answer = Unknown
 		}
 	})
 	if !whole {
@@ -148,7 +151,7 @@ func (r *Reacher) holds(a Assertion) (ok bool, packet ir.Packet) {
 		if some, _ := r.find(a.From, a.To, a.Query, func(s *side, _ way, set node) node { return can(s, set) }); !some {
 			return false, ir.Packet{}
 		}
-		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node { return s.Diff(can(s, set), s.accepted[w.name]) })
+		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node { return s.And(can(s, set), s.closed(w)) })
 		return !some, packet
 	case Isolated:
 		for _, other := range Endpoints(r.program) {
@@ -166,6 +169,35 @@ func (r *Reacher) holds(a Assertion) (ok bool, packet ir.Packet) {
 	panic(fmt.Sprintf("prove: unknown kind of assertion %q", a.Kind))
 }
 
+// depends is true if some connections of which a speaks may get through or not.
+func (r *Reacher) depends(a Assertion) bool {
+	pairs := [][2]Endpoint{{a.From, a.To}}
+	if a.Kind == Isolated {
+		pairs = nil
+		for _, other := range Endpoints(r.program) {
+			if other != a.From && other.Kind != Host {
+				pairs = append(pairs, [2]Endpoint{a.From, other}, [2]Endpoint{other, a.From})
+			}
+		}
+	}
+	for _, p := range pairs {
+		for _, s := range r.sides {
+			w, ok := wayBetween(p[0], p[1])
+			if !ok || s.crossings[w.name].depends == never {
+				continue
+			}
+			set := s.And(s.narrowed(p[0], p[1], w, a.Query), s.And(s.places.by(p[0], source), s.places.by(p[1], dest)))
+			if a.Kind == Allow {
+				set = s.asked(p[0], p[1], w, a.Query)
+			}
+			if s.And(set, s.crossings[w.name].depends) != never {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // letsThrough looks for a new connection that gets through, first among those with addresses of their endpoints, which are
 // the plainer case, then among all that come and go by the endpoints' interfaces.
 func (r *Reacher) letsThrough(from, to Endpoint, q Query) (bool, ir.Packet) {
@@ -177,7 +209,7 @@ func (r *Reacher) letsThrough(from, to Endpoint, q Query) (bool, ir.Packet) {
 		if !ok {
 			continue
 		}
-		set := s.And(s.narrowed(from, to, w, q), s.accepted[w.name])
+		set := s.And(s.narrowed(from, to, w, q), s.crossings[w.name].accepted)
 		set = s.And(set, s.And(s.places.by(from, source), s.places.by(to, dest)))
 		if set != never {
 			return true, s.pickFor(set, q)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
+	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/prove/bdd"
@@ -19,6 +19,10 @@ type Difference struct {
 	Packets  []string  // which packets, in words
 	Example  ir.Packet // one of them
 
+	// Because is the rule that is not modelled and decides whether it is so: these packets may have fate Now, or may keep theirs.
+	// Its Rule is nil for what is certain.
+	Because ir.Step
+
 	// Foreign is true if all of them have an address that is not of the endpoint where they come from or go to, as those of guests
 	// who lie about theirs; reverse path filtering may drop such packets.
 	Foreign bool
@@ -29,14 +33,22 @@ type Difference struct {
 func (d Difference) String() string {
 	text := ""
 	for _, p := range d.Packets {
-		text += fmt.Sprintf("%s from %s to %s (%s): was %s, now %s\n", p, d.From, d.To, d.Family, d.Was, d.Now)
+		text += fmt.Sprintf("%s from %s to %s (%s): was %s, now %s\n", p, d.From, d.To, d.Family, d.Was, d.NowWords())
 	}
 	return text
 }
 
+// NowWords returns what becomes of the packets now, or may: accepted, may be accepted.
+func (d Difference) NowWords() string {
+	if d.Because.Rule != nil {
+		return "may be " + d.Now
+	}
+	return d.Now
+}
+
 // Change returns the packets whose fate differs between a, the old program, and b, the new one, by where they come from
-// and where they go; endpoints are those of both programs. Those with foreign addresses come last. Nothing is returned for packets that have the same fate. Fates that
-// hang on rules which are not modelled are told as unknown. It has no bound: [Budget.Change] does.
+// and where they go; endpoints are those of both programs. Those with foreign addresses come last. Nothing is returned for packets that have the same fate. What
+// depends on rules that are not modelled is told as that. It has no bound: [Budget.Change] does.
 func Change(a, b *ir.Program) []Difference {
 	return noBudget().Change(a, b, math.MaxInt).All
 }
@@ -64,7 +76,7 @@ func (budget *Budget) Change(a, b *ir.Program, most int) Changes {
 	var found Changes
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		functions := bdd.New()
-		c := &changes{most: most}
+		c := &changes{most: most, programs: []*ir.Program{b, a}}
 		whole := budget.spend(functions, func() {
 			c.space = newSpaceIn(functions, byField, family, a, b)
 			c.places = newPlaces(c.space, links)
@@ -94,27 +106,48 @@ func rank(d Difference) int {
 // changes compares in one family.
 type changes struct {
 	*space
-	places *places
-	most   int  // of one kind
-	more   bool // true if there were more of a kind
-	found  []Difference
+	places   *places
+	programs []*ir.Program
+	most     int  // of one kind
+	more     bool // true if there were more of a kind
+	found    []Difference
 }
 
 // in finds the differences of packets that go way w.
 func (c *changes) in(w way, was, now fates) {
 	within := c.packets(w)
-	for _, before := range inOrder(was) {
+	for _, before := range c.inOrder(was) {
 		rest := c.Diff(c.And(within, was[before]), now[before])
-		for _, after := range inOrder(now) {
+		for _, after := range c.inOrder(now) {
 			if set := c.And(rest, now[after]); before != after && set != never {
-				c.byPlace(set, before.String(), after.String())
+				c.told(set, before, after)
 			}
 		}
 	}
 }
 
+// told finds the differences of packets in set, some or all of which depend on what is not modelled.
+func (c *changes) told(set node, before, after fate) {
+	for _, f := range []fate{after, before} {
+		if f.unknown != nil {
+			c.byPlace(c.Without(set, c.opaqueCube()), before.String(), after.String(), stepOf(f.unknown, c.programs...))
+			return
+		}
+	}
+	sure := set
+	if len(c.opaque) > 0 {
+		sure = c.certain(set)
+	}
+	if sure != never {
+		c.byPlace(sure, before.String(), after.String(), ir.Step{})
+	}
+	if rest := c.Diff(set, sure); rest != never {
+		c.byPlace(c.Without(rest, c.opaqueCube()), before.String(), after.String(), c.opaqueIn(rest))
+	}
+}
+
 // byPlace tells the packets of set apart by where they come from and go to.
-func (c *changes) byPlace(set node, was, now string) {
+func (c *changes) byPlace(set node, was, now string, because ir.Step) {
 	kind := len(c.found)
 	for _, from := range c.places.occurring(set, source) {
 		part := c.And(set, c.places.by(from, source))
@@ -133,26 +166,36 @@ func (c *changes) byPlace(set node, was, now string) {
 			}
 			c.found = append(c.found, Difference{
 				From: from, To: to, Family: c.family, Was: was, Now: now, Packets: c.words(packets, from, to), Example: c.pick(packets),
-				Foreign: usual == never,
+				Foreign: usual == never, Because: because,
 			})
 		}
 	}
 }
 
+// numberOf returns the number of the end that an unknown fate is, which tells such fates apart.
+func (s *space) numberOf(f fate) endNumber {
+	if f.unknown == nil {
+		return 0
+	}
+	return s.number(end{kind: endUnknown, rule: f.unknown})
+}
+
 // inOrder returns the fates in the order of their words, so that results don't hang on the order of a map.
-func inOrder(f fates) []fate {
+func (s *space) inOrder(f fates) []fate {
 	var all []fate
 	for one := range f {
 		all = append(all, one)
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].String() < all[j].String() })
+	slices.SortFunc(all, func(a, b fate) int {
+		return cmp.Or(strings.Compare(a.String(), b.String()), cmp.Compare(s.numberOf(a), s.numberOf(b)))
+	})
 	return all
 }
 
 // String returns what [ir.Fate] says.
 func (f fate) String() string {
 	if f.unknown != nil {
-		return "unknown (" + f.unknown.String() + ")"
+		return "anything" // the rule goes with it
 	}
 	public := ir.Fate{Outcome: f.outcome, Reject: f.reject, Altered: f.altered}
 	if f.snat != (ir.NAT{}) {

@@ -128,11 +128,7 @@ func unknowns(s *space, f fates) node {
 
 // certain returns the packets that are in set whatever the opaque matches would say.
 func (s *space) certain(set node) node {
-	cube := always
-	for v := s.width - 1; v > s.mark.first+s.mark.bits-1; v-- {
-		cube = s.Vertex(uint16(v), never, cube)
-	}
-	return s.Not(s.Without(s.Not(set), cube))
+	return s.Not(s.Without(s.Not(set), s.opaqueCube()))
 }
 
 // opaqueIn returns the rule behind the first opaque match that set hangs on.

@@ -65,20 +65,25 @@ func (m *model) fates(w way, among node) fates {
 	return m.seen(k.from(walkAt{}))
 }
 
-// through returns the packets that get through on way w. Base chains at the end of the way which end nobody, as those of NAT do,
+// through returns the packets that get through on way w, and those of which it isn't known what becomes of them, by the rule that
+// is not modelled. Base chains at the end of the way which end nobody, as those of NAT do,
 // are not asked: what they do to the packets does not matter here, and telling it apart can take far more.
-func (m *model) through(w way) node {
+func (m *model) through(w way) (accepted node, unknown fates) {
 	k := m.newWalk(w)
 	for len(k.bases) > 0 && k.endsNobody(k.bases[len(k.bases)-1]) {
 		k.bases = k.bases[:len(k.bases)-1]
 	}
 	var sets []node
+	unknown = make(fates)
 	for f, set := range k.from(walkAt{}) {
 		if f.outcome == ir.Accepted {
 			sets = append(sets, set)
 		}
+		if set = m.And(set, m.packets(w)); f.unknown != nil && set != never {
+			unknown[f] = set
+		}
 	}
-	return m.And(m.Union(sets), m.packets(w))
+	return m.And(m.Union(sets), m.packets(w)), unknown
 }
 
 // endsNobody is true if every packet that meets b gets through it.
@@ -245,7 +250,9 @@ func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 		add(f, k.And(set, later))
 	}
 	if e.change != (ir.Alteration{}) {
-		add(fate{unknown: k.causes[e.change]}, left)
+		f := fate{unknown: k.causes[e.change]}
+		k.numberOf(f) // in the order of the chains, which results are told in
+		add(f, left)
 	}
 }
 

@@ -43,9 +43,10 @@ func (s *side) leaks(own map[string]*ir.Program) node {
 		}
 		in := s.iface(s.iif, l.Bridge.Name, false)
 		bridges = append(bridges, in)
-		allowed = append(allowed, s.And(in, newModel(s.space, p).through(forwarded)))
+		out, _ := newModel(s.space, p).through(forwarded)
+		allowed = append(allowed, s.And(in, out))
 	}
-	through := s.And(s.And(s.Union(bridges), s.inStates(ir.StateNew)), s.accepted[forwarded.name])
+	through := s.And(s.And(s.Union(bridges), s.inStates(ir.StateNew)), s.crossings[forwarded.name].accepted)
 	return s.Diff(through, s.Union(allowed))
 }
 

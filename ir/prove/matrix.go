@@ -6,11 +6,12 @@ import "github.com/vnetc/vnetc/ir"
 type Access string
 
 const (
-	NoAccess   Access = "no"   // none gets through
-	SomeAccess Access = "some" // some do
-	FullAccess Access = "yes"  // all do
-	NotAsked   Access = "-"    // there are no such packets, or they are nobody's question
-	CantTell   Access = "?"    // the answer would cost more than the budget has
+	NoAccess   Access = "no"      // none gets through
+	SomeAccess Access = "some"    // some do
+	FullAccess Access = "yes"     // all do
+	NotAsked   Access = "-"       // there are no such packets, or they are nobody's question
+	Depends    Access = "depends" // a rule that is not modelled decides, and otherwise all do or none
+	CantTell   Access = "?"       // the answer would cost more than the budget has
 )
 
 // Cell is one entry of the matrix of who reaches whom.
@@ -19,6 +20,7 @@ type Cell struct {
 	Family   ir.Family // IPv4 or IPv6
 	Access   Access
 	Some     []string // for SomeAccess: what gets through, in words
+	Because  ir.Step  // for Depends: the rule
 }
 
 // Matrix returns, for every pair of endpoints and each family, who can open connections to whom.
@@ -67,10 +69,11 @@ func cantTell(from Endpoint, all []Endpoint, family ir.Family) []Cell {
 	return cells
 }
 
-// origin is the new packets from one endpoint that go one way, without their source: what gets through, and what does not. Networks
+// origin is the new packets from one endpoint that go one way, without their source: what gets through, what does not, and what
+// depends on rules that are not modelled. Networks
 // that are treated alike have one origin, and its endpoints cost next to nothing; packets of two endpoints are told apart for each
 // pair.
-type origin struct{ open, closed node }
+type origin struct{ open, closed, depends node }
 
 func (s *side) originOf(from Endpoint, w way) origin {
 	if !s.speaks(from) {
@@ -78,7 +81,9 @@ func (s *side) originOf(from Endpoint, w way) origin {
 	}
 	set := s.And(s.And(s.packets(w), s.inStates(ir.StateNew)), s.places.from(from))
 	end := s.cube(s.iif, s.saddr)
-	return origin{s.Without(s.And(set, s.accepted[w.name]), end), s.Without(s.Diff(set, s.accepted[w.name]), end)}
+	without := func(part node) node { return s.Without(s.And(set, part), end) }
+	c := s.crossings[w.name]
+	return origin{without(c.accepted), without(s.closed(w)), without(c.depends)}
 }
 
 // cell answers for one pair in one family. Known has what comes from there by way; ends is the packets that end at to.
@@ -96,8 +101,12 @@ func (s *side) cell(known map[string]origin, from, to Endpoint, ends node) Cell 
 	switch some, others := s.And(r.open, ends) != never, s.And(r.closed, ends) != never; {
 	case some && others:
 		c.Access = SomeAccess
-		open := s.And(s.asked(from, to, w, Query{}), s.accepted[w.name])
+		open := s.And(s.asked(from, to, w, Query{}), s.crossings[w.name].accepted)
 		c.Some = s.words(s.Without(open, s.cube(s.state)), from, to) // all are new
+	case s.And(r.depends, ends) != never:
+		c.Access = Depends
+		here := s.crossings[w.name]
+		c.Because = s.because(here, s.And(s.asked(from, to, w, Query{}), here.depends))
 	case some:
 		c.Access = FullAccess
 	case others:

@@ -72,9 +72,9 @@ type Reacher struct {
 // side is the program in one family.
 type side struct {
 	*model
-	places   *places
-	accepted map[string]node // by way: packets that get through, of any state
-	made     bdd.Mark        // where the sets above end; what is behind belongs to one question
+	places    *places
+	crossings map[string]crossing // by way, of packets of any state
+	made      bdd.Mark            // where the sets above end; what is behind belongs to one question
 }
 
 // NewReacher prepares answers about p, which must have passed [ir.Verify]. Its networks are p's links; a program that was
@@ -91,9 +91,9 @@ func (b *Budget) Reacher(p *ir.Program) *Reacher {
 		functions := bdd.New()
 		r.known = r.known && b.spend(functions, func() {
 			s := newSpaceIn(functions, byEnd, family, p)
-			side := &side{model: newModel(s, p), places: newPlaces(s, p.Links), accepted: make(map[string]node)}
+			side := &side{model: newModel(s, p), places: newPlaces(s, p.Links), crossings: make(map[string]crossing)}
 			for _, w := range ways {
-				side.accepted[w.name] = side.through(w)
+				side.crossings[w.name] = side.crossing(w)
 			}
 			side.made = functions.Mark()
 			r.sides = append(r.sides, side)
@@ -148,14 +148,20 @@ func (s *side) forget() {
 	maps.DeleteFunc(s.places.known, func(at interfaces, _ []Endpoint) bool { return !s.made.Has(at.set) })
 }
 
-// Open looks for a new connection from one endpoint to another that gets through, of those q asks about.
+// Open looks for a new connection from one endpoint to another that gets through for certain, of those q asks about.
 func (r *Reacher) Open(from, to Endpoint, q Query) (some bool, packet ir.Packet) {
-	return r.find(from, to, q, func(s *side, w way, set node) node { return s.And(set, s.accepted[w.name]) })
+	return r.find(from, to, q, func(s *side, w way, set node) node { return s.And(set, s.crossings[w.name].accepted) })
 }
 
-// Closed looks for a new connection from one endpoint to another that does not get through, of those q asks about.
+// Closed looks for a new connection from one endpoint to another that does not get through for certain, of those q asks about.
 func (r *Reacher) Closed(from, to Endpoint, q Query) (some bool, packet ir.Packet) {
-	return r.find(from, to, q, func(s *side, w way, set node) node { return s.Diff(set, s.accepted[w.name]) })
+	return r.find(from, to, q, func(s *side, w way, set node) node { return s.And(set, s.closed(w)) })
+}
+
+// closed returns packets that don't get through, for certain, among others that don't go way w.
+func (s *side) closed(w way) node {
+	c := s.crossings[w.name]
+	return s.Not(s.Or(c.accepted, c.depends))
 }
 
 func (r *Reacher) find(from, to Endpoint, q Query, narrow func(*side, way, node) node) (bool, ir.Packet) {
