@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/backends/nftables/decode"
 	"github.com/vnetc/vnetc/backends/nftables/delta"
 	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
@@ -55,6 +56,12 @@ func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
 		return nil, explain(err)
 	}
 	return []backends.Document{{File: "rules.netlink", Text: stream}}, nil
+}
+
+// Read is [Backend.Read] for what Dump returned: an interface that a rule asks for by its index is read by the name that it has
+// now, in the network namespace of the calling thread. Libvirt's rules ask so.
+func (Loader) Read(images []backends.Document) (*ir.Program, error) {
+	return decode.Read(interfaces, images)
 }
 
 // Load makes the kernel hold rules, which must be of this back end. What is right already stays, with its counters. Tables that rules do not have are left alone.

@@ -100,6 +100,9 @@ func (m *machine) step(e *wire.Expression) {
 		m.object(e)
 	case "bitwise":
 		m.bitwise(e)
+	case "byteorder":
+		const sreg, dreg, length = 1, 2, 4 // NFTA_BYTEORDER_*
+		m.spoil(e, m.get(e.Number(sreg)), e.Number(dreg), int(e.Number(length)))
 	case "cmp":
 		m.compare(e)
 	case "range":

@@ -66,7 +66,7 @@ func (m *machine) link(key uint32, data []byte, not bool) bool {
 	if m.reader == nil || len(data) != 4 {
 		return false
 	}
-	name := m.reader.links[binary.NativeEndian.Uint32(data)]
+	name := m.reader.link(binary.NativeEndian.Uint32(data))
 	switch {
 	case name == "":
 		return false

@@ -11,8 +11,11 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Read turns netlink messages into a program, on a host whose interfaces have the names of links,
-// by index: a batch, or what a kernel's dumps of tables, chains, sets, elements and rules hold, in
+// Links returns the names of a host's interfaces by index.
+type Links func() (map[uint32]string, error)
+
+// Read turns netlink messages into a program, on a host whose interfaces links tells, if a rule asks
+// for one by its index; nil is for no host: a batch, or what a kernel's dumps of tables, chains, sets, elements and rules hold, in
 // this order or any in which rules come after their chain and elements after their set. A set of
 // which the dump is missing is not modelled. One that is looked up for several things, such as
 // @bridges for the interface in and the interface out, comes back as several sets. The chains of
@@ -23,8 +26,8 @@ import (
 //
 // An error means that the bytes are damaged, or that a message changes what was there before the
 // batch.
-func Read(links map[uint32]string, images []backends.Document) (*ir.Program, error) {
-	r := reader{links: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, asleep: map[chainKey]bool{}, sets: map[chainKey]*readSet{}}
+func Read(links Links, images []backends.Document) (*ir.Program, error) {
+	r := reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, asleep: map[chainKey]bool{}, sets: map[chainKey]*readSet{}}
 	for _, image := range images {
 		r.file = image.File
 		if err := r.stream(image.Text); err != nil {
@@ -35,6 +38,9 @@ func Read(links map[uint32]string, images []backends.Document) (*ir.Program, err
 		if err := r.rule(&r.rules[i].Message); err != nil {
 			return nil, fmt.Errorf("%s: byte %d: %w", r.rules[i].file, r.rules[i].At, err)
 		}
+	}
+	if r.failed != nil {
+		return nil, r.failed
 	}
 	r.settleNoTrack()
 	r.nameSets()
@@ -52,9 +58,19 @@ type reader struct {
 	used    []*ir.Set // those that rules look packets up in
 	rules   []ruleMessage
 	file    string // the image at hand
-	links   map[uint32]string
+	failed  error  // of links
+	ask     Links
+	links   map[uint32]string // what was asked; nil before
 
 	expressions []wire.Expression // of the rule at hand
+}
+
+// link returns the name of the interface of that index, "" if there is none.
+func (r *reader) link(index uint32) string {
+	if r.links == nil && r.ask != nil && r.failed == nil {
+		r.links, r.failed = r.ask()
+	}
+	return r.links[index]
 }
 
 // ruleMessage is a rule that waits for the end of the input.

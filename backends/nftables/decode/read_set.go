@@ -225,7 +225,7 @@ func (m *machine) elementsOf(s *readSet, values []*value) ([][]ir.Match, bool) {
 	elements := make([][]ir.Match, 0, len(all))
 	room := make([]ir.Match, len(all)*len(values)) // in one piece: as a rule there is a match for each value
 	for _, e := range all {
-		part := machine{table: m.table, proto: m.proto, out: ir.Rule{Family: m.out.Family, Matches: room[:0:len(values)]}}
+		part := machine{table: m.table, reader: m.reader, proto: m.proto, out: ir.Rule{Family: m.out.Family, Matches: room[:0:len(values)]}}
 		room = room[len(values):]
 		at := 0
 		for _, v := range values {
@@ -254,7 +254,14 @@ func (m *machine) equalsPart(v *value, e readElement, at int) bool {
 	return m.equals(v, from, false)
 }
 
-func isName(key uint32) bool { return key == unix.NFT_META_IIFNAME || key == unix.NFT_META_OIFNAME }
+// isName is true for what names an interface, or has its index.
+func isName(key uint32) bool {
+	switch key {
+	case unix.NFT_META_IIFNAME, unix.NFT_META_OIFNAME, unix.NFT_META_IIF, unix.NFT_META_OIF:
+		return true
+	}
+	return false
+}
 
 // protoPart adds the match on a protocol. What follows in the key is read as of this protocol.
 func (m *machine) protoPart(proto uint8) bool {
