@@ -30,6 +30,7 @@ func TestChangeDepends(t *testing.T) {
 		{"it logs", `{}`, `{ ` + out + `opaque-match "limit" counter }`, nil},
 		{"another match fails", `{}`, `{ ` + out + `iifname "virbr1" opaque-match "limit" drop }`, nil},
 		{"both have it", `{ ` + out + `opaque-match "limit" drop }`, `{ ` + out + `opaque-match "limit" drop }`, nil},
+		{"loopback leads nowhere", `{}`, `{ ip iifname "lo" drop ip oifname "lo" drop }`, nil},
 		{"a queue", `{}`, `{ ip counter ` + out + `opaque-verdict "queue" }`, []string{"accepted, now may be anything by 2"}},
 		{"an address is set", `{}`, `{ ` + out + `opaque-action "x" touches daddr counter }`, []string{`accepted, now accepted, daddr changed by "x" by 0`}},
 		{"a drop by the address that is set", `{}`, `{ ` + out + `opaque-action "x" touches daddr counter ip daddr 192.0.2.0/24 drop }`,

@@ -80,12 +80,21 @@ func (a *places) by(p Endpoint, end int) node {
 	case Host:
 		return s.value(a.iface(end), 0)
 	case Outside:
-		return s.Not(s.Or(a.inside[end].bridges, s.value(a.iface(end), 0)))
+		return s.Not(s.Union([]node{a.inside[end].bridges, s.value(a.iface(end), 0), a.loopback(end)}))
 	}
 	for _, l := range a.links {
 		if l.Name == p.Name {
 			return s.iface(a.iface(end), l.Bridge.Name, false)
 		}
+	}
+	return never
+}
+
+// loopback returns the packets that come or go by the loopback interface, none if no rule names it. It leads to the host itself:
+// the kernel forwards nothing from there or to there.
+func (a *places) loopback(end int) node {
+	if atom, ok := a.space.atoms["lo"]; ok && atom <= a.space.exact {
+		return a.space.value(a.iface(end), uint64(atom))
 	}
 	return never
 }
@@ -132,6 +141,9 @@ func (a *places) among(present node, end int) []Endpoint {
 	s := a.space
 	var list []Endpoint
 	bridges := map[int]bool{0: true}
+	if atom, ok := s.atoms["lo"]; ok && atom <= s.exact {
+		bridges[atom] = true
+	}
 	for _, l := range a.links {
 		if atom, ok := s.atoms[l.Bridge.Name]; ok && !bridges[atom] {
 			bridges[atom] = true
