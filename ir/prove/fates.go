@@ -79,7 +79,10 @@ func (m *model) through(w way) (accepted node, unknown fates) {
 		if f.outcome == ir.Accepted {
 			sets = append(sets, set)
 		}
-		if set = m.And(set, m.packets(w)); f.unknown != nil && set != never {
+		if f.unknown == nil {
+			continue
+		}
+		if set = m.And(set, m.packets(w)); set != never {
 			unknown[f] = set
 		}
 	}
