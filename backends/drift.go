@@ -1,6 +1,10 @@
 package backends
 
-import "github.com/vnetc/vnetc/ir"
+import (
+	"slices"
+
+	"github.com/vnetc/vnetc/ir"
+)
 
 // DriftKind tells how what a host has differs from what is meant.
 type DriftKind string
@@ -37,13 +41,32 @@ type Drift struct {
 	Have    *ir.Rule   // as the host has it; nil for a missing rule
 	Set     *ir.Set    // as it is meant; for an extra element, as the host has it
 	Element []ir.Match // one of Set.Elements
-	Words   string     // in the target's own words
+	Words   string     // in the target's own words; of a rule that has moved, behind what it stands, or empty
 	Target  string     // its name
 	Chains  int        // how many chains of ours Target has
 	Rules   int        // how many rules are in them
 
 	Of       *ir.Rule // the program's rule that asks for it; nil if none or several do, as for jumps
 	Networks []string // the networks that it concerns; nil if it concerns all
+
+	Lets *Let // of a rule of others ahead: what it lets through; nil if that is nothing, or not known
+	// Harmless is true for a rule of others ahead that is known to let nothing through that ours
+	// refuse.
+	Harmless bool
+	Closes   bool // Closes is true for what is ahead and only refuses, as a chain with a policy.
+}
+
+// Let is a packet that a rule of others accepts before ours refuse it.
+type Let struct {
+	Packet     ir.Packet // an example
+	From, To   string    // where it comes from and where it goes to
+	Should, Is string    // its fate by our rules, and as it is
+}
+
+// AheadOf returns those of drifts that are of others and let something through that ours refuse, or
+// may do so.
+func AheadOf(drifts []Drift) []Drift {
+	return slices.DeleteFunc(slices.Clone(drifts), func(d Drift) bool { return d.Kind != Ahead || d.Harmless || d.Closes })
 }
 
 // Mendable returns how many of drifts a Load mends: all but those of others.

@@ -59,16 +59,38 @@ type Report struct {
 type Auditor interface {
 	// Strays returns what the kernel holds in the tables of rules beside chains and rules that Read tells of, in the order of
 	// the kernel's tables. It changes nothing.
-	Strays(rules Ruleset) ([]Stray, error)
+	Strays(rules Ruleset) (Strays, error)
 }
 
-// Stray is something that an [Auditor] tells of: an object under our names that is not wanted, or a rule of others in our way.
+// Strays is what an [Auditor] tells of.
+type Strays struct {
+	All []Stray
+	// Held is everything that packets meet in the tables of rules, ours and that of others, in the form that Read takes; Want
+	// the same with our jumps where Load puts them. They are empty where the rules of others don't come before ours.
+	Held, Want []Document
+}
+
+// StrayKind tells what a [Stray] is.
+type StrayKind uint8
+
+const (
+	// StrayObject is an object under our names that is not wanted. Load takes it away.
+	StrayObject StrayKind = iota
+	// StrayJump is a jump to a chain of ours that Load puts into another place among the rules of others.
+	StrayJump
+	// StrayAhead is a rule of others that packets meet before one of ours, once our jumps are in their places. Load leaves it.
+	StrayAhead
+	// StrayClosed is a chain of others that may drop what ours accept. Load leaves it.
+	StrayClosed
+)
+
+// Stray is something that an [Auditor] tells of: of ours and not wanted there, or of others in our way.
 type Stray struct {
+	Kind   StrayKind
 	Family ir.Family
 	Table  string
-	Chain  string // where a rule of others stands; empty for other things
+	Chain  string // where a rule stands; empty for other things
 	Text   string // in the target's own words
-	// Foreign is true for a rule of others that packets meet before one of ours, and for a chain of others that may drop what
-	// ours accept: Load leaves them as they are. All else Load takes away.
-	Foreign bool
+	To     string // of a StrayJump: the chain of ours to which it leads
+	Line   int    // of a StrayAhead: its line in the document of its family in Strays.Want
 }

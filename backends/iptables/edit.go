@@ -176,13 +176,7 @@ const maxMoved = 8
 // jumps appends the commands for a built-in chain, of which from and to differ in our jumps only: those that must move are
 // deleted and inserted at their places.
 func (s *script) jumps(table string, from, to *chainState) {
-	var names []string
-	for _, r := range slices.Concat(from.rules, to.rules) {
-		if r.jump != "" && !slices.Contains(names, r.jump) {
-			names = append(names, r.jump)
-		}
-	}
-	moved := smallest(names, from.rules, to.rules)
+	moved := smallest(jumpsOf(from.rules, to.rules), from.rules, to.rules)
 	for _, r := range from.rules {
 		switch {
 		case slices.Contains(moved, r.jump):
@@ -198,6 +192,16 @@ func (s *script) jumps(table string, from, to *chainState) {
 			s.changed++
 		}
 	}
+}
+
+// jumpsOf returns the chains of ours to which jumps in from and to lead.
+func jumpsOf(from, to []rule) (names []string) {
+	for _, r := range slices.Concat(from, to) {
+		if r.jump != "" && !slices.Contains(names, r.jump) {
+			names = append(names, r.jump)
+		}
+	}
+	return names
 }
 
 // smallest returns the smallest part of names without which from and to are the same.

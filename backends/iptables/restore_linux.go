@@ -91,7 +91,9 @@ func read(tools []tool, prefix string) ([]*state, error) {
 		s, err := parseState(t.family, prefix, outs[i].Bytes())
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", t.name("-save"), err))
+			continue
 		}
+		s.saved = outs[i].String()
 		states[i] = s
 	}
 	return states, failed

@@ -17,6 +17,7 @@ type state struct {
 	family ir.Family
 	prefix string // what the names of our chains begin with
 	tables []*tableState
+	saved  string // what iptables-save printed; empty for a state that was made
 }
 
 // tableState is one table of a state.

@@ -124,7 +124,8 @@ func mend(chain string, rules []rule, jumps []string) []rule {
 
 // between returns the places at which the jump to a chain of ours may be put among rules. Where libvirt's own chains stand
 // in the same table, the groups keep their order over both: the first accept ends a packet's walk, and if what leaves a network
-// were accepted before all rules about what enters one, guests of ours would get into libvirt's, or those into ours.
+// were accepted before all rules about what enters one, guests of ours would get into libvirt's, or those into ours. In a group
+// ours come first: so where ours stand doesn't hang on which of the two was started first.
 func between(rules []rule, name string) (low, high int) {
 	low, high = 0, len(rules)
 	own := func(r ir.GroupRow) bool { return prefixOf(backends.VnetcNames)+r.Name == name && r.Hook == ir.Forward }
@@ -139,7 +140,7 @@ func between(rules []rule, name string) (low, high int) {
 		there := slices.IndexFunc(rules, func(r rule) bool { return r.jump == "" && r.text == jump })
 		switch {
 		case there < 0 || row.Base != group.Base:
-		case i > at:
+		case i >= at:
 			high = min(high, there)
 		case group.Accepts == ir.OutOf && row.Accepts == ir.Into:
 			low = max(low, there+1)

@@ -14,14 +14,14 @@ var _ backends.Auditor = Loader{}
 
 // Strays implements [backends.Auditor]: sets that no rule of ours asks or that are of another kind than meant, and objects
 // such as counters, which vnetc doesn't make; and chains of others that drop by policy what we accept.
-func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
+func (Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
-		return nil, err
+		return backends.Strays{}, err
 	}
 	want, have, err := set.inventories()
 	if err != nil {
-		return nil, err
+		return backends.Strays{}, err
 	}
 	var strays []backends.Stray
 	for _, old := range have.Tables {
@@ -41,7 +41,7 @@ func (Loader) Strays(rules backends.Ruleset) ([]backends.Stray, error) {
 		}
 	}
 	closed, err := closedChains(want)
-	return append(strays, closed...), explain(err)
+	return backends.Strays{All: append(strays, closed...)}, explain(err)
 }
 
 // closedChains returns the base chains of tables that ours doesn't have, in the way of forwarded packets and with policy drop.
@@ -68,7 +68,7 @@ func closedChains(ours *delta.Inventory) ([]backends.Stray, error) {
 			return err
 		}
 		closed = append(closed, backends.Stray{
-			Family: family, Table: table, Chain: m.Attrs.Text(unix.NFTA_CHAIN_NAME), Foreign: true,
+			Family: family, Table: table, Chain: m.Attrs.Text(unix.NFTA_CHAIN_NAME), Kind: backends.StrayClosed,
 			Text: "policy drop, for what no rule of this chain accepts, whatever ours say",
 		})
 		return nil

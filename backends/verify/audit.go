@@ -62,6 +62,9 @@ func driftDiagnostic(d *backends.Drift) diag.Diagnostic {
 	case backends.Ahead:
 		out.Code, out.What = "audit-ahead", fmt.Sprintf("others have in the networks' way, in %s: %s", where, what)
 		out.Severity, out.Fix = diag.Note, "apply leaves it there; change it if it is not meant to decide"
+		if d.Lets != nil {
+			out.Why = letWords(d)
+		}
 	default:
 		panic(fmt.Sprintf("unknown kind of drift %q", d.Kind))
 	}
@@ -87,7 +90,11 @@ func driftPlace(d *backends.Drift) string {
 func driftWords(d *backends.Drift) string {
 	switch d.Part {
 	case backends.DriftRule:
-		return driftRule(d).String()
+		text := driftRule(d).String()
+		if d.Words != "" {
+			text += ", " + d.Words
+		}
+		return text
 	case backends.DriftElement:
 		return elementWords(d.Element)
 	case backends.DriftChain:
@@ -103,6 +110,15 @@ func driftWords(d *backends.Drift) string {
 		return fmt.Sprintf("%d chains of ours with %d rules, which packets meet, too", d.Chains, d.Rules)
 	}
 	panic(fmt.Sprintf("unknown part of drift %d", d.Part))
+}
+
+// letWords says what a rule of others lets through: packet, fates and networks.
+func letWords(d *backends.Drift) string {
+	text := fmt.Sprintf("it lets through, from %s to %s: %s is %s, should be %s", d.Lets.From, d.Lets.To, d.Lets.Packet, d.Lets.Is, d.Lets.Should)
+	if len(d.Networks) > 0 {
+		text += fmt.Sprintf(" (network %s)", strings.Join(d.Networks, ", "))
+	}
+	return text
 }
 
 // driftRule returns the rule as it is meant; one that nothing asks for, as the host has it.

@@ -19,6 +19,11 @@ type (
 		Chain  string      `json:"chain"`
 		Rule   string      `json:"rule"`
 		Origin *JSONOrigin `json:"origin,omitempty"`
+		// Of what is ahead and lets through what ours refuse: the networks, a packet and its fates.
+		Networks []string `json:"networks,omitempty"`
+		Packet   string   `json:"packet,omitempty"`
+		Should   string   `json:"should_be,omitempty"`
+		Is       string   `json:"is,omitempty"`
 	}
 	jsonDriftEffect struct {
 		From    string   `json:"from"`
@@ -56,6 +61,9 @@ func driftJSON(d *backends.Drift) jsonDrift {
 	if d.Of != nil {
 		o := OriginJSON(d.Of.Origin)
 		j.Origin = &o
+	}
+	if d.Lets != nil {
+		j.Networks, j.Packet, j.Should, j.Is = d.Networks, d.Lets.Packet.String(), d.Lets.Should, d.Lets.Is
 	}
 	return j
 }

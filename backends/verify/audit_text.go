@@ -50,6 +50,9 @@ func printDrift(b *bytes.Buffer, d *backends.Drift) {
 		o := d.Of.Origin
 		fmt.Fprintf(b, "             %s, network %s: %s\n", o.Span, o.Network, o.Reason)
 	}
+	if d.Lets != nil {
+		fmt.Fprintf(b, "             %s\n", letWords(d))
+	}
 }
 
 // printEffects prints what drift does to packets. What it does only to those whose address is not

@@ -19,6 +19,8 @@ type applyFlags struct {
 	dryRun   bool
 	confirm  time.Duration
 	format   *choice
+	verbose  bool
+	inForce  bool
 }
 
 func newApply(s streams) *cobra.Command {
@@ -48,6 +50,10 @@ too. Rules of its other networks, and what others put there, stay as they are. I
 refused while a libvirt daemon runs one of the networks in another mode than open, and
 for a network whose bridge in libvirt is not the one its document names, or not known.
 
+With --in-force and no PATH the rules of the networks in force are put right, and nothing
+else: what others have pushed out of its place stands there again, as libvirt's jumps do
+when its daemon starts (vnetc-order.service). A forgotten PATH stays wrong usage.
+
 apply sets the firewall only: bridges and DHCP are somebody else's.
 
 With --confirm DURATION the apply undoes itself after that time, unless vnetc confirm
@@ -70,14 +76,17 @@ finds something to do; 2 wrong usage; 3 the host refused or failed.`,
   vnetc apply --take-over lab.xml`,
 		ValidArgsFunction: xmlPaths,
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if len(paths) == 0 {
-				return usagef("apply needs at least one PATH, for example: vnetc apply lab.xml")
+			switch {
+			case f.inForce && (len(paths) > 0 || f.networkFlags.prune):
+				return usagef("--in-force takes the networks in force as they are: no PATH, and no --prune")
+			case len(paths) == 0 && !f.inForce:
+				return usagef("apply needs at least one PATH, for example: vnetc apply lab.xml; those in force: vnetc apply --in-force")
 			}
 			if cmd.Flags().Changed("confirm") && (f.confirm <= 0 || f.dryRun) {
 				return usagef("--confirm takes the time that a change waits, such as 60s; --dry-run changes nothing")
 			}
 			if f.dryRun {
-				return audit(s, &auditFlags{hostFlags: f.hostFlags, networkFlags: f.networkFlags, takeOver: f.takeOver, format: f.format}, paths)
+				return audit(s, &auditFlags{hostFlags: f.hostFlags, networkFlags: f.networkFlags, takeOver: f.takeOver, format: f.format, verbose: f.verbose, plan: true}, paths)
 			}
 			return apply(s, &f, paths)
 		},
@@ -88,6 +97,8 @@ finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would change, and change nothing")
 	cmd.Flags().DurationVar(&f.confirm, "confirm", 0, "go back after this time, such as 60s, unless vnetc confirm comes first")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	addAuditVerbose(cmd, &f.verbose)
+	cmd.Flags().BoolVar(&f.inForce, "in-force", false, "put the rules of the networks in force right, instead of those of PATHs")
 	return cmd
 }
 
@@ -101,6 +112,13 @@ func apply(s streams, f *applyFlags, paths []string) error {
 		return err
 	}
 	defer h.Close()
+	if f.inForce && len(h.Networks()) == 0 { // not a reason to take away what no note tells of
+		if f.format.value == "json" {
+			return orHost(diag.WriteJSON(s.out, map[string]any{"networks": []string{}, "changed": 0, "kept": 0, "removed_from": []string{}, "proved": false}))
+		}
+		_, err := fmt.Fprintln(s.err, "no network is in force")
+		return orHost(err)
+	}
 	w, err := want(s, h, given, f.networkFlags.change())
 	if err != nil {
 		return err

@@ -18,6 +18,10 @@ type auditFlags struct {
 	takeOver takeOverFlags // of apply --dry-run
 	format   *choice
 	budget   budgetFlag
+	verbose  bool
+
+	failOnAhead bool
+	plan        bool // plan is true for what is printed as a plan of what apply does.
 }
 
 func newAudit(s streams) *cobra.Command {
@@ -29,16 +33,23 @@ func newAudit(s streams) *cobra.Command {
 networks (without PATH: of those in force): each rule and each element of a set that
 is missing, extra or moved, with the line of XML that asks for it; a diff in the words
 of nft(8) or iptables(8), which shows where that is; and what it does to packets; and
-rules left in another back end by an apply that was cut short. Rules of others that
-packets meet before ours (iptables), and chains of others that drop by policy what ours
-accept (nftables), are told as "ahead"; they are no drift, and apply leaves them there.
+rules left in another back end by an apply that was cut short.
+
+In iptables the order counts: jumps of ours behind libvirt's are "moved", whether or not
+a packet shows it today; apply and up put them right. A rule of others that accepts what
+ours would refuse is "ahead", with a packet (of a new connection) and the networks;
+so are chains of others that drop by policy what ours accept (nftables). What is ahead is
+no drift, and apply leaves it there; --fail-on-ahead exits with 1 if it lets through more.
+With -v rules of others ahead that let nothing more through are listed, too.
+
 Without PATH "in force" is what vnetc's notes say; where they are lost, every rule of
 ours is extra. audit changes nothing.
 
 What drift does to packets may be too large to tell: the answer has a budget, counted in
 steps, so that it is the same on every machine. --budget 60s gives it a time instead.
 
-Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot read.`,
+Exit codes: 0 in step; 1 drift, or errors in the input, or with --fail-on-ahead what
+others let through; 2 wrong usage; 3 cannot read.`,
 		Example: `  vnetc audit
   vnetc audit /etc/vnetc/networks --prune
   vnetc audit --format json | jq -r '.drift[].rule'
@@ -50,7 +61,14 @@ Exit codes: 0 in step; 1 drift, or errors in the input; 2 wrong usage; 3 cannot 
 	addNetworkFlags(cmd, &f.networkFlags, "networks that are in force and not named here are drift")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
 	f.budget.add(cmd)
+	addAuditVerbose(cmd, &f.verbose)
+	cmd.Flags().BoolVar(&f.failOnAhead, "fail-on-ahead", false, "exit with 1 if rules of others let through what ours refuse")
 	return cmd
+}
+
+// addAuditVerbose adds -v to a verb that prints an audit.
+func addAuditVerbose(cmd *cobra.Command, verbose *bool) {
+	cmd.Flags().BoolVarP(verbose, "verbose", "v", false, "list also the rules of others ahead that let nothing more through")
 }
 
 func audit(s streams, f *auditFlags, paths []string) error {
@@ -63,6 +81,9 @@ func audit(s streams, f *auditFlags, paths []string) error {
 		return err
 	}
 	a.Explain(f.budget.start())
+	if !f.verbose {
+		a.Drifts = slices.DeleteFunc(a.Drifts, func(d backends.Drift) bool { return d.Harmless })
+	}
 	if f.format.value == "sarif" {
 		found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, TooLarge: a.TooLarge}
 		err = orHost(diag.SARIF(s.out, found.Diagnostics(), w.Sources, version()))
@@ -76,6 +97,9 @@ func audit(s streams, f *auditFlags, paths []string) error {
 		if err := printPlaces(s.out, a.Taken, true); err != nil {
 			return orHost(err)
 		}
+	}
+	if f.failOnAhead && len(backends.AheadOf(a.Drifts)) > 0 {
+		return exitError{code: exitNo}
 	}
 	if !a.InStep() || slices.ContainsFunc(a.Taken, goes) {
 		return exitError{code: exitNo}

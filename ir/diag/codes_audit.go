@@ -18,13 +18,14 @@ func auditCodes() []Info {
 		{
 			Code:  "audit-moved",
 			Title: "a rule in another place of its chain",
-			Text:  "The first rule that matches decides, so a rule that has moved may decide for other packets. vnetc apply puts it back.",
+			Text: "The first rule that matches decides, so a rule that has moved may decide for other packets: one of vnetc's chains, or a " +
+				"jump to one that stands behind libvirt's, whose accept is then met before vnetc's refusal. vnetc apply puts it back.",
 		},
 		{
 			Code:  "audit-ahead",
 			Title: "rules of others that decide before those of the networks, or against them",
-			Text: "In iptables an accept or a drop that stands before the jumps to vnetc's chains decides before them. That may be meant, and " +
-				"vnetc leaves it where it is. In nftables it is a chain of others whose policy drops what is accepted here.",
+			Text: "In iptables an accept that stands before the jumps to vnetc's chains decides before them, and may let through what they " +
+				"refuse. That may be meant, and vnetc leaves it where it is; --fail-on-ahead makes audit exit with 1. In nftables it is a chain of others whose policy drops what is accepted here.",
 		},
 		{
 			Code:  "audit-too-large",

@@ -22,6 +22,8 @@ type Audit struct {
 	target      Target
 	meant, held *ir.Program
 	links       []*ir.Link
+	strays      backends.Strays
+	ofStray     []int // the drift of each of strays.All
 }
 
 // maxChanges is how many changes of each kind are told: one rule may change what happens between every two networks.
@@ -41,15 +43,18 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 	return a, found, err
 }
 
-// Explain finds what the drift does to packets, as far as the budget tells; nil is the usual one. It looks at no host, and takes
-// longest: whoever holds a lock gives it back before.
+// Explain finds what the drift does to packets, and what rules of others let through before ours can refuse it, as far as the
+// budget tells; nil is the usual one. It looks at no host, and takes longest: whoever holds a lock gives it back before.
 func (a *Audit) Explain(budget *prove.Budget) {
-	if a.InStep() {
+	if a.meant == nil {
 		return
 	}
 	a.meant.Links = a.links
-	changes := budget.Change(a.meant, a.held, maxChanges)
-	a.Changes, a.More, a.TooLarge = changes.All, changes.More, changes.TooLarge
+	if !a.InStep() {
+		changes := budget.Change(a.meant, a.held, maxChanges)
+		a.Changes, a.More, a.TooLarge = changes.All, changes.More, changes.TooLarge
+	}
+	a.around(budget)
 }
 
 // Drifts is Compare without [Audit.Explain].
@@ -81,11 +86,9 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 		}
 	}
 	a.Drifts = append(a.Drifts, setDrift(meant, held, behind)...)
-	strays, err := t.strayDrift(rules)
-	if err != nil {
+	if err := a.strayDrift(rules); err != nil {
 		return Audit{}, found, err
 	}
-	a.Drifts = append(a.Drifts, strays...)
 	owners := ownersOf(p.Links)
 	for i := range a.Drifts {
 		a.Drifts[i].Networks = owners.concerned(&a.Drifts[i])

@@ -119,27 +119,3 @@ func baseDrift(meant, held *ir.Chain) []backends.Drift {
 }
 
 func sameBase(a, b *ir.Base) bool { return a == b || a != nil && b != nil && *a == *b }
-
-// strayDrift is what the back end alone can tell.
-func (t Target) strayDrift(rules backends.Ruleset) ([]backends.Drift, error) {
-	auditor, ok := t.Loader.(backends.Auditor)
-	if !ok {
-		return nil, nil
-	}
-	strays, err := auditor.Strays(rules)
-	if err != nil {
-		return nil, err
-	}
-	var drifts []backends.Drift
-	for _, s := range strays {
-		d := backends.Drift{
-			Kind: backends.Extra, Part: backends.DriftObject, Words: s.Text,
-			Chain: &ir.Chain{Family: s.Family, Table: s.Table, Name: s.Chain},
-		}
-		if s.Foreign {
-			d.Kind = backends.Ahead
-		}
-		drifts = append(drifts, d)
-	}
-	return drifts, nil
-}

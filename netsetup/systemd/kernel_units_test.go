@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,13 +55,13 @@ func TestKernelExposure(t *testing.T) {
 	if err != nil || len(units) == 0 {
 		t.Fatalf("no units: %v", err)
 	}
-	const most = "48" // tenths
+	most := map[string]string{"vnetc@.service": "48", "vnetc-order.service": "39"} // tenths
 	judge := func(t *testing.T, unit, text string) (string, error) {
 		path := filepath.Join(t.TempDir(), strings.Replace(unit, "@", "@lab", 1))
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold="+most, "--no-pager", path).CombinedOutput()
+		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold="+most[unit], "--no-pager", path).CombinedOutput()
 		return string(out), err
 	}
 	for _, unit := range units {
@@ -73,6 +74,29 @@ func TestKernelExposure(t *testing.T) {
 		}
 		if out, err := judge(t, unit, strings.Replace(string(text), "NoNewPrivileges=yes", "NoNewPrivileges=no", 1)); err == nil {
 			t.Errorf("%s: systemd-analyze finds nothing wrong with a unit that may gain privileges\n%s", unit, out)
+		}
+	}
+}
+
+// TestOrder: networks stand before each daemon of libvirt that has guests or networks, and the order of rules is put right after
+// each that makes rules.
+func TestOrder(t *testing.T) {
+	for _, daemon := range []string{"libvirtd.service", "virtqemud.service", "virtnetworkd.service"} {
+		for unit, keys := range map[string][]string{"vnetc@.service": {"Before"}, "vnetc-order.service": {"After", "WantedBy"}} {
+			text, err := os.ReadFile(unit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, key := range keys {
+				found := false
+				for line := range strings.Lines(string(text)) {
+					value, is := strings.CutPrefix(line, key+"=")
+					found = found || is && slices.Contains(strings.Fields(value), daemon)
+				}
+				if !found {
+					t.Errorf("%s: no %s=%s", unit, key, daemon)
+				}
+			}
 		}
 	}
 }

@@ -1,0 +1,205 @@
+package firewall
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/prove"
+)
+
+// strayDrift adds what the back end alone can tell.
+func (a *Audit) strayDrift(rules backends.Ruleset) error {
+	auditor, ok := a.target.Loader.(backends.Auditor)
+	if !ok {
+		return nil
+	}
+	var err error
+	if a.strays, err = auditor.Strays(rules); err != nil {
+		return err
+	}
+	a.ofStray = make([]int, len(a.strays.All))
+	for i, s := range a.strays.All {
+		d := backends.Drift{
+			Kind: backends.Extra, Part: backends.DriftObject, Words: s.Text,
+			Chain: &ir.Chain{Family: s.Family, Table: s.Table, Name: s.Chain},
+		}
+		switch s.Kind {
+		case backends.StrayAhead, backends.StrayClosed:
+			d.Kind, d.Closes = backends.Ahead, s.Kind == backends.StrayClosed
+		case backends.StrayJump:
+			d.Kind = backends.Moved
+			jump := a.jumpOf(s)
+			if told := slices.IndexFunc(a.Drifts, func(o backends.Drift) bool { return jump != nil && o.Want == jump }); told >= 0 {
+				a.Drifts[told].Words, a.ofStray[i] = s.Text, told
+				continue
+			}
+			if jump != nil {
+				d.Part, d.Chain, d.Want, d.Have = backends.DriftRule, find(a.meant, d.Chain), jump, jump
+			}
+		}
+		a.ofStray[i] = len(a.Drifts)
+		a.Drifts = append(a.Drifts, d)
+	}
+	return nil
+}
+
+// jumpOf returns the jump, as it is meant, that a stray is; nil if there is none.
+func (a *Audit) jumpOf(s backends.Stray) *ir.Rule {
+	c := find(a.meant, &ir.Chain{Family: s.Family, Table: s.Table, Name: s.Chain})
+	if c == nil {
+		return nil
+	}
+	i := slices.IndexFunc(c.Rules, func(r ir.Rule) bool { return r.Verdict == ir.Jump{Chain: s.To} })
+	if i < 0 {
+		return nil
+	}
+	return &c.Rules[i]
+}
+
+// around looks at the rules in force among those of others, and finds what our jumps in the wrong places do to packets, and what
+// the rules ahead of ours let through that ours refuse. If it can't be told, it is not held for harmless.
+func (a *Audit) around(budget *prove.Budget) {
+	var ahead []int // strays
+	moved := false
+	for i, s := range a.strays.All {
+		moved = moved || s.Kind == backends.StrayJump
+		if s.Kind == backends.StrayAhead {
+			ahead = append(ahead, i)
+		}
+	}
+	if len(ahead) == 0 && !moved {
+		return
+	}
+	want, err := a.target.Loader.Read(a.strays.Want)
+	if err != nil {
+		return // others have what is not understood
+	}
+	want.Links = a.links
+	if held, err := a.target.Loader.Read(a.strays.Held); moved && err == nil {
+		held.Links = a.links
+		changes := budget.Change(want, held, maxChanges)
+		a.Changes = append(a.Changes, changes.All...)
+		a.More, a.TooLarge = a.More || changes.More, a.TooLarge || changes.TooLarge
+	}
+	a.judgeAhead(budget, want, ahead)
+}
+
+// judgeAhead finds for each of the strays what it lets through, if it alone stood before ours in p.
+func (a *Audit) judgeAhead(budget *prove.Budget, p *ir.Program, ahead []int) {
+	lines := make(map[placeOfLine]bool)
+	for _, i := range ahead {
+		lines[lineOf(a.strays.All[i])] = true
+	}
+	none := a.behind(p, lines)
+	together, known := letsThrough(budget, none, a.behind(p, nil))
+	if known && together == nil {
+		for _, i := range ahead {
+			a.Drifts[a.ofStray[i]].Harmless = true
+		}
+		return
+	}
+	blamed := false
+	for _, i := range ahead {
+		d, at := &a.Drifts[a.ofStray[i]], lineOf(a.strays.All[i])
+		delete(lines, at)
+		change, known := letsThrough(budget, none, a.behind(p, lines))
+		lines[at] = true
+		d.Harmless = known && change == nil
+		lets(d, change)
+		blamed = blamed || !d.Harmless
+	}
+	for _, i := range ahead {
+		if d := &a.Drifts[a.ofStray[i]]; !blamed { // only together, as one that sets a mark and one that asks for it
+			d.Harmless = false
+			lets(d, together)
+		}
+	}
+}
+
+// placeOfLine is the line of a rule in the document of a family.
+type placeOfLine struct {
+	family ir.Family
+	line   int
+}
+
+func lineOf(s backends.Stray) placeOfLine { return placeOfLine{s.Family, s.Line} }
+
+// behind returns p with the rules of lines behind all others of their chains that lead elsewhere: where they no longer decide
+// before ours. Packets of connections that stand are accepted first: they follow a packet that was new, which is what counts.
+func (a *Audit) behind(p *ir.Program, lines map[placeOfLine]bool) *ir.Program {
+	out := *p
+	out.Chains = slices.Clone(p.Chains)
+	for i, c := range p.Chains {
+		if c.Base == nil {
+			continue
+		}
+		chain := *c
+		var first, last []ir.Rule
+		if c.Base.Type == ir.FilterType {
+			standing := ir.CTState{States: ir.StateEstablished | ir.StateRelated}
+			first = append(first, ir.Rule{Family: c.Family, Matches: []ir.Match{standing}, Verdict: ir.Accept{}})
+		}
+		end := a.lastJump(c) + 1
+		for n, r := range c.Rules {
+			if n == end {
+				first = append(first, last...)
+			}
+			if n < end && lines[placeOfLine{c.Family, r.Origin.Span.Start.Line}] {
+				last = append(last, r)
+				continue
+			}
+			first = append(first, r)
+		}
+		if end == len(c.Rules) {
+			first = append(first, last...)
+		}
+		chain.Rules = first
+		out.Chains[i] = &chain
+	}
+	return &out
+}
+
+// letsThrough returns a change that lets through in after what is refused in before; nil if there is none. It is not known if
+// that is too large to tell.
+func letsThrough(budget *prove.Budget, before, after *ir.Program) (change *prove.Difference, known bool) {
+	changes := budget.Change(before, after, maxChanges)
+	for i := range changes.All {
+		c := &changes.All[i]
+		refused := strings.HasPrefix(c.Was, ir.Rejected.String()) || strings.HasPrefix(c.Was, ir.Dropped.String())
+		opened := !strings.HasPrefix(c.Now, ir.Rejected.String()) && !strings.HasPrefix(c.Now, ir.Dropped.String())
+		if refused && opened && (change == nil || change.Foreign) {
+			change = c
+		}
+	}
+	return change, change != nil || !changes.TooLarge
+}
+
+// lastJump returns which rule of c, a base chain, is the last that leads to ours; -1 if none does.
+func (a *Audit) lastJump(c *ir.Chain) int {
+	meant := find(a.meant, c)
+	if meant == nil {
+		return -1
+	}
+	for n := len(c.Rules) - 1; n >= 0; n-- {
+		jump, is := c.Rules[n].Verdict.(ir.Jump)
+		if is && slices.ContainsFunc(meant.Rules, func(r ir.Rule) bool { return r.Verdict == jump }) {
+			return n
+		}
+	}
+	return -1
+}
+
+// lets notes what d lets through, and whose packets these are.
+func lets(d *backends.Drift, c *prove.Difference) {
+	if c == nil {
+		return
+	}
+	d.Lets = &backends.Let{Packet: c.Example, From: c.From.String(), To: c.To.String(), Should: c.Was, Is: c.Now}
+	for _, e := range []prove.Endpoint{c.From, c.To} {
+		if e.Kind == prove.Network && !slices.Contains(d.Networks, e.Name) {
+			d.Networks = append(d.Networks, e.Name)
+		}
+	}
+}
