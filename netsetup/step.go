@@ -72,6 +72,15 @@ func (r *run) wait() {
 	}
 }
 
+// tell notes what was done for all networks at once; empty lines are nothing.
+func (r *run) tell(lines ...string) {
+	for _, line := range lines {
+		if line != "" {
+			r.Steps = append(r.Steps, line)
+		}
+	}
+}
+
 func (r *run) judge(s Step, err error) {
 	switch {
 	case err == nil:

@@ -42,6 +42,8 @@ func (p Plan) Lines(rules string, forwarding []string) []string {
 type Firewall interface {
 	// Load puts the rules in force, without those of the networks named: these have the rules they had before, or none.
 	Load(without []string) error
+	// Loaded says what the last Load did for a network, as a line of a dry run; empty for nothing.
+	Loaded(network string) string
 }
 
 // Outcome is what became of one network.
@@ -63,12 +65,19 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	without := failed(runs)
 	err := rules.Load(without)
 	loaded := err == nil
+	missing := make([][]string, len(plans))
+	for i, p := range plans {
+		missing[i] = forwarding.Missing(p.Forwarding)
+	}
 	if loaded {
 		err = forwarding.hold(needs(plans, runs))
 	}
 	for i, p := range plans {
 		if err != nil && runs[i].Err == nil {
 			runs[i].fail(err)
+		}
+		if runs[i].Err == nil {
+			runs[i].tell(append([]string{rules.Loaded(p.Name)}, missing[i]...)...)
 		}
 		runs[i].do(p.After)
 	}
@@ -105,6 +114,7 @@ func Down(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 			runs[i].note(fmt.Errorf("take the rules away: %w", err))
 		}
 		if runs[i].Err == nil {
+			runs[i].tell(rules.Loaded(p.Name))
 			runs[i].clear(p.After)
 		}
 	}

@@ -29,6 +29,8 @@ func (h *host) remove(name string) {
 	h.things = slices.DeleteFunc(h.things, func(s string) bool { return s == name })
 }
 
+func (*host) Loaded(string) string { return "" }
+
 func (h *host) Load(without []string) error {
 	h.loads++
 	if h.fail == "rules" {

@@ -17,19 +17,38 @@ func (a Audit) Text(out io.Writer) error {
 	for i := range a.Drifts {
 		printDrift(&b, &a.Drifts[i])
 	}
+	return a.end(&b, out, "- as it should be, + as it is")
+}
+
+// PlanText writes what a load would change, and what that does to packets. Diff is one from what is to what should be then.
+func (a Audit) PlanText(out io.Writer, verbose bool) error {
+	var b bytes.Buffer
+	if err := (Plan{Drifts: a.Drifts, Verbose: verbose}).Text(&b); err != nil {
+		return err
+	}
+	for i := range a.Drifts {
+		if a.Drifts[i].Kind == backends.Ahead {
+			printDrift(&b, &a.Drifts[i])
+		}
+	}
+	return a.end(&b, out, "- as it is, + as it will be")
+}
+
+// end writes b and what is behind the drifts.
+func (a Audit) end(b *bytes.Buffer, out io.Writer, signs string) error {
 	if backends.Mendable(a.Drifts) == 0 {
-		fmt.Fprintln(&b, "in step")
+		fmt.Fprintln(b, "in step")
 	} else {
-		a.printRest(&b)
+		a.printRest(b, signs)
 	}
 	_, err := out.Write(b.Bytes())
 	return err
 }
 
 // printRest prints where the drift is, and what it does to packets.
-func (a Audit) printRest(b *bytes.Buffer) {
+func (a Audit) printRest(b *bytes.Buffer, signs string) {
 	if a.Diff != "" {
-		fmt.Fprintf(b, "\nwhere that is (- as it should be, + as it is):\n%s", a.Diff)
+		fmt.Fprintf(b, "\nwhere that is (%s):\n%s", signs, a.Diff)
 	}
 	printEffects(b, a.Changes)
 	if a.More {

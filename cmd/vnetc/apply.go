@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/inforce"
 )
@@ -54,6 +55,9 @@ With --in-force and no PATH the rules of the networks in force are put right, an
 else: what others have pushed out of its place stands there again, as libvirt's jumps do
 when its daemon starts (vnetc-order.service). A forgotten PATH stays wrong usage.
 
+What changes is listed by network, before by --dry-run as after: + what comes, - what
+goes, each rule by name, ~ what moves. Many that come are counted; -v lists them.
+
 apply sets the firewall only: bridges and DHCP are somebody else's.
 
 With --confirm DURATION the apply undoes itself after that time, unless vnetc confirm
@@ -61,8 +65,8 @@ comes first: rules that lock you out of the host go away again, also when the
 terminal or vnetc itself is gone.
 
 --format json: "networks" in force, by name; "backend" and "layout"; how many rules were
-"changed" and "kept"; "removed_from", the places where rules of ours are gone; "proved";
-with --take-over "taken_over". With --dry-run it is that of vnetc audit. Fields are added,
+"changed" and "kept"; "removed_from", the places where rules of ours are gone; "proved"; "steps", what
+changed; with --take-over "taken_over". With --dry-run it is that of vnetc audit. Fields are added,
 never renamed or removed.
 
 Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or --dry-run
@@ -71,7 +75,7 @@ finds something to do; 2 wrong usage; 3 the host refused or failed.`,
   vnetc apply --prune /etc/vnetc/networks
   vnetc apply --config /etc/libvirt/network.conf lab.xml
   vnetc apply --confirm 60s lab.xml        # and if you can still type: vnetc confirm
-  vnetc apply --dry-run lab.xml            # the same as vnetc audit lab.xml
+  vnetc apply --dry-run lab.xml            # what it would change, and exit 1 if anything
   vnetc apply --take-over --dry-run lab.xml  # which rules of libvirt's would go
   vnetc apply --take-over lab.xml`,
 		ValidArgsFunction: xmlPaths,
@@ -131,17 +135,18 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := report(s, w.Sources, done.Left, false); err != nil {
 		return err
 	}
-	if err := printApplied(s, f.format.value, w, h, done); err != nil || f.confirm == 0 {
+	if err := printApplied(s, f, w, h, done); err != nil || f.confirm == 0 {
 		return err
 	}
 	return f.sayConfirm(s)
 }
 
-func printApplied(s streams, format string, w inforce.Wanted, h *inforce.Host, r inforce.Applied) error {
-	if format == "json" {
+func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r inforce.Applied) error {
+	if f.format.value == "json" {
 		doc := map[string]any{
 			"networks": w.Names(), "backend": h.Backend(), "layout": h.Layout(),
 			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt, "removed_from": append([]string{}, r.Removed...), "proved": true,
+			"steps": verify.Plan{Drifts: r.Drifts}.Lines(),
 		}
 		if r.Taken != nil {
 			doc["taken_over"] = jsonPlaces(r.Taken)
@@ -151,6 +156,9 @@ func printApplied(s streams, format string, w inforce.Wanted, h *inforce.Host, r
 	did := "nothing to change"
 	if r.Changed > 0 {
 		did = fmt.Sprintf("%d changed, %d left alone", r.Changed, r.Kept)
+	}
+	if err := (verify.Plan{Drifts: r.Drifts, Verbose: f.verbose}).Text(s.out); err != nil {
+		return orHost(err)
 	}
 	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(w.Names()), "network"), h.Backend(), did)
 	if err == nil && len(r.Removed) > 0 {

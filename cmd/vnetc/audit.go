@@ -68,7 +68,7 @@ others let through; 2 wrong usage; 3 cannot read.`,
 
 // addAuditVerbose adds -v to a verb that prints an audit.
 func addAuditVerbose(cmd *cobra.Command, verbose *bool) {
-	cmd.Flags().BoolVarP(verbose, "verbose", "v", false, "list also the rules of others ahead that let nothing more through")
+	cmd.Flags().BoolVarP(verbose, "verbose", "v", false, "list all: also rules of others ahead that let nothing more through")
 }
 
 func audit(s streams, f *auditFlags, paths []string) error {
@@ -88,7 +88,7 @@ func audit(s streams, f *auditFlags, paths []string) error {
 		found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, TooLarge: a.TooLarge}
 		err = orHost(diag.SARIF(s.out, found.Diagnostics(), w.Sources, version()))
 	} else {
-		err = printAudit(s, f.format.value, a)
+		err = printAudit(s, f, a)
 	}
 	if err != nil {
 		return err
@@ -123,17 +123,25 @@ func compared(s streams, f *auditFlags, given *diag.Sources) (inforce.Wanted, in
 }
 
 // printAudit writes what the audit found. The JSON also has what a take-over would take away.
-func printAudit(s streams, format string, a inforce.Audited) error {
+func printAudit(s streams, f *auditFlags, a inforce.Audited) error {
 	found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, More: a.More, TooLarge: a.TooLarge}
-	if format == "json" || !a.InStep() {
+	switch {
+	case f.format.value == "json":
+		found.Diff = a.Diff()
+	case !a.InStep() && f.plan:
+		found.Diff = a.PlannedDiff()
+	case !a.InStep():
 		found.Diff = a.Diff()
 	}
-	if format == "json" {
+	if f.format.value == "json" {
 		doc := struct {
 			verify.AuditJSON
 			Taken []jsonPlace `json:"taken_over,omitempty"`
 		}{found.JSON(), jsonPlaces(a.Taken)}
 		return orHost(diag.WriteJSON(s.out, doc))
+	}
+	if f.plan {
+		return orHost(found.PlanText(s.out, f.verbose))
 	}
 	err := found.Text(s.out)
 	if n := backends.Mendable(a.Drifts); n > 0 && err == nil {

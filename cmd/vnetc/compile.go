@@ -108,7 +108,7 @@ func compile(s streams, f *compileFlags, paths []string) error {
 		}
 		found = append(found, more...)
 	}
-	if err := report(s, src, found, f.verbose); err != nil {
+	if err := reportEnd(s, src, found, f.verbose, "; nothing was written"); err != nil {
 		return err
 	}
 	return write(s, f.output, docs)

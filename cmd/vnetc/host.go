@@ -117,5 +117,5 @@ func want(s streams, h *inforce.Host, given *diag.Sources, c inforce.Change) (in
 	if err != nil {
 		return w, err
 	}
-	return w, report(s, w.Sources, w.Found, false)
+	return w, reportEnd(s, w.Sources, w.Found, false, "; nothing was changed")
 }

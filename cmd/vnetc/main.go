@@ -98,7 +98,7 @@ func (s streams) exit(err error) exitError {
 	case err == nil:
 		return exitError{}
 	case errors.As(err, &input):
-		return s.exit(report(s, input.Sources, input.Found, false))
+		return s.exit(reportEnd(s, input.Sources, input.Found, false, "; nothing was changed"))
 	case errors.As(err, &engine):
 		return exitError{map[inforce.Kind]int{inforce.No: exitNo, inforce.Usage: exitUsage, inforce.Failed: exitHost}[engine.Kind], err.Error()}
 	case errors.As(err, &exit):

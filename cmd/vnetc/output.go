@@ -18,6 +18,11 @@ const maxShown = 20
 // report prints found to stderr, without notes unless verbose, and returns the error that ends the verb if there is one
 // among them.
 func report(s streams, src *diag.Sources, found diag.List, verbose bool) error {
+	return reportEnd(s, src, found, verbose, "")
+}
+
+// reportEnd is report, and ends the error with what did not happen.
+func reportEnd(s streams, src *diag.Sources, found diag.List, verbose bool, not string) error {
 	shown := found
 	if !verbose {
 		shown = nil
@@ -32,7 +37,7 @@ func report(s streams, src *diag.Sources, found diag.List, verbose bool) error {
 		return hostf("%v", err)
 	}
 	if n := shown.Count(diag.Error); n > 0 {
-		return exitError{exitNo, fmt.Sprintf("%s; nothing was written", plural(n, "error"))}
+		return exitError{exitNo, plural(n, "error") + not}
 	}
 	return nil
 }

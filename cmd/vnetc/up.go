@@ -12,8 +12,9 @@ import (
 type upFlags struct {
 	*hostFlags
 	networkFlags
-	dryRun bool
-	format *choice
+	dryRun  bool
+	format  *choice
+	verbose bool
 }
 
 func newUp(s streams) *cobra.Command {
@@ -38,8 +39,8 @@ passthrough and hostdev get nothing: it is checked that their devices are there.
 What the kernel lacks for limits of bandwidth or checksums of DHCP is a warning.
 
 --format json: "networks", for each its name, bridge, done (true if it is up), steps
-done (with --dry-run those to do), warnings, notes and errors; "rules", with backend and
-how many were changed and kept, and removed_from. Fields are added, never renamed or removed.
+done (with --dry-run those to do), warnings, notes and errors; "rules", with backend,
+how many were changed and kept, removed_from, and steps: what changes. Fields are added, never renamed or removed.
 
 Exit codes: 0 up; 1 errors in the input, or --dry-run finds something to do; 2 wrong
 usage; 3 the host refused or failed.`,
@@ -58,6 +59,7 @@ usage; 3 the host refused or failed.`,
 	addStrictFlags(cmd, &f.networkFlags)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps, and do none")
 	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list each rule that comes")
 	return cmd
 }
 
@@ -82,9 +84,9 @@ func up(s streams, f *upFlags, paths []string) error {
 		return err
 	}
 	if f.dryRun {
-		return printUpPlans(s, f.format.value, run)
+		return printUpPlans(s, f, h.Backend(), run)
 	}
-	if err := printUp(s, f.format.value, h.Backend(), run); err != nil && run.Unnoted == nil {
+	if err := printUp(s, f, h.Backend(), run); err != nil && run.Unnoted == nil {
 		return err
 	}
 	return run.Unnoted

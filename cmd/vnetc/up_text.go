@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/inforce"
@@ -33,6 +35,7 @@ type (
 		Kept    int    `json:"kept"`
 		// RemovedFrom lists the places where rules of ours are gone.
 		RemovedFrom []string `json:"removed_from"`
+		Steps       []string `json:"steps"` // what changes: + what comes, - what goes, ~ what moves
 	}
 )
 
@@ -114,9 +117,12 @@ func lack(err error) string {
 }
 
 // printUp says what became of the networks, and returns the error that ends the verb.
-func printUp(s streams, format, backend string, run inforce.Run) error {
+func printUp(s streams, f *upFlags, backend string, run inforce.Run) error {
+	format := f.format.value
 	rules := run.Rules
-	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{backend, rules.Changed, rules.Kept, append([]string{}, rules.Removed...)}}
+	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{
+		backend, rules.Changed, rules.Kept, append([]string{}, rules.Removed...), verify.Plan{Drifts: rules.Drifts}.Lines(),
+	}}
 	bad := 0
 	for _, r := range run.Networks {
 		doc.Networks = append(doc.Networks, networkJSON(r))
@@ -125,10 +131,12 @@ func printUp(s streams, format, backend string, run inforce.Run) error {
 			bad++
 		} else if format == "text" {
 			did := "nothing to change"
-			if len(r.Steps) > 0 {
-				did = plural(len(r.Steps), "step")
+			own := ownSteps(r, run.Loading)
+			if len(own) > 0 {
+				did = plural(len(own), "step")
 			}
 			fmt.Fprintf(s.out, "%s is up: %s; %s\n", r.Name, summary(r.Link), did)
+			printSteps(s.out, own)
 		}
 	}
 	warn(s.err, run.Networks)
@@ -137,6 +145,7 @@ func printUp(s streams, format, backend string, run inforce.Run) error {
 			return orHost(err)
 		}
 	} else {
+		printShared(s.out, run, f.verbose)
 		printRules(s.out, backend, rules)
 	}
 	return runEnd(bad, len(run.Networks), "up")
@@ -164,9 +173,12 @@ func runEnd(bad, all int, is string) error {
 }
 
 // printUpPlans prints what would be done. The answer is no if there is anything.
-func printUpPlans(s streams, format string, run inforce.Run) error {
-	doc := jsonRun{Networks: []jsonNetworkRun{}}
-	todo, bad := run.Drifts > 0, 0
+func printUpPlans(s streams, f *upFlags, backend string, run inforce.Run) error {
+	format := f.format.value
+	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{
+		Backend: backend, RemovedFrom: []string{}, Steps: verify.Plan{Drifts: run.Rules.Drifts}.Lines(),
+	}}
+	todo, bad := run.Loading != "", 0
 	for _, r := range run.Networks {
 		todo = todo || len(r.Steps) > 0
 		if len(r.Problems) > 0 {
@@ -177,13 +189,15 @@ func printUpPlans(s streams, format string, run inforce.Run) error {
 		doc.Networks = append(doc.Networks, j)
 		complain(s.err, r, "to be brought up")
 		if format == "text" && len(r.Problems) == 0 {
-			printPlan(s.out, r)
+			printPlan(s.out, r, run.Loading)
 		}
 	}
 	if format == "json" {
 		if err := diag.WriteJSON(s.out, doc); err != nil {
 			return orHost(err)
 		}
+	} else {
+		printShared(s.out, run, f.verbose)
 	}
 	switch {
 	case bad > 0:
@@ -194,13 +208,32 @@ func printUpPlans(s streams, format string, run inforce.Run) error {
 	return nil
 }
 
-func printPlan(w io.Writer, r *inforce.NetworkRun) {
-	if len(r.Steps) == 0 {
+func printPlan(w io.Writer, r *inforce.NetworkRun, loading string) {
+	own := ownSteps(r, loading)
+	if len(own) == 0 {
 		fmt.Fprintf(w, "%s is up: nothing to change\n", r.Name)
 		return
 	}
 	fmt.Fprintf(w, "%s: %s\n", r.Name, summary(r.Link))
-	for _, s := range r.Steps {
-		fmt.Fprintf(w, "  %s\n", s)
+	printSteps(w, own)
+}
+
+// ownSteps returns a network's steps without the one that loads the rules of all.
+func ownSteps(r *inforce.NetworkRun, loading string) []string {
+	return slices.DeleteFunc(slices.Clone(r.Steps), func(step string) bool { return step == loading })
+}
+
+func printSteps(w io.Writer, steps []string) {
+	for _, step := range steps {
+		fmt.Fprintf(w, "  %s\n", step)
 	}
+}
+
+// printShared prints, once, what is done to the rules of all networks.
+func printShared(w io.Writer, run inforce.Run, verbose bool) {
+	if run.Loading == "" {
+		return
+	}
+	fmt.Fprintln(w, run.Loading)
+	_ = verify.Plan{Drifts: run.Rules.Drifts, Verbose: verbose}.Text(w) // as of the other lines, nobody misses what can't be written
 }

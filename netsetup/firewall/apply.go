@@ -32,6 +32,9 @@ func (t Target) String() string {
 type Result struct {
 	backends.Report
 	Removed []string // other targets whose rules of ours were taken away afterwards
+	// Drifts is what was mended, and what of others is ahead: what an audit of the same targets said just before. It is empty
+	// where what was there could not be read, or was put in between.
+	Drifts []backends.Drift
 }
 
 // UnprovenError says that what the kernel held after a load was not what was meant, or could not be read. The old rules are
@@ -87,13 +90,26 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 		return Result{}, found, nil
 	}
 	if wantsNothing(p) {
+		images, err := t.Loader.Dump(t.Options.Names)
+		if err != nil && t.Loader.Available() == nil {
+			return Result{}, found, err
+		}
+		drifts, err := t.mends(p, rules, images, others)
+		if err != nil {
+			return Result{}, found, err
+		}
 		result, err := clearAll(append([]Target{t}, others...))
+		result.Drifts = drifts
 		return result, found, err
 	}
 	if err := t.Loader.Available(); err != nil {
 		return Result{}, found, err
 	}
 	before, err := t.Loader.Dump(t.Options.Names)
+	if err != nil {
+		return Result{}, found, err
+	}
+	drifts, err := t.mends(p, rules, before, others)
 	if err != nil {
 		return Result{}, found, err
 	}
@@ -106,8 +122,32 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 		return Result{}, found, err
 	}
 	result, err := clearAll(others)
-	result.Report = report
+	result.Report, result.Drifts = report, drifts
 	return result, found, err
+}
+
+// mends returns what an Apply is about to mend, where the target held images. What can't be understood is mended all the same,
+// unlisted.
+func (t Target) mends(p *ir.Program, rules backends.Ruleset, images []backends.Document, others []Target) ([]backends.Drift, error) {
+	var drifts []backends.Drift
+	if held, err := t.heldIn(images); err == nil {
+		if a, err := t.compare(p, rules, held); err == nil {
+			drifts = a.Drifts
+		}
+	}
+	for _, o := range others {
+		images, err := o.Loader.Dump(o.Options.Names)
+		if err != nil && o.Loader.Available() != nil {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the rules in %s: %w", o, err)
+		}
+		if held, err := o.heldIn(images); err == nil {
+			drifts = append(drifts, o.leftover(held)...)
+		}
+	}
+	return drifts, nil
 }
 
 // clearAll takes the rules of all targets away, and names those that had any.
@@ -170,6 +210,11 @@ func (t Target) Held() (*ir.Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.heldIn(images)
+}
+
+// heldIn returns the program that images of the target tell of.
+func (t Target) heldIn(images []backends.Document) (*ir.Program, error) {
 	if len(images) == 0 {
 		return &ir.Program{}, nil
 	}

@@ -63,16 +63,22 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 	if found.HasErrors() {
 		return Audit{}, found, nil
 	}
-	meant, err := t.Loader.Read(rules.Images())
-	if err != nil {
-		return Audit{}, found, err
-	}
 	held, err := t.Held()
 	if err != nil {
 		return Audit{}, found, err
 	}
+	a, err := t.compare(p, rules, held)
+	return a, found, err
+}
+
+// compare says how what the target holds differs from p, which was lowered to rules.
+func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program) (Audit, error) {
 	if wantsNothing(p) && len(held.Chains) == 0 {
-		return Audit{}, found, nil // the frame of tables and chains goes with the last network
+		return Audit{}, nil // the frame of tables and chains goes with the last network
+	}
+	meant, err := t.Loader.Read(rules.Images())
+	if err != nil {
+		return Audit{}, err
 	}
 	behind := originsOf(meant, rules.Lines())
 	a := Audit{target: t, meant: meant, held: held, links: p.Links}
@@ -87,13 +93,13 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 	}
 	a.Drifts = append(a.Drifts, setDrift(meant, held, behind)...)
 	if err := a.strayDrift(rules); err != nil {
-		return Audit{}, found, err
+		return Audit{}, err
 	}
 	owners := ownersOf(p.Links)
 	for i := range a.Drifts {
 		a.Drifts[i].Networks = owners.concerned(&a.Drifts[i])
 	}
-	return a, found, nil
+	return a, nil
 }
 
 // Leftovers says which of the others hold rules of ours, too, as they do when an Apply that went from there to another was
@@ -108,17 +114,21 @@ func Leftovers(others []Target) ([]backends.Drift, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the rules in %s: %w", o, err)
 		}
-		n := 0
-		for _, c := range held.Chains {
-			n += len(c.Rules)
-		}
-		if len(held.Chains) > 0 {
-			drifts = append(drifts, backends.Drift{
-				Kind: backends.Extra, Part: backends.DriftTarget, Target: o.String(), Chains: len(held.Chains), Rules: n,
-			})
-		}
+		drifts = append(drifts, o.leftover(held)...)
 	}
 	return drifts, nil
+}
+
+// leftover says that the target holds rules of ours, if it does.
+func (t Target) leftover(held *ir.Program) []backends.Drift {
+	if len(held.Chains) == 0 {
+		return nil
+	}
+	d := backends.Drift{Kind: backends.Extra, Part: backends.DriftTarget, Target: t.String(), Chains: len(held.Chains)}
+	for _, c := range held.Chains {
+		d.Rules += len(c.Rules)
+	}
+	return []backends.Drift{d}
 }
 
 // wantsNothing is true for a program without rules: of no network, or of such that have none.

@@ -14,7 +14,12 @@ import (
 // Diff returns where among the others the rules and elements stand that differ: a unified diff from what is meant to what
 // the target holds, in the target's own words, with the chain beside each hunk. It is empty where the target holds nothing
 // at all, or nothing is meant.
-func (a Audit) Diff() string {
+func (a Audit) Diff() string { return a.diff(false) }
+
+// PlannedDiff is Diff from what the target holds to what is meant.
+func (a Audit) PlannedDiff() string { return a.diff(true) }
+
+func (a Audit) diff(planned bool) string {
 	if a.meant == nil || len(a.held.Chains) == 0 || wantsNothing(a.meant) {
 		return ""
 	}
@@ -25,9 +30,14 @@ func (a Audit) Diff() string {
 	}
 	var out strings.Builder
 	for i := range meant {
-		text := diff.Diff("meant", meant[i].Text, "held", held[i].Text)
+		from, to := meant[i].Text, held[i].Text
+		names := [2]string{"meant", "held"}
+		if planned {
+			from, to, names = to, from, [2]string{"held", "planned"}
+		}
+		text := diff.Diff(names[0], from, names[1], to)
 		if len(text) > 0 {
-			out.WriteString(withHeadings(string(text), strings.Split(string(meant[i].Text), "\n"), meant[i].File))
+			out.WriteString(withHeadings(string(text), strings.Split(string(from), "\n"), meant[i].File))
 		}
 	}
 	return out.String()
@@ -136,18 +146,20 @@ func inOrder(p, like *ir.Program) *ir.Program {
 }
 
 // withHeadings takes the first line from a unified diff, names its file, and puts beside each hunk's numbers what the hunk
-// stands in.
-func withHeadings(text string, meant []string, file string) string {
+// stands in, by the lines from which the diff goes.
+func withHeadings(text string, from []string, file string) string {
 	var out strings.Builder
+	n := 0
 	for line := range strings.Lines(text) {
 		var at int
+		n++
 		switch {
-		case strings.HasPrefix(line, "diff "):
-		case line == "--- meant\n" || line == "+++ held\n":
+		case n == 1: // the command
+		case n <= 3: // the two sides
 			fmt.Fprintf(&out, "%s %s\n", strings.TrimSuffix(line, "\n"), file)
 		default:
 			if _, err := fmt.Sscanf(line, "@@ -%d", &at); err == nil {
-				line = strings.TrimSuffix(line, "\n") + heading(meant, at-1) + "\n"
+				line = strings.TrimSuffix(line, "\n") + heading(from, at-1) + "\n"
 			}
 			out.WriteString(line)
 		}

@@ -14,6 +14,7 @@ import (
 type downRun struct {
 	linkRun
 	stay Wanted
+	open map[string]bool // networks that have no rules
 }
 
 // Down takes the networks named away, or all that are up without names, and leaves no trace of
@@ -29,6 +30,7 @@ func (h *Host) Down(names []string, dry bool) (Run, error) {
 	if err := d.plan(names); err != nil {
 		return Run{}, err
 	}
+	d.open = d.withoutRules()
 	if dry {
 		d.tellSteps()
 		return Run{Networks: d.results}, nil
@@ -106,6 +108,9 @@ func (d *downRun) takeDown() ([]state.Network, error) {
 	outcomes := netsetup.Down(plans, d, forwarding)
 	end()
 	d.fill(outcomes)
+	for _, r := range d.results {
+		r.forget()
+	}
 	left := slices.DeleteFunc(slices.Clone(d.before), func(n state.Network) bool {
 		return slices.ContainsFunc(d.results, func(r *NetworkRun) bool { return r.Name == n.Name && r.Err == nil })
 	})
@@ -131,15 +136,24 @@ func (d *downRun) Load(gone []string) error {
 
 // tellSteps says what would be done.
 func (d *downRun) tellSteps() {
-	open := d.withoutRules()
 	for _, r := range d.results {
-		rules := ""
-		if !open[r.Name] {
-			rules = fmt.Sprintf("take its rules away (%s)", d.Backend())
-		}
-		if r.Steps = r.plan.Lines(rules, nil); len(r.Steps) == 0 {
-			r.Steps = []string{"forget it: this host has nothing of it but a note"}
-		}
+		r.Steps = r.plan.Lines(d.Loaded(r.Name), nil)
+		r.forget()
+	}
+}
+
+// Loaded says what is done to a network's rules.
+func (d *downRun) Loaded(network string) string {
+	if d.open[network] {
+		return ""
+	}
+	return fmt.Sprintf("take its rules away (%s)", d.Backend())
+}
+
+// forget says what is done for a network of which there is nothing to take away.
+func (r *NetworkRun) forget() {
+	if len(r.Steps) == 0 && r.Err == nil {
+		r.Steps = []string{"forget it: this host has nothing of it but a note"}
 	}
 }
 

@@ -2,8 +2,10 @@ package inforce
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/netsetup"
 	"github.com/vnetc/vnetc/netsetup/firewall"
@@ -15,8 +17,8 @@ import (
 type Run struct {
 	Networks []*NetworkRun
 	Rules    firewall.Result
-	Drifts   int   // of a dry Up: how the rules differ from what is meant, in how many places
-	Unnoted  error // what is done is done, and the state files don't say so
+	Loading  string // the step, among those of networks, that loads the rules of all; empty if there is nothing to load
+	Unnoted  error  // what is done is done, and the state files don't say so
 }
 
 // NetworkRun is one network that is brought up or taken down, and what became of it. Of a dry run,
@@ -49,7 +51,7 @@ func (r *linkRun) run(to []state.Network, work func() ([]state.Network, error)) 
 	if err != nil && !began {
 		return Run{}, err
 	}
-	return Run{Networks: r.results, Rules: r.loaded, Unnoted: err}, nil
+	return Run{Networks: r.results, Rules: r.loaded, Loading: r.loading(r.loaded.Drifts), Unnoted: err}, nil
 }
 
 // apply puts the rules of w in force.
@@ -59,6 +61,7 @@ func (r *linkRun) apply(w Wanted) error {
 		err = found
 	}
 	if err == nil {
+		result.Drifts = append(r.loaded.Drifts, result.Drifts...) // of all loads of this run
 		r.loaded = result
 	}
 	var left *firewall.LeftError
@@ -75,6 +78,18 @@ func (r *linkRun) watch(down bool, plans []netsetup.Plan) (end func()) {
 	}
 	r.tell(Begun{Down: down, Steps: steps})
 	return func() { r.tell(Ended{}) }
+}
+
+// loading returns the step that mends drifts in rules; empty if there is nothing to mend.
+func (r *linkRun) loading(drifts []backends.Drift) string {
+	n := backends.Mendable(drifts)
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("load rules of all networks (%s): 1 difference", r.Backend())
+	}
+	return fmt.Sprintf("load rules of all networks (%s): %d differences", r.Backend(), n)
 }
 
 // fill puts the outcomes into the results of the same networks.

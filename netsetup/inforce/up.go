@@ -1,7 +1,6 @@
 package inforce
 
 import (
-	"fmt"
 	"net"
 	"reflect"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
-	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/link"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
@@ -132,6 +130,9 @@ func (u *upRun) Load(without []string) error {
 	return u.apply(w)
 }
 
+// Loaded says what was done to the rules.
+func (u *upRun) Loaded(string) string { return u.loading(u.loaded.Drifts) }
+
 // except returns what is wanted without the networks named, which are as they were before.
 func (u *upRun) except(names []string) (Wanted, error) {
 	if len(names) == 0 {
@@ -216,25 +217,15 @@ func (u *upRun) noteLacks() error {
 
 // tellSteps says what would be done.
 func (u *upRun) tellSteps() (Run, error) {
-	rules, found, err := firewall.Drifts(u.wanted.Program, u.target)
+	rules, err := u.drift(u.wanted)
 	if err != nil {
-		return Run{}, failed(err)
-	}
-	if err := u.say(u.wanted, found); err != nil {
 		return Run{}, err
 	}
-	run := Run{Networks: u.results}
-	load := ""
-	if !rules.InStep() {
-		run.Drifts = len(rules.Drifts)
-		load = fmt.Sprintf("load rules of all networks (%s): %d difference", u.Backend(), run.Drifts)
-		if run.Drifts != 1 {
-			load += "s"
-		}
-	}
+	run := Run{Networks: u.results, Loading: u.loading(rules.Drifts)}
+	run.Rules.Drifts = rules.Drifts
 	forwarding := u.forwarding(u.names(true))
 	for _, r := range u.results {
-		r.Steps = r.plan.Lines(load, forwarding.Missing(r.plan.Forwarding))
+		r.Steps = r.plan.Lines(run.Loading, forwarding.Missing(r.plan.Forwarding))
 	}
 	return run, nil
 }
