@@ -137,7 +137,11 @@ func printAudit(s streams, f *auditFlags, a inforce.Audited) error {
 		doc := struct {
 			verify.AuditJSON
 			Taken []jsonPlace `json:"taken_over,omitempty"`
-		}{found.JSON(), jsonPlaces(a.Taken)}
+			Steps []string    `json:"steps,omitempty"` // of apply --dry-run
+		}{found.JSON(), jsonPlaces(a.Taken), nil}
+		if f.plan {
+			doc.Steps = verify.Plan{Drifts: a.Drifts}.Lines()
+		}
 		return orHost(diag.WriteJSON(s.out, doc))
 	}
 	if f.plan {
