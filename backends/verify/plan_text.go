@@ -17,7 +17,7 @@ type Plan struct {
 }
 
 // few is how many rules of a network that come are listed one by one.
-const few = 10
+const few = 4
 
 // planSigns are what stands before what a plan does.
 var planSigns = map[backends.DriftKind]string{backends.Missing: "+", backends.Extra: "-", backends.Moved: "~"}

@@ -137,7 +137,7 @@ func TestKernelApplyFollows(t *testing.T) {
 	h.wants(h.vnetc(0, "apply", networks+"routed.xml"), `nothing to change`)
 	h.wants(h.vnetc(0, "apply", "--names", "libvirt", networks+"isolated.xml"), `^3 networks in force`, `our rules in nftables are gone`)
 	h.wants(h.vnetc(0, "apply", networks+"isolated.xml"), `nothing to change`)
-	h.wants(h.vnetc(1, "apply", "--dry-run", "--names", "vnetc", networks+"isolated.xml"), `extra +nftables \(names of libvirt\)`)
+	h.wants(h.vnetc(1, "apply", "--dry-run", "--names", "vnetc", networks+"isolated.xml"), `- nftables \(names of libvirt\)`)
 	h.wants(h.vnetc(0, "apply", "--names", "vnetc", networks+"isolated.xml"), `our rules in nftables \(names of libvirt\) are gone`)
 	if tables := h.ns.Exec("nft", "list", "tables"); strings.Contains(tables, "libvirt") {
 		t.Errorf("rules under the old names are still there:\n%s", tables)

@@ -155,3 +155,33 @@ func TestDryIsReal(t *testing.T) {
 		})
 	}
 }
+
+// TestFailedUpLists: a run lists nothing of the rules that it took back, and what else it changed.
+func TestFailedUpLists(t *testing.T) {
+	for _, beside := range []bool{false, true} {
+		w := newWorld(t)
+		want := 0
+		if beside {
+			w.must(apply("dmz none"))
+			c := w.kernel.Held("first", backends.VnetcNames).Chains
+			i := slices.IndexFunc(c, func(c *ir.Chain) bool { return len(c.Rules) > 0 })
+			c[i].Rules = append(c[i].Rules, ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Matches: []ir.Match{ir.IIfName{Name: "mine0"}}})
+			want = 1
+		}
+		w.never = "set up lab"
+		w.must(verb{name: "up", run: func(h *Host) error {
+			all, err := wanted(h, Change{Whole: true}, []string{"lab nat"})
+			if err != nil {
+				return err
+			}
+			run, err := h.Up(all, false)
+			if len(run.Networks) != 1 || run.Networks[0].Err == nil {
+				t.Errorf("up did not fail: %+v", run)
+			}
+			if got := listRules(run.Rules.Drifts); len(got) != want {
+				t.Errorf("with another network %v: %q", beside, got)
+			}
+			return err
+		}})
+	}
+}

@@ -61,7 +61,7 @@ func (r *linkRun) apply(w Wanted) error {
 		err = found
 	}
 	if err == nil {
-		result.Drifts = append(r.loaded.Drifts, result.Drifts...) // of all loads of this run
+		result.Drifts = together(r.loaded.Drifts, result.Drifts, slices.Contains(result.Removed, r.target.String()))
 		r.loaded = result
 	}
 	var left *firewall.LeftError
@@ -78,6 +78,46 @@ func (r *linkRun) watch(down bool, plans []netsetup.Plan) (end func()) {
 	}
 	r.tell(Begun{Down: down, Steps: steps})
 	return func() { r.tell(Ended{}) }
+}
+
+// together returns what two loads of one run changed, without what the second took back; of one that emptied the place, that
+// is all that the first added.
+func together(first, second []backends.Drift, emptied bool) []backends.Drift {
+	undone := func(d backends.Drift) bool {
+		if d.Kind != backends.Missing {
+			return false
+		}
+		return emptied || slices.ContainsFunc(second, func(o backends.Drift) bool { return o.Kind == backends.Extra && sameThing(d, o) })
+	}
+	added := func(d backends.Drift) bool {
+		return d.Kind == backends.Extra && slices.ContainsFunc(first, func(o backends.Drift) bool {
+			return o.Kind == backends.Missing && sameThing(d, o)
+		})
+	}
+	return append(slices.DeleteFunc(slices.Clone(first), undone), slices.DeleteFunc(slices.Clone(second), added)...)
+}
+
+// sameThing is true if both drifts are about one rule of one chain, or one element of one set.
+func sameThing(a, b backends.Drift) bool {
+	rule := func(d backends.Drift) *ir.Rule {
+		if d.Want != nil {
+			return d.Want
+		}
+		return d.Have
+	}
+	if a.Part != b.Part {
+		return false
+	}
+	switch a.Part {
+	case backends.DriftRule:
+		return a.Chain.Label() == b.Chain.Label() && rule(a).String() == rule(b).String()
+	case backends.DriftElement:
+		return a.Set.Family == b.Set.Family && a.Set.Table == b.Set.Table && a.Set.Name == b.Set.Name &&
+			slices.EqualFunc(a.Element, b.Element, func(a, b ir.Match) bool { return ir.MatchText(a) == ir.MatchText(b) })
+	case backends.DriftChain:
+		return a.Chain.Label() == b.Chain.Label()
+	}
+	return false
 }
 
 // loading returns the step that mends drifts in rules; empty if there is nothing to mend.
