@@ -73,6 +73,19 @@ type planGroup struct {
 	drifts []*backends.Drift
 }
 
+// planTitle says about which networks a change is.
+func planTitle(d *backends.Drift) string {
+	switch {
+	case len(d.Networks) > 0:
+		return "network " + strings.Join(d.Networks, ", ")
+	case d.Part == backends.DriftTarget:
+		return "in another place"
+	case d.Kind == backends.Extra:
+		return "of none of these networks"
+	}
+	return "shared by all networks"
+}
+
 // groups returns the changes by their networks, in the order in which these come.
 func (p Plan) groups() []*planGroup {
 	var all []*planGroup
@@ -82,10 +95,7 @@ func (p Plan) groups() []*planGroup {
 		if planSigns[d.Kind] == "" {
 			continue
 		}
-		title := "shared by all networks"
-		if len(d.Networks) > 0 {
-			title = "network " + strings.Join(d.Networks, ", ")
-		}
+		title := planTitle(d)
 		if known[title] == nil {
 			known[title] = &planGroup{title: title}
 			all = append(all, known[title])

@@ -157,10 +157,10 @@ func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r
 	if r.Changed > 0 {
 		did = fmt.Sprintf("%d changed, %d left alone", r.Changed, r.Kept)
 	}
-	if err := (verify.Plan{Drifts: r.Drifts, Verbose: f.verbose}).Text(s.out); err != nil {
-		return orHost(err)
-	}
 	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(w.Names()), "network"), h.Backend(), did)
+	if err == nil {
+		err = verify.Plan{Drifts: r.Drifts, Verbose: f.verbose}.Text(s.out)
+	}
 	if err == nil && len(r.Removed) > 0 {
 		_, err = fmt.Fprintf(s.out, "our rules in %s are gone\n", strings.Join(r.Removed, " and "))
 	}

@@ -24,6 +24,7 @@ type (
 			Backend       string
 			Changed, Kept int
 			RemovedFrom   []string `json:"removed_from"`
+			Steps         []string
 		}
 	}
 	leasesDocument []struct {
