@@ -13,7 +13,7 @@ func (l *lowerer) merge(p *ir.Program, linear bool) *ir.Program {
 	l.merged = merge.Program(p, merge.Options{
 		Families: l.options.Families, Table: l.names.table, Chain: l.chainName, Comment: l.comment,
 		MaxKey: maxKey, Linear: linear,
-		Skip: func(row *ir.GroupRow) bool { return leftOut(row, p) != 0 },
+		Skip: func(row *ir.GroupRow) bool { return leftOut(row, p, l.options.Families) != 0 },
 	})
 	return l.merged.Program
 }

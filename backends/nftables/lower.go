@@ -47,7 +47,7 @@ func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, dia
 	if l.diags.HasErrors() {
 		return nil, l.diags
 	}
-	guards := refuses(p.Group(ir.INP)) || refuses(p.Group(ir.OUT))
+	guards := refuses(p.Group(ir.INP), o.Families) || refuses(p.Group(ir.OUT), o.Families)
 	return &Ruleset{families: o.Families, groups: l.hasGroups, guards: guards, tables: l.tables}, l.diags
 }
 
@@ -139,7 +139,7 @@ func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
 	for _, rows := range ir.GroupBases() {
 		base := rows[0].Base
 		switch {
-		case leftOut(&rows[0], p) != 0:
+		case leftOut(&rows[0], p, l.options.Families) != 0:
 		case len(rows) == 1:
 			to := l.chain(chainID{family, l.names.table, l.names.of(&rows[0])}, nil)
 			to.base = &base

@@ -329,7 +329,7 @@ func TestGroupNames(t *testing.T) {
 		}
 		for i := range ir.GroupTable {
 			row := &ir.GroupTable[i]
-			if leftOut(row, p) != 0 {
+			if leftOut(row, p, ir.Both) != 0 {
 				continue
 			}
 			if name := names.of(row); taken[name] || !isIdentifier(name) {

@@ -76,9 +76,9 @@ func (l *lowerer) known(network string, span diag.Span, why omission) bool {
 
 // leftOut says why the rules of a row of the groups' table are left out of p, 0 if they are not. What only opens the host is: an
 // accept here opens nothing. What refuses is not, nor the accepts that spare packets from it.
-func leftOut(row *ir.GroupRow, p *ir.Program) omission {
+func leftOut(row *ir.GroupRow, p *ir.Program, families ir.Family) omission {
 	switch {
-	case row.Opens && !refuses(p.Group(row.Group)):
+	case row.Opens && !refuses(p.Group(row.Group), families):
 		return services
 	case row.Type == ir.FilterType && row.Priority == ir.PriorityMangle:
 		return checksum
@@ -86,12 +86,12 @@ func leftOut(row *ir.GroupRow, p *ir.Program) omission {
 	return 0
 }
 
-// refuses is true if a rule of c refuses packets.
-func refuses(c *ir.Chain) bool {
+// refuses is true if a rule of c refuses packets of the families.
+func refuses(c *ir.Chain, families ir.Family) bool {
 	return c != nil && slices.ContainsFunc(c.Rules, func(r ir.Rule) bool {
 		switch r.Verdict.(type) {
 		case ir.Drop, ir.Reject:
-			return true
+			return r.Family&families != 0
 		}
 		return false
 	})
@@ -101,7 +101,7 @@ func refuses(c *ir.Chain) bool {
 func (l *lowerer) leaveOutOf(p *ir.Program) {
 	for i := range ir.GroupTable {
 		row := &ir.GroupTable[i]
-		why, c := leftOut(row, p), p.Group(row.Group)
+		why, c := leftOut(row, p, l.options.Families), p.Group(row.Group)
 		if why == 0 || c == nil {
 			continue
 		}
