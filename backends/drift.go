@@ -16,18 +16,22 @@ const (
 	// Ahead is of others: packets meet it before our rules or have to pass it too. Load leaves it
 	// there.
 	Ahead DriftKind = "ahead"
+	// Unexplained is ours by its names, and nothing says what it is for. Load leaves it there, too.
+	Unexplained DriftKind = "unexplained"
 )
 
 // DriftPart tells what a [Drift] is about, and which of its fields describe it.
 type DriftPart uint8
 
 const (
-	DriftRule    DriftPart = iota + 1 // a rule: Chain, Want, Have
-	DriftElement                      // an element of a set: Set, Element
-	DriftChain                        // a chain without rules: Chain
-	DriftBase                         // the hook, priority or policy of a chain: Chain
-	DriftObject                       // what only the back end can name: Chain, Words
-	DriftTarget                       // our rules in another target: Target, Chains, Rules
+	DriftRule      DriftPart = iota + 1 // a rule: Chain, Want, Have
+	DriftElement                        // an element of a set: Set, Element
+	DriftChain                          // a chain without rules: Chain
+	DriftBase                           // the hook, priority or policy of a chain: Chain
+	DriftObject                         // what only the back end can name: Chain, Words
+	DriftTarget                         // our rules in another target: Target, Chains, Rules
+	DriftBridge                         // rules of ours about a bridge of no known network: Target, its name, and Rules
+	DriftStateFile                      // a state file that is not used: Target, its path, and Words, the rest of a sentence
 )
 
 // Drift is one difference between what a host has and what is meant. It holds structures and no
@@ -69,13 +73,19 @@ func AheadOf(drifts []Drift) []Drift {
 	return slices.DeleteFunc(slices.Clone(drifts), func(d Drift) bool { return d.Kind != Ahead || d.Harmless || d.Closes })
 }
 
-// Mendable returns how many of drifts a Load mends: all but those of others.
+// Mendable returns how many of drifts a Load mends: all but those of others, and those of what
+// nothing explains.
 func Mendable(drifts []Drift) int {
 	n := 0
 	for _, d := range drifts {
-		if d.Kind != Ahead {
+		if d.Kind != Ahead && d.Kind != Unexplained {
 			n++
 		}
 	}
 	return n
+}
+
+// InStep is true if a host is as it is meant to be. What others have there does not count.
+func InStep(drifts []Drift) bool {
+	return !slices.ContainsFunc(drifts, func(d Drift) bool { return d.Kind != Ahead })
 }

@@ -65,6 +65,12 @@ func driftDiagnostic(d *backends.Drift) diag.Diagnostic {
 		if d.Lets != nil {
 			out.Why = letWords(d)
 		}
+	case backends.Unexplained:
+		out.Code, out.What = "audit-unexplained", fmt.Sprintf("%s: %s", where, what)
+		out.Fix = "apply the network's XML again, and there is a state file again"
+		if d.Part == backends.DriftBridge {
+			out.Fix += "; or remove the rules: vnetc remove --bridge " + diag.ShellWord(d.Target)
+		}
 	default:
 		panic(fmt.Sprintf("unknown kind of drift %q", d.Kind))
 	}
@@ -81,6 +87,10 @@ func driftPlace(d *backends.Drift) string {
 		return strings.Join([]string{d.Set.Family.String(), d.Set.Table, "set", d.Set.Name}, " ")
 	case backends.DriftTarget:
 		return d.Target
+	case backends.DriftBridge:
+		return "bridge " + d.Target
+	case backends.DriftStateFile:
+		return "state file " + diag.Visible(d.Target)
 	}
 	return d.Chain.Label()
 }
@@ -105,6 +115,10 @@ func driftWords(d *backends.Drift) string {
 		}
 		return "another hook, priority or policy"
 	case backends.DriftObject:
+		return d.Words
+	case backends.DriftBridge:
+		return fmt.Sprintf("%d rules with no state file; they stay", d.Rules)
+	case backends.DriftStateFile:
 		return d.Words
 	case backends.DriftTarget:
 		return fmt.Sprintf("%d chains of ours with %d rules, which packets meet, too", d.Chains, d.Rules)

@@ -41,7 +41,7 @@ type (
 // JSON returns the audit as a document for [diag.WriteJSON].
 func (a Audit) JSON() AuditJSON {
 	doc := AuditJSON{
-		InStep: backends.Mendable(a.Drifts) == 0, Drift: []jsonDrift{}, Packets: []jsonDriftEffect{},
+		InStep: backends.InStep(a.Drifts), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{},
 		More: a.More, TooLarge: a.TooLarge, Diff: a.Diff,
 	}
 	for i := range a.Drifts {

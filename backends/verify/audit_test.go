@@ -109,6 +109,20 @@ func auditTests() []auditTest {
 			"iptables", "3 chains of ours with 12 rules, which packets meet, too", "audit-extra",
 			"iptables has 3 chains of ours with 12 rules, which packets meet, too, which nothing asks for",
 		},
+		{
+			"rules that nothing explains",
+			backends.Drift{Kind: backends.Unexplained, Part: backends.DriftBridge, Target: "vbi", Rules: 5},
+			"? unexplained bridge vbi: 5 rules with no state file; they stay\n",
+			"bridge vbi", "5 rules with no state file; they stay", "audit-unexplained",
+			"bridge vbi: 5 rules with no state file; they stay",
+		},
+		{
+			"a state file that is not used",
+			backends.Drift{Kind: backends.Unexplained, Part: backends.DriftStateFile, Target: "/run/vnetc/networks/a\x1b.json", Words: "is damaged"},
+			"? unexplained state file /run/vnetc/networks/a\\x1b.json: is damaged\n",
+			"state file /run/vnetc/networks/a\\x1b.json", "is damaged", "audit-unexplained",
+			"state file /run/vnetc/networks/a\\x1b.json: is damaged",
+		},
 	}
 }
 
@@ -133,6 +147,12 @@ func TestDriftForms(t *testing.T) {
 			if inStep {
 				want.Severity, want.Fix = diag.Note, "apply leaves it there; change it if it is not meant to decide"
 				tt.text += "in step\n"
+			}
+			switch {
+			case tt.drift.Part == backends.DriftBridge:
+				want.Fix = "apply the network's XML again, and there is a state file again; or remove the rules: vnetc remove --bridge vbi"
+			case tt.drift.Kind == backends.Unexplained:
+				want.Fix = "apply the network's XML again, and there is a state file again"
 			}
 			if tt.drift.Of != nil {
 				want.Span, want.Why = asker.Origin.Span, "network lab: guests may answer"

@@ -36,9 +36,10 @@ func (a Audit) PlanText(out io.Writer, verbose bool) error {
 
 // end writes b and what is behind the drifts.
 func (a Audit) end(b *bytes.Buffer, out io.Writer, signs string) error {
-	if backends.Mendable(a.Drifts) == 0 {
+	switch {
+	case backends.InStep(a.Drifts):
 		fmt.Fprintln(b, "in step")
-	} else {
+	case backends.Mendable(a.Drifts) > 0:
 		a.printRest(b, signs)
 	}
 	_, err := out.Write(b.Bytes())
@@ -63,6 +64,7 @@ func (a Audit) printRest(b *bytes.Buffer, signs string) {
 func printDrift(b *bytes.Buffer, d *backends.Drift) {
 	marks := map[backends.DriftKind]string{
 		backends.Missing: "-", backends.Extra: "+", backends.Moved: "~", backends.Ahead: "!",
+		backends.Unexplained: "?",
 	}
 	fmt.Fprintf(b, "%s %-8s %s: %s\n", marks[d.Kind], d.Kind, driftPlace(d), driftWords(d))
 	if d.Of != nil {

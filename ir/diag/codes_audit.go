@@ -28,6 +28,13 @@ func auditCodes() []Info {
 				"refuse. That may be meant, and vnetc leaves it where it is; --fail-on-ahead makes audit exit with 1. In nftables it is a chain of others whose policy drops what is accepted here.",
 		},
 		{
+			Code:  "audit-unexplained",
+			Title: "rules about a bridge with no state file, or a state file that is not used",
+			Text: "A state file was lost, damaged, or written elsewhere (--state-dir), and the network's rules are still loaded. They may " +
+				"be all that protects its guests, so vnetc apply keeps them. Apply the network's XML again, or remove the rules with " +
+				"vnetc remove --bridge.",
+		},
+		{
 			Code:  "audit-too-large",
 			Title: "what the drift does to packets would cost more than the budget of the prover",
 			Text: "The rules that differ are told all the same. --budget 60s takes a time instead of steps, in which more may be told about " +

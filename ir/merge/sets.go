@@ -212,17 +212,18 @@ func verdictName(v ir.Verdict) string {
 	panic(fmt.Sprintf("merge: no set for verdict %T", v))
 }
 
-// use returns what the set of the group is for: the reason that its rules have in common, else where
-// they stand.
+// use returns what the set of the group is for: the reason that its rules have in common, but for
+// those that were read from a host and have none; else where they stand.
 func (g *group) use(chain string) string {
 	what := chain + ": "
-	reason := g.members[0].rule.Origin.Reason
+	reason, differ := "", false
 	for _, it := range g.members {
-		if it.rule.Origin.Reason != reason {
-			reason = ""
+		if its := it.rule.Origin.Reason; its != "" {
+			differ = differ || reason != "" && its != reason
+			reason = its
 		}
 	}
-	if reason == "" {
+	if reason == "" || differ {
 		return what + ir.VerdictText(g.members[0].rule.Verdict)
 	}
 	return what + reason

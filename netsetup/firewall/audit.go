@@ -29,10 +29,9 @@ type Audit struct {
 // maxChanges is how many changes of each kind are told: one rule may change what happens between every two networks.
 const maxChanges = 10
 
-// InStep is true if there is nothing to mend. Rules of others that stand ahead of ours are not ours to mend.
-func (a Audit) InStep() bool {
-	return backends.Mendable(a.Drifts) == 0
-}
+// InStep is true if the target holds what is meant, and nothing that nobody can explain. Rules of others that stand ahead of
+// ours are not ours to mend.
+func (a Audit) InStep() bool { return backends.InStep(a.Drifts) }
 
 // Compare says how what the target holds differs from p, and what that does to packets. It changes nothing.
 func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
@@ -50,11 +49,24 @@ func (a *Audit) Explain(budget *prove.Budget) {
 		return
 	}
 	a.meant.Links = a.links
-	if !a.InStep() {
+	if backends.Mendable(a.Drifts) > 0 {
 		changes := budget.Change(a.meant, a.held, maxChanges)
 		a.Changes, a.More, a.TooLarge = changes.All, changes.More, changes.TooLarge
 	}
 	a.around(budget)
+}
+
+// ForgetOrder drops what differs between the rules if it makes no difference to any packet. A layout that merges rules does so in
+// an order, and comments sets by reasons, that rules read from a host no longer tell.
+func (a *Audit) ForgetOrder() {
+	if backends.Mendable(a.Drifts) == 0 || a.target.Options.Layout != backends.Sets {
+		return
+	}
+	if prove.Equal(a.meant, a.held, ir.Both).Answer == prove.Proved {
+		a.Drifts = slices.DeleteFunc(a.Drifts, func(d backends.Drift) bool {
+			return d.Part == backends.DriftRule || d.Part == backends.DriftElement || d.Part == backends.DriftObject && d.Kind == backends.Extra
+		})
+	}
 }
 
 // Drifts is Compare without [Audit.Explain].
