@@ -231,5 +231,11 @@ func (h *Host) BridgeMAC(network string) (mac net.HardwareAddr, ok bool) {
 	return d.MAC, ok
 }
 
+// Bridge returns the name of the bridge that stands for the network; ok is false if none does.
+func (h *Host) Bridge(network string) (name string, ok bool) {
+	d, ok := h.Facts.BridgeOf(network)
+	return d.Name, ok
+}
+
 // Marked returns the names of networks whose bridges stand on the host, by the marks on them.
 func (h *Host) Marked() []string { return h.Facts.Marked() }

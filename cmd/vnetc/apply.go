@@ -37,7 +37,10 @@ holds is read back and proved equal to what was meant; if it is not, the old rul
 come back and the exit code is 3.
 
 Networks that are in force and not named here stay; --prune takes them away, but
-for those that vnetc up made. Rules of others are never touched.
+for those that vnetc up made. Rules about a bridge whose network has no state file
+stay, too, and are named; --prune takes them away, or vnetc remove --bridge. Rules of
+others are never touched: --names libvirt is refused while rules stand under libvirt's
+names that no state file explains.
 
 All networks are in one back end, layout and set of names: those of the networks in
 force, unless --backend (or --config), --layout or --names says otherwise; the others

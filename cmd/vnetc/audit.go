@@ -42,8 +42,9 @@ so are chains of others that drop by policy what ours accept (nftables). What is
 no drift, and apply leaves it there; --fail-on-ahead exits with 1 if it lets through more.
 With -v rules of others ahead that let nothing more through are listed, too.
 
-Without PATH "in force" is what vnetc's notes say; where they are lost, every rule of
-ours is extra. audit changes nothing.
+Without PATH "in force" is what vnetc's state files say. Rules about a bridge of which no
+state file tells, and state files that are damaged, are told as "unexplained"; apply
+leaves these rules there. audit changes nothing and takes no lock.
 
 What drift does to packets may be too large to tell: the answer has a budget, counted in
 steps, so that it is the same on every machine. --budget 60s gives it a time instead.
@@ -107,18 +108,18 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	return nil
 }
 
-// compared reads the host and gives it back: what there is to think about it keeps nobody from changing it.
-func compared(s streams, f *auditFlags, given *diag.Sources) (inforce.Wanted, inforce.Audited, error) {
-	h, err := f.look(s)
-	if err != nil {
-		return inforce.Wanted{}, inforce.Audited{}, err
+// compared reads the host, and reports what is wrong with the networks.
+func compared(s streams, f *auditFlags, given *diag.Sources) (w inforce.Wanted, a inforce.Audited, err error) {
+	err = f.look(s, func(h *inforce.Host) (err error) {
+		if w, err = h.Want(given, f.networkFlags.change()); err != nil || w.Found.HasErrors() {
+			return err
+		}
+		a, err = h.Audit(w, f.takeOver.asked())
+		return err
+	})
+	if reported := report(s, w.Sources, w.Found, false); err == nil {
+		err = reported
 	}
-	defer h.Close()
-	w, err := want(s, h, given, f.networkFlags.change())
-	if err != nil {
-		return w, inforce.Audited{}, err
-	}
-	a, err := h.Audit(w, f.takeOver.asked())
 	return w, a, err
 }
 

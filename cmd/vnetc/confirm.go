@@ -24,7 +24,7 @@ func newConfirm(s streams) *cobra.Command {
 		Long: `confirm keeps what the last apply --confirm put in force; --undo goes back at once.
 
 After apply --confirm DURATION a process that belongs to no terminal waits for that
-long. Unless confirm comes first it puts back the rules and notes from before the
+long. Unless confirm comes first it puts back the rules and state files from before the
 apply, and proves them. Until then apply and remove are refused. If that process is
 killed, or the host sleeps, the next vnetc on this host undoes what is overdue. Told
 to end (SIGTERM, as at shutdown) the process undoes the apply first. An apply that was

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
@@ -24,7 +25,7 @@ func (s streams) teller() func(inforce.Event) {
 		case inforce.Untrusted:
 			s.sayUntrusted(e)
 		default:
-			fmt.Fprintf(s.err, "vnetc: %s\n", eventText(e))
+			fmt.Fprintf(s.err, "vnetc: %s\n", visibleLines(eventText(e)))
 		}
 	}
 }
@@ -33,22 +34,54 @@ func (s streams) teller() func(inforce.Event) {
 func eventText(e inforce.Event) string {
 	switch e := e.(type) {
 	case inforce.Waits:
+		if e.Left <= 0 {
+			return "the last apply was not confirmed in time and is not undone yet; vnetc confirm --undo goes back now"
+		}
 		return fmt.Sprintf("the last apply is undone in %s unless vnetc confirm comes", max(e.Left.Round(time.Second), time.Second))
 	case inforce.Overdue:
 		return "the last apply was not confirmed in time; what was in force before is in force again"
-	case inforce.Lost:
-		return fmt.Sprintf("the kernel holds rules of ours about %s, and no note says of which networks; they go. To have them in force, apply their XML", strings.Join(e.Interfaces, ", "))
-	case inforce.Unlisted:
-		return fmt.Sprintf("there is no note, and the kernel holds rules of ours about %s; vnetc audit shows them", strings.Join(e.Interfaces, ", "))
+	case inforce.Unexplained:
+		remove := "vnetc remove"
+		for _, b := range e.Bridges {
+			remove += " --bridge " + diag.ShellWord(b)
+		}
+		return fmt.Sprintf("found vnetc rules for %s with no state file; they stay. To remove them: %s", visibleList(e.Bridges), remove)
+	case inforce.Pruned:
+		return "removed what is not named: " + pruned(e)
+	case inforce.BadPending:
+		return fmt.Sprintf("cannot tell whether an apply waits for its confirmation: %v", e.Err)
+	case inforce.Changing:
+		return "another vnetc was changing the host meanwhile, or was killed while it did: this may show half of a change"
 	case inforce.Unreadable:
 		return fmt.Sprintf("%s can't be looked at for rules of libvirt's: %v", e.Place, e.Err)
 	case inforce.StillActive:
-		return fmt.Sprintf("libvirt's notes call network %q active: its daemon, when it starts, makes rules for it again, unless the network is in mode open there", e.Network)
+		return fmt.Sprintf("libvirt still lists network %q as active; when libvirtd starts it will add its rules again unless the network uses forward mode 'open'", e.Network)
 	}
 	panic(fmt.Sprintf("unknown event %T", e))
 }
 
-// sayUntrusted says which notes aren't trusted, once for each reason: after a boot it is all of
+// pruned says what is gone.
+func pruned(e inforce.Pruned) string {
+	var parts []string
+	if n := len(e.Networks); n > 0 {
+		parts = append(parts, fmt.Sprintf("network %s", visibleList(e.Networks)))
+	}
+	if len(e.Bridges) > 0 {
+		parts = append(parts, fmt.Sprintf("rules for %s, which had no state file", visibleList(e.Bridges)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// visibleList returns names of the host as one list.
+func visibleList(names []string) string {
+	shown := make([]string, len(names))
+	for i, n := range names {
+		shown[i] = diag.Visible(n)
+	}
+	return strings.Join(shown, ", ")
+}
+
+// sayUntrusted says which state files aren't used, once for each reason: after a boot it is all of
 // them.
 func (s streams) sayUntrusted(e inforce.Untrusted) {
 	count := make(map[string]int)
@@ -59,9 +92,9 @@ func (s streams) sayUntrusted(e inforce.Untrusted) {
 		switch n := count[u.Why]; n {
 		case 0: // told
 		case 1:
-			fmt.Fprintf(s.err, "vnetc: %s %s and not trusted; apply the network again\n", u.Path, u.Why)
+			fmt.Fprintf(s.err, "vnetc: state file %s %s; apply the network again\n", diag.Visible(u.Path), u.Why)
 		default:
-			fmt.Fprintf(s.err, "vnetc: %s %s and not trusted, and so are the notes about %s; apply these networks again\n", u.Path, u.Why, plural(n-1, "other network"))
+			fmt.Fprintf(s.err, "vnetc: state file %s %s, and so are the state files of %s; apply these networks again\n", diag.Visible(u.Path), u.Why, plural(n-1, "other network"))
 		}
 		count[u.Why] = 0
 	}

@@ -65,8 +65,8 @@ func (f *hostFlags) readConfig(s streams) error {
 
 // addStateFlags adds the flags that say where notes are.
 func (f *hostFlags) addStateFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.stateDir, "state-dir", inforce.DefaultDir, "folder for notes about what is in force, and for the lock")
-	cmd.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for another vnetc that holds the lock")
+	cmd.Flags().StringVar(&f.stateDir, "state-dir", inforce.DefaultDir, "folder of the state files, and of the lock")
+	cmd.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for another vnetc that changes the host")
 }
 
 // options returns what the engine is given for a verb with these flags.
@@ -83,9 +83,10 @@ func (f *hostFlags) open(s streams) (*inforce.Host, error) {
 	return inforce.Open(f.stateDir, f.options(s))
 }
 
-// look locks the host for a verb that changes nothing.
-func (f *hostFlags) look(s streams) (*inforce.Host, error) {
-	return inforce.Look(f.stateDir, f.options(s))
+// look has read look at the host, for a verb that changes nothing. It may be called more than once,
+// so it prints nothing.
+func (f *hostFlags) look(s streams, read func(*inforce.Host) error) error {
+	return inforce.Look(f.stateDir, f.options(s), read)
 }
 
 // networkFlags say which networks are meant, and how they are compiled.

@@ -71,12 +71,12 @@ func TestKernelUpLostState(t *testing.T) {
 	running := g.still()
 	g.ns.Exec("sh", "-ec", "echo torn > "+g.state+"/networks/bystander.json")
 	for _, args := range [][]string{{"apply", "--prune", a}, {"up", a}} {
-		g.wants(g.vnetc(3, args...), `bystander.json is damaged`, `no note in .* tells of: "bystander"`)
+		g.wants(g.vnetc(3, args...), `bystander.json is damaged`, `found bridges of vnetc networks that have no state file in .*: "bystander"`)
 	}
 	lose := func() { g.ns.Exec("sh", "-ec", "rm -rf "+g.state+"/*") }
 	lose()
 	for _, args := range [][]string{{"up", a}, {"down", "victim"}, {"apply", a}, {"remove", "--all"}} {
-		g.wants(g.vnetc(3, args...), `no note in .* tells of: "bystander"`, `(?m)^  why: `, `(?m)^  fix: `)
+		g.wants(g.vnetc(3, args...), `found bridges of vnetc networks that have no state file in .*: "bystander"`, `(?m)^  why: `, `(?m)^  fix: `)
 	}
 	g.vnetc(0, up...)
 	if diff := forwardingNotes.ReplaceAllString(diffLines(running, g.still()), ""); diff != "" {

@@ -47,14 +47,16 @@ type jsonLease struct {
 }
 
 func leases(s streams, f *hostFlags, format string, names []string) error {
-	h, err := f.look(s)
+	var found []inforce.Lease
+	var damaged error
+	err := f.look(s, func(h *inforce.Host) error {
+		if found, damaged = h.Leases(names); found == nil {
+			return damaged
+		}
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	defer h.Close()
-	found, damaged := h.Leases(names)
-	if found == nil {
-		return damaged
 	}
 	all := []jsonLease{}
 	for _, l := range found {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 // isUp prints whether a network is up.
@@ -31,22 +32,27 @@ func newList(s streams) *cobra.Command {
 		Short: "list the networks that are up or whose rules are in force",
 		Long: `list prints the networks that up made or apply put in force, in their order: whether
 vnetc made the whole network (UP) or only its rules, the bridge, the back end, when it
-was last changed, and the file it came from. It reads vnetc's notes; vnetc status and
-vnetc audit look at the kernel. Notes don't outlive a boot, as rules don't. If they are
-lost (the state folder was emptied), rules stay in force and list says so; rules don't
-tell their XML, so apply all networks again, or take the rules away: remove --all.
+was last changed, and the file it came from. It reads vnetc's state files; vnetc status
+and vnetc audit look at the kernel. State files don't outlive a boot, as rules don't. If
+they are lost (the state folder was emptied), rules stay loaded and list says so; rules
+don't tell their XML, so apply the networks again, or remove the rules: vnetc remove
+--bridge NAME. It takes no lock, and needs no root where the state folder can be read.
 
 Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 		Example: "  vnetc list\n  vnetc list --format json | jq -r '.[].name'",
 		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			h, err := f.look(s)
+			var seen *inforce.Host
+			err := f.look(s, func(h *inforce.Host) error {
+				if seen = h; len(h.Networks()) == 0 {
+					h.TellUnexplained()
+				}
+				return nil
+			})
 			if err != nil {
 				return err
 			}
-			defer h.Close()
-			h.TellUnlisted()
-			known := h.Networks()
+			known := seen.Networks()
 			if format.value == "json" {
 				if known == nil {
 					return orHost(diag.WriteJSON(s.out, []string{}))
@@ -56,7 +62,7 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 			tw := tabwriter.NewWriter(s.out, 2, 0, 2, ' ', 0)
 			fmt.Fprintln(tw, "NAME\tUP\tBRIDGE\tBACKEND\tAPPLIED\tFILE")
 			for _, n := range known {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", n.Name, isUp[n.Up], dash(n.Bridge), n.Backend, n.Applied.Format(timeFormat), diag.Visible(n.File))
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", diag.Visible(n.Name), isUp[n.Up], dash(diag.Visible(n.Bridge)), diag.Visible(n.Backend), n.Applied.Format(timeFormat), diag.Visible(n.File))
 			}
 			return orHost(tw.Flush())
 		},

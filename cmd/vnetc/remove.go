@@ -9,6 +9,7 @@ import (
 
 func newRemove(s streams) *cobra.Command {
 	var all bool
+	var bridges []string
 	var f *hostFlags
 	cmd := &cobra.Command{
 		Use:   "remove NAME...",
@@ -16,29 +17,33 @@ func newRemove(s streams) *cobra.Command {
 		Long: `remove takes the rules of the named networks away and leaves those of the others.
 With the last network, or with --all, tables, chains and jumps go too.
 
-Exit codes: 0 removed; 2 wrong usage, such as a network that is not in force; 3 the
-host refused or failed.`,
-		Example: "  vnetc remove lab\n  vnetc remove --all",
+Rules about a bridge whose network has no state file stay: they may be all that protects
+its guests. --bridge takes them away; audit lists such bridges.
+
+Exit codes: 0 removed; 1 refused, as it would touch libvirt's rules; 2 wrong usage, such
+as a network that is not in force; 3 the host refused or failed.`,
+		Example: "  vnetc remove lab\n  vnetc remove --all\n  vnetc remove --bridge virbr7",
 		RunE: func(_ *cobra.Command, names []string) error {
-			if (len(names) == 0) != all {
-				return usagef("remove takes the names of networks or --all, for example: vnetc remove lab")
+			if all && len(names)+len(bridges) > 0 || !all && len(names)+len(bridges) == 0 {
+				return usagef("remove takes the names of networks, --bridge or --all, for example: vnetc remove lab")
 			}
-			return remove(s, f, names)
+			return remove(s, f, names, bridges)
 		},
 	}
 	f = addHostFlags(cmd)
-	cmd.Flags().BoolVar(&all, "all", false, "all networks, and whatever stands under vnetc's names")
+	cmd.Flags().BoolVar(&all, "all", false, "all networks of the state files")
+	cmd.Flags().StringArrayVar(&bridges, "bridge", nil, "rules about this bridge, whose network has no state file; may be given again")
 	return cmd
 }
 
-func remove(s streams, f *hostFlags, names []string) error {
+func remove(s streams, f *hostFlags, names, bridges []string) error {
 	h, err := f.open(s)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
 	debug.SetGCPercent(100) // the proof would take far more memory than the rest
-	if err := h.Remove(names); err != nil {
+	if err := h.Remove(names, bridges); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.out, "removed; %s in force\n", plural(len(h.Networks()), "network"))

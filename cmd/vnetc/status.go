@@ -53,12 +53,11 @@ serves nobody; 2 wrong usage, such as a network that is not in force; 3 cannot r
 }
 
 func status(s streams, f *hostFlags, format string, names []string) error {
-	h, err := f.look(s)
-	if err != nil {
+	var all inforce.Status
+	err := f.look(s, func(h *inforce.Host) (err error) {
+		all, err = h.Status(names)
 		return err
-	}
-	defer h.Close()
-	all, err := h.Status(names)
+	})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type Lease struct {
 // dnsmasq looks. Lines that are no leases are left out, and all of them named in the error.
 func ReadLeases(path string) ([]Lease, error) {
 	const tries, pause = 10, 5 * time.Millisecond // for as long as dnsmasq takes to write
-	var before []byte // nil before the first try
+	var before []byte                             // nil before the first try
 	for try := 1; ; try++ {
 		text, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -93,7 +93,7 @@ func (s *search) chain(c *ir.Chain, g ir.Group) {
 			}
 			s.noteSubnets(matches, g, bridge)
 			s.found = append(s.found, unexplained{bridge: bridge, group: g, after: after, rule: ir.Rule{
-				Family: familyIn(c, r), Matches: matches, Verdict: r.Verdict, Comment: r.Comment,
+				Family: familyIn(c, r), Matches: matches, Actions: r.Actions, Verdict: r.Verdict, Comment: r.Comment,
 				Origin: ir.Origin{Element: "kept"},
 			}})
 		}

@@ -29,11 +29,11 @@ func (h *Host) Apply(w Wanted, o ApplyOptions) (Applied, error) {
 	if err := h.refuseUnknown(w.Names()); err != nil {
 		return Applied{}, err
 	}
-	if err := h.tellLost(w); err != nil {
-		return Applied{}, err
-	}
 	taking, err := h.planTakeOver(o.TakeOver, w)
 	if err != nil {
+		return Applied{}, err
+	}
+	if err := h.keep(w); err != nil {
 		return Applied{}, err
 	}
 	var done Applied
@@ -59,7 +59,7 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 	var result firewall.Result
 	err := h.change(w.networks, func() (_ []state.Network, err error) {
 		var found diag.List
-		result, found, err = firewall.Apply(w.Program, h.target, h.others)
+		result, found, err = firewall.Apply(h.whole(w.Program), h.target, h.others)
 		if err == nil && found.HasErrors() {
 			err = &InputError{w.Sources, found}
 		}
@@ -75,6 +75,9 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 	})
 	if err != nil && loaded {
 		return result, failf("the rules are in force, and %w", err)
+	}
+	if gone := without(before, w.Names()); err == nil && w.prune && len(gone)+len(h.pruned) > 0 {
+		h.tell(Pruned{Networks: namesOf(gone), Bridges: h.pruned})
 	}
 	return result, err
 }

@@ -11,6 +11,12 @@ type Audited struct {
 // Audit compares the rules in the kernel with those of w. It changes nothing. What the drift does to
 // packets is not worked out here: Explain does that, once the host is closed.
 func (h *Host) Audit(w Wanted, o *TakeOver) (Audited, error) {
+	if err := h.findUnexplained(w); err != nil {
+		return Audited{}, err
+	}
+	if w.prune {
+		h.unexplained = firewall.Unexplained{} // they would go
+	}
 	found, err := h.drift(w)
 	if err != nil {
 		return Audited{}, err
@@ -23,9 +29,10 @@ func (h *Host) Audit(w Wanted, o *TakeOver) (Audited, error) {
 	return Audited{found, taken}, err
 }
 
-// drift says how the chosen place differs from what is wanted, and what of ours the others hold.
+// drift says how the chosen place differs from what is wanted, and what of ours the others hold,
+// and what else is wrong with what is in force.
 func (h *Host) drift(w Wanted) (firewall.Audit, error) {
-	a, found, err := firewall.Drifts(w.Program, h.target)
+	a, found, err := firewall.Drifts(h.whole(w.Program), h.target)
 	if err != nil {
 		return a, failed(err)
 	}
@@ -36,6 +43,9 @@ func (h *Host) drift(w Wanted) (firewall.Audit, error) {
 	if err != nil {
 		return a, failed(err)
 	}
-	a.Drifts = append(a.Drifts, left...)
+	if len(h.unexplained.Bridges()) > 0 {
+		a.ForgetOrder()
+	}
+	a.Drifts = append(append(a.Drifts, left...), h.faults()...)
 	return a, nil
 }

@@ -56,9 +56,13 @@ func TestConfirm(t *testing.T) {
 func TestOverdue(t *testing.T) {
 	w := newWorld(t)
 	w.must(apply("lab nat"), provisional(time.Nanosecond, "dmz none"))
-	if _, err := w.drifts(); err != nil { // looks, and so is the next verb
+	if _, err := w.drifts(); err != nil {
 		t.Error(err)
 	}
+	if got := w.inForce(); !slices.Equal(got, []string{"dmz"}) {
+		t.Errorf("who looks has undone it: %v is in force", got)
+	}
+	w.must(apply())
 	w.holds("by the next verb", []string{"lab"}, nil)
 	if !slices.Contains(w.events, Event(Overdue{})) {
 		t.Errorf("told: %v", w.events)

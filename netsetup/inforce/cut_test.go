@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/netsetup/state"
 )
 
 // scenario is a change of a host, and what is there when it is done.
@@ -96,12 +97,10 @@ func (s scenario) cut(t *testing.T, k int, kill bool, then string) {
 func (w *world) tellsTruth(when string, down bool) {
 	w.t.Helper()
 	w.cutAt = 0
-	h, err := Look(w.dir, w.options(Choice{}))
-	if err != nil {
+	var networks []state.Network
+	if err := w.look(func(h *Host) error { networks = h.Networks(); return nil }); err != nil {
 		w.t.Fatal(err)
 	}
-	networks := h.Networks()
-	h.Close()
 	ruled := w.ruled()
 	for _, n := range networks {
 		if up := w.links[n.Name]; n.Up != up && !(n.Up && down) || !ruled[n.Name] {

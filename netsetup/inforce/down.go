@@ -59,6 +59,9 @@ func (d *downRun) plan(names []string) error {
 	if d.stay, err = d.compiled(stay); err != nil {
 		return err
 	}
+	if err := d.keep(d.stay, d.bridgesOf(names)...); err != nil {
+		return err
+	}
 	if err := d.links.FindServers(names); err != nil {
 		return failed(err)
 	}
@@ -90,6 +93,16 @@ func (d *downRun) up() []string {
 	return names
 }
 
+// bridgesOf returns the bridges that stand for the networks named: a state file may be lost.
+func (d *downRun) bridgesOf(names []string) (bridges []string) {
+	for _, name := range names {
+		if bridge, ok := d.links.Bridge(name); ok {
+			bridges = append(bridges, bridge)
+		}
+	}
+	return bridges
+}
+
 // takeDown carries out the plans, and returns what is in force then: a network of which anything is
 // left keeps its state file.
 func (d *downRun) takeDown() ([]state.Network, error) {
@@ -97,7 +110,7 @@ func (d *downRun) takeDown() ([]state.Network, error) {
 	for _, r := range d.results {
 		plans = append(plans, r.plan)
 	}
-	forwarding := &netsetup.Forwarding{Dir: d.dir}
+	forwarding := &netsetup.Forwarding{Dir: d.writer}
 	for i, n := range d.stay.networks {
 		if n.Up {
 			forwarding.Count(d.stay.Program.Links[i])
@@ -153,7 +166,7 @@ func (d *downRun) Loaded(network string) string {
 // forget says what is done for a network of which there is nothing to take away.
 func (r *NetworkRun) forget() {
 	if len(r.Steps) == 0 && r.Err == nil {
-		r.Steps = []string{"forget it: this host has nothing of it but a note"}
+		r.Steps = []string{"remove its state file: this host has nothing else of it"}
 	}
 }
 

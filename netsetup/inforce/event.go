@@ -18,16 +18,23 @@ type (
 		Sources *diag.Sources
 		Found   diag.List
 	}
-	// Waits tells of a change that is undone in Left unless it is confirmed.
+	// Waits tells of a change that is undone in Left unless it is confirmed. If it is overdue
+	// already Left is not more than 0.
 	Waits struct{ Left time.Duration }
 	// Overdue tells that a change was not confirmed in time: what was in force before is in force
 	// again.
 	Overdue struct{}
-	// Lost lists interfaces that our rules in the kernel name though no state file says of which
-	// networks; the rules go.
-	Lost struct{ Interfaces []string }
-	// Unlisted is Lost where there is no state file at all, and the rules stay.
-	Unlisted struct{ Interfaces []string }
+	// Unexplained lists bridges of which the kernel has rules of ours though no state file says of
+	// which networks; the rules stay.
+	Unexplained struct{ Bridges []string }
+	// Pruned lists what was taken away because it was not named: networks, and bridges of which
+	// there were rules and no state file.
+	Pruned struct{ Networks, Bridges []string }
+	// BadPending tells that the file about a change that waits can't be read.
+	BadPending struct{ Err error }
+	// Changing tells that another process was changing the host meanwhile, or was killed while it
+	// did: what was read may be half of a change.
+	Changing struct{}
 	// Unreadable names a place that can't be looked at for libvirt's rules.
 	Unreadable struct {
 		Place string
@@ -52,8 +59,10 @@ func (Untrusted) isEvent()   {}
 func (Said) isEvent()        {}
 func (Waits) isEvent()       {}
 func (Overdue) isEvent()     {}
-func (Lost) isEvent()        {}
-func (Unlisted) isEvent()    {}
+func (Unexplained) isEvent() {}
+func (Pruned) isEvent()      {}
+func (BadPending) isEvent()  {}
+func (Changing) isEvent()    {}
 func (Unreadable) isEvent()  {}
 func (StillActive) isEvent() {}
 func (Begun) isEvent()       {}

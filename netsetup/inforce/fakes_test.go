@@ -76,8 +76,12 @@ func (w *world) Read(string, map[string][]state.Lack, bool) (Links, error) {
 // machineLinks are the world's bridges as [Links].
 type machineLinks struct{ w *world }
 
-func (machineLinks) Devices() map[string]bool                  { return nil }
-func (m machineLinks) Marked() []string                        { return m.w.marked() }
+func (machineLinks) Devices() map[string]bool { return nil }
+func (m machineLinks) Marked() []string       { return m.w.marked() }
+func (m machineLinks) Bridge(network string) (string, bool) {
+	_, stands := m.w.links[network]
+	return bridge(network), stands
+}
 func (machineLinks) BridgeMAC(string) (net.HardwareAddr, bool) { return nil, false }
 func (m machineLinks) FindServers([]string) error              { return m.w.cut("find servers") }
 func (machineLinks) Close() error                              { return nil }

@@ -2,7 +2,8 @@
 // that. It joins four things: documents, which say what is wanted; state files, which say what was
 // done; the rules in the kernel; and bridges with their addresses and servers.
 //
-//	Open    takes the lock on the state folder and reads the state files
+//	Open    takes the lock on the state folder and reads the state files, for what changes something
+//	Look    reads them without the lock, for what changes nothing
 //	Want    compiles documents together with the networks in force
 //	Apply, Up, Down, Remove    change the host, and Audit, Status, Leases look at it
 //	Confirm, Undo, Watch       end a change that waits for its confirmation
@@ -52,22 +53,39 @@ type Choice struct {
 	Names   backends.Names
 }
 
-// Host is this host, locked against every other process of vnetc until Close.
+// Host is this host: locked against every other process of vnetc until Close, or as it was seen by
+// [Look].
 type Host struct {
-	o     Options
-	dir   *state.Dir
-	files files // of dir
+	o      Options
+	dir    folder
+	writer *state.Dir // dir with its lock; nil for those who look
+	files  files      // of writer
 
-	networks  []state.Network // what the state files say
-	untrusted bool            // untrusted is true if there are state files that can't be trusted.
+	networks []state.Network // what the state files say
+	unused   []state.Unused  // state files that say nothing
 
 	// Set by choose.
 	target firewall.Target
 	others []firewall.Target // other places where our rules may stand
 
+	// Set by findUnexplained and keep.
+	unexplained firewall.Unexplained // rules that stay though no state file explains them
+	pruned      []string             // bridges of such rules that go
+
 	// Set by read.
 	links Links
 	lacks map[string][]state.Lack
+}
+
+// folder is what is read from the state folder, with its lock or without.
+type folder interface {
+	Path() string
+	Networks() ([]state.Network, []state.Unused, error)
+	NetworkPath(name string) string
+	Lacks() map[string][]state.Lack
+	Pending() (*state.Pending, error)
+	PendingPath() string
+	LastUndone() (time.Time, bool)
 }
 
 // files is what is written into the state folder: by [state.Dir], or by what fails in tests.
@@ -93,24 +111,19 @@ func Open(dir string, o Options) (*Host, error) {
 		return nil, failf("the last apply waits for its confirmation and is undone in %s: "+
 			"vnetc confirm keeps it, vnetc confirm --undo goes back now", seconds(left))
 	}
-	return h, h.readFiles()
-}
-
-// Look is [Open] for a verb that changes nothing: it tells of a change that waits.
-func Look(dir string, o Options) (*Host, error) {
-	h, p, left, err := settled(dir, o)
-	if err != nil {
+	if err := h.readFiles(); err != nil {
+		h.Close()
 		return nil, err
 	}
-	if p != nil {
-		h.tell(Waits{left})
-	}
-	return h, h.readFiles()
+	return h, nil
 }
 
 // settled takes the lock on the state folder, undoes what was not confirmed in time, and returns
 // the change that still waits, and for how long.
 func settled(path string, o Options) (*Host, *state.Pending, time.Duration, error) {
+	if o.Machine == nil {
+		o.Machine = thisMachine{}
+	}
 	dir, err := state.Open(path, o.Wait)
 	if errors.Is(err, os.ErrPermission) {
 		return nil, nil, 0, failf("%w; run as root, or choose a folder with --state-dir", err)
@@ -118,10 +131,7 @@ func settled(path string, o Options) (*Host, *state.Pending, time.Duration, erro
 	if err != nil {
 		return nil, nil, 0, failed(err)
 	}
-	if o.Machine == nil {
-		o.Machine = thisMachine{}
-	}
-	h := &Host{o: o, dir: dir, files: dir}
+	h := &Host{o: o, dir: dir, writer: dir, files: dir}
 	if o.files != nil {
 		h.files = o.files(dir)
 	}
@@ -133,17 +143,18 @@ func settled(path string, o Options) (*Host, *state.Pending, time.Duration, erro
 	return h, p, left, nil
 }
 
-// readFiles reads the state files; with an error it closes h.
-func (h *Host) readFiles() error {
-	known, unused, err := h.dir.Networks()
-	if err != nil {
-		h.Close()
+// readFiles reads the state files, and removes those that an earlier boot has left.
+func (h *Host) readFiles() (err error) {
+	if h.networks, h.unused, err = h.dir.Networks(); err != nil {
 		return failed(err)
 	}
-	if h.networks, h.untrusted = known, len(unused) > 0; h.untrusted {
-		h.tell(Untrusted{unused})
+	if len(h.unused) > 0 {
+		h.tell(Untrusted{h.unused})
 	}
-	return nil
+	if h.writer == nil {
+		return nil
+	}
+	return h.forgetStale()
 }
 
 // Close gives the lock back.
@@ -151,7 +162,9 @@ func (h *Host) Close() {
 	if h.links != nil {
 		h.links.Close()
 	}
-	h.dir.Close()
+	if h.writer != nil {
+		h.writer.Close()
+	}
 }
 
 // Networks returns the networks in force, in their order, as the state files have them.

@@ -30,6 +30,7 @@ type Links interface {
 	Devices() map[string]bool
 	Marked() []string
 	BridgeMAC(network string) (mac net.HardwareAddr, ok bool)
+	Bridge(network string) (name string, ok bool) // by its mark
 	FindServers(networks []string) error
 	PlanUp(l *ir.Link, mac net.HardwareAddr) (netsetup.Plan, []link.Problem)
 	PlanDown(network, bridge string) (netsetup.Plan, error)
@@ -62,7 +63,7 @@ func (h *Host) read() (err error) {
 }
 
 // refuseUnknown returns an error if bridges of networks stand that no state file tells of, save
-// those named: whoever loads the rules of the others would take theirs away, and leave them open.
+// those named: what they share with the others, such as forwarding, could be taken from them.
 func (h *Host) refuseUnknown(named []string) error {
 	var marked []string
 	var err error
@@ -83,10 +84,10 @@ func (h *Host) refuseUnknown(named []string) error {
 	}
 	return &Error{
 		Kind: Failed,
-		What: fmt.Sprintf("the bridges of networks stand that no note in %s tells of: %s",
+		What: fmt.Sprintf("found bridges of vnetc networks that have no state file in %s: %s",
 			h.dir.Path(), strings.Join(lost, " ")),
-		Why: "the rules of these networks would go with this change, and their bridges would be open",
+		Why: "what these networks need of this host is not known, and this change could cut them off",
 		Fix: fmt.Sprintf("name them as well: their XML for vnetc up, or vnetc down %s; "+
-			"if their notes are in another folder, --state-dir", strings.Join(words, " ")),
+			"if their state files are in another folder, --state-dir", strings.Join(words, " ")),
 	}
 }

@@ -56,7 +56,7 @@ func (r *linkRun) run(to []state.Network, work func() ([]state.Network, error)) 
 
 // apply puts the rules of w in force.
 func (r *linkRun) apply(w Wanted) error {
-	result, found, err := firewall.Apply(w.Program, r.target, r.others)
+	result, found, err := firewall.Apply(r.whole(w.Program), r.target, r.others)
 	if err == nil && found.HasErrors() {
 		err = found
 	}

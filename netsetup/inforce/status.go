@@ -61,7 +61,9 @@ func (h *Host) Status(names []string) (Status, error) {
 
 func (h *Host) status() (Status, error) {
 	if len(h.networks) == 0 {
-		return Status{InStep: true, Networks: []NetworkStatus{}}, nil
+		h.TellUnexplained()
+		faults := len(h.faults())
+		return Status{InStep: faults == 0, Differences: faults, Networks: []NetworkStatus{}}, nil
 	}
 	if err := h.choose(); err != nil {
 		return Status{}, err
@@ -70,15 +72,19 @@ func (h *Host) status() (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	if err := h.findUnexplained(w); err != nil {
+		return Status{}, err
+	}
+	h.tellUnexplained()
 	audit, err := h.drift(w)
 	if err != nil {
 		return Status{}, err
 	}
-	figures, _, err := firewall.Count(w.Program, h.target)
+	figures, _, err := firewall.Count(h.whole(w.Program), h.target)
 	if err != nil {
 		return Status{}, failed(err)
 	}
-	all := Status{InStep: audit.InStep(), Together: &figures.All, Differences: backends.Mendable(audit.Drifts)}
+	all := Status{InStep: audit.InStep(), Together: &figures.All, Differences: backends.Mendable(audit.Drifts) + len(h.faults())}
 	off := audit.Drifted(w.Program.Links)
 	for i, link := range w.Program.Links {
 		n := w.networks[i]

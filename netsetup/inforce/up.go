@@ -32,6 +32,9 @@ func (h *Host) Up(w Wanted, dry bool) (Run, error) {
 	if err := h.refuseUnknown(w.Names()); err != nil {
 		return Run{}, err
 	}
+	if err := h.keep(w); err != nil {
+		return Run{}, err
+	}
 	if err := h.links.FindServers(w.Names()); err != nil {
 		return Run{}, failed(err)
 	}
@@ -156,7 +159,7 @@ func (u *upRun) except(names []string) (Wanted, error) {
 // forwarding returns the sysctls that networks share, with what networks that are up and not among
 // names need. Those that were refused need what they needed before.
 func (u *upRun) forwarding(names []string) *netsetup.Forwarding {
-	f := &netsetup.Forwarding{Dir: u.dir}
+	f := &netsetup.Forwarding{Dir: u.writer}
 	for i, n := range u.wanted.networks {
 		if n.Up {
 			f.Count(u.wanted.Program.Links[i])

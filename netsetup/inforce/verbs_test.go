@@ -2,8 +2,6 @@ package inforce
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,9 +31,9 @@ func TestRefusals(t *testing.T) {
 		{"apply in a mode without rules", []verb{up("lab nat")}, nil, apply("lab bridge"), No, "network lab is up on bridge virbr-lab, which this XML leaves without rules"},
 		{"a back end that isn't", nil, nil, apply("lab nat").to(Choice{Backend: "third"}), Failed, "there is no such back end"},
 		{"a bridge that no file tells of", nil, func(w *world) { w.links["old net"] = true }, apply("lab nat"), Failed, "\n  fix: name them as well: their XML for vnetc up, or vnetc down 'old net'"},
-		{"the same for up", nil, func(w *world) { w.links["old"] = true }, up("lab nat"), Failed, `tells of: "old"`},
-		{"the same for down", []verb{up("lab nat")}, func(w *world) { w.links["old"] = true }, down("lab"), Failed, `tells of: "old"`},
-		{"the same for remove", []verb{apply("lab nat")}, func(w *world) { w.links["old"] = true }, remove("lab"), Failed, `tells of: "old"`},
+		{"the same for up", nil, func(w *world) { w.links["old"] = true }, up("lab nat"), Failed, `have no state file in`},
+		{"the same for down", []verb{up("lab nat")}, func(w *world) { w.links["old"] = true }, down("lab"), Failed, `have no state file in`},
+		{"the same for remove", []verb{apply("lab nat")}, func(w *world) { w.links["old"] = true }, remove("lab"), Failed, `have no state file in`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,7 +80,7 @@ func TestMerge(t *testing.T) {
 		{"one changes", Change{}, []string{"c none", "d nat", "a nat"}, []string{"a", "b+", "c", "d"}},
 		{"prune keeps what is up", Change{Prune: true}, []string{"d nat", "c nat"}, []string{"b+", "c", "d"}},
 	}
-	h, err := Look(w.dir, w.options(Choice{}))
+	h, err := Open(w.dir, w.options(Choice{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,40 +109,6 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestLostFiles: where state files are damaged or lost, the interfaces whose rules go are told;
-// without any, list tells of rules.
-func TestLostFiles(t *testing.T) {
-	w := newWorld(t)
-	w.must(apply("lab nat", "dmz nat"))
-	if err := os.WriteFile(filepath.Join(w.dir, "networks", "lab.json"), []byte("{"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	w.events = nil
-	w.must(apply("web nat"))
-	if len(w.events) != 2 {
-		t.Fatalf("told: %v, want the file and the interface", w.events)
-	}
-	if u, ok := w.events[0].(Untrusted); !ok || len(u.Files) != 1 || filepath.Base(u.Files[0].Path) != "lab.json" {
-		t.Errorf("told: %v", w.events[0])
-	}
-	if diff := cmp.Diff(Event(Lost{[]string{"virbr-lab"}}), w.events[1]); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if err := os.RemoveAll(filepath.Join(w.dir, "networks")); err != nil {
-		t.Fatal(err)
-	}
-	w.events = nil
-	h, err := Look(w.dir, w.options(Choice{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	h.TellUnlisted()
-	if diff := cmp.Diff([]Event{Unlisted{[]string{"virbr-dmz", "virbr-web"}}}, w.events); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 // TestTampered: an audit and the status tell of rules that were taken out, and of rules left in
 // another place.
 func TestTampered(t *testing.T) {
@@ -156,7 +120,7 @@ func TestTampered(t *testing.T) {
 	if err != nil || len(drifts) != 1 || drifts[0].Kind != backends.Missing {
 		t.Errorf("audit: %v, %v; want one rule that is missing", drifts, err)
 	}
-	h, err := Look(w.dir, w.options(Choice{}))
+	h, err := Open(w.dir, w.options(Choice{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ type Wanted struct {
 
 	networks []state.Network // in order
 	given    map[string]bool // names of those that were given, and not only in force
+	prune    bool            // prune is true if what is in force and not wanted goes.
 }
 
 // Names returns the names of the networks, in order.
@@ -27,7 +28,7 @@ func (w Wanted) Names() []string { return namesOf(w.networks) }
 type Change struct {
 	Strict bool // Strict is true if no guests get out past their network's own rules; for the documents given.
 	Lax    bool // Lax is true if what is unknown in the documents given draws warnings, not errors.
-	Prune  bool // Prune is true if networks that are in force and not given go, but for those that are up.
+	Prune  bool // Prune is true if networks that are in force and not given go, but for those that are up; and rules that no state file explains.
 	// Allow is as in [ParseOptions], for the documents given.
 	Allow func(name, option string) bool
 	Whole bool // Whole is true for Up: a bridge must not have the name of another device.
@@ -46,7 +47,8 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 		}
 		o.Taken = h.links.Devices()
 	}
-	return want(h.o.Compiler, given, h.networks, o, c.Prune), nil
+	w := want(h.o.Compiler, given, h.networks, o, c.Prune)
+	return w, h.refusedFile(w)
 }
 
 // again compiles networks as they are in force.
@@ -57,10 +59,46 @@ func (h *Host) again(known []state.Network) Wanted {
 // compiled is [Host.again] for networks that must compile.
 func (h *Host) compiled(known []state.Network) (Wanted, error) {
 	w := h.again(known)
+	if err := h.refusedFile(w); err != nil {
+		return w, err
+	}
 	if w.Found.HasErrors() {
-		return w, failf("the notes about networks in force don't compile: %s", strings.TrimSpace(w.Found.Error()))
+		return w, failf("the networks of the state files in %s don't go together: %s", h.dir.Path(), strings.TrimSpace(w.Found.Error()))
 	}
 	return w, nil
+}
+
+// refusedFile returns an error if w has errors because of a state file whose XML the front end
+// refuses, as that of another version may: it looks like an error in the user's file, which is
+// another by now.
+func (h *Host) refusedFile(w Wanted) error {
+	if !w.Found.HasErrors() {
+		return nil
+	}
+	for _, n := range w.networks {
+		if w.given[n.Name] {
+			continue
+		}
+		src := &diag.Sources{}
+		src.Add(n.File, []byte(n.XML))
+		_, found := h.o.Compiler.Parse(src, ParseOptions{Lax: true, Bridges: bridgesOf(w.networks), Allow: allowed})
+		if !found.HasErrors() {
+			continue
+		}
+		verb := "remove "
+		if n.Up {
+			verb = "down "
+		}
+		first := found[slices.IndexFunc(found, func(d diag.Diagnostic) bool { return d.Severity == diag.Error })]
+		return &Error{
+			Kind: Failed,
+			What: fmt.Sprintf("state file %s has XML that this vnetc refuses: %s", h.dir.NetworkPath(n.Name), first),
+			Why:  "another version of vnetc wrote it, or somebody changed it",
+			Fix: fmt.Sprintf("apply the XML of network %s again in a form that is accepted, or take the network away: vnetc %s",
+				n.Name, verb+diag.ShellWord(n.Name)),
+		}
+	}
+	return nil
 }
 
 // bridgesOf returns the bridges that networks have, for those whose documents leave them open.
@@ -80,7 +118,7 @@ func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions
 	if found.HasErrors() {
 		return Wanted{Sources: given, Found: found}
 	}
-	w := Wanted{given: make(map[string]bool)}
+	w := Wanted{given: make(map[string]bool), prune: prune}
 	var order []string
 	var fresh []state.Network
 	for i, d := range docs {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/backendtest"
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/state"
@@ -160,7 +161,7 @@ func down(names ...string) verb {
 }
 
 func remove(names ...string) verb {
-	return verb{name: fmt.Sprintf("remove %q", names), run: func(h *Host) error { return h.Remove(names) }}
+	return verb{name: fmt.Sprintf("remove %q", names), run: func(h *Host) error { return h.Remove(names, nil) }}
 }
 
 // to returns v with rules in another place.
@@ -244,22 +245,46 @@ func (w *world) holds(when string, inForce, up []string) {
 	}
 }
 
+// look is a verb that changes nothing. It does not wait for a process that was killed.
+func (w *world) look(read func(*Host) error) error {
+	o := w.options(Choice{})
+	o.Wait = 0
+	return Look(w.dir, o, read)
+}
+
 // drifts returns what an audit of what is in force finds.
 func (w *world) drifts() ([]backends.Drift, error) {
-	h, err := Look(w.dir, w.options(Choice{}))
-	if err != nil {
-		return nil, err
-	}
-	defer h.Close()
-	all, err := h.Want(&diag.Sources{}, Change{})
-	if err != nil {
-		return nil, err
-	}
-	a, err := h.Audit(all, nil)
-	for _, n := range h.Networks() {
-		if n.Leaving != "" {
-			w.t.Errorf("%s still leaves names %s", n.Name, n.Leaving)
+	var a Audited
+	err := w.look(func(h *Host) error {
+		all, err := h.Want(&diag.Sources{}, Change{})
+		if err != nil {
+			return err
+		}
+		for _, n := range h.Networks() {
+			if n.Leaving != "" {
+				w.t.Errorf("%s still leaves names %s", n.Name, n.Leaving)
+			}
+		}
+		a, err = h.Audit(all, nil)
+		return err
+	})
+	return a.Drifts, err
+}
+
+// interfacesOf returns the interfaces that p names.
+func interfacesOf(p *ir.Program) map[string]bool {
+	all := make(map[string]bool)
+	for _, c := range p.Chains {
+		for i := range c.Rules {
+			for _, m := range c.Rules[i].Matches {
+				switch m := m.(type) {
+				case ir.IIfName:
+					all[m.Name] = true
+				case ir.OIfName:
+					all[m.Name] = true
+				}
+			}
 		}
 	}
-	return a.Drifts, err
+	return all
 }

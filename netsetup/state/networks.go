@@ -59,6 +59,9 @@ func (f folder) networkPath(name string) (string, error) {
 	return filepath.Join(f.networksDir(), name+".json"), nil
 }
 
+// NetworkPath returns where the state file of the network called name is.
+func (f folder) NetworkPath(name string) string { return filepath.Join(f.networksDir(), name+".json") }
+
 // Save writes the state file of n: it is whole or as before.
 func (d *Dir) Save(n Network) error {
 	path, err := d.networkPath(n.Name)
@@ -121,7 +124,7 @@ func (f folder) Networks() (networks []Network, unused []Unused, err error) {
 			unused = append(unused, Unused{Path: path, Why: "is from before the host was booted", Stale: true, Bridge: n.Bridge})
 		case !n.sameNetNS(f.boot):
 			unused = append(unused, Unused{Path: path, Bridge: n.Bridge,
-				Why: "is about another network namespace, which should have a --state-dir of its own,"})
+				Why: "is about another network namespace, which should have a --state-dir of its own"})
 		default:
 			networks = append(networks, n.Network)
 		}
