@@ -32,8 +32,8 @@ func (t Target) String() string {
 type Result struct {
 	backends.Report
 	Removed []string // other targets whose rules of ours were taken away afterwards
-	// Drifts is what was mended, and what of others is ahead: what an audit of the same targets said just before. It is empty
-	// where what was there could not be read, or was put in between.
+	// Drifts is what was mended: what an audit of the same targets said just before. It is empty where nothing changed, and
+	// where what was there could not be understood.
 	Drifts []backends.Drift
 }
 
@@ -94,12 +94,12 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 		if err != nil && t.Loader.Available() == nil {
 			return Result{}, found, err
 		}
-		drifts, err := t.mends(p, rules, images, others)
+		before, err := t.earlier(rules, images, others)
 		if err != nil {
 			return Result{}, found, err
 		}
 		result, err := clearAll(append([]Target{t}, others...))
-		result.Drifts = drifts
+		result.Drifts = t.mended(p, rules, before, true)
 		return result, found, err
 	}
 	if err := t.Loader.Available(); err != nil {
@@ -109,7 +109,7 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 	if err != nil {
 		return Result{}, found, err
 	}
-	drifts, err := t.mends(p, rules, before, others)
+	then, err := t.earlier(rules, before, others)
 	if err != nil {
 		return Result{}, found, err
 	}
@@ -122,18 +122,22 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 		return Result{}, found, err
 	}
 	result, err := clearAll(others)
-	result.Report, result.Drifts = report, drifts
+	result.Report, result.Drifts = report, t.mended(p, rules, then, report.Changed > 0)
 	return result, found, err
 }
 
-// mends returns what an Apply is about to mend, where the target held images. What can't be understood is mended all the same,
-// unlisted.
-func (t Target) mends(p *ir.Program, rules backends.Ruleset, images []backends.Document, others []Target) ([]backends.Drift, error) {
-	var drifts []backends.Drift
-	if held, err := t.heldIn(images); err == nil {
-		if a, err := t.compare(p, rules, held); err == nil {
-			drifts = a.Drifts
-		}
+// earlier is what stood before an Apply, as far as is needed to say later what it mended.
+type earlier struct {
+	images []backends.Document
+	strays backends.Strays
+	left   []backends.Drift // of other targets
+}
+
+// earlier looks at what is about to be mended. What can't be understood is mended all the same, unlisted.
+func (t Target) earlier(rules backends.Ruleset, images []backends.Document, others []Target) (earlier, error) {
+	e := earlier{images: images}
+	if len(images) > 0 {
+		e.strays, _ = t.straysOf(rules)
 	}
 	for _, o := range others {
 		images, err := o.Loader.Dump(o.Options.Names)
@@ -141,13 +145,29 @@ func (t Target) mends(p *ir.Program, rules backends.Ruleset, images []backends.D
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the rules in %s: %w", o, err)
+			return e, fmt.Errorf("read the rules in %s: %w", o, err)
 		}
 		if held, err := o.heldIn(images); err == nil {
-			drifts = append(drifts, o.leftover(held)...)
+			e.left = append(e.left, o.leftover(held)...)
 		}
 	}
-	return drifts, nil
+	return e, nil
+}
+
+// mended returns what an Apply of p mended, which changed something in the target or nothing.
+func (t Target) mended(p *ir.Program, rules backends.Ruleset, e earlier, changed bool) []backends.Drift {
+	if !changed {
+		return e.left
+	}
+	held, err := t.heldIn(e.images)
+	if err != nil {
+		return e.left
+	}
+	a, err := t.compare(p, rules, held, e.strays)
+	if err != nil {
+		return e.left
+	}
+	return append(a.Drifts, e.left...)
 }
 
 // clearAll takes the rules of all targets away, and names those that had any.

@@ -79,12 +79,18 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 	if err != nil {
 		return Audit{}, found, err
 	}
-	a, err := t.compare(p, rules, held)
+	var strays backends.Strays
+	if !wantsNothing(p) || len(held.Chains) > 0 {
+		if strays, err = t.straysOf(rules); err != nil {
+			return Audit{}, found, err
+		}
+	}
+	a, err := t.compare(p, rules, held, strays)
 	return a, found, err
 }
 
 // compare says how what the target holds differs from p, which was lowered to rules.
-func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program) (Audit, error) {
+func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program, strays backends.Strays) (Audit, error) {
 	if wantsNothing(p) && len(held.Chains) == 0 {
 		return Audit{}, nil // the frame of tables and chains goes with the last network
 	}
@@ -104,9 +110,7 @@ func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program)
 		}
 	}
 	a.Drifts = append(a.Drifts, setDrift(meant, held, behind)...)
-	if err := a.strayDrift(rules); err != nil {
-		return Audit{}, err
-	}
+	a.strayDrift(strays)
 	owners := ownersOf(p.Links)
 	for i := range a.Drifts {
 		a.Drifts[i].Networks = owners.concerned(&a.Drifts[i])

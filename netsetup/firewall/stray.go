@@ -9,16 +9,17 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
+// straysOf returns what the back end alone can tell.
+func (t Target) straysOf(rules backends.Ruleset) (backends.Strays, error) {
+	if auditor, ok := t.Loader.(backends.Auditor); ok {
+		return auditor.Strays(rules)
+	}
+	return backends.Strays{}, nil
+}
+
 // strayDrift adds what the back end alone can tell.
-func (a *Audit) strayDrift(rules backends.Ruleset) error {
-	auditor, ok := a.target.Loader.(backends.Auditor)
-	if !ok {
-		return nil
-	}
-	var err error
-	if a.strays, err = auditor.Strays(rules); err != nil {
-		return err
-	}
+func (a *Audit) strayDrift(strays backends.Strays) {
+	a.strays = strays
 	a.ofStray = make([]int, len(a.strays.All))
 	for i, s := range a.strays.All {
 		d := backends.Drift{
@@ -42,7 +43,6 @@ func (a *Audit) strayDrift(rules backends.Ruleset) error {
 		a.ofStray[i] = len(a.Drifts)
 		a.Drifts = append(a.Drifts, d)
 	}
-	return nil
 }
 
 // jumpOf returns the jump, as it is meant, that a stray is; nil if there is none.
