@@ -27,7 +27,7 @@ func (a Audit) PlanText(out io.Writer, verbose bool) error {
 		return err
 	}
 	for i := range a.Drifts {
-		if a.Drifts[i].Kind == backends.Ahead {
+		if a.Drifts[i].Kind == backends.Ahead || a.Drifts[i].Kind == backends.Unexplained { // it stays
 			printDrift(&b, &a.Drifts[i])
 		}
 	}
