@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Limits of the host's patience: a guest that has stopped talking is given up, however slow this machine is.
@@ -77,6 +79,7 @@ func tryMachine(image, payload, folder string, kvm bool, boot string) (*Machine,
 		"-qmp", "unix:"+filepath.Join(folder, "qmp")+",server=on,wait=off",
 		"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=port,name=vnetc.scenarios",
 		"-chardev", "socket,id=port,path="+filepath.Join(folder, "port")+",server=on,wait=off")...)
+	m.qemu.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL} // with the thread that starts it, which run keeps
 	var said bytes.Buffer
 	m.qemu.Stdout, m.qemu.Stderr = &said, &said
 	if err := m.qemu.Start(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ type options struct {
 
 // run is main with its exit code: 0 all is well, 1 a scenario failed, 2 wrong usage, 3 this machine can't do it.
 func run(args []string) int {
+	runtime.LockOSThread() // qemu ends with the thread that started it
 	o, err := parseOptions(args)
 	if err == flag.ErrHelp {
 		return 0

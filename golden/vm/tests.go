@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -14,6 +15,9 @@ import (
 
 // testLimit is the host's patience with one package's tests: emulated, they take ten times as long and more.
 const testLimit = 2 * time.Hour
+
+// testFunc is a test in a Go file.
+var testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
 
 // testScenarios makes a scenario of each package that has kernel tests and whose path matches pattern. Its tests are built
 // here, and lie in tree with the files of the repository that they read.
@@ -30,25 +34,34 @@ func testScenarios(tree string, pattern *regexp.Regexp) ([]*Scenario, error) {
 	if out, err := copying.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("copy the repository's files: %w\n%s", err, out)
 	}
-	var packages []string
+	tests := map[string][]string{} // of each package
 	for file := range strings.Lines(string(out)) {
-		folder, name := path.Split(strings.TrimSpace(file))
+		file = strings.TrimSpace(file)
+		folder, name := path.Split(file)
 		folder = path.Clean(folder)
 		isKernel := strings.HasSuffix(name, "_test.go") && (strings.HasPrefix(name, "kernel_") || folder == "golden/kernel")
-		if isKernel && pattern.MatchString(folder) && !slices.Contains(packages, folder) {
-			packages = append(packages, folder)
+		if !isKernel || !pattern.MatchString(folder) {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range testFunc.FindAllSubmatch(text, -1) {
+			tests[folder] = append(tests[folder], string(m[1]))
 		}
 	}
 	var all []*Scenario
-	for _, p := range packages {
+	for _, p := range slices.Sorted(maps.Keys(tests)) {
 		build := exec.Command("go", "test", "-c", "-o", filepath.Join(source, p, "vm.test"), "./"+p)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%s: %w\n%s", build, err, out)
 		}
 		all = append(all, &Scenario{Name: p, Limit: testLimit, Stages: []string{fmt.Sprintf(
-			"cd %s/src/%s\nenv VNETC_NETNS=require\nenv HOME=/root\nexec ./vm.test -test.run Kernel -test.parallel 4 -test.timeout %s\n",
-			guestHome, p, testLimit*2/3)}})
+			"cd %s/src/%s\nenv VNETC_NETNS=require\nenv HOME=/root\n"+
+				"exec ./vm.test -test.v -test.run ^(%s)$$ -test.parallel 4 -test.timeout %s\nstdout ^---.PASS\n",
+			guestHome, p, strings.Join(tests[p], "|"), testLimit*2/3)}})
 	}
 	return all, nil
 }
