@@ -17,7 +17,7 @@ import (
 
 func newConfirm(s streams) *cobra.Command {
 	var f hostFlags
-	var back, watching bool
+	var back, force, watching bool
 	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "keep what apply --confirm put in force",
@@ -26,9 +26,11 @@ func newConfirm(s streams) *cobra.Command {
 After apply --confirm DURATION a process that belongs to no terminal waits for that
 long. Unless confirm comes first it puts back the rules and state files from before the
 apply, and proves them. Until then apply and remove are refused. If that process is
-killed, or the host sleeps, the next vnetc on this host undoes what is overdue. Told
-to end (SIGTERM, as at shutdown) the process undoes the apply first. An apply that was
-cut short itself can't be kept.
+killed, or the host sleeps, the next vnetc that changes something on this host undoes
+what is overdue. Told to end (SIGTERM, as at shutdown) the process undoes the apply
+first, and it does so in time though the state folder is lost. An apply that was cut
+short itself can't be kept. --force keeps what is in force where the time is over and
+going back fails.
 
 Exit codes: 0 kept, or undone with --undo; 1 nothing waits or can be kept, or it is
 too late; 2 wrong usage; 3 the host refused or failed.`,
@@ -39,11 +41,13 @@ too late; 2 wrong usage; 3 the host refused or failed.`,
 			if watching {
 				return watch(s, &f)
 			}
-			return confirm(s, &f, back)
+			return confirm(s, &f, back, force)
 		},
 	}
 	f.addStateFlags(cmd)
 	cmd.Flags().BoolVar(&back, "undo", false, "do not keep it: go back to what was in force before")
+	cmd.Flags().BoolVar(&force, "force", false, "keep what is in force though going back has failed")
+	cmd.MarkFlagsMutuallyExclusive("undo", "force")
 	cmd.Flags().BoolVar(&watching, "watch", false, "be the process that undoes the change")
 	if err := cmd.Flags().MarkHidden("watch"); err != nil {
 		panic(err) // the flag was added on the line before
@@ -51,12 +55,14 @@ too late; 2 wrong usage; 3 the host refused or failed.`,
 	return cmd
 }
 
-func confirm(s streams, f *hostFlags, back bool) error {
-	did, end := "kept", inforce.Confirm
+func confirm(s streams, f *hostFlags, back, force bool) error {
+	did, inForce, err := "kept", 0, error(nil)
 	if back {
-		did, end = "undone", inforce.Undo
+		did = "undone"
+		inForce, err = inforce.Undo(f.stateDir, f.options(s))
+	} else {
+		inForce, err = inforce.Confirm(f.stateDir, f.options(s), force)
 	}
-	inForce, err := end(f.stateDir, f.options(s))
 	if err != nil {
 		return err
 	}
@@ -69,8 +75,8 @@ func watch(s streams, f *hostFlags) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	fmt.Fprintln(s.out, "watching") // to startWatcher
-	return inforce.Watch(told, f.stateDir, f.options(s))
+	begun := func() { fmt.Fprintln(s.out, "watching") } // to startWatcher
+	return inforce.Watch(told, f.stateDir, f.options(s), begun)
 }
 
 // startWatcher starts the process that undoes the change which waits in the state folder, in a session of its own, and

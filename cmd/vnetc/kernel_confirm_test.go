@@ -231,7 +231,7 @@ func (h provisional) undone(rules, notes string) {
 func (h provisional) waitFor() {
 	h.t.Helper()
 	for begin := time.Now(); !strings.Contains(h.all(), "virbr0"); {
-		if _, err := os.Stat(filepath.Join(h.state, "undone")); err == nil {
+		if _, err := os.Stat(filepath.Join(h.state, "undone.json")); err == nil {
 			return // they have been there
 		}
 		if time.Since(begin) > 30*time.Second {
@@ -292,6 +292,37 @@ func TestKernelUnconfirmedKilled(t *testing.T) {
 		cmd.Wait()
 		h.undone(rules, notes)
 		h.run(0, "audit")
+	})
+}
+
+// TestKernelUnconfirmedLost: the change is undone though its file, or the whole state folder, is lost meanwhile; and a file that
+// is lost can be confirmed all the same.
+func TestKernelUnconfirmedLost(t *testing.T) {
+	inWorlds(t, func(h provisional) {
+		h.run(0, "apply", "--backend", h.backend, networks+"routed.xml")
+		rules, notes := h.all(), h.notes()
+		for _, lose := range []string{"rm pending.json", "echo x >pending.json", "rm -rf $PWD", "rm -rf networks lock pending.json"} {
+			h.apply("3s")
+			h.ns.Exec("sh", "-ec", "cd "+h.state+"; "+lose)
+			for begin := time.Now(); h.all() != rules && time.Since(begin) < 30*time.Second; {
+				time.Sleep(50 * time.Millisecond)
+			}
+			h.unwatched(0)
+			h.undone(rules, notes)
+		}
+		h.apply("60s")
+		held := h.all()
+		h.ns.Exec("rm", h.state+"/pending.json")
+		for begin := time.Now(); time.Since(begin) < 30*time.Second; time.Sleep(20 * time.Millisecond) {
+			if p, _ := state.ReadPending(h.state); p != nil {
+				break
+			}
+		}
+		h.wants(h.run(0, "confirm"), "^kept; 1 network in force")
+		h.unwatched(0)
+		if diff := cmp.Diff(held, h.all()); diff != "" {
+			h.t.Errorf("rules (-confirmed +later):\n%s", diff)
+		}
 	})
 }
 
@@ -387,11 +418,12 @@ func TestKernelUnconfirmedElsewhere(t *testing.T) {
 	here.apply("60s")
 	here.signal(syscall.SIGKILL)
 	here.overdue()
-	here.wants(there.vnetc(3, "apply", networks+"routed.xml"), "another network namespace", "remove "+here.state)
+	here.wants(there.vnetc(3, "apply", networks+"routed.xml"), "another network namespace", "vnetc confirm --force")
 	if diff := cmp.Diff(rules, there.all()); diff != "" {
 		t.Errorf("rules of the other namespace (-before +after):\n%s", diff)
 	}
-	here.run(0, "list")
+	here.wants(here.run(0, "list"), "not confirmed in time and is not undone yet")
+	here.run(1, "confirm")
 	here.undone(before, "")
 }
 
@@ -473,7 +505,8 @@ func TestKernelUnconfirmedBoot(t *testing.T) {
 	})
 	h.ns.Exec("nft", "flush", "ruleset")
 	clean := h.all()
-	h.wants(h.vnetc(1, "audit"), "the last apply was not confirmed in time")
+	h.wants(h.vnetc(1, "audit"), "the last apply was not confirmed in time and is not undone yet")
+	h.wants(h.vnetc(1, "confirm"), "the last apply was not confirmed in time; what was in force before is in force again")
 	if diff := cmp.Diff(clean, h.all()); diff != "" {
 		t.Errorf("rules came back (-before +after):\n%s", diff)
 	}

@@ -14,6 +14,9 @@ func provisional(wait time.Duration, docs ...string) verb {
 	return applying(fmt.Sprintf("apply --confirm %s --prune", wait), Change{Prune: true}, ApplyOptions{Confirm: wait}, docs)
 }
 
+// confirm is Confirm without force.
+func confirm(dir string, o Options) (int, error) { return Confirm(dir, o, false) }
+
 // pending is true if a change waits.
 func (w *world) pending() bool {
 	w.t.Helper()
@@ -39,7 +42,7 @@ func TestConfirm(t *testing.T) {
 		}
 		how, want := Undo, "lab"
 		if keep {
-			how, want = Confirm, "dmz"
+			how, want = confirm, "dmz"
 		}
 		if n, err := how(w.dir, w.options(Choice{})); n != 1 || err != nil {
 			t.Errorf("keep %t: %d, %v", keep, n, err)
@@ -68,14 +71,14 @@ func TestOverdue(t *testing.T) {
 		t.Errorf("told: %v", w.events)
 	}
 	w.must(provisional(10*time.Millisecond, "dmz none"))
-	if err := Watch(context.Background(), w.dir, w.options(Choice{})); err != nil {
+	if err := Watch(context.Background(), w.dir, w.options(Choice{}), func() {}); err != nil {
 		t.Error(err)
 	}
 	w.holds("by the watcher", []string{"lab"}, nil)
 	w.must(provisional(time.Hour, "dmz none"))
 	ended, end := context.WithCancel(context.Background())
 	end()
-	if err := Watch(ended, w.dir, w.options(Choice{})); err != nil {
+	if err := Watch(ended, w.dir, w.options(Choice{}), func() {}); err != nil {
 		t.Error(err)
 	}
 	w.holds("by the watcher's end", []string{"lab"}, nil)
@@ -86,7 +89,7 @@ func TestOverdue(t *testing.T) {
 // force.
 func TestEveryCutOfConfirm(t *testing.T) {
 	change := provisional(time.Hour, "dmz none", "web nat")
-	confirm := func(how func(string, Options) (int, error)) func(w *world) (bool, error) {
+	ending := func(how func(string, Options) (int, error)) func(w *world) (bool, error) {
 		return func(w *world) (dead bool, err error) {
 			defer func() {
 				if r := recover(); r != nil {
@@ -104,8 +107,8 @@ func TestEveryCutOfConfirm(t *testing.T) {
 		done   []string // what is in force when it is not cut
 	}{
 		{"change", nil, func(w *world) (bool, error) { return w.do(change) }, []string{"dmz", "web"}},
-		{"confirm", []verb{change}, confirm(Confirm), []string{"dmz", "web"}},
-		{"undo", []verb{change}, confirm(Undo), []string{"lab"}},
+		{"confirm", []verb{change}, ending(confirm), []string{"dmz", "web"}},
+		{"undo", []verb{change}, ending(Undo), []string{"lab"}},
 	} {
 		before := append([]verb{apply("lab nat", "dmz nat"), prune("lab nat")}, c.before...)
 		w := newWorld(t)
@@ -136,7 +139,7 @@ func TestEveryCutOfConfirm(t *testing.T) {
 					continue
 				}
 				if c.name == "change" {
-					if _, err := Confirm(w.dir, w.options(Choice{})); err == nil {
+					if _, err := confirm(w.dir, w.options(Choice{})); err == nil {
 						t.Errorf("%s: it could be kept", when)
 					}
 				}

@@ -49,18 +49,18 @@ func (f cutFiles) SavePending(p *state.Pending) error {
 	return f.Dir.SavePending(p)
 }
 
-func (f cutFiles) Confirmed() error {
+func (f cutFiles) Confirmed(id string) error {
 	if err := f.w.cut("remove pending, confirmed"); err != nil {
 		return err
 	}
-	return f.Dir.Confirmed()
+	return f.Dir.Confirmed(id)
 }
 
-func (f cutFiles) Undone(at time.Time) error {
+func (f cutFiles) Undone(id string, at time.Time) error {
 	if err := f.w.cut("remove pending, undone"); err != nil {
 		return err
 	}
-	return f.Dir.Undone(at)
+	return f.Dir.Undone(id, at)
 }
 
 // marked returns the networks whose bridges stand.

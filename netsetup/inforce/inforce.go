@@ -94,8 +94,8 @@ type files interface {
 	Remove(name string) error
 	SaveLacks(map[string][]state.Lack) error
 	SavePending(*state.Pending) error
-	Confirmed() error
-	Undone(time.Time) error
+	Confirmed(id string) error
+	Undone(id string, at time.Time) error
 }
 
 // Open takes the lock on the state folder, for a verb that changes something, and undoes what was
@@ -121,19 +121,9 @@ func Open(dir string, o Options) (*Host, error) {
 // settled takes the lock on the state folder, undoes what was not confirmed in time, and returns
 // the change that still waits, and for how long.
 func settled(path string, o Options) (*Host, *state.Pending, time.Duration, error) {
-	if o.Machine == nil {
-		o.Machine = thisMachine{}
-	}
-	dir, err := state.Open(path, o.Wait)
-	if errors.Is(err, os.ErrPermission) {
-		return nil, nil, 0, failf("%w; run as root, or choose a folder with --state-dir", err)
-	}
+	h, err := locked(path, o)
 	if err != nil {
-		return nil, nil, 0, failed(err)
-	}
-	h := &Host{o: o, dir: dir, writer: dir, files: dir}
-	if o.files != nil {
-		h.files = o.files(dir)
+		return nil, nil, 0, err
 	}
 	p, left, err := h.settle()
 	if err != nil {
@@ -141,6 +131,25 @@ func settled(path string, o Options) (*Host, *state.Pending, time.Duration, erro
 		return nil, nil, 0, failed(err)
 	}
 	return h, p, left, nil
+}
+
+// locked takes the lock on the state folder.
+func locked(path string, o Options) (*Host, error) {
+	if o.Machine == nil {
+		o.Machine = thisMachine{}
+	}
+	dir, err := state.Open(path, o.Wait)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, failf("%w; run as root, or choose a folder with --state-dir", err)
+	}
+	if err != nil {
+		return nil, failed(err)
+	}
+	h := &Host{o: o, dir: dir, writer: dir, files: dir}
+	if o.files != nil {
+		h.files = o.files(dir)
+	}
+	return h, nil
 }
 
 // readFiles reads the state files, and removes those that an earlier boot has left.

@@ -26,14 +26,14 @@ func (h *Host) provisionally(wait time.Duration, taking *takingOver, change func
 		}
 		names = append(names, backends.LibvirtNames)
 	}
-	p, err := h.prepare(wait, names)
-	if err != nil {
-		return failf("%w; no rule was touched", errors.Join(err, h.files.Confirmed()))
+	p := &state.Pending{ID: rand.Text(), Networks: h.networks}
+	if err := h.prepare(p, wait, names); err != nil {
+		return failf("%w; no rule was touched", errors.Join(err, h.files.Confirmed(p.ID)))
 	}
 	tell := h.o.Tell
 	var told []Event
 	h.o.Tell = func(e Event) { told = append(told, e) }
-	err = change()
+	err := change()
 	if p.Made = err == nil; p.Made {
 		err = failed(h.savePending(wait, p))
 	}
@@ -50,23 +50,22 @@ func (h *Host) provisionally(wait time.Duration, taking *takingOver, change func
 	return err
 }
 
-// prepare writes down the way back and starts the process that would go it.
-func (h *Host) prepare(wait time.Duration, names []backends.Names) (*state.Pending, error) {
+// prepare writes the way back into p and its file, and starts the process that would go it.
+func (h *Host) prepare(p *state.Pending, wait time.Duration, names []backends.Names) error {
 	before, err := firewall.Keep(h.o.Places, names)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &state.Pending{ID: rand.Text(), Networks: h.networks}
 	if p.Namespace, err = state.Namespace(); err != nil {
-		return nil, err
+		return err
 	}
 	if p.Rules, err = json.Marshal(before); err != nil {
-		return nil, err
+		return err
 	}
 	if err := h.savePending(wait, p); err != nil {
-		return nil, err
+		return err
 	}
-	return p, h.o.Guard(h.dir.Path())
+	return h.o.Guard(h.dir.Path())
 }
 
 // savePending writes the file about the change, whose time begins now.
@@ -103,7 +102,7 @@ func (h *Host) undo(p *state.Pending) error {
 	if err := h.write(p.Networks); err != nil {
 		return err
 	}
-	return h.files.Undone(time.Now())
+	return h.files.Undone(p.ID, time.Now())
 }
 
 // restore puts back the rules from before the change.
@@ -128,7 +127,7 @@ func (h *Host) settle() (*state.Pending, time.Duration, error) {
 	}
 	if err := h.undo(p); err != nil {
 		return nil, 0, fmt.Errorf("the last apply was not confirmed in time and can't be undone: %w; "+
-			"to keep what is in force remove %s", err, h.dir.PendingPath())
+			"to keep what is in force: vnetc confirm --force", err)
 	}
 	h.tell(Overdue{})
 	return nil, 0, nil

@@ -17,7 +17,7 @@ func TestPending(t *testing.T) {
 	if p, err := d.Pending(); p != nil || err != nil {
 		t.Fatalf("at first: %v, %v", p, err)
 	}
-	want := &Pending{Networks: []Network{{Name: "lab", Order: 1}}, Rules: json.RawMessage(`[{"place":"nftables"}]`)}
+	want := &Pending{ID: "one", Networks: []Network{{Name: "lab", Order: 1}}, Rules: json.RawMessage(`[{"place":"nftables"}]`)}
 	if err := want.Give(time.Hour); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestPending(t *testing.T) {
 		t.Errorf("after another boot: %v left (%v), want none", left, err)
 	}
 
-	if err := d.Undone(time.Unix(1700000000, 0)); err != nil {
+	if err := d.Undone(want.ID, time.Unix(1700000000, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if at, ok := d.LastUndone(); !ok || at.Unix() != 1700000000 {
@@ -48,7 +48,7 @@ func TestPending(t *testing.T) {
 	if err := d.SavePending(want); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Confirmed(); err != nil {
+	if err := d.Confirmed(want.ID); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := d.LastUndone(); ok {
