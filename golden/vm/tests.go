@@ -59,7 +59,7 @@ func testScenarios(tree string, pattern *regexp.Regexp) ([]*Scenario, error) {
 			return nil, fmt.Errorf("%s: %w\n%s", build, err, out)
 		}
 		all = append(all, &Scenario{Name: p, Limit: testLimit, Stages: []string{fmt.Sprintf(
-			"cd %s/src/%s\nenv VNETC_NETNS=require\nenv HOME=/root\n"+
+			"cd %s/src/%s\nenv VNETC_NETNS=require\nenv HOME=/root\nenv TMPDIR=/tmp\n"+
 				"exec ./vm.test -test.v -test.run ^(%s)$$ -test.parallel 4 -test.timeout %s\nstdout ^---.PASS\n",
 			guestHome, p, strings.Join(tests[p], "|"), testLimit*2/3)}})
 	}
