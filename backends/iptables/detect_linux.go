@@ -140,8 +140,8 @@ func allowed(v Variant) error {
 		missing = append(missing, "CAP_NET_RAW")
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("iptables-%s needs the capability %s: run as root, or in a network namespace of your own (unshare -rn)",
-			v, strings.Join(missing, " and "))
+		return notPermitted(fmt.Sprintf("iptables-%s needs the capability %s: run as root, or in a network namespace of your own (unshare -rn)",
+			v, strings.Join(missing, " and ")))
 	}
 	if v != Legacy {
 		return nil
@@ -229,3 +229,11 @@ func (l Loader) Elsewhere(names backends.Names) (backends.Loader, error) {
 	}
 	return other, nil
 }
+
+// notPermitted is an error of a process without privilege, in its own words.
+type notPermitted string
+
+func (e notPermitted) Error() string { return string(e) }
+
+// Is is true for [fs.ErrPermission].
+func (e notPermitted) Is(target error) bool { return target == fs.ErrPermission }

@@ -46,6 +46,8 @@ func eventText(e inforce.Event) string {
 			remove += " --bridge " + diag.ShellWord(b)
 		}
 		return fmt.Sprintf("found vnetc rules for %s with no state file; they stay. To remove them: %s", visibleList(e.Bridges), remove)
+	case inforce.Unread:
+		return fmt.Sprintf("cannot tell whether there are rules with no state file: %v", e.Err)
 	case inforce.Pruned:
 		return "removed what is not named: " + pruned(e)
 	case inforce.BadPending:

@@ -25,7 +25,11 @@ import (
 // until it is over.
 func (h *Host) change(to []state.Network, work func() (inForce []state.Network, err error)) error {
 	before := h.networks
-	if err := h.write(during(before, to)); err != nil {
+	err := h.writer.Begin() // the kernel may change though no state file does
+	if err == nil {
+		err = h.write(during(before, to))
+	}
+	if err != nil {
 		return failf("%w; no rule was touched", errors.Join(err, h.write(before)))
 	}
 	inForce, err := work()

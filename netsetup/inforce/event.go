@@ -27,6 +27,8 @@ type (
 	// Unexplained lists bridges of which the kernel has rules of ours though no state file says of
 	// which networks; the rules stay.
 	Unexplained struct{ Bridges []string }
+	// Unread tells that the kernel's rules can't be read: there may be rules without a state file.
+	Unread struct{ Err error }
 	// Pruned lists what was taken away because it was not named: networks, and bridges of which
 	// there were rules and no state file.
 	Pruned struct{ Networks, Bridges []string }
@@ -60,6 +62,7 @@ func (Said) isEvent()        {}
 func (Waits) isEvent()       {}
 func (Overdue) isEvent()     {}
 func (Unexplained) isEvent() {}
+func (Unread) isEvent()      {}
 func (Pruned) isEvent()      {}
 func (BadPending) isEvent()  {}
 func (Changing) isEvent()    {}

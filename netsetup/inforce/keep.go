@@ -75,12 +75,18 @@ func (h *Host) tellUnexplained() {
 // whole returns p with the rules that nothing explains: what the host is to hold.
 func (h *Host) whole(p *ir.Program) *ir.Program { return h.unexplained.Join(p) }
 
-// TellUnexplained tells of rules that are in force though no state file says of which network. What
-// can't be read, as without privilege, is not told.
+// TellUnexplained tells of rules that are in force though no state file says of which network, or
+// that this can't be told, as without privilege.
 func (h *Host) TellUnexplained() {
-	if h.choose() == nil && h.findUnexplained(Wanted{}) == nil {
-		h.tellUnexplained()
+	err := h.choose()
+	if err == nil {
+		err = h.findUnexplained(Wanted{})
 	}
+	if err != nil {
+		h.tell(Unread{err})
+		return
+	}
+	h.tellUnexplained()
 }
 
 // faults returns what is wrong with the host though nothing can be mended by loading rules: rules

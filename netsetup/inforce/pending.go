@@ -91,7 +91,8 @@ func (h *Host) undo(p *state.Pending) error {
 	if err != nil {
 		return err
 	}
-	if boot == p.Boot { // else the kernel has forgotten the rules of before and after alike
+	_ = h.writer.Begin() // for those who look; the rules go back all the same
+	if boot == p.Boot {  // else the kernel has forgotten the rules of before and after alike
 		if err := h.restore(p); err != nil {
 			return err
 		}
