@@ -312,6 +312,7 @@ func TestKernelUnconfirmedLost(t *testing.T) {
 		}
 		h.apply("60s")
 		held := h.all()
+		time.Sleep(time.Second) // the process that waits looks ten times a second; before it has, it knows of no change to keep
 		h.ns.Exec("rm", h.state+"/pending.json")
 		for begin := time.Now(); time.Since(begin) < 30*time.Second; time.Sleep(20 * time.Millisecond) {
 			if p, _ := state.ReadPending(h.state); p != nil {

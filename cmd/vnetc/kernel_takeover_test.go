@@ -365,7 +365,7 @@ func TestKernelTakeOverDaemon(t *testing.T) {
 		{"a status file that can't be read", "libvirtd", map[string]string{"nat-default": "<network>"}, 1, `refused: libvirtd \(pid 812\) runs network "nat-default";`},
 		{"in mode open", "libvirtd", map[string]string{"nat-default": open}, 0, `\d+ taken away, 0 left\n`},
 		{"another network", "libvirtd", map[string]string{"nat-dev": other}, 0, `\d+ taken away, 0 left\n`},
-		{"no daemon", "", map[string]string{"nat-default": running}, 0, `\d+ taken away, 0 left; nothing(?s:.*)network "nat-default" active`},
+		{"no daemon", "", map[string]string{"nat-default": running}, 0, `\d+ taken away, 0 left; nothing(?s:.*)network "nat-default" as active`},
 		{"nothing", "", nil, 0, `\d+ taken away, 0 left; nothing`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -275,6 +275,9 @@ func offerChecksum(t *testing.T) (sum uint16, ok bool) {
 		check(err)
 		for {
 			n, err := unix.Read(fd, answer)
+			if errors.Is(err, syscall.EINTR) {
+				continue
+			}
 			if errors.Is(err, syscall.EAGAIN) {
 				break
 			}

@@ -55,7 +55,7 @@ func TestKernelUpUnmanaged(t *testing.T) {
 	g.wants(g.vnetc(0, "status", "bridged", "vepa"), `link +missing`, `device +eth7, missing`, `missing +network bridged: this host has no device br7`)
 	gone := withoutNotes(g.snapshot())
 
-	g.wants(g.vnetc(1, "down", "--dry-run", "bridged"), `(?m)^bridged:\n  forget it: `)
+	g.wants(g.vnetc(1, "down", "--dry-run", "bridged"), `(?m)^bridged:\n  remove its state file: `)
 	g.wants(g.vnetc(0, "down", "bridged"), `^bridged is down`)
 	g.vnetc(2, "down", "bridged")
 	g.vnetc(0, "down", "--all")
