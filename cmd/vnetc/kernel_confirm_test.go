@@ -231,7 +231,7 @@ func (h provisional) undone(rules, notes string) {
 func (h provisional) waitFor() {
 	h.t.Helper()
 	for begin := time.Now(); !strings.Contains(h.all(), "virbr0"); {
-		if _, err := os.Stat(filepath.Join(h.state, "undone.json")); err == nil {
+		if _, err := os.Stat(filepath.Join(h.state, "undone")); err == nil {
 			return // they have been there
 		}
 		if time.Since(begin) > 30*time.Second {

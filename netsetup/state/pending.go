@@ -41,8 +41,8 @@ func (p *Pending) Left() (time.Duration, error) {
 // Files of a change: while it waits, and then how it ended.
 const (
 	pendingFile   = "pending.json"
-	confirmedFile = "confirmed.json"
-	undoneFile    = "undone.json"
+	confirmedFile = "confirmed"
+	undoneFile    = "undone"
 	watchingFile  = "watching" // locked, shared, by those who would undo a change
 )
 
