@@ -3,6 +3,7 @@ package nftables
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,6 +65,7 @@ func TestKernelReadTouches(t *testing.T) {
 		{"ip saddr set 198.51.100.9", ir.FieldSAddr},
 		{"ip dscp set cs1", 0},
 		{"ip ttl set 5", 0},
+		{"ip6 hoplimit set 5", 0},
 		{"tcp dport set 80", ir.FieldDPort},
 		{"udp sport set 80", ir.FieldSPort | ir.FieldICMP}, // the same bytes
 		{"meta priority set 1:2", 0},
@@ -73,7 +75,11 @@ func TestKernelReadTouches(t *testing.T) {
 	}
 	ns := netnstest.New(t)
 	for _, tt := range tests {
-		ns.Feed([]byte("flush ruleset\ntable ip t {\nchain c { type filter hook prerouting priority raw\n"+tt.rule+"\n}\n}\n"), "nft", "-f", "-")
+		family := "ip"
+		if strings.HasPrefix(tt.rule, "ip6") {
+			family = "ip6"
+		}
+		ns.Feed([]byte("flush ruleset\ntable "+family+" t {\nchain c { type filter hook prerouting priority raw\n"+tt.rule+"\n}\n}\n"), "nft", "-f", "-")
 		p := read(t, dumpAll(t, ns))
 		rules := p.Chains[0].Rules
 		if len(rules) != 1 || len(rules[0].Actions) != 1 {

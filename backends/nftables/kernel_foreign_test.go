@@ -120,7 +120,7 @@ func TestKernelWords(t *testing.T) {
 	statements := []string{
 		"iif 4711", "oif != 4711", "limit rate 10/minute", "limit rate over 1000/second", "limit rate 3/hour burst 7 packets",
 		"limit rate over 1000 bytes/second", "meta skuid 1000", "meta skgid != 100", "meta cpu 1", "meta length > 1000", "meta length 100-200",
-		"ct mark 0x00000001", "ct mark & 0x000000f0 == 0x00000010", "ip ttl < 5", "ip ttl != 64", "ip length 20-60", "ip id 7", "th dport 53",
+		"ct mark 0x00000001", "ct mark & 0x000000f0 == 0x00000010", "ip ttl < 5", "ip ttl <= 5", "ip ttl != 64", "ip length 20-60", "ip id 7", "th dport 53",
 		"th sport != 53", `log prefix "x" group 2`, "log level debug",
 		"meta mark set ct mark", "ct mark set 0x00000001", "ct mark set meta mark", "ip daddr set 198.51.100.9", "ip saddr set 198.51.100.9",
 		"ip saddr @banned", "ip saddr != @banned",

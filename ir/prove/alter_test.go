@@ -19,6 +19,8 @@ func TestEqualActions(t *testing.T) {
 		want       Answer
 	}{
 		{"a mark that drops behind", pre + `{ ip set mark 0x1 counter } ` + gate + `{ ip mark 0x1 drop }`, pre + `{} ` + gate + `{ ip mark 0x1 drop }`, Refuted},
+		{"a mark that is turned over, and a drop by what comes of it", pre + `{ ip mark 0x1/0x1 set mark 0x0 accept ip set mark 0x1 accept } ` + gate + `{ ip mark 0x1 drop ip mark 0x7 drop }`,
+			pre + `{ ip mark 0x1/0x1 set mark 0x0 accept ip set mark 0x1 accept } ` + gate + `{ ip mark 0x7 drop }`, Refuted},
 		{"a mark and nothing", pre + `{ ip set mark 0x1 counter }`, pre + `{}`, Refuted},
 		{"a mark that those have anyhow", pre + `{ ip mark 0x1 set mark 0x1 counter }`, pre + `{}`, Proved},
 		{"two ways to one mark", pre + `{ ip set mark 0x3 counter }`, pre + `{ ip set mark 0x1/0x1 counter ip set mark 0x2/0xfffffffe counter }`, Proved},

@@ -152,7 +152,7 @@ func (m *machine) writePayload(e *wire.Expression, n uint32) {
 }
 
 // written returns the bytes of the header, from and up to without to, that writing v changes: v may be the bytes that are
-// there, some of them masked.
+// there, the last of them unchanged. (A field of one byte is written with the next, for the sake of the checksum.)
 func written(e *wire.Expression, v *value) (from, to int) {
 	from = int(e.Number(unix.NFTA_PAYLOAD_OFFSET))
 	to = from + int(e.Number(unix.NFTA_PAYLOAD_LEN))
@@ -164,12 +164,7 @@ func written(e *wire.Expression, v *value) (from, to int) {
 			return from, to
 		}
 	}
-	first := from
-	stays := func(i int) bool { return v.mask[i-first] == 0xff && (v.xor == nil || v.xor[i-first] == 0) }
-	for from < to && stays(from) {
-		from++
-	}
-	for from < to && stays(to-1) {
+	for i := len(v.mask) - 1; i >= 0 && v.mask[i] == 0xff && (v.xor == nil || v.xor[i] == 0); i-- {
 		to--
 	}
 	return from, to
