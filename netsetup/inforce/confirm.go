@@ -174,7 +174,7 @@ func (w *watched) left() (time.Duration, error) {
 	if err == nil && os.SameFile(file, w.file) && file.ModTime().Equal(w.file.ModTime()) {
 		return w.Left()
 	}
-	p, err := state.ReadPending(w.path)
+	p, _ := state.ReadPending(w.path)
 	switch {
 	case p != nil && p.ID != w.ID, state.Ended(w.path, w.ID):
 		return 0, errNothingWaits
