@@ -4,6 +4,7 @@
 package firewall
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,15 @@ import (
 type Target struct {
 	Loader  backends.Loader
 	Options backends.Options
+	Last    *Reading // what was read there last; nil reads anew each time
+}
+
+// Reading is what a target held when it was read last. Where a dump says the same again the program
+// is not made anew: one verb asks several times. The program must not be changed. The zero value has
+// read nothing.
+type Reading struct {
+	images  []backends.Document
+	program *ir.Program
 }
 
 // String returns the name of the target's back end, and under which names rules stand there if they aren't vnetc's.
@@ -99,7 +109,7 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 			return Result{}, found, err
 		}
 		result, err := clearAll(append([]Target{t}, others...))
-		result.Drifts = t.mended(p, rules, before, true)
+		result.Drifts = t.mended(p, rules, before)
 		return result, found, err
 	}
 	if err := t.Loader.Available(); err != nil {
@@ -113,7 +123,7 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 	if err != nil {
 		return Result{}, found, err
 	}
-	report, err := t.load(rules, p)
+	report, mended, err := t.load(rules, p, then)
 	if err != nil {
 		var unproven *UnprovenError
 		if errors.As(err, &unproven) {
@@ -122,20 +132,23 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 		return Result{}, found, err
 	}
 	result, err := clearAll(others)
-	result.Report, result.Drifts = report, t.mended(p, rules, then, report.Changed > 0)
+	result.Report, result.Drifts = report, mended
 	return result, found, err
 }
 
 // earlier is what stood before an Apply, as far as is needed to say later what it mended.
 type earlier struct {
-	images []backends.Document
+	held   *ir.Program // nil if it could not be understood
 	strays backends.Strays
 	left   []backends.Drift // of other targets
 }
 
 // earlier looks at what is about to be mended. What can't be understood is mended all the same, unlisted.
 func (t Target) earlier(rules backends.Ruleset, images []backends.Document, others []Target) (earlier, error) {
-	e := earlier{images: images}
+	var e earlier
+	if held, err := t.heldIn(images); err == nil {
+		e.held = held
+	}
 	if len(images) > 0 {
 		e.strays, _ = t.straysOf(rules)
 	}
@@ -154,16 +167,12 @@ func (t Target) earlier(rules backends.Ruleset, images []backends.Document, othe
 	return e, nil
 }
 
-// mended returns what an Apply of p mended, which changed something in the target or nothing.
-func (t Target) mended(p *ir.Program, rules backends.Ruleset, e earlier, changed bool) []backends.Drift {
-	if !changed {
+// mended returns what an Apply of p mends in the target, and in others. It looks at no host.
+func (t Target) mended(p *ir.Program, rules backends.Ruleset, e earlier) []backends.Drift {
+	if e.held == nil {
 		return e.left
 	}
-	held, err := t.heldIn(e.images)
-	if err != nil {
-		return e.left
-	}
-	a, err := t.compare(p, rules, held, e.strays)
+	a, err := t.compare(p, rules, e.held, e.strays)
 	if err != nil {
 		return e.left
 	}
@@ -184,24 +193,37 @@ func clearAll(targets []Target) (result Result, err error) {
 	return result, nil
 }
 
-// load loads rules and proves that the target holds p. What can't be proved is loaded once more: somebody else may have
-// written while the back end did, and moved the place that a jump was meant for.
-func (t Target) load(rules backends.Ruleset, p *ir.Program) (backends.Report, error) {
+// load loads rules and proves that the target holds p; meanwhile it lists what that has mended. What
+// can't be proved is loaded once more: somebody else may have written while the back end did, and
+// moved the place that a jump was meant for.
+func (t Target) load(rules backends.Ruleset, p *ir.Program, e earlier) (backends.Report, []backends.Drift, error) {
 	report, err := t.Loader.Load(rules)
 	if err != nil {
-		return report, err
+		return report, nil, err
+	}
+	mended := make(chan []backends.Drift, 1)
+	changed := report.Changed > 0
+	if changed {
+		go func() { mended <- t.mended(p, rules, e) }()
 	}
 	var unproven *UnprovenError
-	if err = t.prove(p); !errors.As(err, &unproven) || unproven.Read != nil {
-		return report, err
+	if err = t.prove(p); errors.As(err, &unproven) && unproven.Read == nil {
+		again, failed := t.Loader.Load(rules)
+		if failed != nil {
+			err = errors.Join(unproven, failed)
+		} else {
+			report.Changed += again.Changed
+			report.Rebuilt = report.Rebuilt || again.Rebuilt
+			err = t.prove(p)
+		}
 	}
-	again, err := t.Loader.Load(rules)
-	if err != nil {
-		return report, errors.Join(unproven, err)
+	switch {
+	case changed:
+		return report, <-mended, err
+	case report.Changed > 0:
+		return report, t.mended(p, rules, e), err
 	}
-	report.Changed += again.Changed
-	report.Rebuilt = report.Rebuilt || again.Rebuilt
-	return report, t.prove(p)
+	return report, e.left, err
 }
 
 // Remove takes everything of ours away from the target, and doesn't touch one that holds nothing of ours: the mere look of
@@ -238,7 +260,20 @@ func (t Target) heldIn(images []backends.Document) (*ir.Program, error) {
 	if len(images) == 0 {
 		return &ir.Program{}, nil
 	}
-	return t.Loader.Read(images)
+	if t.Last == nil {
+		return t.Loader.Read(images)
+	}
+	same := func(a, b backends.Document) bool {
+		return a.File == b.File && a.Family == b.Family && bytes.Equal(a.Text, b.Text)
+	}
+	if !slices.EqualFunc(images, t.Last.images, same) {
+		held, err := t.Loader.Read(images)
+		if err != nil {
+			return nil, err
+		}
+		*t.Last = Reading{images, held}
+	}
+	return t.Last.program, nil
 }
 
 // prove returns nil if what the target holds does the same to every packet as p.

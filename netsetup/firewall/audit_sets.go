@@ -11,25 +11,30 @@ import (
 // setDrift compares the elements of sets.
 func setDrift(meant, held *ir.Program, behind origins) []backends.Drift {
 	var drifts []backends.Drift
+	wants, haves := elementsOf(meant.Sets), elementsOf(held.Sets)
 	for _, s := range meant.Sets {
-		there := elementsOf(findSet(held, s))
+		there := haves.in(findSet(held, s))
 		var askers asking
-		for _, e := range s.Elements {
-			if text := elementText(e); !there[text] {
-				if askers == nil {
-					askers = askersOf(meant, s, behind)
-				}
-				drifts = append(drifts, backends.Drift{
-					Kind: backends.Missing, Part: backends.DriftElement, Set: s, Element: e, Of: askers.of(e),
-				})
+		for i, text := range wants.text[s] {
+			if there[text] {
+				continue
 			}
+			if askers == nil {
+				askers = askersOf(meant, s, behind)
+			}
+			e := s.Elements[i]
+			drifts = append(drifts, backends.Drift{
+				Kind: backends.Missing, Part: backends.DriftElement, Set: s, Element: e, Of: askers.of(e),
+			})
 		}
 	}
 	for _, s := range held.Sets {
-		wanted := elementsOf(findSet(meant, s))
-		for _, e := range s.Elements {
-			if text := elementText(e); !wanted[text] {
-				drifts = append(drifts, backends.Drift{Kind: backends.Extra, Part: backends.DriftElement, Set: s, Element: e})
+		wanted := wants.in(findSet(meant, s))
+		for i, text := range haves.text[s] {
+			if !wanted[text] {
+				drifts = append(drifts, backends.Drift{
+					Kind: backends.Extra, Part: backends.DriftElement, Set: s, Element: s.Elements[i],
+				})
 			}
 		}
 	}
@@ -89,17 +94,36 @@ func findSet(p *ir.Program, s *ir.Set) *ir.Set {
 	return nil
 }
 
-func elementsOf(s *ir.Set) map[string]bool {
-	all := make(map[string]bool)
-	if s != nil {
-		for _, e := range s.Elements {
-			all[elementText(e)] = true
+// elements are the elements of sets in words, by which those of two programs can be compared.
+type elements struct {
+	text map[*ir.Set][]string // in the order of the set's elements
+}
+
+func elementsOf(sets []*ir.Set) elements {
+	all := elements{make(map[*ir.Set][]string, len(sets))}
+	for _, s := range sets {
+		words := make([]string, len(s.Elements))
+		for i, e := range s.Elements {
+			words[i] = elementText(e)
 		}
+		all.text[s] = words
+	}
+	return all
+}
+
+// in returns the elements of s, which may be nil.
+func (e elements) in(s *ir.Set) map[string]bool {
+	all := make(map[string]bool, len(e.text[s]))
+	for _, text := range e.text[s] {
+		all[text] = true
 	}
 	return all
 }
 
 func elementText(e []ir.Match) string {
+	if len(e) == 1 {
+		return ir.MatchText(e[0])
+	}
 	words := make([]string, len(e))
 	for i, m := range e {
 		words[i] = ir.MatchText(m)

@@ -14,10 +14,10 @@ func targets() map[string]Target {
 		return backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: l}
 	}
 	return map[string]Target{
-		"nftables":        {nftables.Loader{}, options(backends.Sets)},
-		"nftables-chains": {nftables.Loader{}, options(backends.Chains)},
-		"iptables-nft":    {iptables.Loader{Variant: iptables.NFTables}, options(backends.Chains)},
-		"iptables-legacy": {iptables.Loader{Variant: iptables.Legacy}, options(backends.Chains)},
+		"nftables":        {Loader: nftables.Loader{}, Options: options(backends.Sets)},
+		"nftables-chains": {Loader: nftables.Loader{}, Options: options(backends.Chains)},
+		"iptables-nft":    {Loader: iptables.Loader{Variant: iptables.NFTables}, Options: options(backends.Chains)},
+		"iptables-legacy": {Loader: iptables.Loader{Variant: iptables.Legacy}, Options: options(backends.Chains)},
 	}
 }
 

@@ -216,8 +216,8 @@ func TestUnexplainedIsNoDrift(t *testing.T) {
 func TestUnexplainedOfTwo(t *testing.T) {
 	all := backendtest.Many(3)
 	var kernel backendtest.Kernel
-	first := Target{kernel.Loader("first"), backends.Options{Names: backends.VnetcNames}}
-	second := Target{kernel.Loader("second"), backends.Options{Names: backends.VnetcNames}}
+	first := Target{Loader: kernel.Loader("first"), Options: backends.Options{Names: backends.VnetcNames}}
+	second := Target{Loader: kernel.Loader("second"), Options: backends.Options{Names: backends.VnetcNames}}
 	for _, target := range []Target{first, second} {
 		rules, _ := target.Loader.Lower(backendtest.Networks(all...), target.Options)
 		if _, err := target.Loader.Load(rules); err != nil {

@@ -24,19 +24,24 @@ func (h *Host) choose() error {
 		return err
 	}
 	chosen := all[i]
-	h.target = firewall.Target{Loader: chosen, Options: c.options(chosen)}
+	h.target = target(chosen, c.options(chosen))
 	h.others = nil
 	for _, l := range h.elsewhere(chosen, c.Names) {
-		h.others = append(h.others, firewall.Target{Loader: l, Options: c.options(l)})
+		h.others = append(h.others, target(l, c.options(l)))
 	}
 	for _, old := range h.oldNames(c.Names) {
 		for _, l := range append(h.elsewhere(chosen, old), chosen) {
 			options := c.options(l)
 			options.Names = old
-			h.others = append(h.others, firewall.Target{Loader: l, Options: options})
+			h.others = append(h.others, target(l, options))
 		}
 	}
 	return nil
+}
+
+// target returns a place for rules that is read once as long as it doesn't change.
+func target(l backends.Loader, o backends.Options) firewall.Target {
+	return firewall.Target{Loader: l, Options: o, Last: &firewall.Reading{}}
 }
 
 // inForce returns one of the networks in force, which are all in one place; the zero value if none
