@@ -73,7 +73,7 @@ func checks() []check {
 }
 
 // TestKinds checks every kind of match, action and verdict, and lists all files to which it must be added:
-// what a new kind in ir/kinds.go takes. See README, "Adding a match kind".
+// what a new kind in ir/kinds.go takes. See "Adding a kind" in backends/README.md.
 func TestKinds(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // a panic on another processor's stack can't be caught
 	for _, k := range kinds() {

@@ -21,8 +21,9 @@ import (
 //
 // In a console block a line that begins with "$ " or "# " is a command, and the lines up to the next
 // command are its output; a line "..." stands for any number of lines, and any time of day is right. "$ cat FILE" creates a FILE that
-// is not there yet. In an sh block every line is a command that must succeed. Only the names of tests
-// are checked of a go test command. A block that needs more than a namespace has a comment above it,
+// is not there yet. In an sh block every line is a command that must succeed. Of a go test command only
+// the names of tests are checked, of vnetbench the flags, and of the repository's scripts that they
+// exist. A block that needs more than a namespace has a comment above it,
 // <!-- run by FILE -->, and each of its commands must be in FILE.
 func TestKernelReadme(t *testing.T) {
 	root, err := filepath.Abs("../..")
@@ -113,7 +114,7 @@ func commands(body string) (list []string) {
 }
 
 // prompt begins a command in a console block. (A line of rules that begins with "# " has no such verb.)
-var prompt = regexp.MustCompile(`^[$#] (?:vnetc|go|cat|nft|ip|iptables|iptables-restore|grep|echo|cp|mkdir|install|rm|sed) `)
+var prompt = regexp.MustCompile(`^[$#] (?:vnetc|go|cat|nft|ip|iptables|iptables-restore|grep|echo|cp|ls|mkdir|install|rm|sed) `)
 
 func (r *readme) console(body string) string {
 	var b strings.Builder
@@ -180,6 +181,12 @@ func (r *readme) run(command string) string {
 	}
 	if rest, ok := strings.CutPrefix(command, "go build "); ok {
 		return r.finish(command, r.inRoot("go build -o '"+r.dir+"' "+rest))
+	}
+	if script, _, _ := strings.Cut(command, " "); strings.HasPrefix(script, "golden/") {
+		return r.finish(command, r.inRoot("test -x "+script))
+	}
+	if strings.HasPrefix(command, "go run ./cmd/vnetbench ") {
+		return r.finish(command, r.inRoot(command+" --help"))
 	}
 	if r.ns == nil {
 		r.enter()
