@@ -1,5 +1,5 @@
-// Package backends is the contract between the IR and what it is lowered to. It knows no concrete back end; package
-// backendtest checks that one keeps the contract:
+// Package backends is the contract between the IR and what it is lowered to. It knows no concrete
+// back end; package backendtest checks that one keeps the contract:
 //
 //  1. Every match and verdict of every rule is lowered, or refused with an Error at the rule's origin. A rule that has no
 //     effect in the target by the target's nature is left out, with a Note at its origin. Nothing else is left out.
@@ -30,8 +30,8 @@ const (
 	Sets   Layout = "sets"   // rules of one shape merged into sets
 )
 
-// Options are what the user chooses about the output. What is left empty is as usual: both families, vnetc's names, and the first
-// of the back end's layouts.
+// Options are what the user chooses about the output. What is left empty is as usual: both
+// families, vnetc's names, and the first of the back end's layouts.
 type Options struct {
 	Families ir.Family
 	Names    Names
@@ -59,20 +59,23 @@ type Backend interface {
 	Name() string
 	// Layouts returns the layouts that differ here, the default first.
 	Layouts() []Layout
-	// FillsChecksums is true if a rule of the target can fill in the checksums of packets, as some DHCP clients
-	// want it: see [ir.ChecksumFill].
+	// FillsChecksums is true if a rule of the target can fill in the checksums of packets, as some
+	// DHCP clients want it: see [ir.ChecksumFill].
 	FillsChecksums() bool
-	// Lower turns p, which ir.Verify has passed, into the target's own rules. With an Error in the list there is no Ruleset.
+	// Lower turns p, which ir.Verify has passed, into the target's own rules. With an Error in the
+	// list there is no Ruleset.
 	Lower(p *ir.Program, o Options) (Ruleset, diag.List)
-	// Read turns images, as [Ruleset.Images] or a host gives them, back into a program. It keeps what it can't model as
-	// [ir.Opaque]; an error means that the input is damaged, and names the place.
+	// Read turns images, as [Ruleset.Images] or a host gives them, back into a program. It keeps
+	// what it can't model as [ir.Opaque]; an error means that the input is damaged, and names the
+	// place.
 	Read(images []Document) (*ir.Program, error)
 }
 
 // Merger is a [Backend] with a layout that merges rules.
 type Merger interface {
-	// Linear returns the rules that Lower, with the same options, leaves by themselves though others ask for the same things of
-	// a packet and do the same kind of thing: in the order of the chains, family by family.
+	// Linear returns the rules that Lower, with the same options, leaves by themselves though
+	// others ask for the same things of a packet and do the same kind of thing: in the order of the
+	// chains, family by family.
 	Linear(p *ir.Program, o Options) []Linear
 }
 
@@ -88,9 +91,11 @@ type Linear struct {
 type Ruleset interface {
 	// Emit returns the documents for people and for the target's own tool.
 	Emit() []Document
-	// Images returns what Read reads: the documents themselves, or the binary form of the same rules.
+	// Images returns what Read reads: the documents themselves, or the binary form of the same
+	// rules.
 	Images() []Document
-	// Lines returns the rules that came from the program's rules, in the order in which they are emitted.
+	// Lines returns the rules that came from the program's rules, in the order in which they are
+	// emitted.
 	Lines() []Line
 }
 

@@ -7,9 +7,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Comment returns what a rule's comment should say: r's own comment and, with origins, who asked for r and why, as in
-// "network lab, lab.xml:7:5: guests may open connections". It is one line of valid UTF-8 without control characters, cut to
-// at most limit bytes; empty if there is nothing to say.
+// Comment returns what a rule's comment should say: r's own comment and, with origins, who asked
+// for r and why, as in "network lab, lab.xml:7:5: guests may open connections". It is one line of
+// valid UTF-8 without control characters, cut to at most limit bytes; empty if there is nothing to
+// say.
 func Comment(r *ir.Rule, origins bool, limit int) string {
 	text := r.Comment
 	if origins {

@@ -4,8 +4,8 @@ import "github.com/vnetc/vnetc/ir"
 
 // Counter is a Loader that can tell what rules in force have counted.
 type Counter interface {
-	// Tallies returns what the kernel's counters of rules say, of every rule that it holds as rules has it, in the order of
-	// [Ruleset.Lines]. It changes nothing.
+	// Tallies returns what the kernel's counters of rules say, of every rule that it holds as rules
+	// has it, in the order of [Ruleset.Lines]. It changes nothing.
 	Tallies(rules Ruleset) ([]Tally, error)
 }
 

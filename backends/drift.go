@@ -24,14 +24,15 @@ const (
 type DriftPart uint8
 
 const (
-	DriftRule      DriftPart = iota + 1 // a rule: Chain, Want, Have
-	DriftElement                        // an element of a set: Set, Element
-	DriftChain                          // a chain without rules: Chain
-	DriftBase                           // the hook, priority or policy of a chain: Chain
-	DriftObject                         // what only the back end can name: Chain, Words
-	DriftTarget                         // our rules in another target: Target, Chains, Rules
-	DriftBridge                         // rules of ours about a bridge of no known network: Target, its name, and Rules
-	DriftStateFile                      // a state file that is not used: Target, its path, and Words, the rest of a sentence
+	DriftRule    DriftPart = iota + 1 // a rule: Chain, Want, Have
+	DriftElement                      // an element of a set: Set, Element
+	DriftChain                        // a chain without rules: Chain
+	DriftBase                         // the hook, priority or policy of a chain: Chain
+	DriftObject                       // what only the back end can name: Chain, Words
+	DriftTarget                       // our rules in another target: Target, Chains, Rules
+	DriftBridge                       // rules of ours about a bridge of no known network: Target, its name, and Rules
+	// a state file that is not used: Target, its path, and Words, the rest of a sentence
+	DriftStateFile
 )
 
 // Drift is one difference between what a host has and what is meant. It holds structures and no
@@ -70,7 +71,9 @@ type Let struct {
 // AheadOf returns those of drifts that are of others and let something through that ours refuse, or
 // may do so.
 func AheadOf(drifts []Drift) []Drift {
-	return slices.DeleteFunc(slices.Clone(drifts), func(d Drift) bool { return d.Kind != Ahead || d.Harmless || d.Closes })
+	return slices.DeleteFunc(slices.Clone(drifts), func(d Drift) bool {
+		return d.Kind != Ahead || d.Harmless || d.Closes
+	})
 }
 
 // Mendable returns how many of drifts a Load mends: all but those of others, and those of what

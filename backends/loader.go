@@ -7,37 +7,42 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Loader puts rulesets of one back end into the kernel, in the network namespace of the calling thread. It touches nothing
-// but what bears the names of [Options]; rules of others stay byte for byte, and in their place.
+// Loader puts rulesets of one back end into the kernel, in the network namespace of the calling
+// thread. It touches nothing but what bears the names of [Options]; rules of others stay byte for
+// byte, and in their place.
 type Loader interface {
 	Backend
-	// Available returns nil if this back end can be used here, else what is missing: the tool, the kernel's support, or the
-	// capability.
+	// Available returns nil if this back end can be used here, else what is missing: the tool, the
+	// kernel's support, or the capability.
 	Available() error
-	// Dump returns what the kernel holds under names, in the form that Read takes; none if there is nothing.
+	// Dump returns what the kernel holds under names, in the form that Read takes; none if there is
+	// nothing.
 	Dump(names Names) ([]Document, error)
-	// Load makes the kernel hold what rules says, whatever it held under their names. Packets meet the old rules or the new
-	// ones, family by family where the target's own transactions are no larger. After an error the old rules are in force.
-	// What is right already is left alone, counters included.
+	// Load makes the kernel hold what rules says, whatever it held under their names. Packets meet
+	// the old rules or the new ones, family by family where the target's own transactions are no
+	// larger. After an error the old rules are in force. What is right already is left alone,
+	// counters included.
 	Load(rules Ruleset) (Report, error)
-	// Restore makes the kernel hold what a Dump of names returned, as far as Dump told it; with no images, nothing under these
-	// names.
+	// Restore makes the kernel hold what a Dump of names returned, as far as Dump told it; with no
+	// images, nothing under these names.
 	Restore(names Names, images []Document) error
 	// Unload takes everything under names away, jumps and chains and tables.
 	Unload(names Names) error
 }
 
-// Sibling is a [Loader] for one of several places that its back end has on a host. Packets meet the rules of all of them.
+// Sibling is a [Loader] for one of several places that its back end has on a host. Packets meet the
+// rules of all of them.
 type Sibling interface {
 	Loader
 	// Usual returns the Loader for the place that the host's own tools use.
 	Usual() Loader
-	// Elsewhere returns the Loader for another place that holds rules under names; nil if none does, or if it can't be told
-	// for lack of a tool.
+	// Elsewhere returns the Loader for another place that holds rules under names; nil if none
+	// does, or if it can't be told for lack of a tool.
 	Elsewhere(names Names) (Loader, error)
 }
 
-// Of returns rules as the Ruleset of the one back end whose type R is, or an error that says what it is.
+// Of returns rules as the Ruleset of the one back end whose type R is, or an error that says what
+// it is.
 func Of[R Ruleset](rules Ruleset) (R, error) {
 	own, ok := rules.(R)
 	if !ok {
@@ -55,18 +60,20 @@ type Report struct {
 	Left diag.List // warnings, at their origins, about rules that this kernel can't hold and that were left out
 }
 
-// Auditor is a Loader that can tell what bears on rules in force and can't be seen in what Read makes of a Dump.
+// Auditor is a Loader that can tell what bears on rules in force and can't be seen in what Read
+// makes of a Dump.
 type Auditor interface {
-	// Strays returns what the kernel holds in the tables of rules beside chains and rules that Read tells of, in the order of
-	// the kernel's tables. It changes nothing.
+	// Strays returns what the kernel holds in the tables of rules beside chains and rules that Read
+	// tells of, in the order of the kernel's tables. It changes nothing.
 	Strays(rules Ruleset) (Strays, error)
 }
 
 // Strays is what an [Auditor] tells of.
 type Strays struct {
 	All []Stray
-	// Held is everything that packets meet in the tables of rules, ours and that of others, in the form that Read takes; Want
-	// the same with our jumps where Load puts them. They are empty where the rules of others don't come before ours.
+	// Held is everything that packets meet in the tables of rules, ours and that of others, in the
+	// form that Read takes; Want the same with our jumps where Load puts them. They are empty where
+	// the rules of others don't come before ours.
 	Held, Want []Document
 }
 
@@ -76,15 +83,18 @@ type StrayKind uint8
 const (
 	// StrayObject is an object under our names that is not wanted. Load takes it away.
 	StrayObject StrayKind = iota
-	// StrayJump is a jump to a chain of ours that Load puts into another place among the rules of others.
+	// StrayJump is a jump to a chain of ours that Load puts into another place among the rules of
+	// others.
 	StrayJump
-	// StrayAhead is a rule of others that packets meet before one of ours, once our jumps are in their places. Load leaves it.
+	// StrayAhead is a rule of others that packets meet before one of ours, once our jumps are in
+	// their places. Load leaves it.
 	StrayAhead
 	// StrayClosed is a chain of others that may drop what ours accept. Load leaves it.
 	StrayClosed
 )
 
-// Stray is something that an [Auditor] tells of: of ours and not wanted there, or of others in our way.
+// Stray is something that an [Auditor] tells of: of ours and not wanted there, or of others in our
+// way.
 type Stray struct {
 	Kind   StrayKind
 	Family ir.Family

@@ -33,8 +33,8 @@ type Scenario struct {
 	Sections []Section // the recorded outputs
 }
 
-// ParseScenario reads a txtar archive: its comment is the prose, its *.xml files the input in the order given, the rest
-// are sections.
+// ParseScenario reads a txtar archive: its comment is the prose, its *.xml files the input in the
+// order given, the rest are sections.
 func ParseScenario(text []byte) *Scenario {
 	a := txtar.Parse(text)
 	s := &Scenario{Prose: strings.TrimSpace(string(a.Comment)), Sources: &diag.Sources{}}
@@ -60,9 +60,9 @@ func (s *Scenario) Format() []byte {
 	return txtar.Format(a)
 }
 
-// Diff compares recorded sections with those made now and returns a unified diff, by section in the order of stages so
-// that the earliest stage that differs comes first; empty if all are equal. A section on one side only counts as empty on
-// the other.
+// Diff compares recorded sections with those made now and returns a unified diff, by section in the
+// order of stages so that the earliest stage that differs comes first; empty if all are equal. A
+// section on one side only counts as empty on the other.
 func Diff(name string, recorded, now []Section) []byte {
 	var out bytes.Buffer
 	for _, section := range sectionNames(now, recorded) {

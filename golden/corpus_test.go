@@ -19,8 +19,10 @@ var update = flag.Bool("update", false, "rewrite the recorded sections of the co
 
 const howToUpdate = "if the change is meant: go test ./golden -update, and read the diff before you commit it"
 
-// corpusFiles calls f for each txtar file in dir whose name, less its ending, is chosen, as a subtest of that name.
-func corpusFiles(t *testing.T, dir string, choose func(name string) bool, f func(t *testing.T, name string, s *Scenario)) {
+// corpusFiles calls f for each txtar file in dir whose name, less its ending, is chosen, as a
+// subtest of that name.
+func corpusFiles(t *testing.T, dir string, choose func(name string) bool,
+	f func(t *testing.T, name string, s *Scenario)) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil || len(paths) == 0 {
@@ -102,8 +104,8 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestBad holds each bad input against the exact text of its diagnostics. The file is named after the code that it is
-// about, with an optional suffix after a dot.
+// TestBad holds each bad input against the exact text of its diagnostics. The file is named after
+// the code that it is about, with an optional suffix after a dot.
 func TestBad(t *testing.T) {
 	shown := make(map[diag.Code]bool)
 	corpus(t, "bad", func(t *testing.T, path string, s *Scenario) {
@@ -148,7 +150,9 @@ func TestBackendCodes(t *testing.T) {
 				_, more := b.Lower(p, options(ir.Both, backends.Chains))
 				found = append(found, more...)
 			}
-			if drawn := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Code == info.Code }); drawn != want.drawn {
+			if drawn := slices.ContainsFunc(found, func(d diag.Diagnostic) bool {
+				return d.Code == info.Code
+			}); drawn != want.drawn {
 				t.Errorf("%s: drawn is %v by\n%s", info.Code, drawn, want.text)
 			}
 		}

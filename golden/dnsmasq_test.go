@@ -60,8 +60,8 @@ func put(files map[string][]string, name string, text []byte) map[string][]strin
 	return files
 }
 
-// recordedDnsmasq takes the lines of dnsmasq's files out of a record, by the file's name. Each back end's run has them, and
-// they are the same.
+// recordedDnsmasq takes the lines of dnsmasq's files out of a record, by the file's name. Each back
+// end's run has them, and they are the same.
 func recordedDnsmasq(text string) map[string][]string {
 	files := make(map[string][]string)
 	for run := range strings.SplitSeq("\n"+text, "\n# ") {
@@ -79,8 +79,8 @@ func recordedDnsmasq(text string) map[string][]string {
 	return files
 }
 
-// TestAcceptedIsWritten: a name or text that passes the checks of the XML passes those of dnsmasq's files, whatever character is
-// in it. The checks stand apart, and neither relies on the other.
+// TestAcceptedIsWritten: a name or text that passes the checks of the XML passes those of dnsmasq's
+// files, whatever character is in it. The checks stand apart, and neither relies on the other.
 func TestAcceptedIsWritten(t *testing.T) {
 	const ip = "<ip address='10.0.0.1' prefix='24'/>"
 	dhcp := func(s string) string { return "<name>lab</name><ip address='10.0.0.1' prefix='24'>" + s + "</ip>" }
@@ -89,17 +89,20 @@ func TestAcceptedIsWritten(t *testing.T) {
 		"<name>%</name>" + ip + "<bridge name='b'/>",
 		"<name>lab</name>" + ip + "<bridge name='%'/>",
 		"<name>lab</name>" + ip + "<domain name='%' localOnly='yes'/>",
-		dns("<forwarder domain='%' addr='10.9.9.9'/>"), dns("<txt name='%' value='x'/>"), dns("<txt name='x' value='%'/>"),
+		dns("<forwarder domain='%' addr='10.9.9.9'/>"), dns("<txt name='%' value='x'/>"),
+		dns("<txt name='x' value='%'/>"),
 		dns("<host ip='10.0.0.5'><hostname>%</hostname></host>"), dns("<srv service='%' protocol='tcp'/>"),
 		dns("<srv service='a' domain='%' protocol='tcp'/>"), dns("<srv service='a' protocol='tcp' target='%'/>"),
 		dhcp("<tftp root='/%'/>"), dhcp("<dhcp><host name='%' ip='10.0.0.9'/></dhcp>"),
 		dhcp("<dhcp><host name='a' ip='10.0.0.9'/><bootp file='%'/></dhcp>"),
-		"<name>lab</name>" + ip + "<d:options xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'><d:option value='dhcp-option=60,%'/></d:options>",
+		"<name>lab</name>" + ip +
+			"<d:options xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'><d:option value='dhcp-option=60,%'/></d:options>",
 	}
 	accepted := 0
 	for _, place := range places {
 		for _, c := range "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ \t\n\u00e9\u200b0" {
-			for _, text := range []string{string(c), "a" + string(c), string(c) + "a", "a" + string(c) + "b", "a " + string(c)} {
+			for _, text := range []string{string(c), "a" + string(c), string(c) + "a", "a" + string(c) + "b",
+				"a " + string(c)} {
 				var escaped strings.Builder
 				xml.EscapeText(&escaped, []byte(text))
 				src := &diag.Sources{}

@@ -13,7 +13,8 @@ import (
 
 const module = "github.com/vnetc/vnetc/"
 
-// arrows says what each package may import of the project's own. A permission that nothing uses is a fault of the table.
+// arrows says what each package may import of the project's own. A permission that nothing uses is
+// a fault of the table.
 var arrows = []struct {
 	folder string
 	may    []string // packages, and all in a folder if it ends in a slash
@@ -24,41 +25,58 @@ var arrows = []struct {
 	{"ir", []string{"ir/diag", "ir/spread"}, "the IR knows neither its sources nor its targets"},
 	{"ir/merge", []string{"ir"}, "the pass knows rules and sets, and neither networks nor targets"},
 	{"ir/prove/bdd", nil, "Boolean functions know nothing of what they are about"},
-	{"ir/prove", []string{"ir", "ir/diag", "ir/prove/bdd"}, "the prover knows programs, and neither XML nor netfilter syntax nor the host"},
+	{"ir/prove", []string{"ir", "ir/diag", "ir/prove/bdd"},
+		"the prover knows programs, and neither XML nor netfilter syntax nor the host"},
 	{"frontend/xmldoc", []string{"ir/diag"}, "documents are read without knowing what any element means"},
-	{"frontend/docpath", []string{"ir/diag", "ir/spread", "frontend/xmldoc"}, "files are found without knowing what stands in them"},
-	{"frontend/netxml", []string{"ir", "ir/diag", "ir/spread", "frontend/xmldoc"}, "a front end makes programs and knows no back end and no host"},
+	{"frontend/docpath", []string{"ir/diag", "ir/spread", "frontend/xmldoc"},
+		"files are found without knowing what stands in them"},
+	{"frontend/netxml", []string{"ir", "ir/diag", "ir/spread", "frontend/xmldoc"},
+		"a front end makes programs and knows no back end and no host"},
 	{"frontend/netconf", []string{"ir/diag"}, "a configuration file is read without knowing what it chooses from"},
 	{"backends", []string{"ir", "ir/diag"}, "the contract knows no concrete back end"},
 	{"backends/iptables", []string{"ir", "ir/diag", "backends"}, "a back end knows no XML and no other back end"},
-	{"backends/nftables/wire", []string{"ir"}, "bytes have no meaning here; of a program only the rule to blame is known"},
-	{"backends/nftables/decode", []string{"ir", "backends", "backends/nftables/wire"}, "what reads rules back shares nothing with what lowers them"},
-	{"backends/nftables/delta", []string{"ir", "backends", "backends/nftables/wire"}, "messages are compared without knowing what they mean"},
-	{"backends/nftables", []string{"ir", "ir/diag", "ir/merge", "backends", "backends/nftables/"}, "a back end knows no XML and no other back end"},
-	{"backends/backendtest", []string{"ir", "ir/diag", "backends"}, "the contract is checked without knowing who keeps it"},
+	{"backends/nftables/wire", []string{"ir"},
+		"bytes have no meaning here; of a program only the rule to blame is known"},
+	{"backends/nftables/decode", []string{"ir", "backends", "backends/nftables/wire"},
+		"what reads rules back shares nothing with what lowers them"},
+	{"backends/nftables/delta", []string{"ir", "backends", "backends/nftables/wire"},
+		"messages are compared without knowing what they mean"},
+	{"backends/nftables", []string{"ir", "ir/diag", "ir/merge", "backends", "backends/nftables/"},
+		"a back end knows no XML and no other back end"},
+	{"backends/backendtest", []string{"ir", "ir/diag", "backends"},
+		"the contract is checked without knowing who keeps it"},
 	{"backends/netnstest", nil, "namespaces and packets serve the tests of every package"},
-	{"backends/verify", []string{"ir", "ir/diag", "ir/prove", "backends"}, "what rules mean is decided without knowing whose they are"},
+	{"backends/verify", []string{"ir", "ir/diag", "ir/prove", "backends"},
+		"what rules mean is decided without knowing whose they are"},
 	{"netsetup/bus", []string{"ir"}, "D-Bus is told of bridges and knows no rules"},
 	{"netsetup/dnsmasq", []string{"ir"}, "a server is made from a link and knows no rules"},
-	{"netsetup/firewall", []string{"ir", "ir/diag", "ir/prove", "backends"}, "rules are put in force by the contract of back ends only"},
-	{"netsetup/inforce", []string{"ir", "ir/diag", "backends", "netsetup", "netsetup/"}, "the engine gets its front end as an interface and its back ends as a list"},
+	{"netsetup/firewall", []string{"ir", "ir/diag", "ir/prove", "backends"},
+		"rules are put in force by the contract of back ends only"},
+	{"netsetup/inforce", []string{"ir", "ir/diag", "backends", "netsetup", "netsetup/"},
+		"the engine gets its front end as an interface and its back ends as a list"},
 	{"netsetup/libvirt", nil, "what libvirt runs is read from files and processes"},
 	{"netsetup/link", []string{"ir"}, "devices are made from a link and know no rules"},
 	{"netsetup/state", []string{"ir/spread"}, "state files hold text and know nobody who reads it"},
 	{"netsetup/systemd", nil, "units are files"},
-	{"netsetup", []string{"ir", "netsetup/bus", "netsetup/dnsmasq", "netsetup/link", "netsetup/state"}, "the host side of a network; its rules come as a step"},
-	{"golden", []string{"ir", "ir/", "frontend/", "backends", "backends/", "netsetup", "netsetup/"}, "the corpus may see everything but cmd"},
+	{"netsetup", []string{"ir", "netsetup/bus", "netsetup/dnsmasq", "netsetup/link", "netsetup/state"},
+		"the host side of a network; its rules come as a step"},
+	{"golden", []string{"ir", "ir/", "frontend/", "backends", "backends/", "netsetup", "netsetup/"},
+		"the corpus may see everything but cmd"},
 	{"golden/vm", nil, "what boots a Debian knows scenarios, and nothing of what they run"},
 	{"golden/kernel", nil, "the corpus' tests with a kernel may see everything but cmd"},
-	{"cmd/vnetbench", []string{"ir", "ir/diag", "ir/prove", "frontend/netxml", "backends", "backends/iptables", "backends/nftables", "backends/nftables/wire"},
+	{"cmd/vnetbench", []string{"ir", "ir/diag", "ir/prove", "frontend/netxml", "backends", "backends/iptables",
+		"backends/nftables", "backends/nftables/wire"},
 		"the benchmarks name the concrete parts; nothing imports a command"},
 	{"cmd/vnetc", []string{
-		"ir", "ir/diag", "frontend/docpath", "frontend/netconf", "frontend/netxml", "backends", "backends/iptables", "backends/nftables",
-		"backends/verify", "netsetup", "netsetup/dnsmasq", "netsetup/firewall", "netsetup/inforce", "netsetup/libvirt", "netsetup/link", "golden",
+		"ir", "ir/diag", "frontend/docpath", "frontend/netconf", "frontend/netxml", "backends", "backends/iptables",
+		"backends/nftables",
+		"backends/verify", "netsetup", "netsetup/dnsmasq", "netsetup/firewall", "netsetup/inforce", "netsetup/libvirt",
+		"netsetup/link", "golden",
 	}, "verbs turn flags into calls: of netsetup/inforce, which alone reads and writes state files, and of backends/verify, which asks for proofs"},
 }
 
-// testArrows says what tests may import, beside what their package may; those of no folder are for all tests.
+// testArrows says what tests may import, beside what their package may; those of no folder are for
+// all tests.
 var testArrows = []struct {
 	folder string
 	may    []string
@@ -69,7 +87,8 @@ var testArrows = []struct {
 	{"cmd/vnetc", []string{"netsetup/state"}, "what verbs leave behind is looked at"},
 	{"netsetup/firewall", []string{"backends/iptables", "backends/nftables", "backends/verify"},
 		"what is done to a kernel is tested with the back ends that do it, and the words for it"},
-	{"golden/kernel", []string{"golden", "frontend/", "backends", "backends/", "netsetup/"}, "the corpus may see everything but cmd"},
+	{"golden/kernel", []string{"golden", "frontend/", "backends", "backends/", "netsetup/"},
+		"the corpus may see everything but cmd"},
 }
 
 // own is an import of one package of the project by another.
@@ -132,7 +151,10 @@ func TestImports(t *testing.T) {
 		}
 		why[a.folder], rows[a.folder] = a.why, a.may
 		for _, may := range a.may {
-			if !slices.ContainsFunc(found, func(o own) bool { return o.folder == a.folder && !o.isTest && allows(may, o.pkg) }) {
+			if !slices.ContainsFunc(found, func(o own) bool {
+				return o.folder == a.folder && !o.isTest &&
+					allows(may, o.pkg)
+			}) {
 				t.Errorf("arrows: %s may import %s, and only tests do, or nothing does; take it out, or move it to testArrows",
 					a.folder, may)
 			}
@@ -143,7 +165,8 @@ func TestImports(t *testing.T) {
 		inTests[a.folder] = a.may
 		for _, may := range a.may {
 			needs := func(o own) bool {
-				return o.isTest && (o.folder == a.folder || a.folder == "") && allows(may, o.pkg) && !allowed(rows[o.folder], o.pkg)
+				return o.isTest && (o.folder == a.folder || a.folder == "") && allows(may, o.pkg) &&
+					!allowed(rows[o.folder], o.pkg)
 			}
 			if !slices.ContainsFunc(found, needs) {
 				t.Errorf("testArrows: tests of %q may import %s, and none needs that; take it out", a.folder, may)
@@ -166,9 +189,11 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestTopLevel: beside hidden files and LICENSE the repository's root holds the agreed folders and files only.
+// TestTopLevel: beside hidden files and LICENSE the repository's root holds the agreed folders and
+// files only.
 func TestTopLevel(t *testing.T) {
-	want := []string{"LICENSE", "README.md", "backends", "cmd", "frontend", "go.mod", "go.sum", "golden", "ir", "netsetup", "vnetc"} // vnetc: what go build leaves; git ignores it
+	want := []string{"LICENSE", "README.md", "backends", "cmd", "frontend", "go.mod", "go.sum", "golden", "ir",
+		"netsetup", "vnetc"} // vnetc: what go build leaves; git ignores it
 	entries, err := filepath.Glob("../*")
 	if err != nil {
 		t.Fatal(err)

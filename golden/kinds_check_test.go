@@ -169,7 +169,8 @@ func (k kind) told(p, q *ir.Program) error {
 		return nil
 	}
 	if again, list := ir.ParsePacket(r.Packet.String()); list.HasErrors() || again != r.Packet {
-		return fmt.Errorf("ir/packet.go, ir/packet_parse.go: packet %s is parsed as %s: %w", r.Packet, again, list.Err())
+		return fmt.Errorf("ir/packet.go, ir/packet_parse.go: packet %s is parsed as %s: %w", r.Packet, again,
+			list.Err())
 	}
 	only := prove.EqualAmong(p, q, ir.Both, []prove.Region{prove.Only(r.Packet)})
 	if only.Answer != prove.Refuted || only.Packet != r.Packet {
@@ -251,7 +252,8 @@ func (k kind) readBack(b backends.Backend, o backends.Options) error {
 			return err
 		}
 		if r := prove.Equal(p, q, ir.Both); r.Answer != prove.Proved {
-			return fmt.Errorf("%q is read back, or was lowered, as something else: %s %s", &p.Chains[0].Rules[0], r.Answer, r.Packet)
+			return fmt.Errorf("%q is read back, or was lowered, as something else: %s %s", &p.Chains[0].Rules[0],
+				r.Answer, r.Packet)
 		}
 	}
 	return nil

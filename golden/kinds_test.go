@@ -16,8 +16,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// kind is a kind of match, action or verdict, with programs of one chain that have it: its samples, each
-// where it can stand.
+// kind is a kind of match, action or verdict, with programs of one chain that have it: its samples,
+// each where it can stand.
 type kind struct {
 	name     string
 	programs []*ir.Program
@@ -72,8 +72,8 @@ func checks() []check {
 	return all
 }
 
-// TestKinds checks every kind of match, action and verdict, and lists all files to which it must be added:
-// what a new kind in ir/kinds.go takes. See "Adding a kind" in backends/README.md.
+// TestKinds checks every kind of match, action and verdict, and lists all files to which it must be
+// added: what a new kind in ir/kinds.go takes. See "Adding a kind" in backends/README.md.
 func TestKinds(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // a panic on another processor's stack can't be caught
 	for _, k := range kinds() {
@@ -122,7 +122,8 @@ func recovered(f func() error) (where string, err error) {
 			frame, more := frames.Next()
 			if own, ok := strings.CutPrefix(frame.Function, module); ok {
 				folder, function, _ := strings.Cut(own[strings.LastIndex(own, "/")+1:], ".")
-				where = fmt.Sprintf("%s:%d %s", path.Join(path.Dir(own), folder, path.Base(frame.File)), frame.Line, function)
+				where = fmt.Sprintf("%s:%d %s", path.Join(path.Dir(own), folder, path.Base(frame.File)), frame.Line,
+					function)
 				return
 			}
 			if !more {
@@ -184,7 +185,8 @@ func placed(v ir.Verdict, actions []ir.Action, matches ...ir.Match) *ir.Program 
 				}
 				p := &ir.Program{Chains: []*ir.Chain{
 					{Family: family, Table: "t", Name: "base", Base: &base, Rules: []ir.Rule{r}},
-					{Family: family, Table: "t", Name: "other", Rules: []ir.Rule{{Family: family, Verdict: ir.Accept{}}}},
+					{Family: family, Table: "t", Name: "other", Rules: []ir.Rule{{Family: family,
+						Verdict: ir.Accept{}}}},
 				}}
 				p.AddSets()
 				if first == nil {

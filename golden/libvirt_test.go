@@ -27,7 +27,8 @@ var taken = map[string]string{
 }
 
 // libvirtCases calls f for each recorded case whose name is chosen.
-func libvirtCases(t *testing.T, choose func(name string) bool, f func(t *testing.T, name string, src *diag.Sources, record map[string][]string)) {
+func libvirtCases(t *testing.T, choose func(name string) bool,
+	f func(t *testing.T, name string, src *diag.Sources, record map[string][]string)) {
 	corpusFiles(t, "libvirt", choose, func(t *testing.T, name string, s *Scenario) {
 		record := parseRecord(string(textOf(s.Sections, "libvirt.txt")))
 		if len(record) == 0 {
@@ -136,7 +137,8 @@ func TestLibvirtJumps(t *testing.T) {
 		if p == nil || !filtered(p) {
 			return // libvirt makes its chains only once a network needs them
 		}
-		rules, _ := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.LibvirtNames, Layout: backends.Chains})
+		rules, _ := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.LibvirtNames,
+			Layout: backends.Chains})
 		got := make(map[string][]string)
 		for _, d := range rules.Emit() {
 			tool := map[ir.Family]string{ir.IPv4: "iptables-save", ir.IPv6: "ip6tables-save"}[d.Family]

@@ -20,7 +20,8 @@ func recordedHost() *link.Facts {
 		Devices: []link.Device{
 			{Index: 1, Name: "lo", Addresses: []link.Address{{Prefix: netip.MustParsePrefix("127.0.0.1/8")}}},
 			{Index: 2, Name: "eth0", Kind: "veth", Addresses: []link.Address{
-				{Prefix: netip.MustParsePrefix("198.51.100.2/24")}, {Prefix: netip.MustParsePrefix("2001:db8:ffff::2/64")}}},
+				{Prefix: netip.MustParsePrefix("198.51.100.2/24")},
+				{Prefix: netip.MustParsePrefix("2001:db8:ffff::2/64")}}},
 			{Index: 3, Name: "eth1", Kind: "veth"},
 			{Index: 4, Name: "br-ext", Kind: "bridge"},
 		},
@@ -31,7 +32,8 @@ func recordedHost() *link.Facts {
 	}
 }
 
-// hostOnly are the cases that compile and can't come up on the host of the records, with what is found there.
+// hostOnly are the cases that compile and can't come up on the host of the records, with what is
+// found there.
 var hostOnly = map[string]string{
 	"bad-bridge-is-nic":         "eth1 is there already",
 	"bad-bridge-mode-notbridge": "eth1 is no bridge",
@@ -42,8 +44,9 @@ var ownSysctl = regexp.MustCompile(`^net/ipv6/conf/([^/]+)/(accept_ra|autoconf|d
 
 var setSysctl = regexp.MustCompile(`^set net\.ipv6\.conf\.(.+)\.(\w+) to (\d+)$`)
 
-// TestLibvirtLinks plans every case on the host of the records: what libvirt starts has no obstacle, and the sysctls of new
-// bridges become what libvirt makes them, where that differs from the kernel's own choice.
+// TestLibvirtLinks plans every case on the host of the records: what libvirt starts has no
+// obstacle, and the sysctls of new bridges become what libvirt makes them, where that differs from
+// the kernel's own choice.
 func TestLibvirtLinks(t *testing.T) {
 	kernel := map[string]string{"accept_ra": "1", "autoconf": "1", "disable_ipv6": "0"}
 	all := func(string) bool { return true }
@@ -56,7 +59,8 @@ func TestLibvirtLinks(t *testing.T) {
 		var got, obstacles []string
 		for _, l := range p.Links {
 			plan, problems := link.PlanUp(l, facts, link.Options{})
-			problems = slices.Concat(problems, link.Collisions(l, facts, nil), link.CheckDevices(l, facts, fstest.MapFS{}))
+			problems = slices.Concat(problems, link.Collisions(l, facts, nil),
+				link.CheckDevices(l, facts, fstest.MapFS{}))
 			for _, p := range problems {
 				obstacles = append(obstacles, p.What)
 			}

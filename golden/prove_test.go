@@ -40,8 +40,9 @@ func compiled(t *testing.T, strict bool, documents ...string) *ir.Program {
 	return netxml.Lower(nets)
 }
 
-// TestReachByTheBook: who reaches whom, as libvirt's rules are known to have it: into NAT and isolated networks nobody opens
-// connections; into routed ones everybody does, even guests of isolated networks; the host is in nobody's way.
+// TestReachByTheBook: who reaches whom, as libvirt's rules are known to have it: into NAT and
+// isolated networks nobody opens connections; into routed ones everybody does, even guests of
+// isolated networks; the host is in nobody's way.
 func TestReachByTheBook(t *testing.T) {
 	want := `
 	     nat  nat2 rout iso  host out
@@ -51,7 +52,8 @@ func TestReachByTheBook(t *testing.T) {
 	iso  no   no   yes  yes  yes  no
 	host yes  yes  yes  yes  -    yes
 	out  no   no   yes  no   yes  -`
-	documents := []string{network("nat", nat, 1), network("nat2", nat, 2), network("rout", route, 3), network("iso", "", 4)}
+	documents := []string{network("nat", nat, 1), network("nat2", nat, 2), network("rout", route, 3),
+		network("iso", "", 4)}
 	for _, reversed := range []bool{false, true} {
 		if reversed {
 			documents = []string{documents[3], documents[2], documents[1], documents[0]}
@@ -103,10 +105,12 @@ func leaks(p *ir.Program) []prove.Leak {
 	return all
 }
 
-// TestLeaks: guests of an isolated network, and those that are bound to one device, get into a routed network whose FWI
-// accepts before their own FWO refuses. Strict isolation closes it, and changes nothing else.
+// TestLeaks: guests of an isolated network, and those that are bound to one device, get into a
+// routed network whose FWI accepts before their own FWO refuses. Strict isolation closes it, and
+// changes nothing else.
 func TestLeaks(t *testing.T) {
-	documents := []string{network("dmz", route, 1), network("lab", "", 2), network("web", natDev, 3), network("all", nat, 4)}
+	documents := []string{network("dmz", route, 1), network("lab", "", 2), network("web", natDev, 3),
+		network("all", nat, 4)}
 	loose := compiled(t, false, documents...)
 	got := make(map[string]string)
 	for _, l := range leaks(loose) {
@@ -127,7 +131,8 @@ func TestLeaks(t *testing.T) {
 			t.Errorf("%s: would be refused by %v, want a rule of its own", l.From, l.Refused.Rule)
 		}
 	}
-	want := map[string]string{"lab": "[network dmz] honest", "web": "[network dmz] honest", "all": "[network dmz] spoofed"}
+	want := map[string]string{"lab": "[network dmz] honest", "web": "[network dmz] honest",
+		"all": "[network dmz] spoofed"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("leaks (-want +got):\n%s", diff)
 	}
@@ -163,12 +168,14 @@ func ownAddress(p *ir.Program, network string, a netip.Addr) bool {
 	return a.Is6() && (a.IsLinkLocalUnicast() || a.IsUnspecified())
 }
 
-// TestStrictIsolationIsEnough: in a set of networks of every kind, with two subnets and with devices, no leak is left.
+// TestStrictIsolationIsEnough: in a set of networks of every kind, with two subnets and with
+// devices, no leak is left.
 func TestStrictIsolationIsEnough(t *testing.T) {
 	two := "<network><name>two</name><forward mode='nat'/><bridge name='br-two'/><ip address='10.7.0.1' prefix='24'/><ip address='10.8.0.1' prefix='25'/></network>"
 	none := "<network ipv6='yes'><name>none</name><bridge name='br-none'/></network>"
 	documents := []string{
-		network("dmz", route, 1), network("lab", "", 2), network("web", natDev, 3), network("dmz2", "<forward mode='route' dev='eth1'/>", 5), two, none,
+		network("dmz", route, 1), network("lab", "", 2), network("web", natDev, 3),
+		network("dmz2", "<forward mode='route' dev='eth1'/>", 5), two, none,
 	}
 	if n := len(leaks(compiled(t, false, documents...))); n < 5 {
 		t.Errorf("only %d leaks to close", n)
@@ -180,8 +187,10 @@ func TestStrictIsolationIsEnough(t *testing.T) {
 
 // TestChangeInWords: what a reviewer reads when a network becomes routed.
 func TestChangeInWords(t *testing.T) {
-	before := compiled(t, false, "<network><name>dmz</name><forward mode='nat'/><bridge name='br-dmz'/><ip address='10.1.0.1' prefix='24'/></network>")
-	after := compiled(t, false, "<network><name>dmz</name><forward mode='route'/><bridge name='br-dmz'/><ip address='10.1.0.1' prefix='24'/></network>")
+	before := compiled(t, false,
+		"<network><name>dmz</name><forward mode='nat'/><bridge name='br-dmz'/><ip address='10.1.0.1' prefix='24'/></network>")
+	after := compiled(t, false,
+		"<network><name>dmz</name><forward mode='route'/><bridge name='br-dmz'/><ip address='10.1.0.1' prefix='24'/></network>")
 	var got strings.Builder
 	foreign := 0
 	for _, d := range prove.Change(before, after) {
@@ -213,8 +222,8 @@ func TestChangeInWords(t *testing.T) {
 	}
 }
 
-// TestDeadByTheBook: in a program that stands alone the rules that open the host's services do nothing, which is why the
-// nftables back end may leave them out; all others are needed.
+// TestDeadByTheBook: in a program that stands alone the rules that open the host's services do
+// nothing, which is why the nftables back end may leave them out; all others are needed.
 func TestDeadByTheBook(t *testing.T) {
 	p := compiled(t, false, network("nat", nat, 1), network("rout", route, 2), network("iso", "", 3))
 	dead := make(map[ir.Group]int)
@@ -227,17 +236,21 @@ func TestDeadByTheBook(t *testing.T) {
 	}
 }
 
-// TestChangeIsCapped: a change between every two networks is told by a few, each of them one of all.
+// TestChangeIsCapped: a change between every two networks is told by a few, each of them one of
+// all.
 func TestChangeIsCapped(t *testing.T) {
 	var documents []string
 	for i := range 5 {
-		documents = append(documents, fmt.Sprintf("<network><name>n%d</name><bridge name='br%d'/><ip address='10.1.%d.1' prefix='24'/></network>", i, i, i))
+		documents = append(documents,
+			fmt.Sprintf("<network><name>n%d</name><bridge name='br%d'/><ip address='10.1.%d.1' prefix='24'/></network>",
+				i, i, i))
 	}
 	before, after := compiled(t, false, documents...), compiled(t, false, documents...)
 	open := after.Group(ir.FWI)
 	open.Rules = append([]ir.Rule{{Family: ir.IPv4, Verdict: ir.Accept{}}}, open.Rules...)
 	all := prove.Change(before, after)
-	if same := prove.NewBudget().Change(before, after, len(all)); same.More || same.TooLarge || len(same.All) != len(all) {
+	if same := prove.NewBudget().Change(before, after, len(all)); same.More || same.TooLarge ||
+		len(same.All) != len(all) {
 		t.Errorf("%d of %d, more %v, too large %v", len(same.All), len(all), same.More, same.TooLarge)
 	}
 	known := make(map[string]bool)

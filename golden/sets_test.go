@@ -44,7 +44,8 @@ func scenarios(t *testing.T, f func(t *testing.T, s *Scenario, p *ir.Program)) {
 // emitted lowers p to the layout and reads back what is emitted.
 func emitted(t testing.TB, p *ir.Program, layout backends.Layout) *ir.Program {
 	t.Helper()
-	rules, found := nftables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: layout})
+	rules, found := nftables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+		Layout: layout})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
@@ -65,8 +66,8 @@ func proveEqual(t testing.TB, what string, a, b *ir.Program) {
 	}
 }
 
-// TestSetsMeanTheProgram proves, for every scenario, that the batch of layout sets means what the program means, and what the
-// batch of layout chains means.
+// TestSetsMeanTheProgram proves, for every scenario, that the batch of layout sets means what the
+// program means, and what the batch of layout chains means.
 func TestSetsMeanTheProgram(t *testing.T) {
 	scenarios(t, func(t *testing.T, _ *Scenario, p *ir.Program) {
 		sets := emitted(t, p, backends.Sets)
@@ -86,8 +87,8 @@ func TestSetsOfRandomPrograms(t *testing.T) {
 	}
 }
 
-// TestSetsOfHostileNetworks does the same for networks that stand in each other's way: on one bridge, with overlapping subnets,
-// with prefixes of many lengths, with all kinds of NAT.
+// TestSetsOfHostileNetworks does the same for networks that stand in each other's way: on one
+// bridge, with overlapping subnets, with prefixes of many lengths, with all kinds of NAT.
 func TestSetsOfHostileNetworks(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 9))
@@ -104,8 +105,9 @@ func hostile(r *rand.Rand) []backendtest.Network {
 	all := make([]backendtest.Network, 2+r.IntN(10))
 	for i := range all {
 		n := backendtest.Network{
-			Name: fmt.Sprint("n", i), Bridge: fmt.Sprint("virbr", r.IntN(5)), Mode: oneOf(r, ir.ModeNAT, ir.ModeNAT, ir.ModeRoute, ir.ModeNone),
-			Dev: oneOf(r, "", "", "eth0", "virbr1"), NAT6: r.IntN(2) == 0, IPv6: r.IntN(3) == 0,
+			Name: fmt.Sprint("n", i), Bridge: fmt.Sprint("virbr", r.IntN(5)),
+			Mode: oneOf(r, ir.ModeNAT, ir.ModeNAT, ir.ModeRoute, ir.ModeNone),
+			Dev:  oneOf(r, "", "", "eth0", "virbr1"), NAT6: r.IntN(2) == 0, IPv6: r.IntN(3) == 0,
 		}
 		if r.IntN(4) == 0 {
 			n.SNAT = ir.AddrRange{From: outside, To: oneOf(r, outside, outside.Next())}

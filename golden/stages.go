@@ -1,6 +1,7 @@
-// Package golden keeps the firewalls of networks as text: one txtar file a scenario, with prose, network XML and what each
-// stage makes of it. It runs vnetc's own corpus (the tests beside this file) and is the engine of `vnetc golden`, which
-// does the same for the user's networks. It may import everything; nothing but cmd imports it.
+// Package golden keeps the firewalls of networks as text: one txtar file a scenario, with prose,
+// network XML and what each stage makes of it. It runs vnetc's own corpus (the tests beside this
+// file) and is the engine of `vnetc golden`, which does the same for the user's networks. It may
+// import everything; nothing but cmd imports it.
 package golden
 
 import (
@@ -23,13 +24,15 @@ type Section struct {
 	Text []byte
 }
 
-// Stage makes one section out of a program and the sources it was compiled from; Make returns nil where there is nothing to say, not even that it is empty.
+// Stage makes one section out of a program and the sources it was compiled from; Make returns nil
+// where there is nothing to say, not even that it is empty.
 type Stage struct {
 	Name string
 	Make func(*diag.Sources, *ir.Program) ([]byte, error)
 }
 
-// Rules lists the stages whose output a host would load: iptables, ip6tables, and nftables in its two layouts.
+// Rules lists the stages whose output a host would load: iptables, ip6tables, and nftables in its
+// two layouts.
 func Rules() []Stage {
 	return []Stage{
 		{"iptables", rules(iptables.Backend{}, ir.IPv4, backends.Chains)},
@@ -39,10 +42,11 @@ func Rules() []Stage {
 	}
 }
 
-// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as netlink, what verify
-// and trace print, the files of dnsmasq, and what up does.
+// AllStages lists Rules with the stages before and after: the program as ir, the nftables batch as
+// netlink, what verify and trace print, the files of dnsmasq, and what up does.
 func AllStages() []Stage {
-	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink}, Stage{"verify", verified}, Stage{"trace", traced},
+	return append(append([]Stage{{"ir", program}}, Rules()...), Stage{"netlink", netlink}, Stage{"verify", verified},
+		Stage{"trace", traced},
 		Stage{"dnsmasq", dnsmasqFiles}, Stage{"plan", plan})
 }
 
@@ -50,7 +54,8 @@ func options(families ir.Family, layout backends.Layout) backends.Options {
 	return backends.Options{Families: families, Names: backends.VnetcNames, Layout: layout}
 }
 
-func rules(b backends.Backend, families ir.Family, layout backends.Layout) func(*diag.Sources, *ir.Program) ([]byte, error) {
+func rules(b backends.Backend, families ir.Family, layout backends.Layout) func(*diag.Sources, *ir.Program) ([]byte,
+	error) {
 	return func(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 		lowered, found := b.Lower(p, options(families, layout))
 		if found.HasErrors() {
@@ -107,7 +112,8 @@ func plan(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 	return netsetup.PrintFresh(p.Links, "/run/vnetc", true)
 }
 
-// Compile runs the front end over src and returns the verified program; nil, with the reasons, if there are errors.
+// Compile runs the front end over src and returns the verified program; nil, with the reasons, if
+// there are errors.
 func Compile(src *diag.Sources) (*ir.Program, diag.List) {
 	nets, found := netxml.Parse(src, netxml.Options{})
 	if found.HasErrors() {
@@ -121,8 +127,9 @@ func Compile(src *diag.Sources) (*ir.Program, diag.List) {
 	return p, found
 }
 
-// Outputs compiles src and returns the stages' sections. Where there is something to say about src, the last section is
-// "diagnostics", the text that goes to stderr; with an error in it there is no other.
+// Outputs compiles src and returns the stages' sections. Where there is something to say about src,
+// the last section is "diagnostics", the text that goes to stderr; with an error in it there is no
+// other.
 func Outputs(src *diag.Sources, stages []Stage) ([]Section, error) {
 	p, found := Compile(src)
 	var out []Section

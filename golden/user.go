@@ -33,12 +33,14 @@ const (
 	Updated State = "updated" // the record was written
 )
 
-// wholeRecord is the record of a directory's networks together. A host loads them so: layout sets merges rules of several networks.
+// wholeRecord is the record of a directory's networks together. A host loads them so: layout sets
+// merges rules of several networks.
 const wholeRecord = "_together.golden"
 
-// Regress compiles each of the XML files of dir by itself and compares the rules with those recorded beside it, NAME.golden for
-// NAME.xml; and, where there are several, all of them together with _together.golden. With update it writes the records that are
-// missing or differ and removes orphans. A last result with the directory's name is there if the networks collide with each
+// Regress compiles each of the XML files of dir by itself and compares the rules with those
+// recorded beside it, NAME.golden for NAME.xml; and, where there are several, all of them together
+// with _together.golden. With update it writes the records that are missing or differ and removes
+// orphans. A last result with the directory's name is there if the networks collide with each
 // other. An error is the host's.
 func Regress(dir string, update bool) ([]Result, error) {
 	files, err := docpath.Files(dir)
@@ -114,8 +116,8 @@ func regressFile(f docpath.File, update bool) (Result, error) {
 	return compareRecord(strings.TrimSuffix(file, ".xml")+".golden", file, now, update)
 }
 
-// compareRecord compares what file compiles to with its record, and writes the record if that is wanted. Of a first record
-// there is no diff: nobody reads one against nothing.
+// compareRecord compares what file compiles to with its record, and writes the record if that is
+// wanted. Of a first record there is no diff: nobody reads one against nothing.
 func compareRecord(record, file string, now []Section, update bool) (Result, error) {
 	old, err := os.ReadFile(record)
 	missing := os.IsNotExist(err)
@@ -144,7 +146,8 @@ func recordSections(text []byte) []Section {
 	return out
 }
 
-// writeRecord writes sections beside their place and renames, so that a record is whole or as before.
+// writeRecord writes sections beside their place and renames, so that a record is whole or as
+// before.
 func writeRecord(path string, sections []Section) error {
 	a := &txtar.Archive{Comment: []byte("Rules of the network beside this file, or of all together. Compare: vnetc golden DIR; accept a change: vnetc golden --update DIR.\n")}
 	for _, s := range sections {
@@ -158,8 +161,8 @@ func writeRecord(path string, sections []Section) error {
 	return os.Rename(tmp, path)
 }
 
-// regressOrphans finds records without XML; that of all networks together has one if there are several. Only files that begin as
-// writeRecord's do are taken for records.
+// regressOrphans finds records without XML; that of all networks together has one if there are
+// several. Only files that begin as writeRecord's do are taken for records.
 func regressOrphans(dir string, all *diag.Sources, update, several bool) ([]Result, error) {
 	records, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.golden"))
 	if err != nil {

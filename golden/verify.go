@@ -19,9 +19,11 @@ var chainsTargets = []verify.Target{
 	{Backend: iptables.Backend{}, Layout: backends.Chains, Label: "iptables"},
 }
 
-// verified is what `vnetc verify` prints: proofs for every back end and layout, who reaches whom, findings.
+// verified is what `vnetc verify` prints: proofs for every back end and layout, who reaches whom,
+// findings.
 func verified(src *diag.Sources, p *ir.Program) ([]byte, error) {
-	all := append([]verify.Target{{Backend: nftables.Backend{}, Layout: backends.Sets, Label: "nftables sets"}}, chainsTargets...)
+	all := append([]verify.Target{{Backend: nftables.Backend{}, Layout: backends.Sets, Label: "nftables sets"}},
+		chainsTargets...)
 	v := &verify.Verification{Sources: src, Program: p}
 	if err := v.Decide(all, true); err != nil {
 		return nil, err
@@ -56,9 +58,10 @@ func traced(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 	return text, nil
 }
 
-// samplePackets returns what tells the most about the networks of any scenario, for each family: the first network's first guest
-// opens a connection to the outside, and is answered; the outside opens one to that guest; and the guest opens one to a guest of
-// another network. Only networks with rules and addresses of their own have such guests.
+// samplePackets returns what tells the most about the networks of any scenario, for each family:
+// the first network's first guest opens a connection to the outside, and is answered; the outside
+// opens one to that guest; and the guest opens one to a guest of another network. Only networks
+// with rules and addresses of their own have such guests.
 func samplePackets(p *ir.Program) []ir.Packet {
 	return append(samplesOf(p, ir.IPv4, "198.51.100.7"), samplesOf(p, ir.IPv6, "2001:db8::7")...)
 }
@@ -68,7 +71,9 @@ func samplesOf(p *ir.Program, family ir.Family, far string) []ir.Packet {
 	var all []ir.Packet
 	var out ir.Packet
 	for _, l := range p.Links {
-		i := slices.IndexFunc(l.Addresses, func(a ir.Address) bool { return a.Prefix.Addr().Is4() == (family == ir.IPv4) })
+		i := slices.IndexFunc(l.Addresses, func(a ir.Address) bool {
+			return a.Prefix.Addr().Is4() == (family == ir.IPv4)
+		})
 		if i < 0 || !l.Mode.Filtered() {
 			continue
 		}
@@ -98,7 +103,8 @@ func turned(p ir.Packet) ir.Packet {
 	return p
 }
 
-// guestOf returns an address beside the host's own in its subnet; the host's own where there is no other.
+// guestOf returns an address beside the host's own in its subnet; the host's own where there is no
+// other.
 func guestOf(a ir.Address) netip.Addr {
 	host := a.Prefix.Addr()
 	for _, guest := range []netip.Addr{host.Next(), host.Prev()} {

@@ -6,22 +6,25 @@ import (
 	"strings"
 )
 
-// Action is what a rule does before its verdict to a packet for which its matches hold: it alters the packet or has a side
-// effect, and lets the packet go on. The kinds are the types of this file; [SampleActions] has one of each.
+// Action is what a rule does before its verdict to a packet for which its matches hold: it alters
+// the packet or has a side effect, and lets the packet go on. The kinds are the types of this file;
+// [SampleActions] has one of each.
 type Action interface{ isAction() }
 
 // Log writes the packet to the kernel's log, with Prefix before it.
 type Log struct{ Prefix string }
 
-// SetMark sets the bits of Mask in the packet's mark to those of Value, which has no others. The rest stays.
+// SetMark sets the bits of Mask in the packet's mark to those of Value, which has no others. The
+// rest stays.
 type SetMark struct{ Value, Mask uint32 }
 
-// NoTrack keeps the packet out of connection tracking: its state becomes untracked. It is in rules that are met before
-// connection tracking, which comes at priority -200 (NF_IP_PRI_CONNTRACK); behind that the kernel ignores it.
+// NoTrack keeps the packet out of connection tracking: its state becomes untracked. It is in rules
+// that are met before connection tracking, which comes at priority -200 (NF_IP_PRI_CONNTRACK);
+// behind that the kernel ignores it.
 type NoTrack struct{}
 
-// OpaqueAction is an action that was read from a foreign rule set and is not modelled, with the text it had there. What it
-// touches has an unknown value from then on. Nothing lowers it.
+// OpaqueAction is an action that was read from a foreign rule set and is not modelled, with the
+// text it had there. What it touches has an unknown value from then on. Nothing lowers it.
 type OpaqueAction struct {
 	Text    string
 	Touches Fields

@@ -2,8 +2,9 @@ package ir
 
 import "fmt"
 
-// Alteration is what the actions of all rules that a packet met have done to it. The zero value is nothing. It is
-// comparable, and a normal form: of equal packets, equal alterations make equal ones.
+// Alteration is what the actions of all rules that a packet met have done to it. The zero value is
+// nothing. It is comparable, and a normal form: of equal packets, equal alterations make equal
+// ones.
 type Alteration struct {
 	mark      markSet // the first that was done to the mark
 	markText  string  // opaque actions and sets behind that, in order

@@ -7,29 +7,37 @@ import (
 	"slices"
 )
 
-// Eval is the meaning of a program: it walks pkt through p as the kernel would, on a host that has p and nothing else.
+// Eval is the meaning of a program: it walks pkt through p as the kernel would, on a host that has
+// p and nothing else.
 //
-// At each hook that the packet meets (see [Packet.Hooks]) it walks the base chains in the order of their priority. The
-// groups are base chains with policy accept, which [GroupTable] lists. At equal priority groups come first; of other chains
-// the kernel meets the one first that was registered last (nf_hook_entries_grow in net/netfilter/core.c), and p has them in
-// the order in which they were registered: see [Program.AssumedOrder]. Accept ends the walk in one base chain; drop and reject end it for good.
+// At each hook that the packet meets (see [Packet.Hooks]) it walks the base chains in the order of
+// their priority. The groups are base chains with policy accept, which [GroupTable] lists. At equal
+// priority groups come first; of other chains the kernel meets the one first that was registered
+// last (nf_hook_entries_grow in net/netfilter/core.c), and p has them in the order in which they
+// were registered: see [Program.AssumedOrder]. Accept ends the walk in one base chain; drop and
+// reject end it for good.
 //
-// Chains of type nat are met by packets of state new only: the kernel asks them once, for a connection's first packet, and
-// does to the others what it did to that one (nf_nat_inet_fn in net/netfilter/nf_nat_core.c). Two things are given up: a
-// connection that conntrack helpers expected (state related) has a first packet too, and a packet of an old connection
-// shows no NAT here though its addresses are rewritten. After a NAT verdict the other nat chains of that hook are not met.
+// Chains of type nat are met by packets of state new only: the kernel asks them once, for a
+// connection's first packet, and does to the others what it did to that one (nf_nat_inet_fn in
+// net/netfilter/nf_nat_core.c). Two things are given up: a connection that conntrack helpers
+// expected (state related) has a first packet too, and a packet of an old connection shows no NAT
+// here though its addresses are rewritten. After a NAT verdict the other nat chains of that hook
+// are not met.
 //
-// Later chains see a rewritten packet: the first address of the range, and the packet's own port if it is in the range,
-// else the first. Where the kernel takes the address from an interface (masquerade, redirect of what came in), the old one
-// stays, as no packet tells it.
-// Its connection has the status that goes with it from then on, unless what is known of address and port is what the packet had
-// anyhow (nf_nat_setup_info in net/netfilter/nf_nat_core.c sets the status only where the tuple changes).
+// Later chains see a rewritten packet: the first address of the range, and the packet's own port if
+// it is in the range, else the first. Where the kernel takes the address from an interface
+// (masquerade, redirect of what came in), the old one stays, as no packet tells it. Its connection
+// has the status that goes with it from then on, unless what is known of address and port is what
+// the packet had anyhow (nf_nat_setup_info in net/netfilter/nf_nat_core.c sets the status only
+// where the tuple changes).
 //
-// Actions alter what later rules see of the packet. What an [OpaqueAction] touches has no known value any more, and no match
-// on it is known to hold or not. Routes are not asked again, whatever is altered.
+// Actions alter what later rules see of the packet. What an [OpaqueAction] touches has no known
+// value any more, and no match on it is known to hold or not. Routes are not asked again, whatever
+// is altered.
 //
-// Eval fails on what is no packet, on a fate that depends on what is not modelled (*[UnknownError]), and on jumps that lead
-// nowhere or in a circle, which [Verify] finds beforehand.
+// Eval fails on what is no packet, on a fate that depends on what is not modelled
+// (*[UnknownError]), and on jumps that lead nowhere or in a circle, which [Verify] finds
+// beforehand.
 func Eval(p *Program, pkt Packet) (Fate, error) {
 	e := &evaluation{program: p, packet: pkt}
 	return e.run()
@@ -100,7 +108,8 @@ func (p *Program) Bases(hook Hook) []BaseView {
 	}
 	for _, c := range slices.Backward(p.Chains) {
 		if c.Base != nil && c.Group == 0 && c.Base.Hook == hook {
-			all = append(all, BaseView{Chains: []*Chain{c}, Priority: c.Base.Priority, Type: c.Base.Type, Drop: c.Base.Drop})
+			all = append(all, BaseView{Chains: []*Chain{c}, Priority: c.Base.Priority, Type: c.Base.Type,
+				Drop: c.Base.Drop})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b BaseView) int { return cmp.Compare(a.Priority, b.Priority) })
@@ -165,7 +174,8 @@ func (e *evaluation) walkBase(b BaseView) (course, error) {
 	return done, nil
 }
 
-// walk walks the packet through the rules of c, those that of lets through. It returns onward at the end of the chain.
+// walk walks the packet through the rules of c, those that of lets through. It returns onward at
+// the end of the chain.
 func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, error) {
 	if depth > len(e.program.Chains) {
 		return stop, fmt.Errorf("jumps lead in a circle through %s", c.Label())
@@ -277,8 +287,8 @@ func (e *evaluation) mayAct(step Step) {
 // unknown returns the fields of which the values are not known.
 func (e *evaluation) unknown() Fields { return e.doubtful | e.fate.Altered.Unknown() }
 
-// blamed returns the rule that is not modelled where it isn't known if that of step matches: it, or the one whose action
-// made unknown what it looks at.
+// blamed returns the rule that is not modelled where it isn't known if that of step matches: it, or
+// the one whose action made unknown what it looks at.
 func (e *evaluation) blamed(step Step) Step {
 	if e.cause.Rule != nil && !slices.ContainsFunc(step.Rule.Matches, isOpaque) {
 		return e.cause
@@ -295,7 +305,8 @@ func isOpaque(m Match) bool {
 func (e *evaluation) call(step Step, name string, depth int) (course, error) {
 	target := e.program.Target(step.Chain, name)
 	if target == nil {
-		return stop, fmt.Errorf("rule %d of %s leads to %q, which is no chain there", step.Index+1, step.Chain.Label(), name)
+		return stop, fmt.Errorf("rule %d of %s leads to %q, which is no chain there", step.Index+1, step.Chain.Label(),
+			name)
 	}
 	return e.walk(target, nil, depth+1)
 }
@@ -315,7 +326,8 @@ func (e *evaluation) rewrite(n NAT) (course, error) {
 	hadAddr, hadPort := *addr, *port
 	if !n.Addrs.IsZero() {
 		*addr = n.Addrs.From
-	} else if n.Kind == KindRedirect && e.hook == Output { // nf_nat_redirect.c: what the host sends to itself goes to lo
+	} else if n.Kind == KindRedirect &&
+		e.hook == Output { // nf_nat_redirect.c: what the host sends to itself goes to lo
 		*addr = Loopback(e.packet.Family)
 	}
 	if !n.Ports.IsZero() && HasPorts(e.packet.Proto) && (*port < n.Ports.From || *port > n.Ports.To) {

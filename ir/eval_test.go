@@ -39,7 +39,8 @@ func rule(v ir.Verdict, matches ...ir.Match) ir.Rule {
 	return ir.Rule{Family: ir.Both, Matches: matches, Verdict: v}
 }
 
-// program returns one inet filter chain at forward with policy accept, and other chains of its table.
+// program returns one inet filter chain at forward with policy accept, and other chains of its
+// table.
 func program(rules []ir.Rule, others ...*ir.Chain) *ir.Program {
 	forward := &ir.Chain{Family: ir.Both, Table: "t", Name: "forward", Rules: rules,
 		Base: &ir.Base{Hook: ir.Forward, Type: ir.FilterType}}
@@ -98,7 +99,8 @@ func TestEvalMatches(t *testing.T) {
 		{"range, last", ir.SAddrRange{From: addr("192.168.122.1"), To: addr("192.168.122.10")}, tcp4(in), true},
 		{"range, after", ir.SAddrRange{From: addr("192.168.122.1"), To: addr("192.168.122.9")}, tcp4(in), false},
 		{"range, before", ir.SAddrRange{From: addr("192.168.122.11"), To: addr("192.168.122.20")}, tcp4(in), false},
-		{"range not", ir.SAddrRange{From: addr("192.168.122.11"), To: addr("192.168.122.20"), Not: true}, tcp4(in), true},
+		{"range not", ir.SAddrRange{From: addr("192.168.122.11"), To: addr("192.168.122.20"), Not: true}, tcp4(in),
+			true},
 		{"range, other family", ir.SAddrRange{From: addr("fd00::1"), To: addr("fd00::2"), Not: true}, tcp4(in), false},
 		{"drange ip6", ir.DAddrRange{From: addr("2001:db8::"), To: addr("2001:db8::ff")}, tcp6(nil), true},
 		{"drange not", ir.DAddrRange{From: addr("198.51.100.0"), To: addr("198.51.100.9"), Not: true}, tcp4(in), false},
@@ -122,7 +124,8 @@ func TestEvalMatches(t *testing.T) {
 		{"icmp other code not", ir.ICMPType{Type: 3, Code: 3, HasCode: true, Not: true}, tcp4(icmp), true},
 		{"icmp type not", ir.ICMPType{Type: 3, Not: true}, tcp4(icmp), false},
 		{"icmp type not, tcp", ir.ICMPType{Type: 8, Not: true}, tcp4(in), false},
-		{"icmpv6 type", ir.ICMPType{Type: 128}, tcp6(func(p *ir.Packet) { p.Proto, p.ICMPType = ir.ICMPv6, 128 }), true},
+		{"icmpv6 type", ir.ICMPType{Type: 128}, tcp6(func(p *ir.Packet) { p.Proto, p.ICMPType = ir.ICMPv6, 128 }),
+			true},
 
 		{"ct state", ir.CTState{States: ir.StateNew | ir.StateRelated}, tcp4(in), true},
 		{"ct state other", ir.CTState{States: ir.StateEstablished | ir.StateRelated}, tcp4(in), false},
@@ -133,7 +136,8 @@ func TestEvalMatches(t *testing.T) {
 		{"ct status not", ir.CTStatus{Status: ir.StatusDNAT, Not: true}, tcp4(in), true},
 		{"ct status not other", ir.CTStatus{Status: ir.StatusSNAT, Not: true}, tcp4(dnat), true},
 		{"ct status not, but so", ir.CTStatus{Status: ir.StatusSNAT | ir.StatusDNAT, Not: true}, tcp4(dnat), false},
-		{"ct status not, no connection", ir.CTStatus{Status: ir.StatusDNAT, Not: true}, tcp4(invalid), false}, // nft_ct_get_eval: break
+		{"ct status not, no connection", ir.CTStatus{Status: ir.StatusDNAT, Not: true}, tcp4(invalid),
+			false}, // nft_ct_get_eval: break
 		{"ct state not", ir.CTState{States: ir.StateInvalid, Not: true}, tcp4(in), true},
 		{"mark", ir.Mark{Value: 0x10, Mask: 0xf0}, tcp4(func(p *ir.Packet) { p.Mark = 0x31f }), true},
 		{"mark other bits", ir.Mark{Value: 0x10, Mask: ^uint32(0)}, tcp4(func(p *ir.Packet) { p.Mark = 0x11 }), false},
@@ -169,7 +173,8 @@ func TestEvalKnowsEveryKind(t *testing.T) {
 		}
 	}
 	for _, v := range ir.SampleVerdicts() {
-		if _, err := ir.Eval(program([]ir.Rule{rule(v)}, sub("other")), tcp4(nil)); err != nil && !errors.As(err, &unknown) {
+		if _, err := ir.Eval(program([]ir.Rule{rule(v)}, sub("other")), tcp4(nil)); err != nil &&
+			!errors.As(err, &unknown) {
 			t.Errorf("verdict %s: %v", ir.VerdictText(v), err)
 		}
 	}
@@ -187,7 +192,8 @@ func TestEvalVerdicts(t *testing.T) {
 		{"drop ends", []ir.Rule{drop, rule(ir.Accept{})}, nil, "dropped"},
 		{"reject", []ir.Rule{rule(ir.Reject{With: ir.TCPReset}), drop}, nil, "rejected with tcp-reset"},
 		{"counter goes on", []ir.Rule{rule(ir.Counter{}), drop}, nil, "dropped"},
-		{"checksum goes on", []ir.Rule{rule(ir.ChecksumFill{}), rule(ir.Accept{}), drop}, nil, "accepted, checksum filled"},
+		{"checksum goes on", []ir.Rule{rule(ir.ChecksumFill{}), rule(ir.Accept{}), drop}, nil,
+			"accepted, checksum filled"},
 		{"dropped, nothing filled", []ir.Rule{rule(ir.ChecksumFill{}), drop}, nil, "dropped"},
 		{"return in a base chain is the policy", []ir.Rule{rule(ir.Return{}), drop}, nil, "accepted"},
 		{"jump comes back at the end", []ir.Rule{rule(ir.Jump{Chain: "a"}), drop}, []*ir.Chain{sub("a")}, "dropped"},
@@ -196,16 +202,20 @@ func TestEvalVerdicts(t *testing.T) {
 		{"accept in a jumped chain ends all", []ir.Rule{rule(ir.Jump{Chain: "a"}), drop},
 			[]*ir.Chain{sub("a", rule(ir.Accept{}))}, "accepted"},
 		{"return goes back one jump only", []ir.Rule{rule(ir.Jump{Chain: "a"}), drop},
-			[]*ir.Chain{sub("a", rule(ir.Jump{Chain: "b"}), rule(ir.Accept{})), sub("b", rule(ir.Return{}))}, "accepted"},
-		{"goto from a base chain ends in the policy", []ir.Rule{rule(ir.Goto{Chain: "a"}), drop}, []*ir.Chain{sub("a")}, "accepted"},
+			[]*ir.Chain{sub("a", rule(ir.Jump{Chain: "b"}), rule(ir.Accept{})), sub("b", rule(ir.Return{}))},
+			"accepted"},
+		{"goto from a base chain ends in the policy", []ir.Rule{rule(ir.Goto{Chain: "a"}), drop}, []*ir.Chain{sub("a")},
+			"accepted"},
 		{"goto from a jumped chain goes back past it", []ir.Rule{rule(ir.Jump{Chain: "a"}), drop},
 			[]*ir.Chain{sub("a", rule(ir.Goto{Chain: "b"}), rule(ir.Accept{})), sub("b")}, "dropped"},
 		{"return after goto goes back past it", []ir.Rule{rule(ir.Jump{Chain: "a"}), drop},
-			[]*ir.Chain{sub("a", rule(ir.Goto{Chain: "b"}), rule(ir.Accept{})), sub("b", rule(ir.Return{}))}, "dropped"},
+			[]*ir.Chain{sub("a", rule(ir.Goto{Chain: "b"}), rule(ir.Accept{})), sub("b", rule(ir.Return{}))},
+			"dropped"},
 		{"jump from a chain reached by goto comes back there", []ir.Rule{rule(ir.Goto{Chain: "a"}), rule(ir.Accept{})},
 			[]*ir.Chain{sub("a", rule(ir.Jump{Chain: "b"}), drop), sub("b")}, "dropped"},
 		{"rule of the other family", []ir.Rule{{Family: ir.IPv6, Verdict: ir.Drop{}}}, nil, "accepted"},
-		{"all matches must hold", []ir.Rule{rule(ir.Drop{}, ir.L4Proto{Proto: ir.TCP}, ir.DPort{From: 80, To: 80})}, nil, "accepted"},
+		{"all matches must hold", []ir.Rule{rule(ir.Drop{}, ir.L4Proto{Proto: ir.TCP}, ir.DPort{From: 80, To: 80})},
+			nil, "accepted"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -233,12 +243,14 @@ func TestEvalFamilyOfChain(t *testing.T) {
 
 // base returns a base chain with one rule.
 func base(hook ir.Hook, typ ir.ChainType, priority int, rules ...ir.Rule) *ir.Chain {
-	return &ir.Chain{Family: ir.Both, Table: "t", Name: "base", Rules: rules, Base: &ir.Base{Hook: hook, Type: typ, Priority: priority}}
+	return &ir.Chain{Family: ir.Both, Table: "t", Name: "base", Rules: rules,
+		Base: &ir.Base{Hook: hook, Type: typ, Priority: priority}}
 }
 
 // TestEvalHooks marks each hook by a drop, and asks which packets it stops.
 func TestEvalHooks(t *testing.T) {
-	forwarded, toHost, fromHost := tcp4(nil), tcp4(func(p *ir.Packet) { p.Out = "" }), tcp4(func(p *ir.Packet) { p.In = "" })
+	forwarded, toHost, fromHost := tcp4(nil), tcp4(func(p *ir.Packet) { p.Out = "" }),
+		tcp4(func(p *ir.Packet) { p.In = "" })
 	tests := []struct {
 		hook ir.Hook
 		want string // of the forwarded, the incoming and the outgoing packet
@@ -264,7 +276,8 @@ func TestEvalHooks(t *testing.T) {
 // TestEvalOutBeforeRouting: the way out is not known before routing.
 func TestEvalOutBeforeRouting(t *testing.T) {
 	match := ir.OIfName{Name: "eth0"}
-	for hook, want := range map[ir.Hook]string{ir.Prerouting: "accepted", ir.Forward: "dropped", ir.Postrouting: "dropped"} {
+	for hook, want := range map[ir.Hook]string{ir.Prerouting: "accepted", ir.Forward: "dropped",
+		ir.Postrouting: "dropped"} {
 		p := &ir.Program{Chains: []*ir.Chain{base(hook, ir.FilterType, 0, rule(ir.Drop{}, match))}}
 		if got := fate(t, p, tcp4(nil)); got != want {
 			t.Errorf("%s: got %s, want %s", hook, got, want)
@@ -285,23 +298,32 @@ func TestEvalGroups(t *testing.T) {
 		others []*ir.Chain
 		want   string
 	}{
-		{"FWX before FWI", map[ir.Group][]ir.Rule{ir.FWI: {rule(ir.Drop{})}, ir.FWX: {rule(ir.Accept{})}}, nil, "accepted"},
-		{"FWI before FWO", map[ir.Group][]ir.Rule{ir.FWO: {rule(ir.Drop{})}, ir.FWI: {rule(port)}}, nil, "rejected with port-unreachable"},
-		{"return in FWI goes on to FWO", map[ir.Group][]ir.Rule{ir.FWI: {rule(ir.Return{}), rule(port)}, ir.FWO: {rule(ir.Drop{})}}, nil, "dropped"},
+		{"FWX before FWI", map[ir.Group][]ir.Rule{ir.FWI: {rule(ir.Drop{})}, ir.FWX: {rule(ir.Accept{})}}, nil,
+			"accepted"},
+		{"FWI before FWO", map[ir.Group][]ir.Rule{ir.FWO: {rule(ir.Drop{})}, ir.FWI: {rule(port)}}, nil,
+			"rejected with port-unreachable"},
+		{"return in FWI goes on to FWO", map[ir.Group][]ir.Rule{ir.FWI: {rule(ir.Return{}), rule(port)},
+			ir.FWO: {rule(ir.Drop{})}}, nil, "dropped"},
 		{"INP is not met by what is forwarded", map[ir.Group][]ir.Rule{ir.INP: {rule(ir.Drop{})}}, nil, "accepted"},
 		{"a group's accept does not end other base chains", map[ir.Group][]ir.Rule{ir.FWX: {rule(ir.Accept{})}},
 			[]*ir.Chain{other(10, false, rule(ir.Drop{}))}, "dropped"},
-		{"groups come first at equal priority", map[ir.Group][]ir.Rule{ir.FWX: {rule(ir.Drop{})}}, []*ir.Chain{other(0, false, rule(port))}, "dropped"},
-		{"priority decides", map[ir.Group][]ir.Rule{ir.FWX: {rule(ir.Drop{})}}, []*ir.Chain{other(-1, false, rule(port))}, "rejected with port-unreachable"},
-		{"policy of another chain", map[ir.Group][]ir.Rule{ir.FWX: {rule(ir.Accept{})}}, []*ir.Chain{other(10, true)}, "dropped"},
-		{"return in PRT's NAT half", map[ir.Group][]ir.Rule{ir.PRT: {rule(ir.Return{}), rule(ir.Masquerade{}), rule(ir.ChecksumFill{})}}, nil, "accepted, checksum filled"},
-		{"PRT", map[ir.Group][]ir.Rule{ir.PRT: {rule(ir.Masquerade{Ports: ir.PortRange{From: 1024, To: 65535}}), rule(ir.Drop{})}}, nil,
+		{"groups come first at equal priority", map[ir.Group][]ir.Rule{ir.FWX: {rule(ir.Drop{})}},
+			[]*ir.Chain{other(0, false, rule(port))}, "dropped"},
+		{"priority decides", map[ir.Group][]ir.Rule{ir.FWX: {rule(ir.Drop{})}},
+			[]*ir.Chain{other(-1, false, rule(port))}, "rejected with port-unreachable"},
+		{"policy of another chain", map[ir.Group][]ir.Rule{ir.FWX: {rule(ir.Accept{})}}, []*ir.Chain{other(10, true)},
+			"dropped"},
+		{"return in PRT's NAT half", map[ir.Group][]ir.Rule{ir.PRT: {rule(ir.Return{}), rule(ir.Masquerade{}),
+			rule(ir.ChecksumFill{})}}, nil, "accepted, checksum filled"},
+		{"PRT", map[ir.Group][]ir.Rule{ir.PRT: {rule(ir.Masquerade{Ports: ir.PortRange{From: 1024, To: 65535}}),
+			rule(ir.Drop{})}}, nil,
 			"accepted, masquerade port 1024-65535"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &ir.Program{Chains: tt.others}
-			for _, g := range []ir.Group{ir.PRT, ir.FWO, ir.FWI, ir.FWX, ir.OUT, ir.INP} { // order of insertion means nothing
+			for _, g := range []ir.Group{ir.PRT, ir.FWO, ir.FWI, ir.FWX, ir.OUT,
+				ir.INP} { // order of insertion means nothing
 				if rules, ok := tt.groups[g]; ok {
 					p.Add(g, rules...)
 				}
@@ -325,24 +347,32 @@ func TestEvalNAT(t *testing.T) {
 		change func(*ir.Packet)
 		want   string
 	}{
-		{"snat", []*ir.Chain{base(ir.Postrouting, ir.NATType, 100, rule(ir.SNAT{Addrs: many}))}, nil, "accepted, snat to 203.0.113.4-203.0.113.10"},
+		{"snat", []*ir.Chain{base(ir.Postrouting, ir.NATType, 100, rule(ir.SNAT{Addrs: many}))}, nil,
+			"accepted, snat to 203.0.113.4-203.0.113.10"},
 		{"dnat", []*ir.Chain{dnat}, nil, "accepted, dnat to 203.0.113.4 port 80-81"},
-		{"dnat is seen later", []*ir.Chain{dnat, seen(ir.DAddr{Prefix: prefix("203.0.113.4/32")}, ir.DPort{From: 80, To: 80})}, nil, "dropped"},
+		{"dnat is seen later", []*ir.Chain{dnat, seen(ir.DAddr{Prefix: prefix("203.0.113.4/32")},
+			ir.DPort{From: 80, To: 80})}, nil, "dropped"},
 		{"the old destination is not", []*ir.Chain{dnat, seen(ir.DAddr{Prefix: prefix("198.51.100.7/32")})}, nil,
 			"accepted, dnat to 203.0.113.4 port 80-81"},
-		{"a port in the range stays", []*ir.Chain{dnat, seen(ir.DPort{From: 81, To: 81})}, func(p *ir.Packet) { p.DPort = 81 }, "dropped"},
-		{"nat ends the chain as accept", []*ir.Chain{base(ir.Postrouting, ir.NATType, 100, rule(ir.Masquerade{}), rule(ir.Drop{}))}, nil,
+		{"a port in the range stays", []*ir.Chain{dnat, seen(ir.DPort{From: 81, To: 81})},
+			func(p *ir.Packet) { p.DPort = 81 }, "dropped"},
+		{"nat ends the chain as accept", []*ir.Chain{base(ir.Postrouting, ir.NATType, 100, rule(ir.Masquerade{}),
+			rule(ir.Drop{}))}, nil,
 			"accepted, masquerade"},
-		{"the first NAT verdict of a hook counts", []*ir.Chain{base(ir.Postrouting, ir.NATType, 101, rule(ir.SNAT{Addrs: one})),
+		{"the first NAT verdict of a hook counts", []*ir.Chain{base(ir.Postrouting, ir.NATType, 101,
+			rule(ir.SNAT{Addrs: one})),
 			base(ir.Postrouting, ir.NATType, 100, rule(ir.Masquerade{}))}, nil, "accepted, masquerade"},
 		{"dnat and snat", []*ir.Chain{dnat, base(ir.Postrouting, ir.NATType, 100, rule(ir.Masquerade{}))}, nil,
 			"accepted, dnat to 203.0.113.4 port 80-81, masquerade"},
-		{"established packets don't meet nat chains", []*ir.Chain{dnat}, func(p *ir.Packet) { p.State = ir.StateEstablished }, "accepted"},
+		{"established packets don't meet nat chains", []*ir.Chain{dnat},
+			func(p *ir.Packet) { p.State = ir.StateEstablished }, "accepted"},
 		{"nor do untracked ones", []*ir.Chain{dnat}, func(p *ir.Packet) { p.State = ir.StateUntracked }, "accepted"},
 		{"redirect of what came in", []*ir.Chain{base(ir.Prerouting, ir.NATType, -100, rule(ir.Redirect{Ports: web})),
-			base(ir.Input, ir.FilterType, 0, rule(ir.Drop{}, ir.DPort{From: 80, To: 80}))}, func(p *ir.Packet) { p.Out = "" }, "dropped"},
+			base(ir.Input, ir.FilterType, 0, rule(ir.Drop{}, ir.DPort{From: 80, To: 80}))},
+			func(p *ir.Packet) { p.Out = "" }, "dropped"},
 		{"redirect of what the host sends", []*ir.Chain{base(ir.Output, ir.NATType, -100, rule(ir.Redirect{})),
-			base(ir.Postrouting, ir.FilterType, 0, rule(ir.Drop{}, ir.DAddr{Prefix: prefix("127.0.0.1/32")}))}, func(p *ir.Packet) { p.In = "" }, "dropped"},
+			base(ir.Postrouting, ir.FilterType, 0, rule(ir.Drop{}, ir.DAddr{Prefix: prefix("127.0.0.1/32")}))},
+			func(p *ir.Packet) { p.In = "" }, "dropped"},
 		{"dnat is a status later", []*ir.Chain{dnat, seen(ir.CTStatus{Status: ir.StatusDNAT})}, nil, "dropped"},
 		{"dnat to where it went anyhow is none", []*ir.Chain{dnat, seen(ir.CTStatus{Status: ir.StatusDNAT})},
 			func(p *ir.Packet) { p.Dst, p.DPort = one.From, 81 }, "accepted, dnat to 203.0.113.4 port 80-81"},
@@ -396,7 +426,8 @@ func TestEvalErrors(t *testing.T) {
 		pkt  ir.Packet
 		want string
 	}{
-		{"circle", program([]ir.Rule{rule(ir.Jump{Chain: "a"})}, sub("a", rule(ir.Goto{Chain: "a"}))), tcp4(nil), "in a circle"},
+		{"circle", program([]ir.Rule{rule(ir.Jump{Chain: "a"})}, sub("a", rule(ir.Goto{Chain: "a"}))), tcp4(nil),
+			"in a circle"},
 		{"no target", program([]ir.Rule{rule(ir.Jump{Chain: "a"})}), tcp4(nil), `leads to "a"`},
 		{"no family", good, tcp4(func(p *ir.Packet) { p.Family = ir.Both }), "family must be"},
 		{"source of the other family", good, tcp4(func(p *ir.Packet) { p.Src = addr("::1") }), "source address ::1"},
@@ -415,7 +446,8 @@ func TestEvalErrors(t *testing.T) {
 }
 
 func TestEvalTrace(t *testing.T) {
-	p := program([]ir.Rule{rule(ir.Counter{}), rule(ir.Drop{}, ir.IIfName{Name: "virbr9"}), rule(ir.Jump{Chain: "a"})}, sub("a", rule(ir.Return{})))
+	p := program([]ir.Rule{rule(ir.Counter{}), rule(ir.Drop{}, ir.IIfName{Name: "virbr9"}), rule(ir.Jump{Chain: "a"})},
+		sub("a", rule(ir.Return{})))
 	f, err := ir.Eval(p, tcp4(nil))
 	if err != nil {
 		t.Fatal(err)

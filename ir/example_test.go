@@ -14,11 +14,13 @@ func ExamplePrint() {
 	bridge := ir.OIfName{Name: "virbr0"}
 	p.Add(ir.FWI,
 		ir.Rule{
-			Family:  ir.IPv4,
-			Matches: []ir.Match{bridge, ir.DAddr{Prefix: netip.MustParsePrefix("192.168.122.0/24")}, ir.CTState{States: ir.StateEstablished | ir.StateRelated}},
+			Family: ir.IPv4,
+			Matches: []ir.Match{bridge, ir.DAddr{Prefix: netip.MustParsePrefix("192.168.122.0/24")},
+				ir.CTState{States: ir.StateEstablished | ir.StateRelated}},
 			Verdict: ir.Accept{},
 			Origin: ir.Origin{
-				Span:    diag.Span{File: "lab.xml", Start: diag.Pos{Offset: 210, Line: 7, Col: 3}, End: diag.Pos{Offset: 241, Line: 7, Col: 34}},
+				Span: diag.Span{File: "lab.xml", Start: diag.Pos{Offset: 210, Line: 7, Col: 3},
+					End: diag.Pos{Offset: 241, Line: 7, Col: 34}},
 				Network: "lab", Element: "network/ip", Reason: "answers to what guests asked",
 			},
 		},

@@ -2,8 +2,8 @@ package ir
 
 import "fmt"
 
-// Fate is what becomes of a packet. A packet that is not accepted has no NAT and is not altered: its connection never comes
-// to be.
+// Fate is what becomes of a packet. A packet that is not accepted has no NAT and is not altered:
+// its connection never comes to be.
 type Fate struct {
 	Outcome  Outcome
 	Reject   RejectCode // for Rejected
@@ -17,7 +17,8 @@ type Fate struct {
 // Equal is true if both fates are the same; the way there does not count.
 func (f Fate) Equal(o Fate) bool {
 	same := func(a, b *NAT) bool { return a == b || a != nil && b != nil && *a == *b }
-	return f.Outcome == o.Outcome && f.Reject == o.Reject && f.Checksum == o.Checksum && f.Altered == o.Altered && same(f.SNAT, o.SNAT) && same(f.DNAT, o.DNAT)
+	return f.Outcome == o.Outcome && f.Reject == o.Reject && f.Checksum == o.Checksum && f.Altered == o.Altered &&
+		same(f.SNAT, o.SNAT) && same(f.DNAT, o.DNAT)
 }
 
 // String returns the fate in words, without the trace.
@@ -37,7 +38,8 @@ func (f Fate) String() string {
 	return words + f.Altered.String()
 }
 
-// Step is one rule of which all matches held. Rule is nil for the end of a base chain, where its policy decided.
+// Step is one rule of which all matches held. Rule is nil for the end of a base chain, where its
+// policy decided.
 type Step struct {
 	Chain *Chain
 	Index int // of Rule in Chain
@@ -61,8 +63,8 @@ type NAT struct {
 	Ports PortRange
 }
 
-// TellsAddr is true if n, done at hook, says which address a packet gets: masquerade and the redirect of what came in leave that
-// to an interface.
+// TellsAddr is true if n, done at hook, says which address a packet gets: masquerade and the
+// redirect of what came in leave that to an interface.
 func (n NAT) TellsAddr(hook Hook) bool {
 	return !n.Addrs.IsZero() || n.Kind == KindRedirect && hook == Output
 }
@@ -89,13 +91,14 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("outcome(%d)", uint8(o))
 }
 
-// UnknownError says that a packet's fate depends on what is not modelled: a rule with an [Opaque] match or verdict, or with
-// an [OpaqueAction] that touches what a later rule looks at.
+// UnknownError says that a packet's fate depends on what is not modelled: a rule with an [Opaque]
+// match or verdict, or with an [OpaqueAction] that touches what a later rule looks at.
 type UnknownError struct {
 	Packet Packet
 	Step   Step // the rule
 }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("rule %d of %s decides and is not modelled: %s", e.Step.Index+1, e.Step.Chain.Label(), e.Step.Rule)
+	return fmt.Sprintf("rule %d of %s decides and is not modelled: %s", e.Step.Index+1, e.Step.Chain.Label(),
+		e.Step.Rule)
 }

@@ -13,11 +13,14 @@ func TestGroupTable(t *testing.T) {
 	names := make(map[string]ir.Group)
 	way := []ir.Hook{ir.Prerouting, ir.Input, ir.Output, ir.Forward, ir.Postrouting}
 	for i, row := range ir.GroupTable {
-		if other, ok := names[row.Name]; len(row.Name) != 3 || row.About == "" || row.Group == 0 || ok && other != row.Group {
-			t.Errorf("row %d: a group, a name of three letters that no other group has, and words about it: %+v", i, row)
+		if other, ok := names[row.Name]; len(row.Name) != 3 || row.About == "" || row.Group == 0 || ok &&
+			other != row.Group {
+			t.Errorf("row %d: a group, a name of three letters that no other group has, and words about it: %+v", i,
+				row)
 		}
 		names[row.Name] = row.Group
-		if first := row.Group.Rows()[0]; row.Hook != row.Group.Hook() || row.Name != first.Name || row.About != first.About {
+		if first := row.Group.Rows()[0]; row.Hook != row.Group.Hook() || row.Name != first.Name ||
+			row.About != first.About {
 			t.Errorf("row %d: %s has another hook, name or words in another row", i, row.Name)
 		}
 		chain := &ir.Chain{Family: ir.Both, Table: "t", Name: "c", Base: &row.Base}
@@ -38,7 +41,8 @@ func TestGroupTable(t *testing.T) {
 			}
 		case seen[row.Base]:
 			t.Errorf("row %d: %s does not stand beside the others of its base", i, row.Name)
-		case before.Hook == row.Hook && before.Priority >= row.Priority, slices.Index(way, before.Hook) > slices.Index(way, row.Hook):
+		case before.Hook == row.Hook && before.Priority >= row.Priority,
+			slices.Index(way, before.Hook) > slices.Index(way, row.Hook):
 			t.Errorf("row %d: packets meet %s before %s", i, row.Name, before.Name)
 		}
 		seen[before.Base] = true

@@ -6,12 +6,16 @@ var icmpNames = [...]struct {
 	name          string
 }{
 	{ICMP, 0, "echo-reply"}, {ICMP, 3, "destination-unreachable"}, {ICMP, 4, "source-quench"}, {ICMP, 5, "redirect"},
-	{ICMP, 8, "echo-request"}, {ICMP, 9, "router-advertisement"}, {ICMP, 10, "router-solicitation"}, {ICMP, 11, "time-exceeded"},
-	{ICMP, 12, "parameter-problem"}, {ICMP, 13, "timestamp-request"}, {ICMP, 14, "timestamp-reply"}, {ICMP, 15, "info-request"},
+	{ICMP, 8, "echo-request"}, {ICMP, 9, "router-advertisement"}, {ICMP, 10, "router-solicitation"},
+	{ICMP, 11, "time-exceeded"},
+	{ICMP, 12, "parameter-problem"}, {ICMP, 13, "timestamp-request"}, {ICMP, 14, "timestamp-reply"},
+	{ICMP, 15, "info-request"},
 	{ICMP, 16, "info-reply"}, {ICMP, 17, "address-mask-request"}, {ICMP, 18, "address-mask-reply"},
 
-	{ICMPv6, 1, "destination-unreachable"}, {ICMPv6, 2, "packet-too-big"}, {ICMPv6, 3, "time-exceeded"}, {ICMPv6, 4, "parameter-problem"},
-	{ICMPv6, 128, "echo-request"}, {ICMPv6, 129, "echo-reply"}, {ICMPv6, 130, "mld-listener-query"}, {ICMPv6, 131, "mld-listener-report"},
+	{ICMPv6, 1, "destination-unreachable"}, {ICMPv6, 2, "packet-too-big"}, {ICMPv6, 3, "time-exceeded"},
+	{ICMPv6, 4, "parameter-problem"},
+	{ICMPv6, 128, "echo-request"}, {ICMPv6, 129, "echo-reply"}, {ICMPv6, 130, "mld-listener-query"},
+	{ICMPv6, 131, "mld-listener-report"},
 	{ICMPv6, 132, "mld-listener-done"}, {ICMPv6, 133, "nd-router-solicit"}, {ICMPv6, 134, "nd-router-advert"},
 	{ICMPv6, 135, "nd-neighbor-solicit"}, {ICMPv6, 136, "nd-neighbor-advert"}, {ICMPv6, 137, "nd-redirect"},
 	{ICMPv6, 138, "router-renumbering"}, {ICMPv6, 141, "ind-neighbor-solicit"}, {ICMPv6, 142, "ind-neighbor-advert"},

@@ -31,10 +31,12 @@ func (n network) rules() (cross, in, out []ir.Rule) {
 	if n.mode == ir.ModeNAT {
 		inward = append(inward, ir.CTState{States: ir.StateEstablished | ir.StateRelated})
 	}
-	return cross, append([]ir.Rule{rule(ir.Accept{}, inward...)}, in...), append([]ir.Rule{rule(ir.Accept{}, outward...)}, out...)
+	return cross, append([]ir.Rule{rule(ir.Accept{}, inward...)}, in...),
+		append([]ir.Rule{rule(ir.Accept{}, outward...)}, out...)
 }
 
-// grouped returns the networks' program, those started later on top, as libvirt has had it since 5.1.0.
+// grouped returns the networks' program, those started later on top, as libvirt has had it since
+// 5.1.0.
 func grouped(started ...network) *ir.Program {
 	p := &ir.Program{}
 	for i := len(started) - 1; i >= 0; i-- {
@@ -54,8 +56,8 @@ func grouped(started ...network) *ir.Program {
 	return p
 }
 
-// interleaved returns the same rules in one chain, a block for each network, as libvirt had it before: in-accept,
-// out-accept, cross-accept, rejects.
+// interleaved returns the same rules in one chain, a block for each network, as libvirt had it
+// before: in-accept, out-accept, cross-accept, rejects.
 func interleaved(started ...network) *ir.Program {
 	var rules []ir.Rule
 	for i := len(started) - 1; i >= 0; i-- {
@@ -94,7 +96,8 @@ func between(from, to network, state ir.State) ir.Packet {
 	})
 }
 
-// TestEvalNetworks asks for the consequences of the three forward groups that users of libvirt's networks know.
+// TestEvalNetworks asks for the consequences of the three forward groups that users of libvirt's
+// networks know.
 func TestEvalNetworks(t *testing.T) {
 	const rejected = "rejected with port-unreachable"
 	tests := []struct {
@@ -124,7 +127,9 @@ func TestEvalNetworks(t *testing.T) {
 		{"one bridge", between(alone, alone, ir.StateNew), "accepted"},
 		{"spoofed source", tcp4(func(p *ir.Packet) { p.Src = addr("10.9.8.7") }), rejected},
 		{"IPv6 though the network has none", tcp6(func(p *ir.Packet) { p.In = alone.bridge }), rejected},
-		{"guest to the host's address on another bridge", tcp4(func(p *ir.Packet) { p.In, p.Out, p.Dst = alone.bridge, "", guest(natA, 1) }), "accepted"},
+		{"guest to the host's address on another bridge", tcp4(func(p *ir.Packet) {
+			p.In, p.Out, p.Dst = alone.bridge, "", guest(natA, 1)
+		}), "accepted"},
 	}
 	all := []network{natA, natB, natDev, routedA, routedB, routeDev, alone, aloneB}
 	reversed := make([]network, len(all))
@@ -142,8 +147,9 @@ func TestEvalNetworks(t *testing.T) {
 	}
 }
 
-// TestEvalInterleavedLeak shows why there are three forward groups: with one block of rules for each network, who was
-// started later may open connections into who was started before. Grouped, neither may, in either order.
+// TestEvalInterleavedLeak shows why there are three forward groups: with one block of rules for
+// each network, who was started later may open connections into who was started before. Grouped,
+// neither may, in either order.
 func TestEvalInterleavedLeak(t *testing.T) {
 	const rejected = "rejected with port-unreachable"
 	aToB, bToA := between(natA, natB, ir.StateNew), between(natB, natA, ir.StateNew)

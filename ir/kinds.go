@@ -2,13 +2,14 @@ package ir
 
 import "net/netip"
 
-// SampleMatches returns at least one match of every kind and of every form that prints or lowers in its own way. Tests
-// that walk it are exhaustive: a new kind breaks exactly the places that must learn it. A program that has them must list the
-// sets; see [Program.AddSets].
+// SampleMatches returns at least one match of every kind and of every form that prints or lowers in
+// its own way. Tests that walk it are exhaustive: a new kind breaks exactly the places that must
+// learn it. A program that has them must list the sets; see [Program.AddSets].
 func SampleMatches() []Match {
 	p4, p6 := netip.MustParsePrefix, netip.MustParsePrefix
 	a := netip.MustParseAddr
-	bridges := &Set{Family: Both, Name: "bridges", Elements: [][]Match{{IIfName{Name: "virbr0"}}, {IIfName{Name: "virbr1"}}}}
+	bridges := &Set{Family: Both, Name: "bridges", Elements: [][]Match{{IIfName{Name: "virbr0"}},
+		{IIfName{Name: "virbr1"}}}}
 	return []Match{
 		IIfName{Name: "virbr0"},
 		IIfName{Name: "virbr0", Not: true},
@@ -74,7 +75,8 @@ func SampleMatches() []Match {
 	}
 }
 
-// SampleVerdicts is [SampleMatches] for verdicts. The chain that Jump and Goto name is called "other".
+// SampleVerdicts is [SampleMatches] for verdicts. The chain that Jump and Goto name is called
+// "other".
 func SampleVerdicts() []Verdict {
 	a := netip.MustParseAddr
 	one4 := AddrRange{From: a("203.0.113.4"), To: a("203.0.113.4")}
@@ -85,7 +87,8 @@ func SampleVerdicts() []Verdict {
 	all := []Verdict{
 		Accept{}, Drop{}, Return{}, Jump{Chain: "other"}, Goto{Chain: "other"},
 		Masquerade{}, Masquerade{Ports: ports}, Masquerade{Ports: PortRange{From: 2000, To: 2000}},
-		SNAT{Addrs: one4}, SNAT{Addrs: many4}, SNAT{Addrs: block4}, SNAT{Addrs: many4, Ports: ports}, SNAT{Addrs: one4, Ports: ports},
+		SNAT{Addrs: one4}, SNAT{Addrs: many4}, SNAT{Addrs: block4}, SNAT{Addrs: many4, Ports: ports},
+		SNAT{Addrs: one4, Ports: ports},
 		SNAT{Addrs: many6}, SNAT{Addrs: many6, Ports: ports},
 		DNAT{Addrs: one4}, DNAT{Addrs: one4, Ports: PortRange{From: 80, To: 80}}, DNAT{Addrs: many4, Ports: ports},
 		DNAT{Addrs: many6}, DNAT{Addrs: many6, Ports: PortRange{From: 80, To: 80}},
@@ -104,6 +107,7 @@ func SampleActions() []Action {
 		Log{}, Log{Prefix: "refused: "},
 		SetMark{Value: 1, Mask: 0xffffffff}, SetMark{Value: 0x10, Mask: 0xf0}, SetMark{Mask: 0xf0},
 		NoTrack{},
-		OpaqueAction{Text: "-j TCPMSS --clamp-mss-to-pmtu"}, OpaqueAction{Text: "ip daddr set 198.51.100.9", Touches: FieldDAddr},
+		OpaqueAction{Text: "-j TCPMSS --clamp-mss-to-pmtu"}, OpaqueAction{Text: "ip daddr set 198.51.100.9",
+			Touches: FieldDAddr},
 	}
 }

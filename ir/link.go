@@ -21,8 +21,8 @@ const (
 	ModeHostdev     Mode = "hostdev"
 )
 
-// Managed is true if the network's bridge, addresses and services are made by whoever brings it up; in the other modes
-// they exist before, and a network is only a recipe for guest ports.
+// Managed is true if the network's bridge, addresses and services are made by whoever brings it up;
+// in the other modes they exist before, and a network is only a recipe for guest ports.
 func (m Mode) Managed() bool {
 	return m == ModeNone || m == ModeNAT || m == ModeRoute || m == ModeOpen
 }
@@ -30,7 +30,8 @@ func (m Mode) Managed() bool {
 // Filtered is true if the network has firewall rules of its own.
 func (m Mode) Filtered() bool { return m == ModeNone || m == ModeNAT || m == ModeRoute }
 
-// Link is what a bring-up of one network needs beside its rules. Fields that were not given are zero.
+// Link is what a bring-up of one network needs beside its rules. Fields that were not given are
+// zero.
 type Link struct {
 	Name   string
 	UUID   string
@@ -55,8 +56,10 @@ type Link struct {
 
 // Bridge is the Linux bridge (or, in mode bridge, possibly an Open vSwitch) of a network.
 type Bridge struct {
-	Name       string
-	Auto       bool          // Auto is true if Name was chosen from a pattern and another may be taken on a host that has it.
+	Name string
+	// Auto is true if Name was chosen from a pattern and another may be taken on a host that has
+	// it.
+	Auto       bool
 	NoSTP      bool          // NoSTP is true if the spanning tree protocol is off; libvirt's default is on.
 	Delay      time.Duration // forward delay
 	LibvirtFDB bool          // LibvirtFDB is true if the MAC table is to be kept by hand, macTableManager='libvirt'.
@@ -89,8 +92,8 @@ type DHCP struct {
 	BootServer netip.Addr // zero for the host itself
 }
 
-// Lease is how long an address is given for, a number and its unit as dnsmasq(8) writes them: 120s, 90m, 24h. Empty is the
-// server's default.
+// Lease is how long an address is given for, a number and its unit as dnsmasq(8) writes them: 120s,
+// 90m, 24h. Empty is the server's default.
 type Lease string
 
 // Forever is the lease that does not end.
@@ -135,7 +138,8 @@ type DNS struct {
 	SRV          []SRVRecord
 }
 
-// Forwarder is a DNS server to ask; with a Domain, for names in it only; without an Addr, the host's own servers.
+// Forwarder is a DNS server to ask; with a Domain, for names in it only; without an Addr, the
+// host's own servers.
 type Forwarder struct {
 	Domain string
 	Addr   netip.Addr
@@ -157,8 +161,8 @@ type SRVRecord struct {
 	Port, Priority, Weight            uint16
 }
 
-// Rate is a limit on one direction of traffic. Average and Peak are in kilobytes (1000 bytes) a second, Burst in KiB; zero
-// where not given.
+// Rate is a limit on one direction of traffic. Average and Peak are in kilobytes (1000 bytes) a
+// second, Burst in KiB; zero where not given.
 type Rate struct{ Average, Peak, Burst uint64 }
 
 // PortOptions is what a guest's port gets from the network or from a port group.
@@ -176,8 +180,8 @@ type VLAN struct {
 	Native string // empty, tagged or untagged
 }
 
-// VirtualPort is what a switch of another kind (802.1Qbg, 802.1Qbh, openvswitch, midonet) is told of a port. Type is empty in
-// a port group that leaves it to guests, of a network that has none.
+// VirtualPort is what a switch of another kind (802.1Qbg, 802.1Qbh, openvswitch, midonet) is told
+// of a port. Type is empty in a port group that leaves it to guests, of a network that has none.
 type VirtualPort struct {
 	Type                          string
 	ManagerID, TypeID, TypeIDVers uint32

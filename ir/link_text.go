@@ -12,9 +12,10 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// The text form of a Link follows its Go type, so that a new field needs no code here: a key is the field's name in lower
-// case, fields of the zero value are left out, a struct is a block, a slice is its key again for each element. A value is a
-// word: a number, true, a duration as Go prints it, a MAC, or what the type's MarshalText says.
+// The text form of a Link follows its Go type, so that a new field needs no code here: a key is the
+// field's name in lower case, fields of the zero value are left out, a struct is a block, a slice
+// is its key again for each element. A value is a word: a number, true, a duration as Go prints it,
+// a MAC, or what the type's MarshalText says.
 
 // printLink writes l. A block of plain values stands on one line.
 func printLink(b *strings.Builder, l *Link) {
@@ -162,7 +163,8 @@ func (t *textReader) unknownKey(w textWord, in reflect.Type) {
 	if near, ok := diag.Near(t.text(w), keys); ok {
 		fix = fmt.Sprintf("did you mean %s?", near)
 	}
-	t.errorf("ir-key", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is no key here", shown(w.Text)), "each block of a link has keys of its own", fix)
+	t.errorf("ir-key", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is no key here", shown(w.Text)),
+		"each block of a link has keys of its own", fix)
 }
 
 // set sets v from what stands after the key of e.

@@ -2,12 +2,13 @@ package ir
 
 import "net/netip"
 
-// Match is one condition on a packet. The kinds are the types of this file and [Lookup], and no others; [SampleMatches] has one of each.
-// A field Not turns the condition around.
+// Match is one condition on a packet. The kinds are the types of this file and [Lookup], and no
+// others; [SampleMatches] has one of each. A field Not turns the condition around.
 type Match interface{ isMatch() }
 
-// IIfName holds if the packet came in by the interface of this name, or by one whose name begins with Name if Wildcard.
-// A packet from the host itself has no such interface; its name counts as empty.
+// IIfName holds if the packet came in by the interface of this name, or by one whose name begins
+// with Name if Wildcard. A packet from the host itself has no such interface; its name counts as
+// empty.
 type IIfName struct {
 	Name     string
 	Wildcard bool // Wildcard is true if Name is the beginning of a name: vb+ in iptables(8), "vb*" in nft(8)
@@ -62,7 +63,8 @@ type L4Proto struct {
 	Not   bool
 }
 
-// SPort holds if the packet's source port is From, To or between. It stands in rules that match a protocol with ports.
+// SPort holds if the packet's source port is From, To or between. It stands in rules that match a
+// protocol with ports.
 type SPort struct {
 	From, To uint16
 	Not      bool
@@ -74,8 +76,8 @@ type DPort struct {
 	Not      bool
 }
 
-// ICMPType holds if the packet's ICMP or ICMPv6 type is Type and, if HasCode, its code is Code. It stands in rules that
-// match protocol ICMP (IPv4) or ICMPv6 (IPv6).
+// ICMPType holds if the packet's ICMP or ICMPv6 type is Type and, if HasCode, its code is Code. It
+// stands in rules that match protocol ICMP (IPv4) or ICMPv6 (IPv6).
 type ICMPType struct {
 	Type    uint8
 	Code    uint8
@@ -106,7 +108,8 @@ type CTState struct {
 	Not    bool
 }
 
-// Status is a set of what NAT does to a packet's connection, the bits of nft(8)'s ct status that rules look at.
+// Status is a set of what NAT does to a packet's connection, the bits of nft(8)'s ct status that
+// rules look at.
 type Status uint8
 
 const (
@@ -117,9 +120,9 @@ const (
 // String returns nft(8)'s words for the bits of s, with commas.
 func (s Status) String() string { return statusWords(s) }
 
-// CTStatus holds if NAT does one of Status to the packet's connection: ct status in nft(8), the states SNAT and DNAT in
-// iptables-extensions(8). A packet without a connection, invalid or untracked, has no status, and the match does not hold for
-// it, negated or not.
+// CTStatus holds if NAT does one of Status to the packet's connection: ct status in nft(8), the
+// states SNAT and DNAT in iptables-extensions(8). A packet without a connection, invalid or
+// untracked, has no status, and the match does not hold for it, negated or not.
 type CTStatus struct {
 	Status Status
 	Not    bool
@@ -131,9 +134,9 @@ type Mark struct {
 	Not         bool
 }
 
-// Opaque is what was read from a foreign rule set and is not modelled, a match or a verdict, with the text (or the
-// notation of its bytes) it had there. As a match it may hold or not; as a verdict it may end the packet's walk or not.
-// Nothing lowers it.
+// Opaque is what was read from a foreign rule set and is not modelled, a match or a verdict, with
+// the text (or the notation of its bytes) it had there. As a match it may hold or not; as a verdict
+// it may end the packet's walk or not. Nothing lowers it.
 type Opaque struct{ Text string }
 
 func (IIfName) isMatch()    {}

@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestBasesOrder: of base chains of one hook and priority the last is met first, whatever its family and table. A lower
-// priority comes first all the same, and groups before others.
+// TestBasesOrder: of base chains of one hook and priority the last is met first, whatever its
+// family and table. A lower priority comes first all the same, and groups before others.
 func TestBasesOrder(t *testing.T) {
 	p := parse(t, `
 chain ip alpha f hook forward type filter priority 0 policy accept { ip reject with port-unreachable }
@@ -36,14 +36,20 @@ func TestAssumedOrder(t *testing.T) {
 		name, text string
 		want       [][]string
 	}{
-		{"two tables", `chain ip a f hook forward type filter priority 0 policy accept {} chain ip b f hook forward type filter priority 0 policy accept {}`,
+		{"two tables",
+			`chain ip a f hook forward type filter priority 0 policy accept {} chain ip b f hook forward type filter priority 0 policy accept {}`,
 			[][]string{{"ip b f", "ip a f"}}},
-		{"one table", `chain ip a f hook forward type filter priority 0 policy accept {} chain ip a g hook forward type filter priority 0 policy accept {}`, nil},
-		{"other packets", `chain ip a f hook forward type filter priority 0 policy accept {} chain ip6 a f hook forward type filter priority 0 policy accept {}`, nil},
-		{"both families and one", `chain ip a f hook forward type filter priority 0 policy accept {} chain inet a f hook forward type filter priority 0 policy accept {}`,
+		{"one table",
+			`chain ip a f hook forward type filter priority 0 policy accept {} chain ip a g hook forward type filter priority 0 policy accept {}`, nil},
+		{"other packets",
+			`chain ip a f hook forward type filter priority 0 policy accept {} chain ip6 a f hook forward type filter priority 0 policy accept {}`, nil},
+		{"both families and one",
+			`chain ip a f hook forward type filter priority 0 policy accept {} chain inet a f hook forward type filter priority 0 policy accept {}`,
 			[][]string{{"inet a f", "ip a f"}}},
-		{"another priority", `chain ip a f hook forward type filter priority 0 policy accept {} chain ip b f hook forward type filter priority 1 policy accept {}`, nil},
-		{"another hook", `chain ip a f hook forward type filter priority 0 policy accept {} chain ip b f hook input type filter priority 0 policy accept {}`, nil},
+		{"another priority",
+			`chain ip a f hook forward type filter priority 0 policy accept {} chain ip b f hook forward type filter priority 1 policy accept {}`, nil},
+		{"another hook",
+			`chain ip a f hook forward type filter priority 0 policy accept {} chain ip b f hook input type filter priority 0 policy accept {}`, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

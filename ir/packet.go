@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Packet is what a rule can see of one packet, and what connection tracking says of it. It is whole: fragments have no
-// ports to match, and are not modelled.
+// Packet is what a rule can see of one packet, and what connection tracking says of it. It is
+// whole: fragments have no ports to match, and are not modelled.
 type Packet struct {
 	Family   Family // IPv4 or IPv6
 	In, Out  string // interfaces; empty for a packet from, or to, the host itself
@@ -49,8 +49,8 @@ func ProtoName(proto uint8) string {
 	return strconv.Itoa(int(proto))
 }
 
-// ProtoNumber returns the number of a protocol that is given as [ProtoName] gives it, or by a number in Go's decimal or
-// hexadecimal form; ok is false if it is neither.
+// ProtoNumber returns the number of a protocol that is given as [ProtoName] gives it, or by a
+// number in Go's decimal or hexadecimal form; ok is false if it is neither.
 func ProtoNumber(word string) (proto uint8, ok bool) {
 	for _, p := range protoNames {
 		if p.name == word {
@@ -61,8 +61,8 @@ func ProtoNumber(word string) (proto uint8, ok bool) {
 	return uint8(n), err == nil
 }
 
-// Hooks returns the hooks that p meets, in order. A packet with both interfaces is forwarded, one with only In is for the
-// host, one with only Out is from it; one with neither meets nothing.
+// Hooks returns the hooks that p meets, in order. A packet with both interfaces is forwarded, one
+// with only In is for the host, one with only Out is from it; one with neither meets nothing.
 func (p Packet) Hooks() []Hook {
 	switch {
 	case p.In != "" && p.Out != "":
@@ -89,7 +89,8 @@ func (p Packet) check() error {
 	case bits.OnesCount8(uint8(p.State)) != 1 || p.State > StateUntracked:
 		return fmt.Errorf("packet with connection state %q: it has exactly one", stateWords(p.State))
 	case p.Status > StatusSNAT|StatusDNAT || p.Status != 0 && p.State&Tracked == 0:
-		return fmt.Errorf("packet in state %s with status %#x: only connections have one, snat and dnat", p.State, uint8(p.Status))
+		return fmt.Errorf("packet in state %s with status %#x: only connections have one, snat and dnat", p.State,
+			uint8(p.Status))
 	}
 	return nil
 }
@@ -108,7 +109,8 @@ func addrFamily(a netip.Addr) Family {
 var stateNames = [...]struct {
 	state State
 	name  string
-}{{StateInvalid, "invalid"}, {StateEstablished, "established"}, {StateRelated, "related"}, {StateNew, "new"}, {StateUntracked, "untracked"}}
+}{{StateInvalid, "invalid"}, {StateEstablished, "established"}, {StateRelated, "related"}, {StateNew, "new"},
+	{StateUntracked, "untracked"}}
 
 // stateWords returns nft(8)'s words for the states of s, with commas.
 func stateWords(s State) string {
@@ -137,7 +139,8 @@ func statusWords(s Status) string {
 	return strings.Join(words, ",")
 }
 
-// String returns p as one line of words, which [ParsePacket] reads: tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new.
+// String returns p as one line of words, which [ParsePacket] reads: tcp from 10.20.1.5:40000 on
+// virbr0 to 198.51.100.7:443 out eth0 state new.
 func (p Packet) String() string {
 	var b strings.Builder
 	b.WriteString(ProtoName(p.Proto))

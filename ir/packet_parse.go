@@ -14,7 +14,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// The grammar of packet expressions: the protocol, then parts in any order, each a key and one word.
+// The grammar of packet expressions: the protocol, then parts in any order, each a key and one
+// word.
 type (
 	textPacket struct {
 		Proto textWord      `parser:"(?! 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' ) @@"`
@@ -46,7 +47,8 @@ var packetGrammar = sync.OnceValue(func() *participle.Parser[textPacket] {
 // PacketFile is the file name that the diagnostics of [ParsePacket] carry.
 const PacketFile = "<packet>"
 
-// Ports of a packet whose expression gives none: one that a client would take (RFC 6335 section 6), and that of HTTPS.
+// Ports of a packet whose expression gives none: one that a client would take (RFC 6335 section 6),
+// and that of HTTPS.
 const (
 	usualSPort = 40000
 	usualDPort = 443
@@ -57,14 +59,18 @@ const (
 //	tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new
 //	icmp type echo-request from 10.20.1.5 on virbr0 to 10.20.1.1
 //
-// The protocol comes first, by its name or its number; the other parts may come in any order. A packet has both addresses
-// and at least one interface: on names the one by which it came, out the one by which it leaves. Where other words are left
-// out the packet is new, bears no mark, belongs to no connection that NAT rewrites, goes from port 40000 to port 443, and is an echo request if it is ICMP. IPv6
-// addresses stand in brackets where a port follows. ICMP types have nft(8)'s names, or numbers.
+// The protocol comes first, by its name or its number; the other parts may come in any order. A
+// packet has both addresses and at least one interface: on names the one by which it came, out the
+// one by which it leaves. Where other words are left out the packet is new, bears no mark, belongs
+// to no connection that NAT rewrites, goes from port 40000 to port 443, and is an echo request if
+// it is ICMP. IPv6 addresses stand in brackets where a port follows. ICMP types have nft(8)'s
+// names, or numbers.
 //
-// All wrong values are reported at once, in a file called [PacketFile]; with errors the packet is the zero value.
+// All wrong values are reported at once, in a file called [PacketFile]; with errors the packet is
+// the zero value.
 func ParsePacket(text string) (Packet, diag.List) {
-	t := &packetReader{textReader: textReader{file: PacketFile, area: "packet", lines: diag.NewLines([]byte(text))}, input: text}
+	t := &packetReader{textReader: textReader{file: PacketFile, area: "packet", lines: diag.NewLines([]byte(text))},
+		input: text}
 	tree, err := packetGrammar().ParseString(PacketFile, text)
 	if err != nil {
 		t.syntax(err)
@@ -96,7 +102,8 @@ func (t *packetReader) syntax(err error) {
 		what, fix := fmt.Sprintf("%s can't stand here", shown(found.Value)), t.meant(found.Value)
 		switch first := strings.TrimSpace(t.input[:at]) == ""; {
 		case first && found.EOF():
-			what, fix = "there is no packet here", "write one, such as: tcp from 10.20.1.5 on virbr0 to 198.51.100.7:443 out eth0"
+			what, fix = "there is no packet here",
+				"write one, such as: tcp from 10.20.1.5 on virbr0 to 198.51.100.7:443 out eth0"
 		case first:
 			fix = "write the protocol first: tcp, udp, icmp, icmpv6, another name or a number"
 		case found.EOF():
@@ -104,7 +111,8 @@ func (t *packetReader) syntax(err error) {
 		}
 		t.errorf("packet-syntax", at, len(found.Value), what, form, fix)
 	case errors.As(err, &other):
-		t.errorf("packet-syntax", other.Position().Offset, 1, "a string without an end", "what begins with \" ends with one", "end the string with \", or take the quote out")
+		t.errorf("packet-syntax", other.Position().Offset, 1, "a string without an end",
+			"what begins with \" ends with one", "end the string with \", or take the quote out")
 	default:
 		panic(fmt.Sprintf("ir: unknown error of the parser: %v", err))
 	}
@@ -171,7 +179,8 @@ func (t *packetReader) sort(tree *textPacket) {
 		}
 		t.errorf("packet-twice", part.Pos.Offset, len(part.Key), fmt.Sprintf("%s stands here a second time", part.Key),
 			"a packet has one of each", "take one of the two out")
-		t.list[len(t.list)-1].Related = []diag.Related{{Span: t.span(first.Pos.Offset, len(first.Key)), Text: "the first"}}
+		t.list[len(t.list)-1].Related = []diag.Related{{Span: t.span(first.Pos.Offset, len(first.Key)),
+			Text: "the first"}}
 	}
 }
 
@@ -214,8 +223,8 @@ func (t *packetReader) ends(p *Packet) {
 	}
 }
 
-// address reads ADDRESS or ADDRESS:PORT; the port goes to where port points. Without a value it reports and returns the
-// zero address.
+// address reads ADDRESS or ADDRESS:PORT; the port goes to where port points. Without a value it
+// reports and returns the zero address.
 func (t *packetReader) address(w textWord, proto uint8, port *uint16) netip.Addr {
 	text := t.text(w)
 	bare := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
@@ -224,11 +233,13 @@ func (t *packetReader) address(w textWord, proto uint8, port *uint16) netip.Addr
 	}
 	ap, err := netip.ParseAddrPort(text)
 	if err != nil || ap.Addr().Zone() != "" {
-		t.value(w, "an address, or an address and a port", "write 198.51.100.7, 198.51.100.7:443, 2001:db8::7 or [2001:db8::7]:443")
+		t.value(w, "an address, or an address and a port",
+			"write 198.51.100.7, 198.51.100.7:443, 2001:db8::7 or [2001:db8::7]:443")
 		return netip.Addr{}
 	}
 	if !HasPorts(proto) && t.known {
-		t.errorf("packet-unfit", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s with a port, in a packet of protocol %s", ap, ProtoName(proto)),
+		t.errorf("packet-unfit", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s with a port, in a packet of protocol %s",
+			ap, ProtoName(proto)),
 			"only tcp, udp, sctp, dccp and udplite have ports", fmt.Sprintf("write %s", ap.Addr()))
 	}
 	*port = ap.Port()
@@ -245,7 +256,8 @@ func (t *packetReader) icmp(p *Packet) {
 	default:
 		for _, key := range [...]string{"type", "code"} {
 			if part := t.parts[key]; part != nil && t.known {
-				t.errorf("packet-unfit", part.Pos.Offset, len(key), fmt.Sprintf("a %s in a packet of protocol %s", key, ProtoName(p.Proto)),
+				t.errorf("packet-unfit", part.Pos.Offset, len(key), fmt.Sprintf("a %s in a packet of protocol %s", key,
+					ProtoName(p.Proto)),
 					"only icmp and icmpv6 have types and codes", fmt.Sprintf("take the %s out", key))
 			}
 		}
@@ -266,8 +278,10 @@ func (t *packetReader) icmpFamily(p *Packet, family Family, other string) {
 		return
 	}
 	at := t.part("from")
-	t.errorf("packet-family", at.Pos.Offset, len(at.Text), fmt.Sprintf("%s between %s addresses", ProtoName(p.Proto), familyWord(p.Family)),
-		fmt.Sprintf("%s has an ICMP of its own; no host sends such a packet, though rules may match it", familyWord(p.Family)), "write "+other)
+	t.errorf("packet-family", at.Pos.Offset, len(at.Text), fmt.Sprintf("%s between %s addresses", ProtoName(p.Proto),
+		familyWord(p.Family)),
+		fmt.Sprintf("%s has an ICMP of its own; no host sends such a packet, though rules may match it",
+			familyWord(p.Family)), "write "+other)
 	t.list[len(t.list)-1].Severity = diag.Warning
 }
 

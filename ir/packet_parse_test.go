@@ -36,19 +36,26 @@ func TestParsePacket(t *testing.T) {
 		{"to the host", "udp from 10.20.1.5 on virbr0 to 10.20.1.1:53", with(func(p *ir.Packet) {
 			p.Proto, p.Out, p.Dst, p.DPort = ir.UDP, "", a("10.20.1.1"), 53
 		})},
-		{"from the host", "udp from 10.20.1.1:53 to 10.20.1.5:40000 out virbr0 state established mark 0x10", with(func(p *ir.Packet) {
-			p.Proto, p.In, p.Out, p.Src, p.Dst, p.SPort, p.DPort = ir.UDP, "", "virbr0", a("10.20.1.1"), a("10.20.1.5"), 53, 40000
-			p.State, p.Mark = ir.StateEstablished, 16
-		})},
-		{"status of its connection", "tcp from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0 state established status snat,dnat", with(func(p *ir.Packet) {
-			p.State, p.Status = ir.StateEstablished, ir.StatusSNAT|ir.StatusDNAT
-		})},
+		{"from the host", "udp from 10.20.1.1:53 to 10.20.1.5:40000 out virbr0 state established mark 0x10",
+			with(func(p *ir.Packet) {
+				p.Proto, p.In, p.Out, p.Src, p.Dst, p.SPort, p.DPort = ir.UDP, "", "virbr0", a("10.20.1.1"),
+					a("10.20.1.5"),
+					53, 40000
+				p.State, p.Mark = ir.StateEstablished, 16
+			})},
+		{"status of its connection",
+			"tcp from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0 state established status snat,dnat",
+			with(func(p *ir.Packet) {
+				p.State, p.Status = ir.StateEstablished, ir.StatusSNAT|ir.StatusDNAT
+			})},
 		{"echo request unsaid", "icmp from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0", with(func(p *ir.Packet) {
 			p.Proto, p.SPort, p.DPort, p.ICMPType = ir.ICMP, 0, 0, 8 // RFC 792
 		})},
-		{"type by name, with a code", "icmp type destination-unreachable code 4 from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0", with(func(p *ir.Packet) {
-			p.Proto, p.SPort, p.DPort, p.ICMPType, p.ICMPCode = ir.ICMP, 0, 0, 3, 4 // RFC 1191
-		})},
+		{"type by name, with a code",
+			"icmp type destination-unreachable code 4 from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0",
+			with(func(p *ir.Packet) {
+				p.Proto, p.SPort, p.DPort, p.ICMPType, p.ICMPCode = ir.ICMP, 0, 0, 3, 4 // RFC 1191
+			})},
 		{"no ports, no types", "47 from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0", with(func(p *ir.Packet) {
 			p.Proto, p.SPort, p.DPort = 47, 0, 0
 		})},
@@ -59,7 +66,8 @@ func TestParsePacket(t *testing.T) {
 			p.Family, p.Src, p.Dst, p.Proto, p.Out = ir.IPv6, a("fd00::5"), a("fd00::1"), ir.ICMPv6, ""
 			p.SPort, p.DPort, p.ICMPType = 0, 0, 135 // RFC 4861
 		})},
-		{"interfaces named as keys", "tcp from 10.20.1.5 on out to 198.51.100.7 out on", with(func(p *ir.Packet) { p.In, p.Out = "out", "on" })},
+		{"interfaces named as keys", "tcp from 10.20.1.5 on out to 198.51.100.7 out on",
+			with(func(p *ir.Packet) { p.In, p.Out = "out", "on" })},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, list := ir.ParsePacket(c.text)
@@ -123,7 +131,8 @@ func TestParsePacketErrors(t *testing.T) {
 				t.Fatalf("want one diagnostic, got %v", list)
 			}
 			d := list[0]
-			got := string(d.Code) + " " + strings.TrimPrefix(d.Span.String(), ir.PacketFile+":") + " " + c.text[d.Span.Start.Offset:d.Span.End.Offset]
+			got := string(d.Code) + " " + strings.TrimPrefix(d.Span.String(), ir.PacketFile+":") + " " +
+				c.text[d.Span.Start.Offset:d.Span.End.Offset]
 			if got != c.want {
 				t.Errorf("got %q, want %q: %v", got, c.want, d)
 			}
@@ -212,7 +221,8 @@ func TestPacketCodes(t *testing.T) {
 	}
 }
 
-// FuzzParsePacket reads any text: every place lies in the text, and what is a packet comes back from its own words.
+// FuzzParsePacket reads any text: every place lies in the text, and what is a packet comes back
+// from its own words.
 func FuzzParsePacket(f *testing.F) {
 	for _, info := range diag.Codes() {
 		if strings.HasPrefix(string(info.Code), "packet-") {

@@ -13,8 +13,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// The grammar of the text form. Every value is one word, quoted or not; what kind of value it must be is told apart
-// later, so that all wrong values are reported at once.
+// The grammar of the text form. Every value is one word, quoted or not; what kind of value it must
+// be is told apart later, so that all wrong values are reported at once.
 type (
 	textProgram struct {
 		Blocks []*textBlock `parser:"@@*"`
@@ -130,9 +130,9 @@ var grammar = sync.OnceValue(func() *participle.Parser[textProgram] {
 // maxDepth is how deep blocks may nest: a link's own blocks go to 4.
 const maxDepth = 8
 
-// Parse reads the text form that [Print] writes. File is the name that diagnostics and spans carry. It stops at the first
-// word that can't stand where it stands, and reports every wrong value; with errors the program is nil. What it means is not
-// judged here; see [Verify].
+// Parse reads the text form that [Print] writes. File is the name that diagnostics and spans carry.
+// It stops at the first word that can't stand where it stands, and reports every wrong value; with
+// errors the program is nil. What it means is not judged here; see [Verify].
 func Parse(file string, text []byte) (*Program, diag.List) {
 	t := &textReader{file: file, area: "ir", lines: diag.NewLines(text)}
 	if offset := tooDeep(text); offset >= 0 {
@@ -170,8 +170,8 @@ func Parse(file string, text []byte) (*Program, diag.List) {
 	return p, nil
 }
 
-// tooDeep returns the offset of the first { that nests deeper than maxDepth, -1 if there is none. It is asked before the
-// parser, which goes as deep as its input does.
+// tooDeep returns the offset of the first { that nests deeper than maxDepth, -1 if there is none.
+// It is asked before the parser, which goes as deep as its input does.
 func tooDeep(text []byte) int {
 	depth, quoted, comment := 0, false, false
 	for i := 0; i < len(text); i++ {
@@ -226,16 +226,19 @@ func (t *textReader) syntax(err error) {
 	var other participle.Error
 	switch {
 	case errors.As(err, &token) && token.Unexpected.EOF():
-		t.errorf("ir-syntax", token.Unexpected.Pos.Offset, 0, "the text ends in the middle of a block", form, "close the block with }")
+		t.errorf("ir-syntax", token.Unexpected.Pos.Offset, 0, "the text ends in the middle of a block", form,
+			"close the block with }")
 	case errors.As(err, &token):
 		value := token.Unexpected.Value
 		fix := "write here what the form wants, or take it out"
 		if near, ok := diag.Near(value, keywords()); ok {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
-		t.errorf("ir-syntax", token.Unexpected.Pos.Offset, len(value), fmt.Sprintf("%s can't stand here", shown(value)), form, fix)
+		t.errorf("ir-syntax", token.Unexpected.Pos.Offset, len(value), fmt.Sprintf("%s can't stand here", shown(value)),
+			form, fix)
 	case errors.As(err, &other):
-		t.errorf("ir-syntax", other.Position().Offset, 1, "this is no word, string or brace", "a string ends on the line on which it begins", `end the string with "`)
+		t.errorf("ir-syntax", other.Position().Offset, 1, "this is no word, string or brace",
+			"a string ends on the line on which it begins", `end the string with "`)
 	default:
 		panic(fmt.Sprintf("ir: unknown error of the parser: %v", err))
 	}

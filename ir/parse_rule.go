@@ -58,7 +58,8 @@ func (t *textReader) lookup(m *textMatch) Match {
 		l.Set = t.program.SetFor(t.within, t.packets, t.text(m.Value))
 	}
 	if l.Set == nil {
-		t.value(m.Value, "the name of a set of this table", "name a set of the rule's own family and table, or one without a table; an element holds no look-up")
+		t.value(m.Value, "the name of a set of this table",
+			"name a set of the rule's own family and table, or one without a table; an element holds no look-up")
 	}
 	return l
 }
@@ -229,7 +230,8 @@ func (t *textReader) nat(v *textVerdict) Verdict {
 	if v.To != nil {
 		addrs = t.addrs(*v.To)
 		if kind == KindMasquerade || kind == KindRedirect {
-			t.value(*v.To, "what a "+v.NAT+" goes to", "take it out: the address is that of an interface; or write snat or dnat")
+			t.value(*v.To, "what a "+v.NAT+" goes to",
+				"take it out: the address is that of an interface; or write snat or dnat")
 		}
 	}
 	if v.Port != nil {
@@ -258,5 +260,6 @@ func (t *textReader) origin(o *textOrigin) Origin {
 	if o.Bytes != nil {
 		t.bytes(*o.Bytes, &span)
 	}
-	return Origin{Span: span, Network: t.optional(o.Network), Element: t.optional(o.Element), Reason: t.optional(o.Reason)}
+	return Origin{Span: span, Network: t.optional(o.Network), Element: t.optional(o.Element),
+		Reason: t.optional(o.Reason)}
 }

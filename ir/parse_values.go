@@ -11,7 +11,8 @@ import (
 
 // value reports w as a wrong value.
 func (t *textReader) value(w textWord, want, fix string) {
-	t.errorf(t.area+"-value", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is not %s", shown(w.Text), want), "nothing else can stand here", fix)
+	t.errorf(t.area+"-value", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is not %s", shown(w.Text), want),
+		"nothing else can stand here", fix)
 }
 
 // text returns the word without its quotes.
@@ -53,7 +54,8 @@ func choose[T fmt.Stringer](t *textReader, w textWord, want string, all ...T) T 
 func (t *textReader) number(w textWord, bits int) uint64 {
 	n, err := parseNumber(t.text(w), bits)
 	if err != nil {
-		t.value(w, fmt.Sprintf("a number up to %d", uint64(1)<<bits-1), "write a decimal number, or a hexadecimal one with 0x before it")
+		t.value(w, fmt.Sprintf("a number up to %d", uint64(1)<<bits-1),
+			"write a decimal number, or a hexadecimal one with 0x before it")
 	}
 	return n
 }
@@ -82,7 +84,8 @@ func (t *textReader) addrs(w textWord) AddrRange {
 	a, err := netip.ParseAddr(from)
 	b, err2 := netip.ParseAddr(to)
 	if err != nil || err2 != nil || a.Zone()+b.Zone() != "" {
-		t.value(w, "an address or a range of addresses", "write an address such as 192.0.2.1 or fd00::1, or two with - between them")
+		t.value(w, "an address or a range of addresses",
+			"write an address such as 192.0.2.1 or fd00::1, or two with - between them")
 	}
 	return AddrRange{From: a, To: b}
 }
@@ -90,7 +93,8 @@ func (t *textReader) addrs(w textWord) AddrRange {
 func (t *textReader) prefix(w textWord) netip.Prefix {
 	p, err := netip.ParsePrefix(t.text(w))
 	if err != nil {
-		t.value(w, "an address prefix or a range of addresses", "write an address and its length, such as 192.0.2.0/24, or two addresses with - between them")
+		t.value(w, "an address prefix or a range of addresses",
+			"write an address and its length, such as 192.0.2.0/24, or two addresses with - between them")
 	}
 	return p
 }
@@ -121,7 +125,8 @@ func (t *textReader) states(w textWord) State {
 			}
 		}
 		if known == 0 {
-			t.value(w, "a list of connection states", "write some of invalid, established, related, new, untracked with commas between them")
+			t.value(w, "a list of connection states",
+				"write some of invalid, established, related, new, untracked with commas between them")
 			return 0
 		}
 		all |= known

@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Print writes p in its text form, which [Parse] reads back: sets first, then chains, then links, then what was not looked
-// at, each in the order of p.
+// Print writes p in its text form, which [Parse] reads back: sets first, then chains, then links,
+// then what was not looked at, each in the order of p.
 //
 //	group FWI {
 //	    ip oifname "virbr0" daddr 192.168.122.0/24 ct state established,related accept
@@ -30,11 +30,11 @@ import (
 //	}
 //	unseen "chain gate of table bridge corp, at hook forward"
 //
-// (A rule looks a packet up with: lookup bridges.) A rule is the packets it is for, what must hold, actions, the verdict, and, where there are any, its comment and its origin. Words
-// are nft(8)'s where it has them. White space separates words and has no other meaning; # begins a comment. Text that is no
-// plain word is quoted as in Go.
-// What [Verify] passes comes back the same from Parse, but that empty slices come back as nil, and that a set loses all but
-// its name and elements.
+// (A rule looks a packet up with: lookup bridges.) A rule is the packets it is for, what must hold,
+// actions, the verdict, and, where there are any, its comment and its origin. Words are nft(8)'s
+// where it has them. White space separates words and has no other meaning; # begins a comment. Text
+// that is no plain word is quoted as in Go. What [Verify] passes comes back the same from Parse,
+// but that empty slices come back as nil, and that a set loses all but its name and elements.
 func Print(w io.Writer, p *Program) error {
 	_, err := io.WriteString(w, p.String())
 	return err

@@ -1,5 +1,6 @@
-// Package ir is vnetc's firewall program: groups of rules in the order packets meet them, and other chains beside them.
-// It knows neither XML nor netfilter syntax nor the host, and imports neither frontend nor backends.
+// Package ir is vnetc's firewall program: groups of rules in the order packets meet them, and other
+// chains beside them. It knows neither XML nor netfilter syntax nor the host, and imports neither
+// frontend nor backends.
 package ir
 
 import (
@@ -42,7 +43,8 @@ const (
 	Postrouting
 )
 
-var hookNames = [...]string{Prerouting: "prerouting", Input: "input", Forward: "forward", Output: "output", Postrouting: "postrouting"}
+var hookNames = [...]string{Prerouting: "prerouting", Input: "input", Forward: "forward", Output: "output",
+	Postrouting: "postrouting"}
 
 // String returns nft(8)'s word for h.
 func (h Hook) String() string {
@@ -52,8 +54,9 @@ func (h Hook) String() string {
 	return fmt.Sprintf("hook(%d)", uint8(h))
 }
 
-// ChainType is nft(8)'s chain type: what kind of work the rules of a base chain do. A nat chain sees only packets that may
-// begin a connection. The iptables tables raw, mangle and security are of type filter and differ by priority.
+// ChainType is nft(8)'s chain type: what kind of work the rules of a base chain do. A nat chain
+// sees only packets that may begin a connection. The iptables tables raw, mangle and security are
+// of type filter and differ by priority.
 type ChainType uint8
 
 const (
@@ -72,8 +75,8 @@ func (t ChainType) String() string {
 	return fmt.Sprintf("type(%d)", uint8(t))
 }
 
-// Priorities of netfilter's own tables (include/uapi/linux/netfilter_ipv4.h); nft(8) names them raw, mangle, dstnat,
-// filter, security, srcnat.
+// Priorities of netfilter's own tables (include/uapi/linux/netfilter_ipv4.h); nft(8) names them
+// raw, mangle, dstnat, filter, security, srcnat.
 const (
 	PriorityRaw       = -300
 	PriorityConntrack = -200 // connection tracking itself
@@ -84,16 +87,19 @@ const (
 	PrioritySrcNAT    = 100
 )
 
-// Base says where a chain hangs. Chains at one hook are met in the order of Priority; a packet accepted by one goes on to
-// the next, a packet dropped or rejected does not.
+// Base says where a chain hangs. Chains at one hook are met in the order of Priority; a packet
+// accepted by one goes on to the next, a packet dropped or rejected does not.
 type Base struct {
 	Hook     Hook
 	Type     ChainType
 	Priority int
-	Drop     bool // Drop is true if the policy, for packets that come to the end of the chain, is drop; else it is accept.
+	// Drop is true if the policy, for packets that come to the end of the chain, is drop; else it
+	// is accept.
+	Drop bool
 }
 
-// Origin says who asked for a rule: the piece of source and the reason in words. It goes with the rule to every output.
+// Origin says who asked for a rule: the piece of source and the reason in words. It goes with the
+// rule to every output.
 type Origin struct {
 	Span    diag.Span
 	Network string // the network's name; empty for a rule that was read from a host
@@ -101,8 +107,8 @@ type Origin struct {
 	Reason  string // one line, lower case, no full stop
 }
 
-// Rule is one line of a chain: to a packet of the family for which every match holds the actions are done, and it has the
-// verdict.
+// Rule is one line of a chain: to a packet of the family for which every match holds the actions
+// are done, and it has the verdict.
 type Rule struct {
 	Family  Family
 	Matches []Match  // all must hold; the order has no meaning and is kept for the back ends that print it
@@ -112,7 +118,8 @@ type Rule struct {
 	Origin  Origin
 }
 
-// Chain is a list of rules, met from the top. It is a group, or a base chain, or is reached by jump and goto only.
+// Chain is a list of rules, met from the top. It is a group, or a base chain, or is reached by jump
+// and goto only.
 type Chain struct {
 	Group  Group  // set for groups, whose other fields are then fixed: Family Both, no Table, no Base
 	Family Family // of the table the chain is in
@@ -130,7 +137,8 @@ func (c *Chain) Label() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s", c.Family, c.Table, c.Name))
 }
 
-// Program is a firewall: chains, the sets that their rules use, and the links of the networks they were made for. The zero value is the empty firewall.
+// Program is a firewall: chains, the sets that their rules use, and the links of the networks they
+// were made for. The zero value is the empty firewall.
 type Program struct {
 	Chains []*Chain // base chains in the order in which they were registered
 	Sets   []*Set   // those that rules look packets up in, and others
@@ -158,8 +166,8 @@ func (p *Program) Add(g Group, rules ...Rule) {
 	c.Rules = append(c.Rules, rules...)
 }
 
-// Target returns the chain that a jump or goto from chain c to name leads to: the one of that name in c's family and
-// table; nil if there is none. Groups are targets of nothing.
+// Target returns the chain that a jump or goto from chain c to name leads to: the one of that name
+// in c's family and table; nil if there is none. Groups are targets of nothing.
 func (p *Program) Target(c *Chain, name string) *Chain {
 	for _, t := range p.Chains {
 		if t.Group == 0 && t.Family == c.Family && t.Table == c.Table && t.Name == name {

@@ -1,7 +1,8 @@
 package ir
 
-// Set is a named list of elements that rules look packets up in: nft(8)'s named sets, and its anonymous ones under the name
-// that the kernel gives them. An element is a conjunction of plain matches; so a set of the elements
+// Set is a named list of elements that rules look packets up in: nft(8)'s named sets, and its
+// anonymous ones under the name that the kernel gives them. An element is a conjunction of plain
+// matches; so a set of the elements
 //
 //	iifname "virbr0" saddr 10.0.0.0/24
 //	iifname "virbr1" saddr 10.0.1.0/24
@@ -13,12 +14,13 @@ type Set struct {
 	Name     string // unique in its family and table
 	Elements [][]Match
 
-	// Same is a set with the same values, element by element, for other fields; nil if there is none.
-	// Who keeps sets as lists of values needs one list for both. Same has no Same itself.
+	// Same is a set with the same values, element by element, for other fields; nil if there is
+	// none. Who keeps sets as lists of values needs one list for both. Same has no Same itself.
 	Same *Set
 	// Counted is true if each element counts the packets that it is found for.
 	Counted bool
-	// From has for each element the rule of another program that it stands for; nil if it is not known.
+	// From has for each element the rule of another program that it stands for; nil if it is not
+	// known.
 	From []*Rule
 	// Comments has a comment for each element; nil if none has one.
 	Comments []string
@@ -35,8 +37,8 @@ type Lookup struct {
 func (Lookup) isMatch() {}
 
 // SetFor returns the set that a look-up by name from a rule of chain c for packets of family finds:
-// that of c's family and table; else one that has no table, of that very family if there is one; nil
-// if there is none.
+// that of c's family and table; else one that has no table, of that very family if there is one;
+// nil if there is none.
 func (p *Program) SetFor(c *Chain, family Family, name string) *Set {
 	var open *Set
 	for _, s := range p.Sets {
@@ -71,7 +73,8 @@ func (p *Program) AddSets() {
 	}
 }
 
-// plainMatch is true for what an element can be made of: every kind of match that says by itself what it means.
+// plainMatch is true for what an element can be made of: every kind of match that says by itself
+// what it means.
 func plainMatch(m Match) bool {
 	switch m.(type) {
 	case nil, Lookup, Opaque:

@@ -164,29 +164,34 @@ opaque-action "ip daddr set 198.51.100.9" touches daddr`
 	}
 }
 
-// samples is a program with every kind of match, action and verdict, and strings that are hard to quote.
+// samples is a program with every kind of match, action and verdict, and strings that are hard to
+// quote.
 func samples() *ir.Program {
 	p := &ir.Program{}
 	for i, m := range ir.SampleMatches() {
 		p.Add(ir.Groups[i%len(ir.Groups)], ir.Rule{Family: ir.Both, Matches: []ir.Match{m}, Verdict: ir.Counter{}})
 	}
-	chain := &ir.Chain{Family: ir.IPv6, Table: "nat", Name: "10 odd\nname", Base: &ir.Base{Hook: ir.Prerouting, Type: ir.NATType, Priority: -100, Drop: true}}
+	chain := &ir.Chain{Family: ir.IPv6, Table: "nat", Name: "10 odd\nname",
+		Base: &ir.Base{Hook: ir.Prerouting, Type: ir.NATType, Priority: -100, Drop: true}}
 	for _, v := range ir.SampleVerdicts() {
 		chain.Rules = append(chain.Rules, ir.Rule{Family: ir.IPv6, Verdict: v})
 	}
 	for _, a := range append(ir.SampleActions(), ir.OpaqueAction{Text: "\" \\ *{}#", Touches: ir.AllFields}) {
-		chain.Rules = append(chain.Rules, ir.Rule{Family: ir.IPv6, Actions: []ir.Action{a, ir.NoTrack{}}, Verdict: ir.Accept{}})
+		chain.Rules = append(chain.Rules, ir.Rule{Family: ir.IPv6, Actions: []ir.Action{a, ir.NoTrack{}},
+			Verdict: ir.Accept{}})
 	}
 	chain.Rules[0].Matches, chain.Rules[0].Comment = ir.SampleMatches(), "\" \\ \xff \u202e *{}#"
 	origins := []ir.Origin{
 		{Network: "lab"}, {Element: "network/ip[2]"}, {Reason: "why"}, {Span: diag.Span{File: "a b.xml"}},
-		{Span: diag.Span{File: "x", Start: diag.Pos{Offset: 210, Line: 7, Col: 9}, End: diag.Pos{Offset: 241, Line: 8, Col: 1}}, Network: "from", Element: "at", Reason: "bytes"},
+		{Span: diag.Span{File: "x", Start: diag.Pos{Offset: 210, Line: 7, Col: 9},
+			End: diag.Pos{Offset: 241, Line: 8, Col: 1}}, Network: "from", Element: "at", Reason: "bytes"},
 		{Span: diag.Span{Start: diag.Pos{Offset: 3}}}, {Span: diag.Span{End: diag.Pos{Line: 3}}},
 	}
 	for _, o := range origins {
 		chain.Rules = append(chain.Rules, ir.Rule{Family: ir.IPv4, Verdict: ir.Jump{Chain: "ip"}, Origin: o})
 	}
-	p.Chains = append(p.Chains, chain, &ir.Chain{Family: ir.IPv4, Name: "hook"}, &ir.Chain{Family: ir.Both, Table: "*", Name: "{"})
+	p.Chains = append(p.Chains, chain, &ir.Chain{Family: ir.IPv4, Name: "hook"},
+		&ir.Chain{Family: ir.Both, Table: "*", Name: "{"})
 	p.Unseen = []string{"chain gate of table bridge corp, at hook forward", "\" {}"}
 	p.AddSets()
 	return p
@@ -251,7 +256,8 @@ func fill(r *rand.Rand, v reflect.Value) {
 // TestLinkRoundTrip fills every field that a link has, those added later too.
 func TestLinkRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
-	p := &ir.Program{Links: []*ir.Link{{Name: "empty"}, {}, {Addresses: []ir.Address{{}, {DHCP: &ir.DHCP{}}}, Options: []string{""}, Inbound: &ir.Rate{}}}}
+	p := &ir.Program{Links: []*ir.Link{{Name: "empty"}, {}, {Addresses: []ir.Address{{}, {DHCP: &ir.DHCP{}}},
+		Options: []string{""}, Inbound: &ir.Rate{}}}}
 	for range 50 {
 		l := &ir.Link{}
 		fill(r, reflect.ValueOf(l).Elem())
@@ -263,7 +269,8 @@ func TestLinkRoundTrip(t *testing.T) {
 
 func TestPrintLink(t *testing.T) {
 	p := &ir.Program{Links: []*ir.Link{{
-		Name: "lab net", Mode: ir.ModeNAT, MAC: net.HardwareAddr{0x52, 0x54, 0, 0x12, 0x34, 0x56}, Bridge: ir.Bridge{Name: "virbr0", Delay: 2 * time.Second},
+		Name: "lab net", Mode: ir.ModeNAT, MAC: net.HardwareAddr{0x52, 0x54, 0, 0x12, 0x34, 0x56},
+		Bridge: ir.Bridge{Name: "virbr0", Delay: 2 * time.Second},
 		Addresses: []ir.Address{{Prefix: prefix("192.168.122.1/24"), DHCP: &ir.DHCP{
 			Ranges: []ir.DHCPRange{{From: addr("192.168.122.2"), To: addr("192.168.122.254"), Lease: ir.Forever}}}}},
 		DNS:     ir.DNS{Hosts: []ir.DNSHost{{Addr: addr("192.168.122.1"), Names: []string{"gw", "gw.lab"}}}},
@@ -311,17 +318,22 @@ func TestParseErrors(t *testing.T) {
 		{"too deep", `link a { a { a { a { a { a { a { a { a ‹{› } } } } } } } } }`, `ir-syntax block inside`},
 		{"no such group", `group ‹FWY› {}`, `ir-value "FWY" is not a group`},
 		{"no such family", `group FWI { ‹arp› accept }`, `ir-value "arp" is not a family`},
-		{"no such hook", `chain ip a b hook ‹ingress› type filter priority 0 policy drop {}`, `ir-value "ingress" is not a hook`},
-		{"priority too large", `chain ip a b hook input type filter priority ‹2147483648› policy drop {}`, `ir-value "2147483648" is not a priority`},
+		{"no such hook", `chain ip a b hook ‹ingress› type filter priority 0 policy drop {}`,
+			`ir-value "ingress" is not a hook`},
+		{"priority too large", `chain ip a b hook input type filter priority ‹2147483648› policy drop {}`,
+			`ir-value "2147483648" is not a priority`},
 		{"bad escape", `group FWI { ip iifname ‹"\q"› accept }`, `ir-value "\q" is not a quoted string`},
-		{"bad prefix", `group FWI { ip saddr ‹10.0.0.0/33› accept }`, `ir-value "10.0.0.0/33" is not an address prefix`},
-		{"address with a zone", `group FWI { ip saddr ‹fe80::1%a-fe80::2› accept }`, `ir-value "fe80::1%a-fe80::2" is not an address`},
+		{"bad prefix", `group FWI { ip saddr ‹10.0.0.0/33› accept }`,
+			`ir-value "10.0.0.0/33" is not an address prefix`},
+		{"address with a zone", `group FWI { ip saddr ‹fe80::1%a-fe80::2› accept }`,
+			`ir-value "fe80::1%a-fe80::2" is not an address`},
 		{"bad proto", `group FWI { ip l4proto ‹256› accept }`, `ir-value "256" is not a protocol`},
 		{"bad port", `group FWI { ip dport ‹1-65536› accept }`, `ir-value "1-65536" is not a port`},
 		{"bad type", `group FWI { ip icmp type ‹256› accept }`, `ir-value "256" is not a number up to 255`},
 		{"bad state", `group FWI { ip ct state ‹new,old› accept }`, `ir-value "new,old" is not a list`},
 		{"bad mark", `group FWI { ip mark ‹0x10/› accept }`, `ir-value "0x10/" is not a mark`},
-		{"bad reject code", `group FWI { ip reject with ‹icmp-port-unreachable› }`, `ir-value "icmp-port-unreachable" is not a reject code`},
+		{"bad reject code", `group FWI { ip reject with ‹icmp-port-unreachable› }`,
+			`ir-value "icmp-port-unreachable" is not a reject code`},
 		{"masquerade to", `group PRT { ip masquerade to ‹10.0.0.1› }`, `ir-value "10.0.0.1" is not what`},
 		{"port 0", `group PRT { ip masquerade port ‹0› }`, `ir-value "0" is not a port`},
 		{"bad place", `group PRT { ip accept from "x" at ‹7› }`, `ir-value "7" is not a place`},
@@ -387,8 +399,8 @@ func TestParseComments(t *testing.T) {
 	}
 }
 
-// FuzzText: whatever the input, Parse does not panic and its spans lie in the input; what it takes prints and parses to
-// the same program.
+// FuzzText: whatever the input, Parse does not panic and its spans lie in the input; what it takes
+// prints and parses to the same program.
 func FuzzText(f *testing.F) {
 	f.Add([]byte(samples().String()))
 	l := &ir.Link{}

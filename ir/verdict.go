@@ -2,18 +2,19 @@ package ir
 
 import "net/netip"
 
-// Verdict is what happens to a packet for which a rule's matches hold. The kinds are the types of this file and [Opaque];
-// [SampleVerdicts] has one of each.
+// Verdict is what happens to a packet for which a rule's matches hold. The kinds are the types of
+// this file and [Opaque]; [SampleVerdicts] has one of each.
 type Verdict interface{ isVerdict() }
 
-// Accept ends the packet's walk through the chains of this base chain and lets it go on to the next.
+// Accept ends the packet's walk through the chains of this base chain and lets it go on to the
+// next.
 type Accept struct{}
 
 // Drop ends the packet.
 type Drop struct{}
 
-// RejectCode is what the sender of a rejected packet is told: nft(8)'s name of the ICMP or ICMPv6 code, or tcp-reset.
-// RFC 792, RFC 4443, netfilter's ipt_REJECT.h and ip6t_REJECT.h.
+// RejectCode is what the sender of a rejected packet is told: nft(8)'s name of the ICMP or ICMPv6
+// code, or tcp-reset. RFC 792, RFC 4443, netfilter's ipt_REJECT.h and ip6t_REJECT.h.
 type RejectCode string
 
 const (
@@ -53,15 +54,17 @@ func (c RejectCode) Families() Family {
 // Reject ends the packet and tells its sender so.
 type Reject struct{ With RejectCode }
 
-// Return goes back to the rule after the jump that led to this chain. In a base chain it ends the walk as the policy says; in
-// a group it leaves the group, and the walk goes on with the next one of the same hook: from FWX in FWI, from FWI in FWO.
+// Return goes back to the rule after the jump that led to this chain. In a base chain it ends the
+// walk as the policy says; in a group it leaves the group, and the walk goes on with the next one
+// of the same hook: from FWX in FWI, from FWI in FWO.
 type Return struct{}
 
-// Jump goes on in the chain of this name in the same table, and comes back at its end or at a Return.
+// Jump goes on in the chain of this name in the same table, and comes back at its end or at a
+// Return.
 type Jump struct{ Chain string }
 
-// Goto goes on in the chain of this name and does not come back: at its end the packet is where a Return of the calling
-// chain would lead.
+// Goto goes on in the chain of this name and does not come back: at its end the packet is where a
+// Return of the calling chain would lead.
 type Goto struct{ Chain string }
 
 // AddrRange is a range of addresses, both ends included. The zero value means "no address given".
@@ -76,7 +79,8 @@ type PortRange struct{ From, To uint16 }
 // IsZero is true if r gives no port.
 func (r PortRange) IsZero() bool { return r == PortRange{} }
 
-// Masquerade gives the connection the address of the interface it leaves by, and a source port of Ports if given.
+// Masquerade gives the connection the address of the interface it leaves by, and a source port of
+// Ports if given.
 type Masquerade struct{ Ports PortRange }
 
 // SNAT gives the connection a source address of Addrs and, if given, a source port of Ports.
@@ -85,7 +89,8 @@ type SNAT struct {
 	Ports PortRange
 }
 
-// DNAT gives the connection a destination address of Addrs and, if given, a destination port of Ports.
+// DNAT gives the connection a destination address of Addrs and, if given, a destination port of
+// Ports.
 type DNAT struct {
 	Addrs AddrRange
 	Ports PortRange
@@ -94,7 +99,8 @@ type DNAT struct {
 // Redirect sends the connection to the host itself, to a port of Ports if given.
 type Redirect struct{ Ports PortRange }
 
-// ChecksumFill computes the packet's transport checksum, which virtual devices leave open, and goes on.
+// ChecksumFill computes the packet's transport checksum, which virtual devices leave open, and goes
+// on.
 type ChecksumFill struct{}
 
 // Counter counts the packet and goes on; it is the verdict of a rule that has no other.
@@ -114,8 +120,8 @@ func (ChecksumFill) isVerdict() {}
 func (Counter) isVerdict()      {}
 func (Opaque) isVerdict()       {}
 
-// VerdictFamilies returns the families of the packets that v is for: a code of a reject, or an address
-// of NAT, may have one only.
+// VerdictFamilies returns the families of the packets that v is for: a code of a reject, or an
+// address of NAT, may have one only.
 func VerdictFamilies(v Verdict) Family {
 	switch v := v.(type) {
 	case Reject:

@@ -45,12 +45,13 @@ import (
 //	                 opaque action touches known fields only
 //	29 ir-action     notrack is in chains met before connection tracking: at prerouting or output, priority below -200
 //
-// Not demanded, as the back ends differ: lengths of chain names and comments, and which interfaces may be asked for at
-// which hook.
+// Not demanded, as the back ends differ: lengths of chain names and comments, and which interfaces
+// may be asked for at which hook.
 
-// Verify returns what is wrong with p, each at the origin of the rule that is to blame: sets first, then chains, then rules in the
-// order of p, then links. An empty list means that [Eval] and the back ends may rely on all that is demanded above.
-// Something wrong is the mistake of whoever made p: a front end never lets its user's input come to this.
+// Verify returns what is wrong with p, each at the origin of the rule that is to blame: sets first,
+// then chains, then rules in the order of p, then links. An empty list means that [Eval] and the
+// back ends may rely on all that is demanded above. Something wrong is the mistake of whoever made
+// p: a front end never lets its user's input come to this.
 func Verify(p *Program) diag.List {
 	v := &verifier{program: p, chains: make(map[chainKey]*Chain), met: make(map[*Chain][]hookPoint),
 		sets: make(map[*Set]*setDemands), names: make(map[chainKey]bool)}
@@ -127,9 +128,11 @@ func (v *verifier) chain(c *Chain) {
 	}
 	if c.Group != 0 {
 		key := chainKey{name: "group " + c.Group.String()}
-		fixed := c.Group.row() != nil && c.Family == Both && c.Table == "" && c.Base == nil && c.Name == c.Group.String()
+		fixed := c.Group.row() != nil && c.Family == Both && c.Table == "" && c.Base == nil &&
+			c.Name == c.Group.String()
 		if !fixed || v.chains[key] != nil {
-			v.errorf("ir-group", at, fmt.Sprintf("group %s is given twice, or with a family, table, name or base of its own", c.Group),
+			v.errorf("ir-group", at,
+				fmt.Sprintf("group %s is given twice, or with a family, table, name or base of its own", c.Group),
 				"where a group hangs is fixed, and its rules stand in one chain", "add rules to it with Program.Add")
 		}
 		v.chains[key] = c
@@ -157,7 +160,8 @@ func (v *verifier) base(c *Chain, at diag.Span) {
 	switch {
 	case !known || b.Type == NATType && b.Hook == Forward || b.Type == RouteType && b.Hook != Output:
 		v.errorf("ir-base", at, fmt.Sprintf("chain %s is of type %s at hook %s", c.Label(), b.Type, b.Hook),
-			"the kernel has filter chains everywhere, nat chains everywhere but at forward, route chains at output", "choose another hook or type")
+			"the kernel has filter chains everywhere, nat chains everywhere but at forward, route chains at output",
+			"choose another hook or type")
 	case b.Type == NATType && b.Priority <= -200:
 		v.errorf("ir-base", at, fmt.Sprintf("nat chain %s has priority %d", c.Label(), b.Priority),
 			"NAT needs connection tracking, which comes at priority -200", "choose a priority above -200")
@@ -207,7 +211,8 @@ func (v *verifier) circles(p *Program) {
 			switch {
 			case t == nil:
 			case state[t] == open:
-				v.errorf("ir-jump", r.Origin.Span, fmt.Sprintf("%q in %s leads in a circle", VerdictText(r.Verdict), c.Label()),
+				v.errorf("ir-jump", r.Origin.Span, fmt.Sprintf("%q in %s leads in a circle", VerdictText(r.Verdict),
+					c.Label()),
 					"a packet could walk it for ever, so the kernel refuses it", "take one of the jumps out")
 			case state[t] == 0:
 				visit(t)
@@ -229,14 +234,17 @@ func (v *verifier) text(code diag.Code, at diag.Span, what, s string) {
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			v.errorf(code, at, fmt.Sprintf("%s %s holds the character %s", what, strconv.Quote(s), strconv.QuoteRune(r)),
-				"it goes into rules, files and listings, where it could begin a line of its own", "take the character out")
+			v.errorf(code, at, fmt.Sprintf("%s %s holds the character %s", what, strconv.Quote(s),
+				strconv.QuoteRune(r)),
+				"it goes into rules, files and listings, where it could begin a line of its own",
+				"take the character out")
 			return
 		}
 	}
 }
 
-// plain is true if s is printable ASCII, as nearly every text is: there is nothing to look for in it.
+// plain is true if s is printable ASCII, as nearly every text is: there is nothing to look for in
+// it.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -247,7 +255,8 @@ func plain(s string) bool {
 }
 
 func (v *verifier) links(links []*Link) {
-	modes := []Mode{ModeNone, ModeNAT, ModeRoute, ModeOpen, ModeBridge, ModePrivate, ModeVEPA, ModePassthrough, ModeHostdev}
+	modes := []Mode{ModeNone, ModeNAT, ModeRoute, ModeOpen, ModeBridge, ModePrivate, ModeVEPA, ModePassthrough,
+		ModeHostdev}
 	seen := make(map[string]bool)
 	for _, l := range links {
 		if l.Name == "" || seen[l.Name] {

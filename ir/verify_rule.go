@@ -44,7 +44,8 @@ func (v *ruleVerifier) wrong(code diag.Code, what, why, fix string) {
 func (v *ruleVerifier) match(m Match) {
 	switch m := m.(type) {
 	case nil:
-		v.wrong("ir-match", fmt.Sprintf("rule in %s with an empty match", v.chain.Label()), "each match is a condition", "take the match out")
+		v.wrong("ir-match", fmt.Sprintf("rule in %s with an empty match", v.chain.Label()), "each match is a condition",
+			"take the match out")
 	case IIfName:
 		v.name(m.Name, m.Wildcard)
 	case OIfName:
@@ -67,12 +68,14 @@ func (v *ruleVerifier) match(m Match) {
 	case CTState:
 		if m.States == 0 || m.States >= StateUntracked<<1 {
 			v.wrong("ir-match", fmt.Sprintf("match on connection states %#x", uint8(m.States)),
-				"a packet has one of five states, and the match asks for some of them", "name the states that are meant")
+				"a packet has one of five states, and the match asks for some of them",
+				"name the states that are meant")
 		}
 	case CTStatus:
 		if m.Status == 0 || m.Status >= StatusDNAT<<1 {
 			v.wrong("ir-match", fmt.Sprintf("match on connection status %#x", uint8(m.Status)),
-				"NAT rewrites a connection's source, its destination or both, and the match asks for some of these", "name what is meant: snat, dnat")
+				"NAT rewrites a connection's source, its destination or both, and the match asks for some of these",
+				"name what is meant: snat, dnat")
 		}
 	case Mark:
 		if m.Mask == 0 || m.Value&^m.Mask != 0 {
@@ -91,7 +94,8 @@ func (v *ruleVerifier) match(m Match) {
 func (v *ruleVerifier) action(a Action) {
 	switch a := a.(type) {
 	case nil:
-		v.wrong("ir-action", fmt.Sprintf("rule in %s with an empty action", v.chain.Label()), "each action does something", "take the action out")
+		v.wrong("ir-action", fmt.Sprintf("rule in %s with an empty action", v.chain.Label()),
+			"each action does something", "take the action out")
 	case Log:
 		v.text("ir-text", v.rule.Origin.Span, "prefix", a.Prefix)
 	case SetMark:
@@ -103,12 +107,14 @@ func (v *ruleVerifier) action(a Action) {
 		early := func(p hookPoint) bool {
 			return (p.hook == Prerouting || p.hook == Output) && p.priority < PriorityConntrack
 		}
-		v.everywhere(early, "ir-action", "a notrack", "connection tracking comes at priority -200 of prerouting and output, and is not undone",
+		v.everywhere(early, "ir-action", "a notrack",
+			"connection tracking comes at priority -200 of prerouting and output, and is not undone",
 			"put the rule into a chain of priority raw (-300)")
 	case OpaqueAction:
 		v.text("ir-text", v.rule.Origin.Span, "opaque action", a.Text)
 		if a.Touches&^AllFields != 0 {
-			v.wrong("ir-action", fmt.Sprintf("opaque action %q touches unknown fields", a.Text), "matches look at "+AllFields.String(), "name some of these")
+			v.wrong("ir-action", fmt.Sprintf("opaque action %q touches unknown fields", a.Text),
+				"matches look at "+AllFields.String(), "name some of these")
 		}
 	default:
 		panic(fmt.Sprintf("ir: unknown action %T", a))
@@ -118,7 +124,8 @@ func (v *ruleVerifier) action(a Action) {
 // maxIfName is the longest name of an interface in bytes, IFNAMSIZ without its NUL.
 const maxIfName = 15
 
-// kernelName is true if the kernel takes name, of at most longest bytes, for an interface: dev_valid_name (net/core/dev.c).
+// kernelName is true if the kernel takes name, of at most longest bytes, for an interface:
+// dev_valid_name (net/core/dev.c).
 func kernelName(name string, longest int) bool {
 	if name == "" || len(name) > longest || name == "." || name == ".." {
 		return false
@@ -131,8 +138,9 @@ func kernelName(name string, longest int) bool {
 	return true
 }
 
-// name checks the name of an interface, or the beginning of one: the kernel must take it;
-// at its end iptables(8) takes + for a wildcard, nft(8) takes *, and nft(8) has no form for a quote within a string.
+// name checks the name of an interface, or the beginning of one: the kernel must take it; at its
+// end iptables(8) takes + for a wildcard, nft(8) takes *, and nft(8) has no form for a quote within
+// a string.
 func (v *ruleVerifier) name(name string, wildcard bool) {
 	longest := maxIfName
 	if wildcard {
@@ -148,7 +156,8 @@ func (v *ruleVerifier) name(name string, wildcard bool) {
 
 func (v *ruleVerifier) prefix(p netip.Prefix) {
 	if !p.IsValid() || p != p.Masked() {
-		v.wrong("ir-address", fmt.Sprintf("prefix %s", p), "a prefix is a whole network: no bits are set behind its length", "clear the bits behind the length")
+		v.wrong("ir-address", fmt.Sprintf("prefix %s", p),
+			"a prefix is a whole network: no bits are set behind its length", "clear the bits behind the length")
 		return
 	}
 	v.addrFamily(p.Addr())
@@ -156,10 +165,12 @@ func (v *ruleVerifier) prefix(p netip.Prefix) {
 
 // addrs checks a range of addresses.
 func (v *ruleVerifier) addrs(r AddrRange) {
-	ok := r.From.IsValid() && r.To.IsValid() && addrFamily(r.From) == addrFamily(r.To) && r.From.Compare(r.To) <= 0 && r.From.Zone()+r.To.Zone() == ""
+	ok := r.From.IsValid() && r.To.IsValid() && addrFamily(r.From) == addrFamily(r.To) && r.From.Compare(r.To) <= 0 &&
+		r.From.Zone()+r.To.Zone() == ""
 	if !ok {
 		v.wrong("ir-address", fmt.Sprintf("address range %s", fromTo(r.From, r.To)),
-			"both ends are of one family, without a zone, and the first is not above the last", "put the lower address first")
+			"both ends are of one family, without a zone, and the first is not above the last",
+			"put the lower address first")
 		return
 	}
 	v.addrFamily(r.From)
@@ -168,17 +179,20 @@ func (v *ruleVerifier) addrs(r AddrRange) {
 func (v *ruleVerifier) addrFamily(a netip.Addr) {
 	if addrFamily(a) != v.rule.Family {
 		v.wrong("ir-family", fmt.Sprintf("address %s in a rule for %s", a, v.rule.Family),
-			"only packets of the address's own family have such an address", fmt.Sprintf("make it a rule for %s", addrFamily(a)))
+			"only packets of the address's own family have such an address",
+			fmt.Sprintf("make it a rule for %s", addrFamily(a)))
 	}
 }
 
 func (v *ruleVerifier) ports(r PortRange) {
 	if r.From > r.To {
-		v.wrong("ir-port", fmt.Sprintf("ports %s", r), "the range ends before it begins, so no port is in it", "put the lower port first")
+		v.wrong("ir-port", fmt.Sprintf("ports %s", r), "the range ends before it begins, so no port is in it",
+			"put the lower port first")
 	}
 	if !v.matchesProto(HasPorts) {
 		v.wrong("ir-port", fmt.Sprintf("ports %s in a rule for any protocol", r),
-			"only packets of tcp, udp, sctp, dccp and udplite have ports, and the rule does not ask for one of these", "add a match on the protocol")
+			"only packets of tcp, udp, sctp, dccp and udplite have ports, and the rule does not ask for one of these",
+			"add a match on the protocol")
 	}
 }
 
@@ -186,7 +200,8 @@ func (v *ruleVerifier) icmp() {
 	want := map[Family]uint8{IPv4: ICMP, IPv6: ICMPv6}[v.rule.Family]
 	if want == 0 || !v.matchesProto(func(p uint8) bool { return p == want }) {
 		v.wrong("ir-icmp", fmt.Sprintf("ICMP type in a rule for %s", v.rule.Family),
-			"IPv4 has ICMP and IPv6 has ICMPv6, with types of their own", "make it a rule for ip with l4proto icmp, or for ip6 with l4proto icmpv6")
+			"IPv4 has ICMP and IPv6 has ICMPv6, with types of their own",
+			"make it a rule for ip with l4proto icmp, or for ip6 with l4proto icmpv6")
 	}
 }
 
@@ -234,18 +249,23 @@ func (v *ruleVerifier) reject(r Reject) {
 	switch {
 	case families == 0 || v.rule.Family&families != v.rule.Family:
 		v.wrong("ir-verdict", fmt.Sprintf("reject with %q in a rule for %s", string(r.With), v.rule.Family),
-			"the code is not in the ICMP of that family", "use port-unreachable or admin-prohibited, which both families have")
+			"the code is not in the ICMP of that family",
+			"use port-unreachable or admin-prohibited, which both families have")
 	case r.With == TCPReset && !v.matchesProto(func(p uint8) bool { return p == TCP }):
-		v.wrong("ir-verdict", "reject with tcp-reset in a rule for any protocol", "only TCP has resets", "add a match on protocol tcp")
+		v.wrong("ir-verdict", "reject with tcp-reset in a rule for any protocol", "only TCP has resets",
+			"add a match on protocol tcp")
 	}
 	v.everywhere(func(p hookPoint) bool { return p.typ != NATType && p.hook != Postrouting }, "ir-verdict", "a reject",
-		"the kernel rejects no packet that is on its way out, and none while it chooses NAT", "reject at input, forward or output, in a filter chain")
+		"the kernel rejects no packet that is on its way out, and none while it chooses NAT",
+		"reject at input, forward or output, in a filter chain")
 }
 
 func (v *ruleVerifier) jump(name string) {
 	if t := v.target(v.chain, v.rule); t == nil || t.Base != nil {
-		v.wrong("ir-jump", fmt.Sprintf("%q leads to no chain of the same table, or to a base chain", VerdictText(v.rule.Verdict)),
-			"a jump leads to a chain that hangs at no hook, in the family and table of the rule", fmt.Sprintf("make a chain %q there", name))
+		v.wrong("ir-jump", fmt.Sprintf("%q leads to no chain of the same table, or to a base chain",
+			VerdictText(v.rule.Verdict)),
+			"a jump leads to a chain that hangs at no hook, in the family and table of the rule",
+			fmt.Sprintf("make a chain %q there", name))
 	}
 }
 
@@ -258,26 +278,30 @@ func (v *ruleVerifier) nat(n NAT, hooks ...Hook) {
 		}
 		return false
 	}
-	v.everywhere(at, "ir-nat", "a "+string(n.Kind), "the kernel rewrites sources at postrouting, destinations at prerouting and output, each in nat chains",
+	v.everywhere(at, "ir-nat", "a "+string(n.Kind),
+		"the kernel rewrites sources at postrouting, destinations at prerouting and output, each in nat chains",
 		"put the rule where that is done")
 	switch {
 	case !n.Addrs.IsZero() || n.Addrs.To.IsValid():
 		v.addrs(n.Addrs)
 	case n.Kind == KindSNAT || n.Kind == KindDNAT:
-		v.wrong("ir-nat", fmt.Sprintf("%s to no address", n.Kind), "it replaces one address by another", "give the address, or use masquerade or redirect")
+		v.wrong("ir-nat", fmt.Sprintf("%s to no address", n.Kind), "it replaces one address by another",
+			"give the address, or use masquerade or redirect")
 	}
 	if n.Ports.IsZero() {
 		return
 	}
 	v.ports(n.Ports)
 	if n.Ports.From == 0 {
-		v.wrong("ir-port", fmt.Sprintf("%s to ports %s", n.Kind, n.Ports), "no connection can have port 0", "begin the range at 1 or above")
+		v.wrong("ir-port", fmt.Sprintf("%s to ports %s", n.Kind, n.Ports), "no connection can have port 0",
+			"begin the range at 1 or above")
 	}
 }
 
 func (v *ruleVerifier) checksum() {
 	mangles := func(p hookPoint) bool { return p.typ == FilterType && p.priority == PriorityMangle }
-	v.everywhere(mangles, "ir-checksum", "a checksum fill", "packets are altered at priority mangle, before NAT is chosen", "put the rule into PRT")
+	v.everywhere(mangles, "ir-checksum", "a checksum fill",
+		"packets are altered at priority mangle, before NAT is chosen", "put the rule into PRT")
 }
 
 // everywhere checks that ok holds wherever the rule is met. What is met nowhere does no harm.
@@ -290,11 +314,13 @@ func (v *ruleVerifier) everywhere(ok func(hookPoint) bool, code diag.Code, what,
 	}
 }
 
-// metHere is true if the rule is one of those that packets meet at p, a point at which they meet its chain.
+// metHere is true if the rule is one of those that packets meet at p, a point at which they meet
+// its chain.
 func (v *ruleVerifier) metHere(p hookPoint) bool {
 	for i := range GroupTable {
 		row := &GroupTable[i]
-		if row.Group == v.chain.Group && row.Of != nil && !row.Of(v.rule) && (hookPoint{row.Hook, row.Type, row.Priority}) == p {
+		if row.Group == v.chain.Group && row.Of != nil && !row.Of(v.rule) &&
+			(hookPoint{row.Hook, row.Type, row.Priority}) == p {
 			return false
 		}
 	}

@@ -12,9 +12,11 @@ func (v *verifier) set(s *Set) {
 	key := chainKey{s.Family, s.Table, "set " + s.Name}
 	switch {
 	case s.Family == 0 || s.Family > Both || s.Name == "":
-		v.errorf("ir-set", diag.Span{}, "a set without a name or a family", "look-ups find a set by its name, in their family and table", "give it both")
+		v.errorf("ir-set", diag.Span{}, "a set without a name or a family",
+			"look-ups find a set by its name, in their family and table", "give it both")
 	case v.names[key]:
-		v.errorf("ir-set", diag.Span{}, "set "+s.Label()+" is given twice", "look-ups could not tell which of the two is meant", "rename one")
+		v.errorf("ir-set", diag.Span{}, "set "+s.Label()+" is given twice",
+			"look-ups could not tell which of the two is meant", "rename one")
 	}
 	v.names[key] = true
 	v.text("ir-set", diag.Span{}, "name of a set", s.Name)
@@ -23,7 +25,8 @@ func (v *verifier) set(s *Set) {
 	before := len(v.list)
 	for _, e := range s.Elements {
 		if slices.ContainsFunc(e, func(m Match) bool { return !plainMatch(m) }) {
-			v.errorf("ir-set", diag.Span{}, "set "+s.Label()+" has an element with an empty match, a look-up or what is not modelled",
+			v.errorf("ir-set", diag.Span{}, "set "+s.Label()+
+				" has an element with an empty match, a look-up or what is not modelled",
 				"an element is made of plain matches", "put the other match into the rule")
 			return
 		}
@@ -48,7 +51,8 @@ func (v *verifier) element(e []Match, d *setDemands) {
 		if f := matchFamily(m); f != 0 {
 			r.Family = f
 			if d.family|f == Both {
-				v.errorf("ir-set", diag.Span{}, "a set with addresses of both families", "a rule with addresses is for packets of one family", "make a set for each family")
+				v.errorf("ir-set", diag.Span{}, "a set with addresses of both families",
+					"a rule with addresses is for packets of one family", "make a set for each family")
 				return
 			}
 			d.family |= f
@@ -71,8 +75,9 @@ func (v *verifier) element(e []Match, d *setDemands) {
 	}
 }
 
-// Families returns the families whose packets can meet r: only packets of an address's own family have such an address,
-// whatever the sense of the match, and what looks into a set of addresses stands in a rule for their family.
+// Families returns the families whose packets can meet r: only packets of an address's own family
+// have such an address, whatever the sense of the match, and what looks into a set of addresses
+// stands in a rule for their family.
 func (r *Rule) Families() Family {
 	f := r.Family
 	for _, m := range r.Matches {
@@ -119,18 +124,22 @@ func (v *ruleVerifier) lookup(m Lookup) {
 		if m.Set != nil {
 			name = m.Set.Label()
 		}
-		v.wrong("ir-set", fmt.Sprintf("a look-up in set %q, which is none of the program's, or not of the rule's table", name),
+		v.wrong("ir-set", fmt.Sprintf("a look-up in set %q, which is none of the program's, or not of the rule's table",
+			name),
 			"a look-up finds its set by name: in the table of its chain, or among the sets without a table",
 			"list the set in the program, under another name if the name is taken")
 		return
 	}
 	if demands.family != 0 && demands.family != v.rule.Family {
-		v.wrong("ir-family", "addresses of "+demands.family.String()+" in set "+m.Set.Label()+", looked up in a rule for "+v.rule.Family.String(),
-			"only packets of the address's own family have such an address", "make it a rule for "+demands.family.String())
+		v.wrong("ir-family", "addresses of "+demands.family.String()+" in set "+m.Set.Label()+
+			", looked up in a rule for "+v.rule.Family.String(),
+			"only packets of the address's own family have such an address",
+			"make it a rule for "+demands.family.String())
 	}
 	if demands.ports && !v.matchesProto(HasPorts) {
 		v.wrong("ir-port", "ports in set "+m.Set.Label()+", looked up in a rule for any protocol",
-			"only packets of tcp, udp, sctp, dccp and udplite have ports, and the rule does not ask for one of these", "add a match on the protocol")
+			"only packets of tcp, udp, sctp, dccp and udplite have ports, and the rule does not ask for one of these",
+			"add a match on the protocol")
 	}
 	if demands.icmp {
 		v.icmp()

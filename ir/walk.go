@@ -20,8 +20,8 @@ const (
 	Policy                       // the end of a base chain that is no group
 )
 
-// Walk is [Eval] that tells of everything the packet meets, in order. Rules for the other family are not met. Where Eval
-// fails, the visits up to there come with the error.
+// Walk is [Eval] that tells of everything the packet meets, in order. Rules for the other family
+// are not met. Where Eval fails, the visits up to there come with the error.
 func Walk(p *Program, pkt Packet) (Fate, []Visit, error) {
 	var visits []Visit
 	e := &evaluation{program: p, packet: pkt, visit: func(v Visit) { visits = append(visits, v) }}
@@ -29,7 +29,8 @@ func Walk(p *Program, pkt Packet) (Fate, []Visit, error) {
 	return fate, visits, err
 }
 
-// Holds is true if r is for pkt's family and all its matches hold at hook; false if that hangs on what is not modelled.
+// Holds is true if r is for pkt's family and all its matches hold at hook; false if that hangs on
+// what is not modelled.
 func (r *Rule) Holds(pkt Packet, hook Hook) bool {
 	e := &evaluation{packet: pkt, hook: hook}
 	return e.meets(r) == yes

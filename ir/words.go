@@ -124,7 +124,8 @@ func word(s string) string {
 	return strconv.Quote(s)
 }
 
-// isWord is true if s can stand in the text form without quotes: ASCII letters, digits and _./:@- only.
+// isWord is true if s can stand in the text form without quotes: ASCII letters, digits and _./:@-
+// only.
 func isWord(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]

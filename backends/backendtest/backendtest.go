@@ -1,7 +1,9 @@
-// Package backendtest holds the back ends to their contract (package backends): [Run] checks all of it on one back end,
-// with sample rules of every kind in every place, programs in the shape that networks have, and random programs.
+// Package backendtest holds the back ends to their contract (package backends): [Run] checks all of
+// it on one back end, with sample rules of every kind in every place, programs in the shape that
+// networks have, and random programs.
 //
-// What it can't check is that the target's own tool takes the output; that is for a back end's kernel tests.
+// What it can't check is that the target's own tool takes the output; that is for a back end's
+// kernel tests.
 package backendtest
 
 import (
@@ -90,9 +92,11 @@ func checkUsual(b backends.Backend) error {
 	return nil
 }
 
-// checkChecksums holds b's word on whether it fills in checksums against what it makes of a rule that asks for that.
+// checkChecksums holds b's word on whether it fills in checksums against what it makes of a rule
+// that asks for that.
 func checkChecksums(b backends.Backend, o backends.Options) error {
-	p := &ir.Program{Chains: []*ir.Chain{{Group: ir.PRT, Rules: []ir.Rule{{Family: ir.Both & o.Families, Verdict: ir.ChecksumFill{}}}}}}
+	p := &ir.Program{Chains: []*ir.Chain{{Group: ir.PRT, Rules: []ir.Rule{{Family: ir.Both & o.Families,
+		Verdict: ir.ChecksumFill{}}}}}}
 	set, found := b.Lower(p, o)
 	if found.HasErrors() {
 		return found
@@ -103,7 +107,8 @@ func checkChecksums(b backends.Backend, o backends.Options) error {
 	}
 	fills := slices.ContainsFunc(rules(read), func(r *ir.Rule) bool { return r.Verdict == ir.ChecksumFill{} })
 	if fills != b.FillsChecksums() {
-		return fmt.Errorf("%s says that it fills checksums: %t; of a rule that does, Read of what was emitted has: %t", b.Name(), b.FillsChecksums(), fills)
+		return fmt.Errorf("%s says that it fills checksums: %t; of a rule that does, Read of what was emitted has: %t",
+			b.Name(), b.FillsChecksums(), fills)
 	}
 	return nil
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// textual is a back end whose target is the program's own text form: it has nothing to get wrong, but for what a test
-// breaks in it. It remembers what it printed instead of parsing it, which would take minutes.
+// textual is a back end whose target is the program's own text form: it has nothing to get wrong,
+// but for what a test breaks in it. It remembers what it printed instead of parsing it, which would
+// take minutes.
 type textual struct {
 	printed map[string]*ir.Program
 
@@ -38,9 +39,13 @@ func (b *textual) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, di
 	}
 	for _, r := range rules(p) {
 		_, opaque := r.Verdict.(ir.Opaque)
-		opaque = opaque || slices.ContainsFunc(r.Actions, func(a ir.Action) bool { _, ok := a.(ir.OpaqueAction); return ok })
+		opaque = opaque || slices.ContainsFunc(r.Actions, func(a ir.Action) bool {
+			_, ok := a.(ir.OpaqueAction)
+			return ok
+		})
 		if opaque || slices.ContainsFunc(r.Matches, func(m ir.Match) bool { _, ok := m.(ir.Opaque); return ok }) {
-			found = append(found, diag.Diagnostic{Severity: diag.Error, Code: "refused", Span: r.Origin.Span, What: "opaque"})
+			found = append(found, diag.Diagnostic{Severity: diag.Error, Code: "refused", Span: r.Origin.Span,
+				What: "opaque"})
 		}
 	}
 	if found.HasErrors() {
@@ -91,7 +96,8 @@ func (s *textualSet) Lines() []backends.Line {
 		for i := range c.Rules {
 			for _, f := range []ir.Family{ir.IPv4, ir.IPv6} {
 				if meets(c, &c.Rules[i])&f&s.options.Families != 0 {
-					lines = append(lines, backends.Line{Family: f, Table: c.Table, Chain: c.Label(), Text: describe(c, i), Rule: &c.Rules[i]})
+					lines = append(lines, backends.Line{Family: f, Table: c.Table, Chain: c.Label(),
+						Text: describe(c, i), Rule: &c.Rules[i]})
 				}
 			}
 		}
@@ -118,7 +124,8 @@ func breached(b backends.Backend, point string) bool {
 	return false
 }
 
-// TestFaults breaks the textual back end in one way at a time: the suite must name the point of the contract.
+// TestFaults breaks the textual back end in one way at a time: the suite must name the point of the
+// contract.
 func TestFaults(t *testing.T) {
 	calls := 0
 	tests := []struct {
@@ -132,12 +139,19 @@ func TestFaults(t *testing.T) {
 			}
 			return nil
 		}}, "point 1"},
-		{"has no line for a rule", textual{lines: func(l []backends.Line) []backends.Line { return l[:max(0, len(l)-1)] }}, "point 1"},
-		{"has a line of nothing", textual{lines: func(l []backends.Line) []backends.Line { return append(l, backends.Line{Rule: &ir.Rule{}}) }}, "point 1"},
-		{"leaves a family out", textual{lines: func(l []backends.Line) []backends.Line {
-			return slices.DeleteFunc(l, func(l backends.Line) bool { return l.Family == ir.IPv6 && l.Rule.Family == ir.Both })
+		{"has no line for a rule", textual{lines: func(l []backends.Line) []backends.Line {
+			return l[:max(0, len(l)-1)]
 		}}, "point 1"},
-		{"turns lines around", textual{lines: func(l []backends.Line) []backends.Line { slices.Reverse(l); return l }}, "point 2"},
+		{"has a line of nothing", textual{lines: func(l []backends.Line) []backends.Line {
+			return append(l, backends.Line{Rule: &ir.Rule{}})
+		}}, "point 1"},
+		{"leaves a family out", textual{lines: func(l []backends.Line) []backends.Line {
+			return slices.DeleteFunc(l, func(l backends.Line) bool {
+				return l.Family == ir.IPv6 && l.Rule.Family == ir.Both
+			})
+		}}, "point 1"},
+		{"turns lines around", textual{lines: func(l []backends.Line) []backends.Line { slices.Reverse(l); return l }},
+			"point 2"},
 		{"counts its calls", textual{docs: func(docs []backends.Document) {
 			calls++
 			docs[0].Text = fmt.Appendf(docs[0].Text, "# %d\n", calls)
@@ -146,7 +160,9 @@ func TestFaults(t *testing.T) {
 			calls++
 			return diag.List{{Severity: diag.Note, What: fmt.Sprint(calls)}}
 		}}, "point 3"},
-		{"can't read itself", textual{read: func(*ir.Program, error) (*ir.Program, error) { return nil, errors.New("no") }}, "point 4"},
+		{"can't read itself", textual{read: func(*ir.Program, error) (*ir.Program, error) {
+			return nil, errors.New("no")
+		}}, "point 4"},
 		{"changes the program", textual{lower: func(p *ir.Program) diag.List {
 			for _, r := range rules(p) {
 				r.Comment = "mine"
@@ -187,8 +203,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestLostMeaning changes one kind of match or verdict on the way out, by the least that it can be changed: reading back
-// must show a packet for each.
+// TestLostMeaning changes one kind of match or verdict on the way out, by the least that it can be
+// changed: reading back must show a packet for each.
 func TestLostMeaning(t *testing.T) {
 	matches := map[string]func(m ir.Match) ir.Match{
 		"IIfName.Not":      change(func(m *ir.IIfName) { m.Not = !m.Not }),
@@ -260,7 +276,10 @@ func TestLostMeaning(t *testing.T) {
 		})
 	}
 	verdicts := map[string]func(v ir.Verdict) ir.Verdict{
-		"Drop":             func(v ir.Verdict) ir.Verdict { return swap[ir.Drop](v, ir.Reject{With: ir.PortUnreachable}) },
+		"Drop": func(v ir.Verdict) ir.Verdict {
+			return swap[ir.Drop](v,
+				ir.Reject{With: ir.PortUnreachable})
+		},
 		"Return":           func(v ir.Verdict) ir.Verdict { return swap[ir.Return](v, ir.Counter{}) },
 		"Jump":             func(v ir.Verdict) ir.Verdict { return swap[ir.Jump](v, ir.Counter{}) },
 		"ChecksumFill":     func(v ir.Verdict) ir.Verdict { return swap[ir.ChecksumFill](v, ir.Counter{}) },

@@ -16,8 +16,9 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Check lowers p and returns each breach of the contract. Rules that b refuses, each with an Error at its origin, are taken
-// out and the rest is lowered again: so what is refused hides nothing. Origins of p's rules must differ.
+// Check lowers p and returns each breach of the contract. Rules that b refuses, each with an Error
+// at its origin, are taken out and the rest is lowered again: so what is refused hides nothing.
+// Origins of p's rules must differ.
 func Check(b backends.Backend, p *ir.Program, o backends.Options) []error {
 	for {
 		p = clone(p)
@@ -35,8 +36,9 @@ func Check(b backends.Backend, p *ir.Program, o backends.Options) []error {
 	}
 }
 
-// without takes the rules out of p that have an Error at their origin, and returns how many are left. A chain that loses its
-// last rule so goes too, with what jumps to it: it may be the chain that was refused.
+// without takes the rules out of p that have an Error at their origin, and returns how many are
+// left. A chain that loses its last rule so goes too, with what jumps to it: it may be the chain
+// that was refused.
 func without(p *ir.Program, found diag.List) int {
 	refused := make(map[diag.Span]bool)
 	for _, d := range found {
@@ -72,7 +74,8 @@ func target(v ir.Verdict) (name string, leads bool) {
 }
 
 // checkLowered checks what was lowered without an Error.
-func checkLowered(b backends.Backend, before, p *ir.Program, set backends.Ruleset, found diag.List, o backends.Options) []error {
+func checkLowered(b backends.Backend, before, p *ir.Program, set backends.Ruleset, found diag.List,
+	o backends.Options) []error {
 	if set == nil {
 		return []error{errors.New("point 1: neither a Ruleset nor an Error")}
 	}
@@ -119,8 +122,8 @@ func familyOf(a netip.Addr) ir.Family {
 	return ir.IPv6
 }
 
-// answered checks point 1: each rule has a line in each family of which packets can meet it, or a Note at its origin. A
-// rule has lines or it has a Note, and no line comes from elsewhere.
+// answered checks point 1: each rule has a line in each family of which packets can meet it, or a
+// Note at its origin. A rule has lines or it has a Note, and no line comes from elsewhere.
 func answered(p *ir.Program, lines []backends.Line, found diag.List, o backends.Options) []error {
 	noted := make(map[diag.Span]bool)
 	for _, d := range found {
@@ -140,7 +143,8 @@ func answered(p *ir.Program, lines []backends.Line, found diag.List, o backends.
 			switch {
 			case has[r] == 0 && noted[r.Origin.Span]:
 			case want&^has[r] != 0:
-				all = append(all, fmt.Errorf("point 1: no line and no note for packets of family %s: %s", want&^has[r], describe(c, i)))
+				all = append(all, fmt.Errorf("point 1: no line and no note for packets of family %s: %s", want&^has[r],
+					describe(c, i)))
 			case has[r]&^o.Families != 0:
 				all = append(all, fmt.Errorf("point 1: a line of a family that was not asked for: %s", describe(c, i)))
 			}
@@ -162,10 +166,12 @@ func describe(c *ir.Chain, i int) string {
 	for _, a := range c.Rules[i].Actions {
 		words += ir.ActionText(a) + " "
 	}
-	return fmt.Sprintf("rule %d of %s: %s %s%s", i+1, c.Label(), c.Rules[i].Family, words, ir.VerdictText(c.Rules[i].Verdict))
+	return fmt.Sprintf("rule %d of %s: %s %s%s", i+1, c.Label(), c.Rules[i].Family, words,
+		ir.VerdictText(c.Rules[i].Verdict))
 }
 
-// ordered checks point 2: in each chain of the target, lines stand in the order of the rules they came from.
+// ordered checks point 2: in each chain of the target, lines stand in the order of the rules they
+// came from.
 func ordered(p *ir.Program, lines []backends.Line) []error {
 	type place struct {
 		chain *ir.Chain
@@ -188,7 +194,8 @@ func ordered(p *ir.Program, lines []backends.Line) []error {
 		at := from[l.Rule]
 		t := target{l.Family, l.Table, l.Chain, at.chain}
 		if i, ok := last[t]; ok && i > at.index {
-			all = append(all, fmt.Errorf("point 2: in %s %s, rule %d of %s comes before rule %d", l.Table, l.Chain, i+1, at.chain.Label(), at.index+1))
+			all = append(all, fmt.Errorf("point 2: in %s %s, rule %d of %s comes before rule %d", l.Table, l.Chain, i+1,
+				at.chain.Label(), at.index+1))
 		}
 		last[t] = at.index
 	}
@@ -196,7 +203,8 @@ func ordered(p *ir.Program, lines []backends.Line) []error {
 }
 
 // repeated checks point 3: lowered and emitted again, everything is the same.
-func repeated(b backends.Backend, p *ir.Program, o backends.Options, set backends.Ruleset, docs, images []backends.Document, found diag.List) []error {
+func repeated(b backends.Backend, p *ir.Program, o backends.Options, set backends.Ruleset, docs,
+	images []backends.Document, found diag.List) []error {
 	var all []error
 	same := func(what string, first, second []backends.Document) {
 		equal := slices.EqualFunc(first, second, func(x, y backends.Document) bool {

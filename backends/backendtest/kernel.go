@@ -216,7 +216,8 @@ func (s *kernelRules) Lines() []backends.Line {
 	for _, c := range s.Chains {
 		for i := range c.Rules {
 			r := &c.Rules[i]
-			lines = append(lines, backends.Line{Family: c.Family, Table: c.Table, Chain: c.Name, Text: r.String(), Rule: r})
+			lines = append(lines, backends.Line{Family: c.Family, Table: c.Table, Chain: c.Name, Text: r.String(),
+				Rule: r})
 		}
 	}
 	return lines

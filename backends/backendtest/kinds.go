@@ -12,7 +12,8 @@ import (
 func origin(n int) ir.Origin {
 	at := diag.Pos{Offset: n * 100, Line: n + 1, Col: 1}
 	end := diag.Pos{Offset: n*100 + 10, Line: n + 1, Col: 11}
-	return ir.Origin{Span: diag.Span{File: "sample.xml", Start: at, End: end}, Network: "sample", Element: "network/ip", Reason: fmt.Sprintf("rule %d", n+1)}
+	return ir.Origin{Span: diag.Span{File: "sample.xml", Start: at, End: end}, Network: "sample", Element: "network/ip",
+		Reason: fmt.Sprintf("rule %d", n+1)}
 }
 
 // numbered gives every rule of p an origin of its own.
@@ -59,7 +60,8 @@ func groupSetting(g ir.Group) setting {
 
 // baseSetting is a base chain in a table of family f.
 func baseSetting(f ir.Family, base ir.Base) setting {
-	s := setting{name: fmt.Sprintf("a chain of type %s at %s, family %s", base.Type, base.Hook, f), visible: visible(base)}
+	s := setting{name: fmt.Sprintf("a chain of type %s at %s, family %s", base.Type, base.Hook, f),
+		visible: visible(base)}
 	s.early = base.Hook == ir.Prerouting && base.Priority < ir.PriorityConntrack
 	s.in = func(rules ...ir.Rule) *ir.Program {
 		own := base
@@ -76,8 +78,10 @@ func (s setting) withOther(p *ir.Program, f ir.Family, table string) *ir.Program
 		return p
 	}
 	p.Chains = append(p.Chains, &ir.Chain{Family: f, Table: table, Name: "other", Rules: []ir.Rule{
-		{Family: f, Matches: []ir.Match{ir.CTState{States: ir.StateNew}, ir.Mark{Value: 7, Mask: 7}}, Verdict: ir.Return{}},
-		{Family: f, Matches: []ir.Match{ir.CTState{States: ir.StateNew}, ir.IIfName{Name: "virbr0"}}, Verdict: s.visible},
+		{Family: f, Matches: []ir.Match{ir.CTState{States: ir.StateNew}, ir.Mark{Value: 7, Mask: 7}},
+			Verdict: ir.Return{}},
+		{Family: f, Matches: []ir.Match{ir.CTState{States: ir.StateNew}, ir.IIfName{Name: "virbr0"}},
+			Verdict: s.visible},
 	}})
 	return p
 }
@@ -95,13 +99,15 @@ func bases() []ir.Base {
 	}
 }
 
-// Kinds returns programs that hold each sample match, each sample action and each sample verdict: in every group, and in every kind of base chain
-// of the families ip, ip6 and inet. Each rule is one that could stand there: with the protocol that its ports need, and of a
-// family that has its addresses. What a rule means is seen best where it stands alone; see [SingleKinds].
+// Kinds returns programs that hold each sample match, each sample action and each sample verdict:
+// in every group, and in every kind of base chain of the families ip, ip6 and inet. Each rule is
+// one that could stand there: with the protocol that its ports need, and of a family that has its
+// addresses. What a rule means is seen best where it stands alone; see [SingleKinds].
 func Kinds() []Sample {
 	var samples []Sample
 	add := func(s setting) {
-		all := slices.Concat(matchRules(ir.Accept{}), matchRules(ir.Return{}), actionRules(s, ir.Counter{}), actionRules(s, ir.Accept{}), verdictRules())
+		all := slices.Concat(matchRules(ir.Accept{}), matchRules(ir.Return{}), actionRules(s, ir.Counter{}),
+			actionRules(s, ir.Accept{}), verdictRules())
 		samples = append(samples, Sample{"all kinds in " + s.name, numbered(clone(s.in(all...)))})
 	}
 	for _, g := range ir.Groups {
@@ -115,11 +121,12 @@ func Kinds() []Sample {
 	return samples
 }
 
-// SingleKinds returns a program for each sample, in the last group of each base and in some base chains: a match with a verdict
-// that can be seen, a verdict before a rule that can be seen.
+// SingleKinds returns a program for each sample, in the last group of each base and in some base
+// chains: a match with a verdict that can be seen, a verdict before a rule that can be seen.
 func SingleKinds() []Sample {
 	var samples []Sample
-	settings := []setting{baseSetting(ir.Both, bases()[0]), baseSetting(ir.Both, bases()[3]), baseSetting(ir.Both, bases()[5])}
+	settings := []setting{baseSetting(ir.Both, bases()[0]), baseSetting(ir.Both, bases()[3]),
+		baseSetting(ir.Both, bases()[5])}
 	for _, rows := range ir.GroupBases() {
 		if last := rows[len(rows)-1]; last.Of == nil || last.Type == ir.NATType {
 			settings = append(settings, groupSetting(last.Group))
@@ -134,7 +141,8 @@ func SingleKinds() []Sample {
 			add(r)
 		}
 		for _, r := range actionRules(s, ir.Counter{}) {
-			add(r, ir.Rule{Family: r.Family, Matches: []ir.Match{ir.Mark{Value: 1, Mask: 1}, ir.CTState{States: ir.Tracked}}, Verdict: s.visible})
+			add(r, ir.Rule{Family: r.Family, Matches: []ir.Match{ir.Mark{Value: 1, Mask: 1},
+				ir.CTState{States: ir.Tracked}}, Verdict: s.visible})
 		}
 		for _, r := range verdictRules() {
 			add(r, ir.Rule{Family: ir.Both, Verdict: s.visible})
@@ -190,7 +198,8 @@ func actionRules(s setting, v ir.Verdict) []ir.Rule {
 		}
 		for _, f := range families {
 			all = append(all, ir.Rule{Family: f, Actions: []ir.Action{a}, Verdict: v},
-				ir.Rule{Family: f, Matches: []ir.Match{ir.IIfName{Name: "virbr0"}}, Actions: []ir.Action{a}, Verdict: v})
+				ir.Rule{Family: f, Matches: []ir.Match{ir.IIfName{Name: "virbr0"}}, Actions: []ir.Action{a},
+					Verdict: v})
 		}
 	}
 	return all

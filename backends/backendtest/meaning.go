@@ -7,7 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// kept returns p without the rules that have no line: what a back end leaves out, with a Note, is no part of its meaning.
+// kept returns p without the rules that have no line: what a back end leaves out, with a Note, is
+// no part of its meaning.
 func kept(p *ir.Program, lines []backends.Line) *ir.Program {
 	has := make(map[*ir.Rule]bool)
 	for _, l := range lines {
@@ -30,7 +31,8 @@ func kept(p *ir.Program, lines []backends.Line) *ir.Program {
 // maxReported is how many packets with another fate are told of.
 const maxReported = 3
 
-// sameMeaning checks point 4: packets chosen to probe every rule have the same fate in want and got.
+// sameMeaning checks point 4: packets chosen to probe every rule have the same fate in want and
+// got.
 func sameMeaning(want, got *ir.Program, o backends.Options) []error {
 	var all []error
 	for _, pkt := range Packets(want) {

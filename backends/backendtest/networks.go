@@ -22,8 +22,8 @@ type Network struct {
 	TFTP    bool
 }
 
-// Networks returns the program of networks started in this order; a later one's rules stand on top. Each rule has an origin
-// of its own.
+// Networks returns the program of networks started in this order; a later one's rules stand on top.
+// Each rule has an origin of its own.
 func Networks(list ...Network) *ir.Program {
 	p := &ir.Program{}
 	for _, g := range ir.Groups {
@@ -37,7 +37,8 @@ func Networks(list ...Network) *ir.Program {
 			n.translation(n.Subnets[j].Masked())
 		}
 		if n.DHCP {
-			n.add(ir.PRT, ir.IPv4, ir.ChecksumFill{}, ir.OIfName{Name: n.Bridge}, ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 68, To: 68})
+			n.add(ir.PRT, ir.IPv4, ir.ChecksumFill{}, ir.OIfName{Name: n.Bridge}, ir.L4Proto{Proto: ir.UDP},
+				ir.DPort{From: 68, To: 68})
 		}
 	}
 	return numbered(p)
@@ -66,7 +67,8 @@ func (n *network) has6() bool {
 func (n *network) services() {
 	open := func(f ir.Family, proto uint8, in, out uint16) {
 		n.add(ir.INP, f, ir.Accept{}, ir.IIfName{Name: n.Bridge}, ir.L4Proto{Proto: proto}, ir.DPort{From: in, To: in})
-		n.add(ir.OUT, f, ir.Accept{}, ir.OIfName{Name: n.Bridge}, ir.L4Proto{Proto: proto}, ir.DPort{From: out, To: out})
+		n.add(ir.OUT, f, ir.Accept{}, ir.OIfName{Name: n.Bridge}, ir.L4Proto{Proto: proto},
+			ir.DPort{From: out, To: out})
 	}
 	if n.TFTP {
 		open(ir.IPv4, ir.UDP, 69, 69)
@@ -147,7 +149,8 @@ func (n *network) translation(subnet netip.Prefix) {
 	add(to(ir.PortRange{}), away)
 }
 
-// NetworkSamples returns programs of networks: each mode, each thing that changes rules, and several networks together.
+// NetworkSamples returns programs of networks: each mode, each thing that changes rules, and
+// several networks together.
 func NetworkSamples() []Sample {
 	subnets := func(list ...string) []netip.Prefix {
 		var all []netip.Prefix
@@ -159,23 +162,30 @@ func NetworkSamples() []Sample {
 	outside := ir.AddrRange{From: netip.MustParseAddr("203.0.113.4"), To: netip.MustParseAddr("203.0.113.10")}
 	networks := []Network{
 		{Name: "nat", Bridge: "virbr0", Mode: ir.ModeNAT, Subnets: subnets("192.168.122.0/24"), DHCP: true},
-		{Name: "nat out of one device, with TFTP", Bridge: "virbr1", Mode: ir.ModeNAT, Dev: "enp0s7", Subnets: subnets("192.168.123.0/24"), DHCP: true, TFTP: true},
+		{Name: "nat out of one device, with TFTP", Bridge: "virbr1", Mode: ir.ModeNAT, Dev: "enp0s7",
+			Subnets: subnets("192.168.123.0/24"), DHCP: true, TFTP: true},
 		{Name: "isolated", Bridge: "virbr2", Mode: ir.ModeNone, Subnets: subnets("192.168.152.0/24"), DHCP: true},
 		{Name: "routed", Bridge: "virbr3", Mode: ir.ModeRoute, Dev: "eth1", Subnets: subnets("192.168.124.0/24")},
-		{Name: "nat with routed IPv6", Bridge: "virbr4", Mode: ir.ModeNAT, Subnets: subnets("192.168.125.0/24", "2001:db8:ca2:2::/64"), DHCP: true},
-		{Name: "nat with NAT66 and ranges", Bridge: "virbr5", Mode: ir.ModeNAT, Dev: "enp0s7", NAT6: true, SNAT: outside, Ports: ir.PortRange{From: 500, To: 1000},
+		{Name: "nat with routed IPv6", Bridge: "virbr4", Mode: ir.ModeNAT,
+			Subnets: subnets("192.168.125.0/24", "2001:db8:ca2:2::/64"), DHCP: true},
+		{Name: "nat with NAT66 and ranges", Bridge: "virbr5", Mode: ir.ModeNAT, Dev: "enp0s7", NAT6: true,
+			SNAT: outside, Ports: ir.PortRange{From: 500, To: 1000},
 			Subnets: subnets("192.168.126.0/24", "fd00:1:2:3::/64"), DHCP: true},
-		{Name: "nat, two subnets", Bridge: "virbr6", Mode: ir.ModeNAT, Subnets: subnets("192.168.127.0/24", "192.168.128.64/26"), DHCP: true},
+		{Name: "nat, two subnets", Bridge: "virbr6", Mode: ir.ModeNAT,
+			Subnets: subnets("192.168.127.0/24", "192.168.128.64/26"), DHCP: true},
 		{Name: "isolated, IPv6 without address", Bridge: "virbr7", Mode: ir.ModeNone, IPv6: true},
-		{Name: "routed over any device", Bridge: "virbr8", Mode: ir.ModeRoute, Subnets: subnets("10.20.0.0/16", "2001:db8:8::/56"), DHCP: true},
+		{Name: "routed over any device", Bridge: "virbr8", Mode: ir.ModeRoute,
+			Subnets: subnets("10.20.0.0/16", "2001:db8:8::/56"), DHCP: true},
 	}
 	samples := []Sample{{"no network", &ir.Program{}}, {"empty groups", Networks()}}
 	for _, n := range networks {
 		samples = append(samples, Sample{n.Name, Networks(n)})
 	}
 	samples = append(samples, Sample{"all networks", Networks(networks...)})
-	samples = append(samples, Sample{"nat and routed", Networks(networks[0], networks[8])}, Sample{"routed and nat", Networks(networks[8], networks[0])})
-	samples = append(samples, Sample{"two on one bridge", Networks(networks[0], Network{Name: "guest", Bridge: "virbr0", Mode: ir.ModeRoute, Subnets: subnets("192.168.122.0/25")})})
+	samples = append(samples, Sample{"nat and routed", Networks(networks[0], networks[8])},
+		Sample{"routed and nat", Networks(networks[8], networks[0])})
+	samples = append(samples, Sample{"two on one bridge", Networks(networks[0],
+		Network{Name: "guest", Bridge: "virbr0", Mode: ir.ModeRoute, Subnets: subnets("192.168.122.0/25")})})
 	return samples
 }
 
@@ -186,7 +196,8 @@ func Many(n int) []Network {
 		v4 := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
 		v6 := netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfd, 0, 0, 1, 0, 0, byte(i >> 8), byte(i)}), 64)
 		list[i] = Network{
-			Name: fmt.Sprintf("net%d", i), Bridge: fmt.Sprintf("virbr%d", i), Subnets: []netip.Prefix{v4, v6}, DHCP: true,
+			Name: fmt.Sprintf("net%d", i), Bridge: fmt.Sprintf("virbr%d", i), Subnets: []netip.Prefix{v4, v6},
+			DHCP: true,
 			Mode: []ir.Mode{ir.ModeNAT, ir.ModeNAT, ir.ModeRoute, ir.ModeNone}[i%4],
 		}
 	}

@@ -17,8 +17,9 @@ type values struct {
 	marks  []uint32
 }
 
-// Packets returns packets that probe p, always the same: for each rule some that match it, and those with one field moved
-// to or over a boundary that p's rules draw; forwarded ones and, for what hangs elsewhere, those from and to the host.
+// Packets returns packets that probe p, always the same: for each rule some that match it, and
+// those with one field moved to or over a boundary that p's rules draw; forwarded ones and, for
+// what hangs elsewhere, those from and to the host.
 func Packets(p *ir.Program) []ir.Packet {
 	v := collect(p)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -45,8 +46,9 @@ func Packets(p *ir.Program) []ir.Packet {
 
 // collect finds the values of p.
 func collect(p *ir.Program) *values {
-	v := &values{names: []string{"other0"}, protos: []uint8{ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6, 47}, ports: []uint16{0, 40000, 65535},
-		icmp: [][2]uint8{{8, 0}}, marks: []uint32{0}, addrs: map[ir.Family][]netip.Addr{}}
+	v := &values{names: []string{"other0"}, protos: []uint8{ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6, 47},
+		ports: []uint16{0, 40000, 65535},
+		icmp:  [][2]uint8{{8, 0}}, marks: []uint32{0}, addrs: map[ir.Family][]netip.Addr{}}
 	v.prefix(netip.MustParsePrefix("198.18.0.1/32"))
 	v.prefix(netip.MustParsePrefix("2001:db8:ffff::1/128"))
 	for _, r := range rules(p) {
@@ -139,8 +141,10 @@ var statuses = []ir.Status{0, 0, ir.StatusSNAT, ir.StatusDNAT, ir.StatusSNAT | i
 func (v *values) packet(random *rand.Rand, f ir.Family) ir.Packet {
 	icmp := pick(random, v.icmp)
 	p := ir.Packet{
-		Family: f, In: pick(random, v.names), Out: pick(random, v.names), Src: pick(random, v.addrs[f]), Dst: pick(random, v.addrs[f]),
-		Proto: pick(random, v.protos), State: pick(random, states), Status: pick(random, statuses), Mark: pick(random, v.marks),
+		Family: f, In: pick(random, v.names), Out: pick(random, v.names), Src: pick(random, v.addrs[f]),
+		Dst:   pick(random, v.addrs[f]),
+		Proto: pick(random, v.protos), State: pick(random, states), Status: pick(random, statuses),
+		Mark:  pick(random, v.marks),
 		SPort: pick(random, v.ports), DPort: pick(random, v.ports), ICMPType: icmp[0], ICMPCode: icmp[1],
 	}
 	switch random.IntN(4) {

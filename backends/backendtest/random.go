@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Random returns n random programs, the same for the same seed: half of them of groups, half of base chains with chains
-// that they jump to. Values are few, so that rules meet the same packets.
+// Random returns n random programs, the same for the same seed: half of them of groups, half of
+// base chains with chains that they jump to. Values are few, so that rules meet the same packets.
 func Random(n int, seed uint64) []Sample {
 	g := &generator{rand.New(rand.NewPCG(seed, 0))}
 	var samples []Sample
@@ -46,7 +46,8 @@ func (g *generator) groups() *ir.Program {
 	return p
 }
 
-// bases returns a program of base chains at several hooks, each in a table of its own with two chains to jump to.
+// bases returns a program of base chains at several hooks, each in a table of its own with two
+// chains to jump to.
 func (g *generator) bases() *ir.Program {
 	p := &ir.Program{}
 	for i, base := range bases() {
@@ -63,7 +64,8 @@ func (g *generator) bases() *ir.Program {
 				r := g.rule(f)
 				switch {
 				case len(leads) > 0 && g.IntN(3) == 0:
-					r.Verdict = pick(g.Rand, []ir.Verdict{ir.Jump{Chain: pick(g.Rand, leads)}, ir.Goto{Chain: pick(g.Rand, leads)}})
+					r.Verdict = pick(g.Rand, []ir.Verdict{ir.Jump{Chain: pick(g.Rand, leads)},
+						ir.Goto{Chain: pick(g.Rand, leads)}})
 				case base.Type == ir.NATType:
 					r.Verdict = g.natVerdict(&r, base.Hook)
 				default:
@@ -116,8 +118,16 @@ func (g *generator) rule(within ir.Family) ir.Rule {
 	if r.Family != ir.Both {
 		add(2, func() ir.Match { return ir.SAddr{Prefix: g.prefix(r.Family), Not: g.not()} })
 		add(2, func() ir.Match { return ir.DAddr{Prefix: g.prefix(r.Family), Not: g.not()} })
-		add(6, func() ir.Match { from, to := g.addrs(r.Family); return ir.SAddrRange{From: from, To: to, Not: g.not()} })
-		add(6, func() ir.Match { from, to := g.addrs(r.Family); return ir.DAddrRange{From: from, To: to, Not: g.not()} })
+		add(6, func() ir.Match {
+			from, to := g.addrs(r.Family)
+			return ir.SAddrRange{From: from, To: to,
+				Not: g.not()}
+		})
+		add(6, func() ir.Match {
+			from, to := g.addrs(r.Family)
+			return ir.DAddrRange{From: from, To: to,
+				Not: g.not()}
+		})
 	}
 	add(3, func() ir.Match { return ir.CTState{States: ir.State(1 + g.IntN(31)), Not: g.not()} })
 	add(5, func() ir.Match { return ir.CTStatus{Status: ir.Status(1 + g.IntN(3)), Not: g.not()} })
@@ -148,7 +158,8 @@ func (g *generator) protocol(r *ir.Rule) {
 			r.Matches = append(r.Matches, ir.DPort{From: from, To: to, Not: g.not()})
 		}
 	case proto == ir.ICMP || proto == ir.ICMPv6:
-		r.Matches = append(r.Matches, ir.ICMPType{Type: uint8(g.IntN(16)), Code: uint8(g.IntN(3)), HasCode: g.IntN(2) == 0, Not: g.not()})
+		r.Matches = append(r.Matches, ir.ICMPType{Type: uint8(g.IntN(16)), Code: uint8(g.IntN(3)),
+			HasCode: g.IntN(2) == 0, Not: g.not()})
 	}
 	for i, m := range r.Matches {
 		if t, ok := m.(ir.ICMPType); ok && !t.HasCode {

@@ -10,8 +10,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestReadActions: targets that let a packet go on are actions, with what they touch. What each does is what
-// iptables-extensions(8) says.
+// TestReadActions: targets that let a packet go on are actions, with what they touch. What each
+// does is what iptables-extensions(8) says.
 func TestReadActions(t *testing.T) {
 	opaque := func(text string, touches ir.Fields) ir.Action { return ir.OpaqueAction{Text: text, Touches: touches} }
 	tests := []struct {
@@ -58,12 +58,14 @@ func TestReadActions(t *testing.T) {
 			}
 			got := p.Chains[0].Rules[0]
 			if tt.want == nil {
-				if diff := cmp.Diff(ir.Verdict(ir.Opaque{Text: tt.target}), got.Verdict); diff != "" || got.Actions != nil {
+				if diff := cmp.Diff(ir.Verdict(ir.Opaque{Text: tt.target}), got.Verdict); diff != "" ||
+					got.Actions != nil {
 					t.Errorf("verdict (-want +got):\n%s, actions %v", diff, got.Actions)
 				}
 				return
 			}
-			if diff := cmp.Diff([]ir.Action{tt.want}, got.Actions); diff != "" || got.Verdict != ir.Verdict(ir.Counter{}) {
+			if diff := cmp.Diff([]ir.Action{tt.want}, got.Actions); diff != "" ||
+				got.Verdict != ir.Verdict(ir.Counter{}) {
 				t.Errorf("actions (-want +got):\n%s, verdict %v", diff, got.Verdict)
 			}
 		})
@@ -79,7 +81,8 @@ func TestRefuseActions(t *testing.T) {
 	}{
 		{"an action and a verdict", ir.Rule{Actions: []ir.Action{mark}, Verdict: ir.Accept{}}},
 		{"two actions", ir.Rule{Actions: []ir.Action{mark, ir.Log{}}, Verdict: ir.Counter{}}},
-		{"a long prefix", ir.Rule{Actions: []ir.Action{ir.Log{Prefix: "123456789 123456789 123456789 "}}, Verdict: ir.Counter{}}},
+		{"a long prefix", ir.Rule{Actions: []ir.Action{ir.Log{Prefix: "123456789 123456789 123456789 "}},
+			Verdict: ir.Counter{}}},
 		{"an opaque action", ir.Rule{Actions: []ir.Action{ir.OpaqueAction{Text: "-j TRACE"}}, Verdict: ir.Counter{}}},
 		{"no raw table", ir.Rule{Actions: []ir.Action{ir.NoTrack{}}, Verdict: ir.Counter{}}},
 	}
@@ -88,7 +91,8 @@ func TestRefuseActions(t *testing.T) {
 			p := new(ir.Program)
 			tt.rule.Family = ir.IPv4
 			p.Add(ir.FWI, tt.rule)
-			_, found := Backend{}.Lower(p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames, Layout: backends.Chains})
+			_, found := Backend{}.Lower(p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames,
+				Layout: backends.Chains})
 			if len(found) != 1 || found[0].Code != Unsupported {
 				t.Errorf("got %v, want one refusal", found)
 			}

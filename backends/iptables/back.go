@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// back returns what now becomes when what is ours is again as it was in s, with our jumps where they stood among the rules
-// of others.
+// back returns what now becomes when what is ours is again as it was in s, with our jumps where
+// they stood among the rules of others.
 func (s *state) back(now *state) *state {
 	out := now.without()
 	for _, t := range s.tables {
@@ -36,8 +36,9 @@ func (s *state) back(now *state) *state {
 	return out
 }
 
-// again returns the rules of a built-in chain, which are now, with the jumps of then. Each jump stands behind the rules of others
-// that it stood behind, as far as these are there still; of the places that leaves, where it stands now, or else the first.
+// again returns the rules of a built-in chain, which are now, with the jumps of then. Each jump
+// stands behind the rules of others that it stood behind, as far as these are there still; of the
+// places that leaves, where it stands now, or else the first.
 func again(now, then []rule) []rule {
 	others, before := strangers(now), strangers(then)
 	origin := common(others, before) // of each rule of then, its place now
@@ -70,11 +71,12 @@ func again(now, then []rule) []rule {
 	return out
 }
 
-// strangerMark begins a line of a Dump that tells which rule of others stands before a jump of ours: a comment, since the rule
-// is not ours.
+// strangerMark begins a line of a Dump that tells which rule of others stands before a jump of
+// ours: a comment, since the rule is not ours.
 const strangerMark = "# before ours: "
 
-// writeBuiltin writes those rules of a built-in chain that lead to ours, and what stands before our jumps.
+// writeBuiltin writes those rules of a built-in chain that lead to ours, and what stands before our
+// jumps.
 func (c *chainState) writeBuiltin(b *bytes.Buffer, prefix string, places bool) {
 	last := len(c.rules) - 1
 	for last >= 0 && c.rules[last].jump == "" {

@@ -16,7 +16,8 @@ func forward(letters string) (rules []rule) {
 		if name := jumps[c]; name != "" {
 			rules = append(rules, rule{text: "-A FORWARD -j " + name, jump: name})
 		} else {
-			rules = append(rules, rule{text: "-A FORWARD -i " + string(c) + ` -m comment --comment "a \"b\"` + "\n" + `c" -j ACCEPT`})
+			rules = append(rules, rule{text: "-A FORWARD -i " + string(c) + ` -m comment --comment "a \"b\"` + "\n" +
+				`c" -j ACCEPT`})
 		}
 	}
 	return rules
@@ -29,8 +30,8 @@ func textOf(rules []rule) (text string) {
 	return text
 }
 
-// TestAgain: jumps stand where they stood, whatever has become of the rules of others. The packets that an administrator's rule
-// kept from ours, it keeps from them again.
+// TestAgain: jumps stand where they stood, whatever has become of the rules of others. The packets
+// that an administrator's rule kept from ours, it keeps from them again.
 func TestAgain(t *testing.T) {
 	tests := []struct{ name, then, now, want string }{
 		{"empty chain", "xio", "", "xio"},
@@ -50,12 +51,14 @@ func TestAgain(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(textOf(forward(test.want)), textOf(again(forward(test.now), forward(test.then)))); diff != "" {
+			if diff := cmp.Diff(textOf(forward(test.want)), textOf(again(forward(test.now),
+				forward(test.then)))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			// The same by way of a Dump.
 			s := &state{family: ir.IPv4, prefix: "VNETC_", tables: []*tableState{{name: "filter", chains: []*chainState{
-				{name: "FORWARD", rules: forward(test.then)}, {name: "VNETC_FWX", own: true}, {name: "VNETC_FWI", own: true}, {name: "VNETC_FWO", own: true},
+				{name: "FORWARD", rules: forward(test.then)}, {name: "VNETC_FWX", own: true},
+				{name: "VNETC_FWI", own: true}, {name: "VNETC_FWO", own: true},
 			}}}}
 			dump := s.document(true)
 			if _, err := (Backend{}).Read([]backends.Document{dump}); err != nil {
@@ -65,8 +68,10 @@ func TestAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			now := &state{family: ir.IPv4, prefix: "VNETC_", tables: []*tableState{{name: "filter", chains: []*chainState{{name: "FORWARD", rules: forward(test.now)}}}}}
-			if diff := cmp.Diff(textOf(forward(test.want)), textOf(read.back(now).table("filter").chain("FORWARD").rules)); diff != "" {
+			now := &state{family: ir.IPv4, prefix: "VNETC_", tables: []*tableState{{name: "filter",
+				chains: []*chainState{{name: "FORWARD", rules: forward(test.now)}}}}}
+			if diff := cmp.Diff(textOf(forward(test.want)),
+				textOf(read.back(now).table("filter").chain("FORWARD").rules)); diff != "" {
 				t.Errorf("restored (-want +got):\n%s", diff)
 			}
 		})

@@ -13,7 +13,8 @@ import (
 func thousand(b *testing.B) (*ir.Program, backends.Ruleset) {
 	b.Helper()
 	p := backendtest.Networks(backendtest.Many(1000)...)
-	set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains})
+	set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+		Layout: backends.Chains})
 	if err := found.Err(); err != nil {
 		b.Fatal(err)
 	}
@@ -28,7 +29,8 @@ func BenchmarkLower(b *testing.B) {
 		}
 		b.Run(name, func(b *testing.B) {
 			p, set := thousand(b)
-			o := backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains, Comments: comments}
+			o := backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains,
+				Comments: comments}
 			b.ReportAllocs()
 			for b.Loop() {
 				iptables.Backend{}.Lower(p, o)

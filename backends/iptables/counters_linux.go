@@ -12,7 +12,8 @@ import (
 
 var _ backends.Counter = Loader{}
 
-// Tallies implements [backends.Counter] with what iptables-save -c prints. A family that this host has not, has no tallies.
+// Tallies implements [backends.Counter] with what iptables-save -c prints. A family that this host
+// has not, has no tallies.
 func (l Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
@@ -59,7 +60,8 @@ func (s *state) tallies(want *state) ([]backends.Tally, error) {
 				if err != nil {
 					return nil, fmt.Errorf("rule %q of table %s: %w", have.rules[at].text, t.name, err)
 				}
-				tallies = append(tallies, backends.Tally{Family: s.family, Rules: []*ir.Rule{c.rules[i].line.Rule}, Count: count})
+				tallies = append(tallies, backends.Tally{Family: s.family, Rules: []*ir.Rule{c.rules[i].line.Rule},
+					Count: count})
 			}
 		}
 	}

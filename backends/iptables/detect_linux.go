@@ -16,8 +16,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Variant is one of the two worlds of iptables, whose rules are kept apart by the kernel. The zero value is the one that the
-// command iptables belongs to.
+// Variant is one of the two worlds of iptables, whose rules are kept apart by the kernel. The zero
+// value is the one that the command iptables belongs to.
 type Variant string
 
 const (
@@ -48,8 +48,8 @@ func look(command string) (string, error) {
 	return path, err
 }
 
-// tools returns the tools for families, without those that can't be had and are not among needed. It is an error if none is left,
-// or if this process may not use them.
+// tools returns the tools for families, without those that can't be had and are not among needed.
+// It is an error if none is left, or if this process may not use them.
 func (l Loader) tools(families, needed ir.Family) ([]tool, error) {
 	var found []tool
 	var missing error
@@ -90,7 +90,8 @@ func (l Loader) tool(f ir.Family) (tool, error) {
 	if missing == nil {
 		return t, nil
 	}
-	if err == nil && variantOf(plain.restore) == l.Variant { // a host with one variant may know it by the short name only
+	if err == nil &&
+		variantOf(plain.restore) == l.Variant { // a host with one variant may know it by the short name only
 		return plain, nil
 	}
 	return tool{}, missing
@@ -116,7 +117,8 @@ func (l Loader) variant(t tool) Variant {
 	return variantOf(t.restore)
 }
 
-// variantOf asks a command for the world it belongs to: "iptables v1.8.9 (nf_tables)". Before 1.8 there was one world.
+// variantOf asks a command for the world it belongs to: "iptables v1.8.9 (nf_tables)". Before 1.8
+// there was one world.
 func variantOf(path string) Variant {
 	out, err := english(path, "--version").Output()
 	if err == nil && strings.Contains(string(out), "(nf_tables)") {
@@ -157,8 +159,8 @@ func allowed(v Variant) error {
 	return nil
 }
 
-// Available implements [backends.Loader]. It asks for one table of each family, which iptables-legacy makes if it is not
-// there.
+// Available implements [backends.Loader]. It asks for one table of each family, which
+// iptables-legacy makes if it is not there.
 func (l Loader) Available() error {
 	tools, err := l.tools(ir.Both, 0)
 	if err != nil {
@@ -176,7 +178,8 @@ func (l Loader) Available() error {
 	return nil
 }
 
-// version returns the version of t, which must be one whose iptables-restore waits for its lock: 1.6.2 is the first.
+// version returns the version of t, which must be one whose iptables-restore waits for its lock:
+// 1.6.2 is the first.
 func (l Loader) version(t tool) (string, error) {
 	path, err := look(t.stem)
 	if err != nil {
@@ -209,8 +212,8 @@ var _ backends.Sibling = Loader{}
 // Usual implements [backends.Sibling]: the world of the command iptables.
 func (Loader) Usual() backends.Loader { return Loader{} }
 
-// Elsewhere returns a Loader for the other world of iptables, if rules under names are there too: packets meet both. It is
-// nil if there are none, or no tools that could tell.
+// Elsewhere returns a Loader for the other world of iptables, if rules under names are there too:
+// packets meet both. It is nil if there are none, or no tools that could tell.
 func (l Loader) Elsewhere(names backends.Names) (backends.Loader, error) {
 	here, err := l.tool(ir.IPv4)
 	if err != nil {

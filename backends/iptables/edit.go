@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// script is a document for iptables-restore --noflush that turns one state into another, by no more commands than that
-// takes: rules that stay are not touched, so their counters and places in the kernel live on. Rules of others are never
-// named: what is deleted by its number stands in a chain of ours, jumps are deleted by what they say.
+// script is a document for iptables-restore --noflush that turns one state into another, by no more
+// commands than that takes: rules that stay are not touched, so their counters and places in the
+// kernel live on. Rules of others are never named: what is deleted by its number stands in a chain
+// of ours, jumps are deleted by what they say.
 type script struct {
 	text     bytes.Buffer
 	at       []entry // of each line
@@ -75,7 +76,8 @@ func (s *script) line(table string, r *rule, text string) {
 	s.at = append(s.at, entry{table, r})
 }
 
-// remove appends what takes chains away that to has not; all are emptied first, since they may lead to one another.
+// remove appends what takes chains away that to has not; all are emptied first, since they may lead
+// to one another.
 func (s *script) remove(from, to *tableState) {
 	for _, word := range [...]string{"-F ", "-X "} {
 		for _, c := range from.chains {
@@ -90,8 +92,8 @@ func (s *script) remove(from, to *tableState) {
 	}
 }
 
-// rules appends the commands for a chain of ours: rules that go from the last to the first, so that numbers hold; then
-// those that come from the first to the last, for the same reason.
+// rules appends the commands for a chain of ours: rules that go from the last to the first, so that
+// numbers hold; then those that come from the first to the last, for the same reason.
 func (s *script) rules(table string, from, to *chainState) {
 	origin := common(from.rules, to.rules)
 	stays := make([]bool, len(from.rules))
@@ -128,8 +130,9 @@ func (s *script) rules(table string, from, to *chainState) {
 	}
 }
 
-// common returns for each rule of to which rule of from it is, -1 for one that is new: rules of the same text, in the same
-// order in both. The n-th rule of a text is the n-th of the other; of those as many stay as can.
+// common returns for each rule of to which rule of from it is, -1 for one that is new: rules of the
+// same text, in the same order in both. The n-th rule of a text is the n-th of the other; of those
+// as many stay as can.
 func common(from, to []rule) []int {
 	where := make(map[string][]int, len(from))
 	for i, r := range from {
@@ -173,8 +176,8 @@ func common(from, to []rule) []int {
 // maxMoved is how many jumps of one chain are looked at one by one; of more, all move.
 const maxMoved = 8
 
-// jumps appends the commands for a built-in chain, of which from and to differ in our jumps only: those that must move are
-// deleted and inserted at their places.
+// jumps appends the commands for a built-in chain, of which from and to differ in our jumps only:
+// those that must move are deleted and inserted at their places.
 func (s *script) jumps(table string, from, to *chainState) {
 	moved := smallest(jumpsOf(from.rules, to.rules), from.rules, to.rules)
 	for _, r := range from.rules {

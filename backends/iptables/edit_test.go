@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// play runs the commands of a script against the rules of one table, as iptables-restore(8) has them.
+// play runs the commands of a script against the rules of one table, as iptables-restore(8) has
+// them.
 func play(t *testing.T, chains map[string][]string, script string) {
 	t.Helper()
 	for _, line := range strings.Split(strings.TrimSpace(script), "\n") {
@@ -42,7 +43,8 @@ func play(t *testing.T, chains map[string][]string, script string) {
 	}
 }
 
-// randomTable has rules of few texts in chains of ours, and jumps in a built-in chain among rules of others.
+// randomTable has rules of few texts in chains of ours, and jumps in a built-in chain among rules
+// of others.
 func randomTable(random *rand.Rand) *tableState {
 	t := &tableState{name: "filter"}
 	for _, name := range []string{"VNETC_FWX", "VNETC_FWI", "VNETC_more"} {
@@ -60,7 +62,8 @@ func randomTable(random *rand.Rand) *tableState {
 	}
 	for range random.IntN(5) {
 		to := []string{"VNETC_FWX", "VNETC_FWI"}[random.IntN(2)]
-		base.rules = slices.Insert(base.rules, random.IntN(len(base.rules)+1), rule{text: "-A FORWARD -j " + to, jump: to})
+		base.rules = slices.Insert(base.rules, random.IntN(len(base.rules)+1),
+			rule{text: "-A FORWARD -j " + to, jump: to})
 	}
 	t.chains = append(t.chains, base)
 	return t

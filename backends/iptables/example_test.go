@@ -17,8 +17,10 @@ func ExampleBackend_Lower() {
 			ir.OIfName{Name: "virbr0"},
 			ir.CTState{States: ir.StateEstablished | ir.StateRelated},
 		}},
-		ir.Rule{Family: ir.IPv4, Verdict: ir.Reject{With: ir.PortUnreachable}, Matches: []ir.Match{ir.OIfName{Name: "virbr0"}}})
-	set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames, Layout: backends.Chains})
+		ir.Rule{Family: ir.IPv4, Verdict: ir.Reject{With: ir.PortUnreachable},
+			Matches: []ir.Match{ir.OIfName{Name: "virbr0"}}})
+	set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames,
+		Layout: backends.Chains})
 	if err := found.Err(); err != nil {
 		fmt.Println(err)
 		return

@@ -36,9 +36,11 @@ func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal
 	case ir.Mark:
 		l.mark(m)
 	case ir.Lookup:
-		return refusalf("its sets are ipset(8)'s, which are no part of what iptables-restore loads", nftablesCan, "a look-up in the set %s", m.Set.Name)
+		return refusalf("its sets are ipset(8)'s, which are no part of what iptables-restore loads", nftablesCan,
+			"a look-up in the set %s", m.Set.Name)
 	case ir.Opaque:
-		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q", m.Text)
+		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q",
+			m.Text)
 	case ir.IIfName, ir.OIfName, ir.SAddr, ir.DAddr, ir.L4Proto: // see basic
 	default:
 		panic(fmt.Sprintf("iptables: unknown match %T", m))
@@ -59,13 +61,15 @@ func (l *lowering) ports(r *ir.Rule, fs fields) *refusal {
 	case ir.DCCP:
 		name = "dccp"
 	default:
-		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp or dccp", "name the protocol", "ports in a rule without such a protocol")
+		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp or dccp", "name the protocol",
+			"ports in a rule without such a protocol")
 	}
 	opened := false
 	add := func(option string, from, to uint16, not bool) *refusal {
 		if from == 0 && to == 65535 {
 			if not {
-				return refusalf("iptables-nft takes ! "+option+" 0:65535 for no condition", "leave the rule out, no packet meets it", "a rule for no port at all")
+				return refusalf("iptables-nft takes ! "+option+" 0:65535 for no condition",
+					"leave the rule out, no packet meets it", "a rule for no port at all")
 			}
 			return nil
 		}
@@ -130,7 +134,8 @@ func (l *lowering) icmp(f ir.Family, m ir.ICMPType, fs fields) *refusal {
 		l.text = append(l.text, " -m icmp6"...)
 		l.option("--icmpv6-type", m.Not)
 	default:
-		return refusalf("a type belongs to a protocol: an IPv4 rule must match icmp, an IPv6 rule icmpv6", "name the protocol and the family",
+		return refusalf("a type belongs to a protocol: an IPv4 rule must match icmp, an IPv6 rule icmpv6",
+			"name the protocol and the family",
 			"an ICMP type in a rule without its protocol")
 	}
 	l.text = strconv.AppendUint(l.text, uint64(m.Type), 10)
@@ -146,7 +151,8 @@ type ctstate struct {
 }
 
 // ctstates are the words of --ctstate in the order in which iptables-save prints them.
-var ctstates = [...]ctstate{{ir.StateInvalid, "INVALID"}, {ir.StateNew, "NEW"}, {ir.StateRelated, "RELATED"}, {ir.StateEstablished, "ESTABLISHED"}, {ir.StateUntracked, "UNTRACKED"}}
+var ctstates = [...]ctstate{{ir.StateInvalid, "INVALID"}, {ir.StateNew, "NEW"}, {ir.StateRelated, "RELATED"},
+	{ir.StateEstablished, "ESTABLISHED"}, {ir.StateUntracked, "UNTRACKED"}}
 
 // ctstate appends -m conntrack.
 func (l *lowering) ctstate(m ir.CTState) *refusal {
@@ -169,14 +175,16 @@ type natstate struct {
 	name   string
 }
 
-// natstates are the words of --ctstate that tell of NAT, in the order in which iptables-save prints them behind ctstates.
+// natstates are the words of --ctstate that tell of NAT, in the order in which iptables-save prints
+// them behind ctstates.
 var natstates = [...]natstate{{ir.StatusSNAT, "SNAT"}, {ir.StatusDNAT, "DNAT"}}
 
 // noConnection are the states of packets that belong to none.
 const noConnection = ir.StateInvalid | ir.StateUntracked
 
-// ctstatus appends -m conntrack with the virtual states SNAT and DNAT. ! --ctstate DNAT holds for packets without a connection
-// too (conntrack_mt in net/netfilter/xt_conntrack.c); the match does not, so that their states are named beside it.
+// ctstatus appends -m conntrack with the virtual states SNAT and DNAT. ! --ctstate DNAT holds for
+// packets without a connection too (conntrack_mt in net/netfilter/xt_conntrack.c); the match does
+// not, so that their states are named beside it.
 func (l *lowering) ctstatus(m ir.CTStatus) *refusal {
 	if m.Status == 0 {
 		return refusalf("--ctstate needs a state", "leave the condition out", "a rule for no connection status at all")

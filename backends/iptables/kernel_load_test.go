@@ -75,7 +75,8 @@ func (w *world) save(f ir.Family) string {
 	return b.String()
 }
 
-// rules returns the rules of text by table and chain, without those of built-in chains that only lead elsewhere.
+// rules returns the rules of text by table and chain, without those of built-in chains that only
+// lead elsewhere.
 func rules(text string) map[string][]string {
 	got := make(map[string][]string)
 	table := ""
@@ -102,7 +103,8 @@ func emitted(set backends.Ruleset, f ir.Family) map[string][]string {
 	return want
 }
 
-// listing makes what iptables-save lists comparable: it takes names of protocols from /etc/protocols.
+// listing makes what iptables-save lists comparable: it takes names of protocols from
+// /etc/protocols.
 func listing(rules map[string][]string) map[string][]string {
 	names := strings.NewReplacer("-p gre ", "-p 47 ", "-p dccp ", "-p 33 ")
 	for _, lines := range rules {
@@ -116,7 +118,8 @@ func listing(rules map[string][]string) map[string][]string {
 // lower lowers p, of which nothing may be refused.
 func lower(t testing.TB, p *ir.Program, names backends.Names) backends.Ruleset {
 	t.Helper()
-	set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: names, Layout: backends.Chains})
+	set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: names,
+		Layout: backends.Chains})
 	if err := found.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +129,14 @@ func lower(t testing.TB, p *ir.Program, names backends.Names) backends.Ruleset {
 // accepted returns the rules that Lower takes when they stand in the chain that put makes.
 func accepted(rules []ir.Rule, put func(...ir.Rule) *ir.Program) []ir.Rule {
 	return slices.DeleteFunc(rules, func(r ir.Rule) bool {
-		_, found := iptables.Backend{}.Lower(put(r), backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains})
+		_, found := iptables.Backend{}.Lower(put(r), backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+			Layout: backends.Chains})
 		return found.HasErrors()
 	})
 }
 
-// sampleRules returns a rule for each sample match, with the protocol that it needs, and for each sample verdict.
+// sampleRules returns a rule for each sample match, with the protocol that it needs, and for each
+// sample verdict.
 func sampleRules() []ir.Rule {
 	var all []ir.Rule
 	for _, m := range ir.SampleMatches() {
@@ -155,7 +160,8 @@ func sampleRules() []ir.Rule {
 	}
 	for _, v := range ir.SampleVerdicts() {
 		for _, f := range []ir.Family{ir.IPv4, ir.IPv6} {
-			all = append(all, ir.Rule{Family: f, Verdict: v}, ir.Rule{Family: f, Verdict: v, Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}}})
+			all = append(all, ir.Rule{Family: f, Verdict: v}, ir.Rule{Family: f, Verdict: v,
+				Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}}})
 		}
 	}
 	return all
@@ -181,7 +187,8 @@ func baseSamples() *ir.Program {
 	all := &ir.Program{}
 	place := func(table string, hook ir.Hook, kind ir.ChainType, priority int) {
 		chain := func(r ...ir.Rule) *ir.Chain {
-			return &ir.Chain{Family: ir.Both, Table: table, Name: hook.String(), Base: &ir.Base{Hook: hook, Type: kind, Priority: priority}, Rules: r}
+			return &ir.Chain{Family: ir.Both, Table: table, Name: hook.String(),
+				Base: &ir.Base{Hook: hook, Type: kind, Priority: priority}, Rules: r}
 		}
 		if !slices.ContainsFunc(all.Chains, func(c *ir.Chain) bool { return c.Table == table }) {
 			all.Chains = append(all.Chains, &ir.Chain{Family: ir.Both, Table: table, Name: "other"})
@@ -207,8 +214,8 @@ func baseSamples() *ir.Program {
 	return all
 }
 
-// TestKernelSamples loads programs in the shape of networks, and whatever Lower takes of the samples in every place, and
-// has iptables-save list the same rules.
+// TestKernelSamples loads programs in the shape of networks, and whatever Lower takes of the
+// samples in every place, and has iptables-save list the same rules.
 func TestKernelSamples(t *testing.T) {
 	programs := map[string]*ir.Program{"groups": groupSamples(), "base chains": baseSamples()}
 	for _, s := range backendtest.NetworkSamples() {
@@ -253,15 +260,18 @@ func headerCommand(t *testing.T, d backends.Document, name string) string {
 	return ""
 }
 
-// TestKernelLoadAgain loads documents by the commands in their headers, on a host that has rules already: jumps stand first,
-// once and in order, foreign rules stay, a second load replaces our chains and nothing else.
+// TestKernelLoadAgain loads documents by the commands in their headers, on a host that has rules
+// already: jumps stand first, once and in order, foreign rules stay, a second load replaces our
+// chains and nothing else.
 func TestKernelLoadAgain(t *testing.T) {
 	network := func(bridge, subnet4, subnet6 string) *ir.Program {
 		p := &ir.Program{}
 		for _, subnet := range []string{subnet4, subnet6} {
 			prefix := netip.MustParsePrefix(subnet)
-			p.Add(ir.FWI, ir.Rule{Family: ir.Both, Matches: []ir.Match{ir.DAddr{Prefix: prefix}, ir.OIfName{Name: bridge}}, Verdict: ir.Accept{}})
-			p.Add(ir.PRT, ir.Rule{Family: ir.Both, Matches: []ir.Match{ir.SAddr{Prefix: prefix}}, Verdict: ir.Masquerade{}})
+			p.Add(ir.FWI, ir.Rule{Family: ir.Both, Matches: []ir.Match{ir.DAddr{Prefix: prefix},
+				ir.OIfName{Name: bridge}}, Verdict: ir.Accept{}})
+			p.Add(ir.PRT, ir.Rule{Family: ir.Both, Matches: []ir.Match{ir.SAddr{Prefix: prefix}},
+				Verdict: ir.Masquerade{}})
 		}
 		return p
 	}
@@ -272,7 +282,8 @@ func TestKernelLoadAgain(t *testing.T) {
 			second := lower(t, network("virbr1", "198.51.100.0/24", "2001:db8:1::/64"), backends.VnetcNames)
 			for i, d := range first.Emit() {
 				command := strings.TrimSuffix(strings.Fields(d.Load)[0], "-restore")
-				w.sh(command + " -N FOREIGN && " + command + " -A FORWARD -j FOREIGN && " + command + " -A INPUT -i eth0 -j DROP && " +
+				w.sh(command + " -N FOREIGN && " + command + " -A FORWARD -j FOREIGN && " + command +
+					" -A INPUT -i eth0 -j DROP && " +
 					command + " -t nat -A POSTROUTING -o eth0 -j MASQUERADE")
 				w.put(t, first.Emit())
 				w.sh(headerCommand(t, d, "load"))
@@ -284,8 +295,10 @@ func TestKernelLoadAgain(t *testing.T) {
 				want := emitted(first, d.Family)
 				want["filter INPUT"] = []string{"-A INPUT -j VNETC_INP", "-A INPUT -i eth0 -j DROP"}
 				want["filter OUTPUT"] = []string{"-A OUTPUT -j VNETC_OUT"}
-				want["filter FORWARD"] = []string{"-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI", "-A FORWARD -j VNETC_FWO", "-A FORWARD -j FOREIGN"}
-				want["nat POSTROUTING"] = []string{"-A POSTROUTING -j VNETC_PRT", "-A POSTROUTING -o eth0 -j MASQUERADE"}
+				want["filter FORWARD"] = []string{"-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI",
+					"-A FORWARD -j VNETC_FWO", "-A FORWARD -j FOREIGN"}
+				want["nat POSTROUTING"] = []string{"-A POSTROUTING -j VNETC_PRT",
+					"-A POSTROUTING -o eth0 -j MASQUERADE"}
 				want["mangle POSTROUTING"] = []string{"-A POSTROUTING -j VNETC_PRT"}
 				if diff := cmp.Diff(want, rules(once)); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", d.File, diff)
@@ -305,7 +318,8 @@ func TestKernelLoadAgain(t *testing.T) {
 	}
 }
 
-// TestKernelReadBack reads what iptables-save prints for a program of base chains, and emits the same text.
+// TestKernelReadBack reads what iptables-save prints for a program of base chains, and emits the
+// same text.
 func TestKernelReadBack(t *testing.T) {
 	for _, kernel := range kernels {
 		t.Run(kernel, func(t *testing.T) {
@@ -315,11 +329,13 @@ func TestKernelReadBack(t *testing.T) {
 			for _, d := range docs {
 				w.sh(d.Load)
 				saved := w.save(d.Family)
-				read, err := iptables.Backend{}.Read([]backends.Document{{File: "saved", Family: d.Family, Text: []byte(saved)}})
+				read, err := iptables.Backend{}.Read([]backends.Document{{File: "saved", Family: d.Family,
+					Text: []byte(saved)}})
 				if err != nil {
 					t.Fatal(err)
 				}
-				set, found := iptables.Backend{}.Lower(read, backends.Options{Families: d.Family, Names: backends.VnetcNames, Layout: backends.Chains})
+				set, found := iptables.Backend{}.Lower(read, backends.Options{Families: d.Family,
+					Names: backends.VnetcNames, Layout: backends.Chains})
 				if err := found.Err(); err != nil {
 					t.Fatal(err)
 				}
@@ -336,21 +352,25 @@ func TestKernelReadBack(t *testing.T) {
 // TestKernelComments loads comments with what may be in them, and has them listed as emitted.
 func TestKernelComments(t *testing.T) {
 	p := &ir.Program{}
-	for _, text := range []string{"word", "two words", `it's "so" \`, "-j DROP", "#", "COMMIT", "[1:2]", "Grüße", strings.Repeat("long ", 80), "a\nCOMMIT"} {
-		origin := ir.Origin{Network: "lab", Reason: text, Span: diag.Span{File: "lab.xml", Start: diag.Pos{Line: 3, Col: 5}}}
+	for _, text := range []string{"word", "two words", `it's "so" \`, "-j DROP", "#", "COMMIT", "[1:2]", "Grüße",
+		strings.Repeat("long ", 80), "a\nCOMMIT"} {
+		origin := ir.Origin{Network: "lab", Reason: text, Span: diag.Span{File: "lab.xml",
+			Start: diag.Pos{Line: 3, Col: 5}}}
 		p.Add(ir.FWX, ir.Rule{Family: ir.Both, Verdict: ir.Accept{}, Comment: text, Origin: origin})
 	}
 	for _, kernel := range kernels {
 		for _, comments := range []bool{false, true} {
 			w := newWorld(t, kernel)
-			set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains, Comments: comments})
+			set, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+				Layout: backends.Chains, Comments: comments})
 			if err := found.Err(); err != nil {
 				t.Fatal(err)
 			}
 			w.put(t, set.Emit())
 			for _, d := range set.Emit() {
 				w.sh(d.Load)
-				if diff := cmp.Diff(emitted(set, d.Family)["filter VNETC_FWX"], rules(w.save(d.Family))["filter VNETC_FWX"]); diff != "" {
+				if diff := cmp.Diff(emitted(set, d.Family)["filter VNETC_FWX"],
+					rules(w.save(d.Family))["filter VNETC_FWX"]); diff != "" {
 					t.Errorf("%s, %s (-want +got):\n%s", kernel, d.File, diff)
 				}
 			}

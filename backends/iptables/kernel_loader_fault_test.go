@@ -17,8 +17,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// once is a script for wrap that does something the first time and is the tool itself from then on, and with questions to
-// the kernel.
+// once is a script for wrap that does something the first time and is the tool itself from then on,
+// and with questions to the kernel.
 func once(what string) string {
 	return `cat > "$flag.in"; exec < "$flag.in"
 		if grep -q PROBE "$flag.in" || [ -e "$flag" ]; then exec "$tool" "$@"; fi; : > "$flag"; ` + what
@@ -31,8 +31,9 @@ var refusedIn = map[string]string{
 	"mangle": "-A VNETC_PRT -j REJECT",
 }
 
-// TestKernelLoaderFaults lets a load fail at each table of each family, by the kernel and by the tool, before its work and
-// after. The old rules are in force then, with their counters, and the next load succeeds.
+// TestKernelLoaderFaults lets a load fail at each table of each family, by the kernel and by the
+// tool, before its work and after. The old rules are in force then, with their counters, and the
+// next load succeeds.
 func TestKernelLoaderFaults(t *testing.T) {
 	faults := map[string]string{
 		"tool fails at once":    `echo "out of luck" >&2; exit 3`,
@@ -40,7 +41,8 @@ func TestKernelLoaderFaults(t *testing.T) {
 		"tool is killed":        `"$tool" "$@"; kill -9 $$`,
 	}
 	for table, line := range refusedIn {
-		faults["kernel refuses in "+table] = `sed '/^[*]` + table + `/,/^COMMIT/s/^COMMIT/` + line + `\nCOMMIT/' | "$tool" "$@"`
+		faults["kernel refuses in "+table] = `sed '/^[*]` + table + `/,/^COMMIT/s/^COMMIT/` + line +
+			`\nCOMMIT/' | "$tool" "$@"`
 	}
 	eachVariant(t, func(t *testing.T, h *loading) {
 		for _, rule := range []string{"-A FORWARD -i after -j ACCEPT", "-t nat -A POSTROUTING -o eth9 -j MASQUERADE"} {
@@ -128,9 +130,11 @@ func TestKernelLoaderBlames(t *testing.T) {
 		h.load(networks(1))
 		before := h.exact()
 		p := networks(1, 2)
-		loop := &ir.Chain{Family: ir.Both, Name: "loop", Rules: []ir.Rule{{Family: ir.Both, Verdict: ir.Jump{Chain: "loop"}, Origin: p.Group(ir.FWX).Rules[0].Origin}}}
+		loop := &ir.Chain{Family: ir.Both, Name: "loop", Rules: []ir.Rule{{Family: ir.Both,
+			Verdict: ir.Jump{Chain: "loop"}, Origin: p.Group(ir.FWX).Rules[0].Origin}}}
 		p.Chains = append(p.Chains, loop)
-		p.Group(ir.FWX).Rules = append([]ir.Rule{{Family: ir.Both, Verdict: ir.Jump{Chain: "loop"}}}, p.Group(ir.FWX).Rules...)
+		p.Group(ir.FWX).Rules = append([]ir.Rule{{Family: ir.Both, Verdict: ir.Jump{Chain: "loop"}}},
+			p.Group(ir.FWX).Rules...)
 		_, err := h.try(p)
 		var refused *iptables.RefusedError
 		if !errors.As(err, &refused) {
@@ -139,7 +143,8 @@ func TestKernelLoaderBlames(t *testing.T) {
 		if refused.Table != "filter" || refused.Said == "" {
 			t.Errorf("the error tells table %q and %q", refused.Table, refused.Said)
 		}
-		if h.variant == "nft" && !strings.HasPrefix(err.Error(), "net2.xml:3:5: iptables-nft-restore refuses \"-A VNETC_loop -j VNETC_loop\" in table filter") {
+		if h.variant == "nft" && !strings.HasPrefix(err.Error(),
+			"net2.xml:3:5: iptables-nft-restore refuses \"-A VNETC_loop -j VNETC_loop\" in table filter") {
 			t.Errorf("the error is %v", err) // iptables-legacy-restore blames the whole table
 		}
 		if diff := cmp.Diff(before, h.exact()); diff != "" {
@@ -154,30 +159,36 @@ func TestKernelLoaderBlamesRule(t *testing.T) {
 		h.load(networks(1))
 		h.wrap("iptables", "restore", once(`sed '/virbr2.*REJECT/s/REJECT/REJECT --no-such-option/' | "$tool" "$@"`))
 		_, err := h.try(networks(1, 2))
-		if err == nil || !strings.HasPrefix(err.Error(), "net2.xml:3:5: iptables-"+h.variant+"-restore refuses \"-I VNETC_FWI 1 -o virbr2 -j REJECT") {
+		if err == nil || !strings.HasPrefix(err.Error(), "net2.xml:3:5: iptables-"+h.variant+
+			"-restore refuses \"-I VNETC_FWI 1 -o virbr2 -j REJECT") {
 			t.Errorf("the error is %v", err)
 		}
 	})
 }
 
-// TestKernelLoaderWriters has another writer change rules between reading and writing: the load begins again.
+// TestKernelLoaderWriters has another writer change rules between reading and writing: the load
+// begins again.
 func TestKernelLoaderWriters(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		h.load(networks(1))
 		h.both("-A FORWARD -j VNETC_FWX") // to have a jump deleted, which fails when it is gone
-		h.wrap("iptables", "restore", once(`/usr/sbin/iptables-`+h.variant+` -F FORWARD; /usr/sbin/iptables-`+h.variant+` -A FORWARD -i new -j DROP; exec "$tool" "$@"`))
+		h.wrap("iptables", "restore", once(`/usr/sbin/iptables-`+h.variant+` -F FORWARD; /usr/sbin/iptables-`+h.variant+
+			` -A FORWARD -i new -j DROP; exec "$tool" "$@"`))
 		h.load(networks(1, 2))
 		h.check(networks(1, 2))
-		want := []string{"-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI", "-A FORWARD -j VNETC_FWO", "-A FORWARD -i new -j DROP"}
+		want := []string{"-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI", "-A FORWARD -j VNETC_FWO",
+			"-A FORWARD -i new -j DROP"}
 		if diff := cmp.Diff(want, rules(h.Exec("iptables-" + h.variant + "-save"))["filter FORWARD"]); diff != "" {
 			t.Errorf("forward chain (-want +got):\n%s", diff)
 		}
 	})
 }
 
-// TestKernelLoaderJumps mends the jumps of the forward chain. F and G are rules of an administrator.
+// TestKernelLoaderJumps mends the jumps of the forward chain. F and G are rules of an
+// administrator.
 func TestKernelLoaderJumps(t *testing.T) {
-	words := map[string]string{"X": "-j VNETC_FWX", "I": "-j VNETC_FWI", "O": "-j VNETC_FWO", "F": "-i foreign -j DROP", "G": "-o foreign -j ACCEPT", "P": "-j VNETC_INP"}
+	words := map[string]string{"X": "-j VNETC_FWX", "I": "-j VNETC_FWI", "O": "-j VNETC_FWO", "F": "-i foreign -j DROP",
+		"G": "-o foreign -j ACCEPT", "P": "-j VNETC_INP"}
 	tests := []struct{ name, have, want string }{
 		{"none", "", "X I O"},
 		{"none, before others", "F G", "X I O F G"},
@@ -240,7 +251,8 @@ func TestKernelLoaderDump(t *testing.T) {
 		if _, err := (iptables.Backend{}).Read(docs); err != nil || len(docs) != 2 {
 			t.Errorf("read %d documents: %v", len(docs), err)
 		}
-		if text := string(docs[0].Text); strings.Contains(text, "foreign") || !strings.Contains(text, "-A FORWARD -j VNETC_FWX\n") {
+		if text := string(docs[0].Text); strings.Contains(text, "foreign") ||
+			!strings.Contains(text, "-A FORWARD -j VNETC_FWX\n") {
 			t.Errorf("the dump is\n%s", text)
 		}
 		for _, change := range []func(){
@@ -279,8 +291,8 @@ func TestKernelLoaderElsewhere(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderChecksums loads rules into a kernel without the target CHECKSUM, and with it, where a load was killed while it
-// asked for it.
+// TestKernelLoaderChecksums loads rules into a kernel without the target CHECKSUM, and with it,
+// where a load was killed while it asked for it.
 func TestKernelLoaderChecksums(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		refuse := `text=$(cat); case "$text" in *CHECKSUM*) echo "line 3 failed" >&2; exit 1;; esac; echo "$text" | "$tool" "$@"`
@@ -294,7 +306,8 @@ func TestKernelLoaderChecksums(t *testing.T) {
 				t.Errorf("load %d: %d warnings, %d changes", try+1, len(report.Left), report.Changed)
 			}
 		}
-		if saved := h.save(); strings.Contains(saved, "PROBE") || strings.Contains(saved, "CHECKSUM") || !strings.Contains(saved, "VNETC_PRT") {
+		if saved := h.save(); strings.Contains(saved, "PROBE") || strings.Contains(saved, "CHECKSUM") ||
+			!strings.Contains(saved, "VNETC_PRT") {
 			t.Errorf("loaded:\n%s", saved)
 		}
 		h.unwrap()
@@ -339,7 +352,8 @@ func TestKernelLoaderCapabilities(t *testing.T) {
 		}
 		version, err := h.loader.Version()
 		out, _ := exec.Command("iptables-"+h.variant, "--version").Output()
-		if number := strings.Split(version, " ")[0]; err != nil || !strings.Contains(string(out), "v"+number) || !strings.HasSuffix(version, "("+h.variant+")") {
+		if number := strings.Split(version, " ")[0]; err != nil || !strings.Contains(string(out), "v"+number) ||
+			!strings.HasSuffix(version, "("+h.variant+")") {
 			t.Errorf("version %q, %v, of %s", version, err, out)
 		}
 	})
@@ -348,7 +362,8 @@ func TestKernelLoaderCapabilities(t *testing.T) {
 // TestLoaderMissing names the tool that isn't there.
 func TestLoaderMissing(t *testing.T) {
 	_, err := iptables.Loader{Variant: "none"}.Dump(backends.VnetcNames)
-	if !errors.Is(err, exec.ErrNotFound) && !errors.Is(err, os.ErrNotExist) || !strings.Contains(fmt.Sprint(err), "iptables-none-save") {
+	if !errors.Is(err, exec.ErrNotFound) && !errors.Is(err, os.ErrNotExist) ||
+		!strings.Contains(fmt.Sprint(err), "iptables-none-save") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestKernelLoaderFlood sends packets that must pass, and packets that must not, without pause, while the rules that say so
-// are replaced, moved, and loaded over others: none is lost, none gets in.
+// TestKernelLoaderFlood sends packets that must pass, and packets that must not, without pause,
+// while the rules that say so are replaced, moved, and loaded over others: none is lost, none gets
+// in.
 func TestKernelLoaderFlood(t *testing.T) {
 	const loads = 40
 	eachVariant(t, func(t *testing.T, h *loading) {

@@ -73,13 +73,14 @@ func (h *loading) save(args ...string) string {
 	h.t.Helper()
 	out := ""
 	for _, stem := range []string{"iptables-", "ip6tables-"} {
-		out += stem + "\n" + policies.ReplaceAllString(comments.ReplaceAllString(h.Exec(stem+h.variant+"-save", args...), ""), "$1")
+		out += stem + "\n" + policies.ReplaceAllString(comments.ReplaceAllString(h.Exec(stem+h.variant+"-save",
+			args...), ""), "$1")
 	}
 	return out
 }
 
-// exact is save with counters, but for those of IPv6 in iptables-nft: ip6tables-nft-restore 1.8.9 reads the counters that a
-// rule brings along, and forgets them.
+// exact is save with counters, but for those of IPv6 in iptables-nft: ip6tables-nft-restore 1.8.9
+// reads the counters that a rule brings along, and forgets them.
 func (h *loading) exact() string {
 	h.t.Helper()
 	saved := h.save("-c")
@@ -102,7 +103,8 @@ func tables(saved string) string {
 	return strings.Join(out, "ip6tables-\n")
 }
 
-// handles lists both families as nft does, each rule with the number that the kernel gave it; empty for iptables-legacy.
+// handles lists both families as nft does, each rule with the number that the kernel gave it; empty
+// for iptables-legacy.
 func (h *loading) handles() string {
 	h.t.Helper()
 	if h.variant != "nft" {
@@ -140,7 +142,8 @@ func networks(ids ...int) *ir.Program {
 	for i := len(ids) - 1; i >= 0; i-- {
 		id := ids[i]
 		bridge := fmt.Sprintf("virbr%d", id)
-		origin := ir.Origin{Span: diag.Span{File: fmt.Sprintf("net%d.xml", id), Start: diag.Pos{Line: 3, Col: 5}, End: diag.Pos{Line: 3, Col: 9}}}
+		origin := ir.Origin{Span: diag.Span{File: fmt.Sprintf("net%d.xml", id), Start: diag.Pos{Line: 3, Col: 5},
+			End: diag.Pos{Line: 3, Col: 9}}}
 		add := func(g ir.Group, v ir.Verdict, m ...ir.Match) {
 			p.Add(g, ir.Rule{Family: ir.Both, Matches: m, Verdict: v, Origin: origin})
 		}
@@ -150,7 +153,8 @@ func networks(ids ...int) *ir.Program {
 		add(ir.FWX, ir.Accept{}, in, out)
 		add(ir.FWI, ir.Reject{With: ir.PortUnreachable}, out)
 		add(ir.FWO, ir.Reject{With: ir.PortUnreachable}, in)
-		for _, subnet := range []string{fmt.Sprintf("10.%d.%d.0/24", id/256, id%256), fmt.Sprintf("2001:db8:%x::/64", id)} {
+		for _, subnet := range []string{fmt.Sprintf("10.%d.%d.0/24", id/256, id%256),
+			fmt.Sprintf("2001:db8:%x::/64", id)} {
 			prefix := netip.MustParsePrefix(subnet)
 			add(ir.FWO, ir.Accept{}, ir.SAddr{Prefix: prefix}, in, ir.L4Proto{Proto: 47})
 			add(ir.PRT, ir.Masquerade{}, ir.SAddr{Prefix: prefix}, ir.DAddr{Prefix: prefix, Not: true})
@@ -162,7 +166,8 @@ func networks(ids ...int) *ir.Program {
 
 // with returns p with a rule on top of the group that counts what comes in by lo.
 func with(p *ir.Program, g ir.Group) *ir.Program {
-	p.Group(g).Rules = append(p.Group(g).Rules, ir.Rule{Family: ir.Both, Matches: []ir.Match{ir.IIfName{Name: "lo"}}, Verdict: ir.Accept{}})
+	p.Group(g).Rules = append(p.Group(g).Rules, ir.Rule{Family: ir.Both, Matches: []ir.Match{ir.IIfName{Name: "lo"}},
+		Verdict: ir.Accept{}})
 	return p
 }
 
@@ -217,7 +222,8 @@ func TestKernelLoaderTwice(t *testing.T) {
 		h.wrap("iptables", "restore", "exit 9")
 		h.wrap("ip6tables", "restore", "exit 9")
 		second := h.load(p)
-		if want := (backends.Report{Kept: first.Changed - 2*len(ir.GroupTable)}); !cmp.Equal(want, second) { // without the chains of each family
+		if want := (backends.Report{Kept: first.Changed - 2*len(ir.GroupTable)}); !cmp.Equal(want,
+			second) { // without the chains of each family
 			t.Errorf("the second load reports %+v, want %+v", second, want)
 		}
 		if diff := cmp.Diff(saved+handles, h.save("-c")+h.handles()); diff != "" {
@@ -226,8 +232,8 @@ func TestKernelLoaderTwice(t *testing.T) {
 	})
 }
 
-// wrap puts a script before a tool of the loader's. In it $tool is the tool, and $flag a file that is there from the
-// second run on.
+// wrap puts a script before a tool of the loader's. In it $tool is the tool, and $flag a file that
+// is there from the second run on.
 func (h *loading) wrap(stem, tail, script string) {
 	h.t.Helper()
 	name := stem + "-" + h.variant + "-" + tail
@@ -268,7 +274,8 @@ func TestKernelLoaderFamily(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		h.load(networks(1))
 		_, six, _ := strings.Cut(h.save("-c"), "ip6tables-")
-		set, found := iptables.Backend{}.Lower(networks(2), backends.Options{Families: ir.IPv4, Names: backends.VnetcNames, Layout: backends.Chains})
+		set, found := iptables.Backend{}.Lower(networks(2), backends.Options{Families: ir.IPv4,
+			Names: backends.VnetcNames, Layout: backends.Chains})
 		if err := found.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -278,13 +285,15 @@ func TestKernelLoaderFamily(t *testing.T) {
 			t.Fatal(err)
 		}
 		four, after, _ := strings.Cut(h.save("-c"), "ip6tables-")
-		if diff := cmp.Diff(six, after); diff != "" || !strings.Contains(four, "virbr2") || strings.Contains(four, "virbr1") {
+		if diff := cmp.Diff(six, after); diff != "" || !strings.Contains(four, "virbr2") ||
+			strings.Contains(four, "virbr1") {
 			t.Errorf("IPv6 (-before +after):\n%s\nIPv4:\n%s", diff, four)
 		}
 	})
 }
 
-// TestKernelLoaderOne changes one network of many: the rules of others stay the kernel's own, with their counters.
+// TestKernelLoaderOne changes one network of many: the rules of others stay the kernel's own, with
+// their counters.
 func TestKernelLoaderOne(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		ids := make([]int, 40)
@@ -298,7 +307,8 @@ func TestKernelLoaderOne(t *testing.T) {
 		p := with(networks(ids...), ir.INP)
 		report := h.load(p)
 		h.check(p)
-		if want := 2 * 2 * 8; report.Changed != want || report.Rebuilt { // eight rules of a family, once away and once new
+		if want := 2 * 2 * 8; report.Changed != want ||
+			report.Rebuilt { // eight rules of a family, once away and once new
 			t.Errorf("the load reports %+v, want %d changes", report, want)
 		}
 		others := func(text string) string {
@@ -310,12 +320,15 @@ func TestKernelLoaderOne(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderForeign has rules of others around ours, which stay as they are in their places through every change.
+// TestKernelLoaderForeign has rules of others around ours, which stay as they are in their places
+// through every change.
 func TestKernelLoaderForeign(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		for _, rule := range []string{
-			"-N FOREIGN", "-A FOREIGN -i eth9 -j DROP", "-A FORWARD -j FOREIGN", "-A INPUT -i eth9 -j DROP", "-P FORWARD DROP",
-			"-t nat -A POSTROUTING -o eth9 -j MASQUERADE", "-t mangle -A POSTROUTING -o eth9 -j ACCEPT", "-t raw -A PREROUTING -i eth9 -j ACCEPT",
+			"-N FOREIGN", "-A FOREIGN -i eth9 -j DROP", "-A FORWARD -j FOREIGN", "-A INPUT -i eth9 -j DROP",
+			"-P FORWARD DROP",
+			"-t nat -A POSTROUTING -o eth9 -j MASQUERADE", "-t mangle -A POSTROUTING -o eth9 -j ACCEPT",
+			"-t raw -A PREROUTING -i eth9 -j ACCEPT",
 		} {
 			h.both(rule)
 		}
@@ -327,7 +340,8 @@ func TestKernelLoaderForeign(t *testing.T) {
 		h.load(networks(2, 3))
 		h.check(networks(2, 3))
 		want := []string{
-			"-A FORWARD -i before -j ACCEPT", "-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI", "-A FORWARD -i between -j ACCEPT",
+			"-A FORWARD -i before -j ACCEPT", "-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI",
+			"-A FORWARD -i between -j ACCEPT",
 			"-A FORWARD -j VNETC_FWO", "-A FORWARD -j FOREIGN",
 		}
 		if diff := cmp.Diff(want, rules(h.Exec("iptables-" + h.variant + "-save"))["filter FORWARD"]); diff != "" {
@@ -347,7 +361,8 @@ func TestKernelLoaderForeign(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderReference has a rule of others lead to a chain of ours: it can't be unloaded, and says why.
+// TestKernelLoaderReference has a rule of others lead to a chain of ours: it can't be unloaded, and
+// says why.
 func TestKernelLoaderReference(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		h.load(networks(1))
@@ -364,14 +379,15 @@ func TestKernelLoaderReference(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderSamples loads a sample of everything in every group, with comments of all kinds, twice: what
-// iptables-save prints is known as what was meant.
+// TestKernelLoaderSamples loads a sample of everything in every group, with comments of all kinds,
+// twice: what iptables-save prints is known as what was meant.
 func TestKernelLoaderSamples(t *testing.T) {
 	programs := map[string]*ir.Program{"groups": groupSamples(), "comments": {}}
 	for _, s := range backendtest.NetworkSamples() {
 		programs[s.Name] = s.Program
 	}
-	for _, text := range []string{"word", "two words", `it's "so" \`, " -p gre -j DROP", "-j VNETC_FWO", "#", "COMMIT", "[1:2]", "Grüße"} {
+	for _, text := range []string{"word", "two words", `it's "so" \`, " -p gre -j DROP", "-j VNETC_FWO", "#", "COMMIT",
+		"[1:2]", "Grüße"} {
 		programs["comments"].Add(ir.FWX, ir.Rule{Family: ir.Both, Verdict: ir.Accept{}, Comment: text})
 	}
 	eachVariant(t, func(t *testing.T, h *loading) {
@@ -384,10 +400,12 @@ func TestKernelLoaderSamples(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderLineBreak has a rule of others with a line break in its comment, and words of ours behind it.
+// TestKernelLoaderLineBreak has a rule of others with a line break in its comment, and words of
+// ours behind it.
 func TestKernelLoaderLineBreak(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
-		h.Exec("iptables-"+h.variant, "-A", "FORWARD", "-m", "comment", "--comment", "a\n-A FORWARD -j VNETC_FWX\nCOMMIT", "-j", "ACCEPT")
+		h.Exec("iptables-"+h.variant, "-A", "FORWARD", "-m", "comment", "--comment",
+			"a\n-A FORWARD -j VNETC_FWX\nCOMMIT", "-j", "ACCEPT")
 		before := h.exact()
 		h.load(networks(1, 2))
 		h.load(networks(2, 3))
@@ -400,8 +418,8 @@ func TestKernelLoaderLineBreak(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderRandom goes from one set of networks to another, in any order, many times: the kernel then holds what was
-// meant.
+// TestKernelLoaderRandom goes from one set of networks to another, in any order, many times: the
+// kernel then holds what was meant.
 func TestKernelLoaderRandom(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		random := rand.New(rand.NewPCG(3, 4))
@@ -416,8 +434,9 @@ func TestKernelLoaderRandom(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderMany adds a network to many, and one in their midst, and takes them away. iptables-nft sends a table in one
-// message, whose size has a limit for users who are not root outside of the namespace: two hundred networks are too many.
+// TestKernelLoaderMany adds a network to many, and one in their midst, and takes them away.
+// iptables-nft sends a table in one message, whose size has a limit for users who are not root
+// outside of the namespace: two hundred networks are too many.
 func TestKernelLoaderMany(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		ids := make([]int, 80)

@@ -54,8 +54,9 @@ func linesLike(listing, pattern string, match bool) string {
 
 const net2 = `virbr2\b|10\.0\.2\.0|2001:db8:2:`
 
-// TestKernelPrune takes the rules of one network away, of which one is there twice: all else stays, with counters and
-// handles. Then the rest goes with the frame, but for a chain that others lead to and one that they have put a rule in.
+// TestKernelPrune takes the rules of one network away, of which one is there twice: all else stays,
+// with counters and handles. Then the rest goes with the frame, but for a chain that others lead to
+// and one that they have put a rule in.
 func TestKernelPrune(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		h.load(with(networks(1, 2, 3), ir.INP))
@@ -109,8 +110,8 @@ func TestKernelPrune(t *testing.T) {
 	})
 }
 
-// TestKernelPruneFaults lets each document fail, before its work and after: all rules are there again, with counters. What
-// others write meanwhile stays.
+// TestKernelPruneFaults lets each document fail, before its work and after: all rules are there
+// again, with counters. What others write meanwhile stays.
 func TestKernelPruneFaults(t *testing.T) {
 	faults := map[string]string{
 		"tool fails at once":    `echo "out of luck" >&2; exit 3`,

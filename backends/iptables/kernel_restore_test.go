@@ -119,7 +119,8 @@ func TestRestoreCoverage(t *testing.T) {
 func TestKernelRestoreHelp(t *testing.T) {
 	netnstest.Require(t, "iptables-legacy", "ip6tables-legacy")
 	dirs := []string{
-		"/usr/lib/x86_64-linux-gnu/xtables", "/usr/lib/aarch64-linux-gnu/xtables", "/usr/lib/xtables", "/usr/lib64/xtables",
+		"/usr/lib/x86_64-linux-gnu/xtables", "/usr/lib/aarch64-linux-gnu/xtables", "/usr/lib/xtables",
+		"/usr/lib64/xtables",
 	}
 	i := slices.IndexFunc(dirs, func(d string) bool { _, err := os.Stat(d); return err == nil })
 	if i < 0 {

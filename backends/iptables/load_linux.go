@@ -11,13 +11,14 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Loader puts rulesets into the kernel through iptables-restore and ip6tables-restore, in the network namespace of the
-// calling thread (a caller that has entered one locks the goroutine to its thread). The zero value uses what the command
-// iptables is on this host.
+// Loader puts rulesets into the kernel through iptables-restore and ip6tables-restore, in the
+// network namespace of the calling thread (a caller that has entered one locks the goroutine to its
+// thread). The zero value uses what the command iptables is on this host.
 //
-// A table changes in one transaction, and only if something in it must: by single rules, so that what stays keeps its
-// counters and its place. Families and tables come one after the other, IPv4 first, and in each mangle, nat, filter, so that
-// what lets packets pass comes last. If one of them fails, those before it are put back.
+// A table changes in one transaction, and only if something in it must: by single rules, so that
+// what stays keeps its counters and its place. Families and tables come one after the other, IPv4
+// first, and in each mangle, nat, filter, so that what lets packets pass comes last. If one of them
+// fails, those before it are put back.
 type Loader struct {
 	Backend
 	Variant Variant
@@ -25,11 +26,13 @@ type Loader struct {
 
 var _ backends.Loader = Loader{}
 
-// tries is how often a load begins anew because others changed rules between its reading and its writing.
+// tries is how often a load begins anew because others changed rules between its reading and its
+// writing.
 const tries = 3
 
-// Dump returns what bears our names, a document a family: our chains, and the rules of built-in chains that lead to them; and in
-// comments, which Read passes over, the rules of others that stand before these.
+// Dump returns what bears our names, a document a family: our chains, and the rules of built-in
+// chains that lead to them; and in comments, which Read passes over, the rules of others that stand
+// before these.
 func (l Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	tools, err := l.tools(ir.Both, 0)
 	if err != nil {
@@ -51,10 +54,12 @@ func (l Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	return docs, nil
 }
 
-// Load implements [backends.Loader] for rulesets of [Backend.Lower] made of groups. It leaves families alone that rules has
-// not. Where ip6tables is missing, or iptables, a family without rules is passed over.
+// Load implements [backends.Loader] for rulesets of [Backend.Lower] made of groups. It leaves
+// families alone that rules has not. Where ip6tables is missing, or iptables, a family without
+// rules is passed over.
 //
-// A rule that fills in checksums is left out where the kernel can't do that, with a warning in the Report.
+// A rule that fills in checksums is left out where the kernel can't do that, with a warning in the
+// Report.
 func (l Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
@@ -64,7 +69,8 @@ func (l Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	for i := range set.families {
 		f := &set.families[i]
 		if !f.beside {
-			return backends.Report{}, errors.New("these rules are a whole firewall and would replace the host's own: load them with iptables-restore")
+			return backends.Report{},
+				errors.New("these rules are a whole firewall and would replace the host's own: load them with iptables-restore")
 		}
 		families |= f.family
 		if slices.ContainsFunc(f.tables, func(t table) bool { return t.from < t.to }) {
@@ -82,8 +88,9 @@ func (l Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	})
 }
 
-// Restore implements [backends.Loader]: a family of which there is no image is left without anything of ours. Jumps go where they
-// stood among the rules of others, of which a Dump tells in comments.
+// Restore implements [backends.Loader]: a family of which there is no image is left without
+// anything of ours. Jumps go where they stood among the rules of others, of which a Dump tells in
+// comments.
 func (l Loader) Restore(names backends.Names, images []backends.Document) error {
 	then := make(map[ir.Family]*state)
 	var needed ir.Family
@@ -101,7 +108,10 @@ func (l Loader) Restore(names backends.Names, images []backends.Document) error 
 	}
 	if l.Variant != "" {
 		there := holding(tools, l.Variant, prefixOf(names))
-		tools = slices.DeleteFunc(tools, func(t tool) bool { return then[t.family] == nil && !slices.Contains(there, t) })
+		tools = slices.DeleteFunc(tools, func(t tool) bool {
+			return then[t.family] == nil &&
+				!slices.Contains(there, t)
+		})
 	}
 	_, err = attempt(tools, prefixOf(names), func(t tool, s *state, _ *backends.Report) (*state, error) {
 		if then[t.family] == nil {
@@ -112,13 +122,14 @@ func (l Loader) Restore(names backends.Names, images []backends.Document) error 
 	return err
 }
 
-// Unload implements [backends.Loader]. Tables that were made for the rules stay, empty: iptables(8) has no word that takes
-// them away.
+// Unload implements [backends.Loader]. Tables that were made for the rules stay, empty: iptables(8)
+// has no word that takes them away.
 func (l Loader) Unload(names backends.Names) error { return l.Restore(names, nil) }
 
-// attempt brings all families to the states that target names, or leaves them as they were. It begins again if it failed
-// because others wrote meanwhile.
-func attempt(tools []tool, prefix string, target func(tool, *state, *backends.Report) (*state, error)) (backends.Report, error) {
+// attempt brings all families to the states that target names, or leaves them as they were. It
+// begins again if it failed because others wrote meanwhile.
+func attempt(tools []tool, prefix string, target func(tool, *state, *backends.Report) (*state, error)) (backends.Report,
+	error) {
 	for try := 1; ; try++ {
 		report, moved, err := once(tools, prefix, target)
 		if err == nil || !moved || try == tries {
@@ -128,7 +139,8 @@ func attempt(tools []tool, prefix string, target func(tool, *state, *backends.Re
 }
 
 // once is one try. It returns whether others changed rules while it went on, if it failed.
-func once(tools []tool, prefix string, target func(tool, *state, *backends.Report) (*state, error)) (report backends.Report, moved bool, err error) {
+func once(tools []tool, prefix string, target func(tool, *state, *backends.Report) (*state,
+	error)) (report backends.Report, moved bool, err error) {
 	before, err := read(tools, prefix)
 	if err != nil {
 		return report, false, err
@@ -145,7 +157,8 @@ func once(tools []tool, prefix string, target func(tool, *state, *backends.Repor
 }
 
 // towards returns the scripts that bring each family to its target, and tells of them in report.
-func towards(tools []tool, before []*state, target func(tool, *state, *backends.Report) (*state, error), report *backends.Report) ([]*script, error) {
+func towards(tools []tool, before []*state, target func(tool, *state, *backends.Report) (*state, error),
+	report *backends.Report) ([]*script, error) {
 	scripts := make([]*script, len(tools))
 	for i, s := range before {
 		to, err := target(tools[i], s, report)
@@ -202,16 +215,18 @@ func (s *state) referenced(to *state) error {
 	for _, t := range s.tables {
 		for _, r := range t.foreign {
 			if t.chain(r.chain) != nil && to.table(t.name).chain(r.chain) == nil {
-				all = append(all, fmt.Errorf("chain %s of %s table %s can't go: the rule %q, which is not vnetc's, leads to it: delete that rule first",
-					r.chain, wordsOf(s.family).family, t.name, r.text))
+				all = append(all,
+					fmt.Errorf("chain %s of %s table %s can't go: the rule %q, which is not vnetc's, leads to it: delete that rule first",
+						r.chain, wordsOf(s.family).family, t.name, r.text))
 			}
 		}
 	}
 	return errors.Join(all...)
 }
 
-// leaveOutChecksums takes the rules that fill in checksums out of the target, and reports them, if the kernel can't do it.
-// It is asked when there is no such rule yet. libvirt passes over the kernel's refusal of them, too.
+// leaveOutChecksums takes the rules that fill in checksums out of the target, and reports them, if
+// the kernel can't do it. It is asked when there is no such rule yet. libvirt passes over the
+// kernel's refusal of them, too.
 func (t tool) leaveOutChecksums(from, to *state, report *backends.Report) error {
 	fills := func(r rule) bool { return strings.HasSuffix(r.text, " -j CHECKSUM --checksum-fill") }
 	for _, table := range to.tables {

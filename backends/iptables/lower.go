@@ -1,16 +1,20 @@
-// Package iptables lowers an ir.Program to the text that iptables-restore loads, one document a family, and reads such
-// text, or what iptables-save prints, back into a program: all that is pure. [Loader] alone touches a host.
+// Package iptables lowers an ir.Program to the text that iptables-restore loads, one document a
+// family, and reads such text, or what iptables-save prints, back into a program: all that is pure.
+// [Loader] alone touches a host.
 //
-// A program of groups becomes private chains, loaded beside what a host already has (--noflush): each is declared, and so
-// replaced as a whole when the document is loaded again, in one transaction a table. The jumps to them are inserted at the
-// head of the built-in chains. They can't be part of a text that may be loaded twice: under --noflush each command either
-// stops the load (-D and -C of a missing rule, -N of a chain that stands, -X of one in use) or changes the number of rules
-// of a built-in chain by a fixed amount, so what makes one jump out of none makes two out of one. A document therefore
-// keeps its jumps, and nothing else, in the lines that begin with -I; it is loaded again without them, as the commands in
-// its header say. (A Loader reads first what is there, and sends no document twice.) The private chains may be empty but
-// always stand in all three tables, so that the jumps lead somewhere.
+// A program of groups becomes private chains, loaded beside what a host already has (--noflush):
+// each is declared, and so replaced as a whole when the document is loaded again, in one
+// transaction a table. The jumps to them are inserted at the head of the built-in chains. They
+// can't be part of a text that may be loaded twice: under --noflush each command either stops the
+// load (-D and -C of a missing rule, -N of a chain that stands, -X of one in use) or changes the
+// number of rules of a built-in chain by a fixed amount, so what makes one jump out of none makes
+// two out of one. A document therefore keeps its jumps, and nothing else, in the lines that begin
+// with -I; it is loaded again without them, as the commands in its header say. (A Loader reads
+// first what is there, and sends no document twice.) The private chains may be empty but always
+// stand in all three tables, so that the jumps lead somewhere.
 //
-// A program of base chains, such as one read from a host, is a whole firewall; its documents replace the tables they name.
+// A program of base chains, such as one read from a host, is a whole firewall; its documents
+// replace the tables they name.
 package iptables
 
 import (
@@ -53,7 +57,8 @@ type family struct {
 	size   int // bytes of all rule lines
 }
 
-// table is one iptables table; the lines of its chains stand in Ruleset.lines, from and up to without to.
+// table is one iptables table; the lines of its chains stand in Ruleset.lines, from and up to
+// without to.
 type table struct {
 	name     string
 	chains   []tableChain
@@ -132,7 +137,8 @@ func (l *lowering) chain(f ir.Family, table string, at *tableChain, set *Ruleset
 			continue
 		}
 		size += len(l.text) + 1
-		set.lines = append(set.lines, backends.Line{Family: f, Table: table, Chain: at.name, Text: string(l.text), Rule: r})
+		set.lines = append(set.lines, backends.Line{Family: f, Table: table, Chain: at.name, Text: string(l.text),
+			Rule: r})
 	}
 	return size
 }

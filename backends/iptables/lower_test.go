@@ -14,7 +14,8 @@ import (
 
 var libvirtOptions = backends.Options{Families: ir.Both, Names: backends.LibvirtNames, Layout: backends.Chains}
 
-// network adds the rules of a network as LIBVIRT.md's section 3.6 orders them: a NAT network without DHCP.
+// network adds the rules of a network as LIBVIRT.md's section 3.6 orders them: a NAT network
+// without DHCP.
 func natNetwork(p *ir.Program, bridge, subnet string, nat ir.Verdict, natPorts ir.Verdict) {
 	in, out := ir.IIfName{Name: bridge}, ir.OIfName{Name: bridge}
 	src := ir.SAddr{Prefix: netip.MustParsePrefix(subnet)}
@@ -48,7 +49,8 @@ func natNetwork(p *ir.Program, bridge, subnet string, nat ir.Verdict, natPorts i
 		rule(ir.ChecksumFill{}, out, ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 68, To: 68}))
 }
 
-// TestLibvirtRules compares with what libvirt 11.3 leaves in the tables for its default network, as iptables-save prints it.
+// TestLibvirtRules compares with what libvirt 11.3 leaves in the tables for its default network, as
+// iptables-save prints it.
 func TestLibvirtRules(t *testing.T) {
 	const want = `*filter
 :LIBVIRT_INP - [0:0]
@@ -91,7 +93,8 @@ COMMIT
 COMMIT
 `
 	p := &ir.Program{}
-	natNetwork(p, "virbr0", "192.168.122.0/24", ir.Masquerade{}, ir.Masquerade{Ports: ir.PortRange{From: 1024, To: 65535}})
+	natNetwork(p, "virbr0", "192.168.122.0/24", ir.Masquerade{},
+		ir.Masquerade{Ports: ir.PortRange{From: 1024, To: 65535}})
 	set, found := Backend{}.Lower(p, libvirtOptions)
 	if err := found.Err(); err != nil {
 		t.Fatal(err)
@@ -115,7 +118,8 @@ func withoutComments(text []byte) string {
 func TestGroupTables(t *testing.T) {
 	for _, row := range ir.GroupTable {
 		if table := tableOf(&row.Base); !slices.Contains(groupTables[:], table) {
-			t.Errorf("place.go: groupTables has no table for group %s, which is of type %s at %s priority %d", row.Name, row.Type, row.Hook, row.Priority)
+			t.Errorf("place.go: groupTables has no table for group %s, which is of type %s at %s priority %d", row.Name,
+				row.Type, row.Hook, row.Priority)
 		}
 	}
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// fields finds the matches of a rule that iptables-save prints at a place of their own: the index in Rule.Matches, -1 if
-// there is none.
+// fields finds the matches of a rule that iptables-save prints at a place of their own: the index
+// in Rule.Matches, -1 if there is none.
 type fields struct {
 	src, dst, in, out, proto               int
 	sport, dport, srcRange, dstRange, icmp int
 	protocol                               int // the IANA number that a packet must have to match; -1 if any may do
 }
 
-// matches appends the matches of r in the order of iptables-save: -s -d -i -o -p, then extensions in the order of the rule,
-// both sides of -m tcp (udp, ...) and of -m iprange together.
+// matches appends the matches of r in the order of iptables-save: -s -d -i -o -p, then extensions
+// in the order of the rule, both sides of -m tcp (udp, ...) and of -m iprange together.
 func (l *lowering) matches(f ir.Family, at *tableChain, r *ir.Rule) (fields, *refusal) {
 	m, why := collect(r)
 	if why != nil {
@@ -40,10 +40,11 @@ func (l *lowering) matches(f ir.Family, at *tableChain, r *ir.Rule) (fields, *re
 	return m, nil
 }
 
-// collect fills fields. A packet field can be matched once: the option is taken once in a command, and iptables-nft
-// lists only the last of two extensions that look at the same port.
+// collect fills fields. A packet field can be matched once: the option is taken once in a command,
+// and iptables-nft lists only the last of two extensions that look at the same port.
 func collect(r *ir.Rule) (fields, *refusal) {
-	m := fields{src: -1, dst: -1, in: -1, out: -1, proto: -1, sport: -1, dport: -1, srcRange: -1, dstRange: -1, icmp: -1, protocol: -1}
+	m := fields{src: -1, dst: -1, in: -1, out: -1, proto: -1, sport: -1, dport: -1, srcRange: -1, dstRange: -1,
+		icmp: -1, protocol: -1}
 	for i, match := range r.Matches {
 		var at *int
 		switch match := match.(type) {
@@ -76,7 +77,8 @@ func collect(r *ir.Rule) (fields, *refusal) {
 			panic(fmt.Sprintf("iptables: unknown match %T", match))
 		}
 		if *at >= 0 {
-			return m, refusalf("a rule has one such condition, "+options(match)+" stands once in a command", nftablesCan,
+			return m, refusalf("a rule has one such condition, "+options(match)+" stands once in a command",
+				nftablesCan,
 				"two conditions on the same field in one rule")
 		}
 		*at = i
@@ -146,7 +148,8 @@ func (l *lowering) basic(at *tableChain, match ir.Match) *refusal {
 func (l *lowering) prefixed(option string, p netip.Prefix, not bool) *refusal {
 	if p.Bits() == 0 {
 		if not {
-			return refusalf("iptables takes ! "+option+" 0.0.0.0/0 for no condition", "leave the rule out, no packet meets it", "a rule for no address at all")
+			return refusalf("iptables takes ! "+option+" 0.0.0.0/0 for no condition",
+				"leave the rule out, no packet meets it", "a rule for no address at all")
 		}
 		return nil
 	}
@@ -156,7 +159,8 @@ func (l *lowering) prefixed(option string, p netip.Prefix, not bool) *refusal {
 	return nil
 }
 
-// addr appends a as inet_ntop(3) writes it: unlike netip, with the last four bytes of ::192.0.2.1 as an IPv4 address.
+// addr appends a as inet_ntop(3) writes it: unlike netip, with the last four bytes of ::192.0.2.1
+// as an IPv4 address.
 func (l *lowering) addr(a netip.Addr) {
 	if a.Is6() && !a.Is4In6() {
 		b := a.As16()
@@ -188,10 +192,12 @@ func (l *lowering) interfaceName(option, name string, wildcard, not bool) *refus
 	case name == "":
 		return refusalf("an empty name is no condition in iptables", nftablesCan, "an interface without a name")
 	case length > maxInterfaceName:
-		return refusalf(fmt.Sprintf("an interface name, the + of a wildcard included, has at most %d bytes", maxInterfaceName), "shorten the name",
+		return refusalf(fmt.Sprintf("an interface name, the + of a wildcard included, has at most %d bytes",
+			maxInterfaceName), "shorten the name",
 			"interface name %q", name)
 	case !wildcard && name[len(name)-1] == '+':
-		return refusalf("a + at the end stands for any ending, so the rule would match other interfaces too", nftablesCan, "interface name %q", name)
+		return refusalf("a + at the end stands for any ending, so the rule would match other interfaces too",
+			nftablesCan, "interface name %q", name)
 	case !plainWord(name) || strings.ContainsRune(name, '/') || name[0] == '!':
 		return refusalf("an interface name is one word of printable ASCII characters without quotes, slashes and a leading !", "rename the interface",
 			"interface name %q", name)
@@ -214,8 +220,8 @@ func (l *lowering) protocol(m ir.L4Proto) *refusal {
 	return nil
 }
 
-// appendProtocol appends a protocol's name where iptables itself knows it; others are found in /etc/protocols, which a
-// host may lack, so their numbers are safer to load.
+// appendProtocol appends a protocol's name where iptables itself knows it; others are found in
+// /etc/protocols, which a host may lack, so their numbers are safer to load.
 func appendProtocol(b []byte, proto uint8) []byte {
 	for _, p := range ownProtocols {
 		if p.number == proto {
@@ -229,7 +235,8 @@ func appendProtocol(b []byte, proto uint8) []byte {
 var ownProtocols = [...]struct {
 	number uint8
 	name   string
-}{{ir.TCP, "tcp"}, {ir.UDP, "udp"}, {ir.ICMP, "icmp"}, {ir.ICMPv6, "ipv6-icmp"}, {ir.SCTP, "sctp"}, {50, "esp"}, {51, "ah"}, {ir.UDPLite, "udplite"}, {135, "mobility-header"}}
+}{{ir.TCP, "tcp"}, {ir.UDP, "udp"}, {ir.ICMP, "icmp"}, {ir.ICMPv6, "ipv6-icmp"}, {ir.SCTP, "sctp"}, {50, "esp"},
+	{51, "ah"}, {ir.UDPLite, "udplite"}, {135, "mobility-header"}}
 
 // familyOf returns the family of a.
 func familyOf(a netip.Addr) ir.Family {

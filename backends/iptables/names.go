@@ -11,7 +11,8 @@ import (
 // maxChainName is the longest name of a chain in bytes, XT_EXTENSION_MAXNAMELEN without its NUL.
 const maxChainName = 28
 
-// checkNames refuses chains of one name in one table, and names that iptables takes for something else.
+// checkNames refuses chains of one name in one table, and names that iptables takes for something
+// else.
 func (l *lowering) checkNames(out *plan) {
 	type key struct {
 		family ir.Family
@@ -26,8 +27,10 @@ func (l *lowering) checkNames(out *plan) {
 					continue
 				}
 				if other, twice := seen[key{f, p.name}]; twice {
-					l.refuseChain(p.chain, fmt.Sprintf("two chains %s in its table %s: %s and %s", p.name, t.name, label(other, p.name), label(p.chain, p.name)),
-						"a table has one chain of each name, and one at each hook", "put the rules into one chain, or "+nftablesCan)
+					l.refuseChain(p.chain, fmt.Sprintf("two chains %s in its table %s: %s and %s", p.name, t.name,
+						label(other, p.name), label(p.chain, p.name)),
+						"a table has one chain of each name, and one at each hook",
+						"put the rules into one chain, or "+nftablesCan)
 					break
 				}
 				seen[key{f, p.name}] = p.chain
@@ -46,7 +49,8 @@ func label(c *ir.Chain, name string) string {
 	return c.Label()
 }
 
-// badName returns why p can't have its name, "" if it can. iptables(8) looks for targets first when it reads -j NAME.
+// badName returns why p can't have its name, "" if it can. iptables(8) looks for targets first when
+// it reads -j NAME.
 func badName(p *tableChain) string {
 	switch {
 	case p.builtin():

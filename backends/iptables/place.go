@@ -8,7 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// tableChain is a chain in a table. A chain of the program may stand in several tables, when it is reached from several.
+// tableChain is a chain in a table. A chain of the program may stand in several tables, when it is
+// reached from several.
 type tableChain struct {
 	name   string // in iptables
 	policy string // ACCEPT or DROP for a built-in chain, "-" for another
@@ -93,8 +94,9 @@ func (l *lowering) plan(p *ir.Program) plan {
 // prefix is what the names of our own chains begin with.
 func (l *lowering) prefix() string { return prefixOf(l.options.Names) }
 
-// groups places the groups, each row of their table in the table that hangs there, and the jumps to them, which are
-// inserted at the head: the last is met first. libvirt has the same chains in the same tables.
+// groups places the groups, each row of their table in the table that hangs there, and the jumps to
+// them, which are inserted at the head: the last is met first. libvirt has the same chains in the
+// same tables.
 func (p *plan) groups(program *ir.Program, prefix string) {
 	for _, name := range groupTables {
 		for i := range ir.GroupTable {
@@ -104,7 +106,8 @@ func (p *plan) groups(program *ir.Program, prefix string) {
 			}
 			t := p.table(name)
 			t.chains = append(t.chains, tableChain{
-				name: prefix + row.Name, policy: "-", family: ir.Both, hooks: 1 << row.Hook, chain: program.Group(row.Group), rules: row.Of, table: name,
+				name: prefix + row.Name, policy: "-", family: ir.Both, hooks: 1 << row.Hook,
+				chain: program.Group(row.Group), rules: row.Of, table: name,
 			})
 			t.jumps = append([]jump{{builtins[row.Hook], prefix + row.Name}}, t.jumps...)
 		}
@@ -116,11 +119,13 @@ var groupTables = [...]string{"filter", "nat", "mangle"}
 
 // builtins names the built-in chains.
 var builtins = [...]string{
-	ir.Prerouting: "PREROUTING", ir.Input: "INPUT", ir.Forward: "FORWARD", ir.Output: "OUTPUT", ir.Postrouting: "POSTROUTING",
+	ir.Prerouting: "PREROUTING", ir.Input: "INPUT", ir.Forward: "FORWARD", ir.Output: "OUTPUT",
+	ir.Postrouting: "POSTROUTING",
 }
 
-// tableOf returns the table that hangs where b does, by include/uapi/linux/netfilter_ipv4.h; "" if none does.
-// Table mangle may choose another route for a packet at the output hook, which nft(8) calls type route.
+// tableOf returns the table that hangs where b does, by include/uapi/linux/netfilter_ipv4.h; "" if
+// none does. Table mangle may choose another route for a packet at the output hook, which nft(8)
+// calls type route.
 func tableOf(b *ir.Base) string {
 	type where struct {
 		chainType ir.ChainType
@@ -159,7 +164,8 @@ func within(table string, hook ir.Hook, list ...ir.Hook) string {
 func (l *lowering) placeBase(out *plan, c *ir.Chain) {
 	name := tableOf(c.Base)
 	if name == "" {
-		l.refuseChain(c, fmt.Sprintf("chain %s of type %s, hook %s, priority %d", c.Label(), c.Base.Type, c.Base.Hook, c.Base.Priority),
+		l.refuseChain(c, fmt.Sprintf("chain %s of type %s, hook %s, priority %d", c.Label(), c.Base.Type, c.Base.Hook,
+			c.Base.Priority),
 			"its chains hang at fixed places, those of the tables raw, mangle, nat, filter and security", nftablesCan)
 		return
 	}
@@ -185,14 +191,16 @@ func (l *lowering) placeChain(out *plan, c *ir.Chain, reached map[string]hooks) 
 	for _, table := range tableNames {
 		if h, ok := reached[table]; ok {
 			t := out.table(table)
-			t.chains = append(t.chains, tableChain{name: name, policy: "-", family: c.Family, hooks: h, chain: c, table: table})
+			t.chains = append(t.chains, tableChain{name: name, policy: "-", family: c.Family, hooks: h, chain: c,
+				table: table})
 		}
 	}
 }
 
 // refuseChain reports that a chain can't be lowered, at the origin of its first rule.
 func (l *lowering) refuseChain(c *ir.Chain, what, why, fix string) {
-	d := diag.Diagnostic{Severity: diag.Error, Code: Unsupported, What: "iptables can't say " + what, Why: why, Fix: fix}
+	d := diag.Diagnostic{Severity: diag.Error, Code: Unsupported, What: "iptables can't say " + what, Why: why,
+		Fix: fix}
 	if c != nil && len(c.Rules) > 0 {
 		d.Span = c.Rules[0].Origin.Span
 	}

@@ -13,9 +13,10 @@ import (
 
 var _ backends.Pruner = Loader{}
 
-// Prune implements [backends.Pruner] by one document a family, in which rules are deleted by what they say and not by their
-// number: others may write meanwhile. If a table is refused, those before it are put back. Nothing is taken where iptables-nft
-// lists a rule of the chains in part, which somebody made with nft.
+// Prune implements [backends.Pruner] by one document a family, in which rules are deleted by what
+// they say and not by their number: others may write meanwhile. If a table is refused, those before
+// it are put back. Nothing is taken where iptables-nft lists a rule of the chains in part, which
+// somebody made with nft.
 func (l Loader) Prune(names backends.Names, dry bool, choose backends.Choose) (backends.Pruned, error) {
 	tools, err := l.tools(ir.Both, 0)
 	if err != nil {
@@ -40,7 +41,8 @@ func (l Loader) Prune(names backends.Names, dry bool, choose backends.Choose) (b
 }
 
 // pruneOnce is one try. It returns whether others changed rules while it went on, if it failed.
-func pruneOnce(tools []tool, names backends.Names, dry bool, choose backends.Choose) (done backends.Pruned, moved bool, err error) {
+func pruneOnce(tools []tool, names backends.Names, dry bool, choose backends.Choose) (done backends.Pruned, moved bool,
+	err error) {
 	before, err := read(tools, prefixOf(names))
 	if err != nil {
 		return done, false, err
@@ -102,8 +104,9 @@ func (s *state) sameOwn(o *state) bool {
 	return true
 }
 
-// restored returns what now becomes when it has the chains, rules and jumps of s again, each rule at its place. If others
-// have written since, that stays too: a libvirt daemon writes into the same chains.
+// restored returns what now becomes when it has the chains, rules and jumps of s again, each rule
+// at its place. If others have written since, that stays too: a libvirt daemon writes into the same
+// chains.
 func (s *state) restored(now *state) *state {
 	out := &state{family: now.family, prefix: now.prefix}
 	for _, name := range tableNames {
@@ -122,7 +125,8 @@ func (s *state) restored(now *state) *state {
 	return out
 }
 
-// complete adds the rules of then that c has not, behind as many as they stood behind; in a built-in chain, jumps of ours.
+// complete adds the rules of then that c has not, behind as many as they stood behind; in a
+// built-in chain, jumps of ours.
 func (c *chainState) complete(then *chainState) {
 	have := make(map[string]int)
 	for _, r := range c.rules {
@@ -142,7 +146,8 @@ type pruning struct {
 }
 
 func newPruning(names backends.Names, states []*state) (*pruning, error) {
-	none, found := Backend{}.Lower(&ir.Program{}, backends.Options{Families: ir.Both, Names: names, Layout: backends.Chains})
+	none, found := Backend{}.Lower(&ir.Program{}, backends.Options{Families: ir.Both, Names: names,
+		Layout: backends.Chains})
 	if found.HasErrors() {
 		panic(found.Error()) // of a program without rules
 	}
@@ -160,8 +165,8 @@ func newPruning(names backends.Names, states []*state) (*pruning, error) {
 	return &pruning{program, frame}, err
 }
 
-// cut returns the script that takes the rules away from s, and with frame the chains in which nothing is left; and how many
-// of our chains stay.
+// cut returns the script that takes the rules away from s, and with frame the chains in which
+// nothing is left; and how many of our chains stay.
 func (p *pruning) cut(s *state, rules []*ir.Rule, frame bool) (*script, int, error) {
 	goes := make(map[*ir.Rule]bool, len(rules))
 	for _, r := range rules {
@@ -199,8 +204,11 @@ func (p *pruning) cut(s *state, rules []*ir.Rule, frame bool) (*script, int, err
 }
 
 // delete appends what takes rules of one chain away, and returns how many stay.
-func (p *pruning) delete(out *script, f ir.Family, t *tableState, c *chainState, goes map[*ir.Rule]bool) (left int, err error) {
-	i := slices.IndexFunc(p.program.Chains, func(o *ir.Chain) bool { return o.Family == f && o.Table == t.name && o.Name == c.name })
+func (p *pruning) delete(out *script, f ir.Family, t *tableState, c *chainState, goes map[*ir.Rule]bool) (left int,
+	err error) {
+	i := slices.IndexFunc(p.program.Chains, func(o *ir.Chain) bool {
+		return o.Family == f && o.Table == t.name && o.Name == c.name
+	})
 	if i < 0 || len(p.program.Chains[i].Rules) != len(c.rules) {
 		return 0, fmt.Errorf("not all rules of chain %s in %s table %s were read", c.name, wordsOf(f).family, t.name)
 	}

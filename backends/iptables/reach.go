@@ -19,8 +19,8 @@ type reaching struct {
 	hooks  map[*ir.Chain]map[string]hooks
 }
 
-// reachable returns, for each chain that hangs at no hook, the tables in which it is reached and the hooks there. One that
-// nothing leads to is in its home table, reached from no hook.
+// reachable returns, for each chain that hangs at no hook, the tables in which it is reached and
+// the hooks there. One that nothing leads to is in its home table, reached from no hook.
 func reachable(p *ir.Program) map[*ir.Chain]map[string]hooks {
 	r := reaching{byName: make(map[programKey]*ir.Chain, len(p.Chains)), hooks: make(map[*ir.Chain]map[string]hooks)}
 	homes := make(map[programKey]string) // the first table that an ir table's base chains belong to

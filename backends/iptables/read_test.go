@@ -36,12 +36,16 @@ func TestReadRule(t *testing.T) {
 		want ir.Rule
 	}{
 		{"--source 10.0.0.0/8 --destination 192.0.2.1 --in-interface eth0 --out-interface vnet+ --protocol TCP --jump ACCEPT",
-			accept(ir.SAddr{Prefix: prefix("10.0.0.0/8")}, ir.DAddr{Prefix: prefix("192.0.2.1/32")}, ir.IIfName{Name: "eth0"}, ir.OIfName{Name: "vnet", Wildcard: true}, tcp)},
-		{"--src 10.1.2.3/255.0.0.0 --dst 192.0.2.1/32 --proto 17 -j ACCEPT", accept(ir.SAddr{Prefix: prefix("10.0.0.0/8")}, ir.DAddr{Prefix: prefix("192.0.2.1/32")}, udp)},
+			accept(ir.SAddr{Prefix: prefix("10.0.0.0/8")}, ir.DAddr{Prefix: prefix("192.0.2.1/32")},
+				ir.IIfName{Name: "eth0"}, ir.OIfName{Name: "vnet", Wildcard: true}, tcp)},
+		{"--src 10.1.2.3/255.0.0.0 --dst 192.0.2.1/32 --proto 17 -j ACCEPT",
+			accept(ir.SAddr{Prefix: prefix("10.0.0.0/8")}, ir.DAddr{Prefix: prefix("192.0.2.1/32")}, udp)},
 		{"-j ACCEPT -p tcp", accept(tcp)},
 		{"-s 0.0.0.0/0 -i + -p all -j ACCEPT", accept()},
-		{"! -s 10.0.0.0/8 ! -d 10.0.0.0/8 ! -i eth0 ! -p tcp -j ACCEPT", accept(ir.SAddr{Prefix: prefix("10.0.0.0/8"), Not: true},
-			ir.DAddr{Prefix: prefix("10.0.0.0/8"), Not: true}, ir.IIfName{Name: "eth0", Not: true}, ir.L4Proto{Proto: ir.TCP, Not: true})},
+		{"! -s 10.0.0.0/8 ! -d 10.0.0.0/8 ! -i eth0 ! -p tcp -j ACCEPT",
+			accept(ir.SAddr{Prefix: prefix("10.0.0.0/8"), Not: true},
+				ir.DAddr{Prefix: prefix("10.0.0.0/8"), Not: true}, ir.IIfName{Name: "eth0", Not: true},
+				ir.L4Proto{Proto: ir.TCP, Not: true})},
 		{"-s 10.0.0.0/255.0.255.0 -j ACCEPT", accept(ir.Opaque{Text: "-s 10.0.0.0/255.0.255.0"})},
 		{"! -s host.example -j ACCEPT", accept(ir.Opaque{Text: "! -s host.example"})},
 		{"-p gre -j ACCEPT", accept(ir.L4Proto{Proto: 47})},
@@ -51,24 +55,31 @@ func TestReadRule(t *testing.T) {
 		{"-p udp --sport 60000:29 -j ACCEPT", accept(udp, ir.SPort{From: 0, To: 65535, Not: true})},
 		{"-p udp ! --sport 60000:29 -j ACCEPT", accept(udp)},
 		{"-p udp --dport ssh:domain -j ACCEPT", accept(udp, ir.DPort{From: 22, To: 53})},
-		{"-p tcp --dport 53 --source-port 1024: -j ACCEPT", accept(tcp, ir.DPort{From: 53, To: 53}, ir.SPort{From: 1024, To: 65535})},
+		{"-p tcp --dport 53 --source-port 1024: -j ACCEPT", accept(tcp, ir.DPort{From: 53, To: 53},
+			ir.SPort{From: 1024, To: 65535})},
 		{"-p udp -m udp ! --destination-port :1023 -j ACCEPT", accept(udp, ir.DPort{From: 0, To: 1023, Not: true})},
 		{"-p tcp -m tcp --dport 0:65535 -j ACCEPT", accept(tcp)},
 		{"-p tcp -m tcp --dport ssh -j ACCEPT", accept(tcp, ir.DPort{From: 22, To: 22})},
 		{"-p tcp -m tcp --dport 22 --tcp-flags SYN,ACK SYN -m mark --mark 1 -j ACCEPT",
-			accept(tcp, ir.DPort{From: 22, To: 22}, ir.Opaque{Text: "-m tcp --tcp-flags SYN,ACK SYN"}, ir.Mark{Value: 1, Mask: 0xffffffff})},
+			accept(tcp, ir.DPort{From: 22, To: 22}, ir.Opaque{Text: "-m tcp --tcp-flags SYN,ACK SYN"},
+				ir.Mark{Value: 1, Mask: 0xffffffff})},
 		{"-p tcp ! --syn -j ACCEPT", accept(tcp, ir.Opaque{Text: "-m tcp ! --syn"})},
 		{"-p icmp --icmp-type echo-request -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 8})},
-		{"-p icmp -m icmp --icmp-type 3/4 -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 3, Code: 4, HasCode: true})},
+		{"-p icmp -m icmp --icmp-type 3/4 -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP},
+			ir.ICMPType{Type: 3, Code: 4, HasCode: true})},
 		{"-p icmp -m icmp --icmp-type any -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP})},
-		{"-p icmp -m icmp --icmp-type port-unreachable -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 3, Code: 3, HasCode: true})},
+		{"-p icmp -m icmp --icmp-type port-unreachable -j ACCEPT",
+			accept(ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 3, Code: 3, HasCode: true})},
 		{"-p icmpv6 --icmpv6-type 128 -j ACCEPT", accept6(ir.L4Proto{Proto: ir.ICMPv6}, ir.ICMPType{Type: 128})},
-		{"-p ipv6-icmp -m icmp6 ! --icmpv6-type neighbour-solicitation -j ACCEPT", accept6(ir.L4Proto{Proto: ir.ICMPv6}, ir.ICMPType{Type: 135, Not: true})},
+		{"-p ipv6-icmp -m icmp6 ! --icmpv6-type neighbour-solicitation -j ACCEPT",
+			accept6(ir.L4Proto{Proto: ir.ICMPv6}, ir.ICMPType{Type: 135, Not: true})},
 		{"-m state --state NEW,established -j ACCEPT", accept(ir.CTState{States: ir.StateNew | ir.StateEstablished})},
-		{"-m conntrack ! --ctstate INVALID --ctproto 6 -j ACCEPT", accept(ir.CTState{States: ir.StateInvalid, Not: true}, ir.Opaque{Text: "-m conntrack --ctproto 6"})},
+		{"-m conntrack ! --ctstate INVALID --ctproto 6 -j ACCEPT",
+			accept(ir.CTState{States: ir.StateInvalid, Not: true}, ir.Opaque{Text: "-m conntrack --ctproto 6"})},
 		{"-m conntrack --ctstate DNAT -j ACCEPT", accept(ir.CTStatus{Status: ir.StatusDNAT})},
 		{"-m conntrack --ctstate snat,DNAT -j ACCEPT", accept(ir.CTStatus{Status: ir.StatusSNAT | ir.StatusDNAT})},
-		{"-m conntrack ! --ctstate INVALID,UNTRACKED,DNAT -j ACCEPT", accept(ir.CTStatus{Status: ir.StatusDNAT, Not: true})},
+		{"-m conntrack ! --ctstate INVALID,UNTRACKED,DNAT -j ACCEPT",
+			accept(ir.CTStatus{Status: ir.StatusDNAT, Not: true})},
 		{"-m conntrack ! --ctstate INVALID,NEW,UNTRACKED,DNAT -j ACCEPT",
 			accept(ir.CTState{States: ir.StateNew, Not: true}, ir.CTStatus{Status: ir.StatusDNAT, Not: true})},
 		{"-m conntrack --ctstatus ASSURED -j ACCEPT", accept(ir.Opaque{Text: "-m conntrack --ctstatus ASSURED"})},
@@ -77,10 +88,13 @@ func TestReadRule(t *testing.T) {
 		{"-m iprange --src-range 192.0.2.1-192.0.2.9 ! --dst-range 192.0.2.1 -j ACCEPT",
 			accept(ir.SAddrRange{From: some.From, To: some.To}, ir.DAddrRange{From: one.From, To: one.To, Not: true})},
 		{`-m physdev --physdev-in "vnet0" ! --physdev-is-bridged ! -i eth0 -j ACCEPT`,
-			accept(ir.Opaque{Text: `-m physdev --physdev-in "vnet0" ! --physdev-is-bridged`}, ir.IIfName{Name: "eth0", Not: true})},
-		{`-m string --string "-j DROP" --algo bm -m socket -j ACCEPT`, accept(ir.Opaque{Text: `-m string --string "-j DROP" --algo bm`}, ir.Opaque{Text: "-m socket"})},
+			accept(ir.Opaque{Text: `-m physdev --physdev-in "vnet0" ! --physdev-is-bridged`},
+				ir.IIfName{Name: "eth0", Not: true})},
+		{`-m string --string "-j DROP" --algo bm -m socket -j ACCEPT`,
+			accept(ir.Opaque{Text: `-m string --string "-j DROP" --algo bm`}, ir.Opaque{Text: "-m socket"})},
 		{"-f -j ACCEPT", accept(ir.Opaque{Text: "-f"})},
-		{`-m comment --comment "it\'s \"so\"" -j ACCEPT -m comment --comment -x`, ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Comment: `it's "so"; -x`}},
+		{`-m comment --comment "it\'s \"so\"" -j ACCEPT -m comment --comment -x`,
+			ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Comment: `it's "so"; -x`}},
 		{`-m comment --comment "" -p udp --dport 53 -j ACCEPT`, accept(udp, ir.DPort{From: 53, To: 53})},
 		{"-c 10 200 -j ACCEPT", accept()},
 		{"-4 -j ACCEPT", accept()},
@@ -93,33 +107,43 @@ func TestReadRule(t *testing.T) {
 		{"-j REJECT --reject-with icmp-proto-unreachable", does(ir.Reject{With: ir.ProtUnreachable})},
 		{"-j REJECT --reject-with admin-prohib", does(ir.Reject{With: ir.AdminProhibited})},
 		{"-p tcp -j REJECT --reject-with tcp-rst", does(ir.Reject{With: ir.TCPReset}, tcp)},
-		{"-j REJECT --reject-with icmp6-policy-fail", ir.Rule{Family: ir.IPv6, Verdict: ir.Reject{With: ir.PolicyFail}}},
+		{"-j REJECT --reject-with icmp6-policy-fail", ir.Rule{Family: ir.IPv6,
+			Verdict: ir.Reject{With: ir.PolicyFail}}},
 		{"-j CHECKSUM --checksum-fill", does(ir.ChecksumFill{})},
 		{"-j MASQUERADE", does(ir.Masquerade{})},
-		{"-p tcp -j MASQUERADE --to-ports 1024-65535", does(ir.Masquerade{Ports: ir.PortRange{From: 1024, To: 65535}}, tcp)},
+		{"-p tcp -j MASQUERADE --to-ports 1024-65535", does(ir.Masquerade{Ports: ir.PortRange{From: 1024, To: 65535}},
+			tcp)},
 		{"-j MASQUERADE --random", does(ir.Opaque{Text: "-j MASQUERADE --random"})},
 		{"-p tcp -j REDIRECT --to 3128", does(ir.Redirect{Ports: ir.PortRange{From: 3128, To: 3128}}, tcp)},
 		{"-j SNAT --to-source 192.0.2.1", does(ir.SNAT{Addrs: one})},
-		{"-p udp -j SNAT --to 192.0.2.1-192.0.2.9:1-2", does(ir.SNAT{Addrs: some, Ports: ir.PortRange{From: 1, To: 2}}, udp)},
+		{"-p udp -j SNAT --to 192.0.2.1-192.0.2.9:1-2", does(ir.SNAT{Addrs: some, Ports: ir.PortRange{From: 1, To: 2}},
+			udp)},
 		{"-p tcp -j SNAT --to-source :http", does(ir.SNAT{Ports: ir.PortRange{From: 80, To: 80}}, tcp)},
-		{"-j SNAT --to-source 192.0.2.1 --persistent", does(ir.Opaque{Text: "-j SNAT --to-source 192.0.2.1 --persistent"})},
-		{"-p tcp -j DNAT --to-destination [fd00::1-fd00::9]:80", ir.Rule{Family: ir.IPv6, Matches: []ir.Match{tcp}, Verdict: ir.DNAT{Addrs: some6, Ports: ir.PortRange{From: 80, To: 80}}}},
+		{"-j SNAT --to-source 192.0.2.1 --persistent",
+			does(ir.Opaque{Text: "-j SNAT --to-source 192.0.2.1 --persistent"})},
+		{"-p tcp -j DNAT --to-destination [fd00::1-fd00::9]:80",
+			ir.Rule{Family: ir.IPv6, Matches: []ir.Match{tcp}, Verdict: ir.DNAT{Addrs: some6,
+				Ports: ir.PortRange{From: 80, To: 80}}}},
 		{"-j DNAT --to-destination fd00::1-fd00::9", ir.Rule{Family: ir.IPv6, Verdict: ir.DNAT{Addrs: some6}}},
 		{"-j TARPIT --honeypot", does(ir.Opaque{Text: "-j TARPIT --honeypot"})},
-		{"-m geoip ! --source-country CN,US -j DROP", does(ir.Drop{}, ir.Opaque{Text: "-m geoip ! --source-country CN,US"})},
+		{"-m geoip ! --source-country CN,US -j DROP", does(ir.Drop{},
+			ir.Opaque{Text: "-m geoip ! --source-country CN,US"})},
 		{"-j LOG --log-pre=x -p tcp --log-uid", ir.Rule{Family: ir.IPv4, Matches: []ir.Match{tcp},
 			Actions: []ir.Action{ir.OpaqueAction{Text: "-j LOG --log-prefix x --log-uid"}}, Verdict: ir.Counter{}}},
-		{"-m mark --mark 1 -m limit --limit 5/m --limit-b 7 -m connmark ! --mark 2 -j ACCEPT", accept(ir.Mark{Value: 1, Mask: 0xffffffff},
-			ir.Opaque{Text: "-m limit --limit 5/m --limit-burst 7"}, ir.Opaque{Text: "-m connmark ! --mark 2"})},
+		{"-m mark --mark 1 -m limit --limit 5/m --limit-b 7 -m connmark ! --mark 2 -j ACCEPT",
+			accept(ir.Mark{Value: 1, Mask: 0xffffffff},
+				ir.Opaque{Text: "-m limit --limit 5/m --limit-burst 7"}, ir.Opaque{Text: "-m connmark ! --mark 2"})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {
-			p, err := read(tt.want.Family, "*"+tableOf(tt.text)+"\n:rule - [0:0]\n:other - [0:0]\n[1:2] -A rule "+tt.text+"\nCOMMIT\n")
+			p, err := read(tt.want.Family, "*"+tableOf(tt.text)+"\n:rule - [0:0]\n:other - [0:0]\n[1:2] -A rule "+
+				tt.text+"\nCOMMIT\n")
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := p.Chains[0].Rules
-			if diff := cmp.Diff([]ir.Rule{tt.want}, got, addresses, cmpopts.IgnoreFields(ir.Rule{}, "Origin")); diff != "" {
+			if diff := cmp.Diff([]ir.Rule{tt.want}, got, addresses,
+				cmpopts.IgnoreFields(ir.Rule{}, "Origin")); diff != "" {
 				t.Errorf("rule (-want +got):\n%s", diff)
 			}
 			if got := got[0].Origin.Span.String(); got != "saved:4:1" {
@@ -131,7 +155,8 @@ func TestReadRule(t *testing.T) {
 
 // tableOf returns a table in which the rule may stand.
 func tableOf(rule string) string {
-	for word, table := range map[string]string{"REJECT": "filter", "MASQUERADE": "nat", "REDIRECT": "nat", "SNAT": "nat", "DNAT --": "nat", "NOTRACK": "raw"} {
+	for word, table := range map[string]string{"REJECT": "filter", "MASQUERADE": "nat", "REDIRECT": "nat",
+		"SNAT": "nat", "DNAT --": "nat", "NOTRACK": "raw"} {
 		if strings.Contains(rule, "-j "+word) {
 			return table
 		}
@@ -230,16 +255,20 @@ COMMIT
 	}
 }
 
-// TestReadStates: a list of states and kinds of NAT that is no one match is two rules, of which a packet meets one. A packet has
-// one state, and what NAT does to its connection beside it (conntrack_mt in net/netfilter/xt_conntrack.c); it meets the option
-// if the list names its state or that.
+// TestReadStates: a list of states and kinds of NAT that is no one match is two rules, of which a
+// packet meets one. A packet has one state, and what NAT does to its connection beside it
+// (conntrack_mt in net/netfilter/xt_conntrack.c); it meets the option if the list names its state
+// or that.
 func TestReadStates(t *testing.T) {
 	words := map[string]ir.State{
-		"INVALID": ir.StateInvalid, "NEW": ir.StateNew, "RELATED": ir.StateRelated, "ESTABLISHED": ir.StateEstablished, "UNTRACKED": ir.StateUntracked,
+		"INVALID": ir.StateInvalid, "NEW": ir.StateNew, "RELATED": ir.StateRelated, "ESTABLISHED": ir.StateEstablished,
+		"UNTRACKED": ir.StateUntracked,
 	}
-	for _, list := range []string{"RELATED,ESTABLISHED,DNAT", "NEW,SNAT", "INVALID,DNAT", "UNTRACKED,INVALID,SNAT,DNAT", "DNAT", "NEW"} {
+	for _, list := range []string{"RELATED,ESTABLISHED,DNAT", "NEW,SNAT", "INVALID,DNAT", "UNTRACKED,INVALID,SNAT,DNAT",
+		"DNAT", "NEW"} {
 		for _, not := range []string{"", "! "} {
-			p, err := read(ir.IPv4, "*filter\n:FORWARD ACCEPT\n-A FORWARD -m conntrack "+not+"--ctstate "+list+" -j DROP\nCOMMIT\n")
+			p, err := read(ir.IPv4, "*filter\n:FORWARD ACCEPT\n-A FORWARD -m conntrack "+not+"--ctstate "+list+
+				" -j DROP\nCOMMIT\n")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -249,9 +278,11 @@ func TestReadStates(t *testing.T) {
 						continue
 					}
 					named := slices.Contains(strings.Split(list, ","), word) ||
-						status&ir.StatusSNAT != 0 && strings.Contains(list, "SNAT") || status&ir.StatusDNAT != 0 && strings.Contains(list, "DNAT")
-					fate, err := ir.Eval(p, ir.Packet{Family: ir.IPv4, In: "a", Out: "b", Proto: ir.TCP, State: state, Status: status,
-						Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2")})
+						status&ir.StatusSNAT != 0 && strings.Contains(list, "SNAT") || status&ir.StatusDNAT != 0 &&
+						strings.Contains(list, "DNAT")
+					fate, err := ir.Eval(p, ir.Packet{Family: ir.IPv4, In: "a", Out: "b", Proto: ir.TCP, State: state,
+						Status: status,
+						Src:    netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2")})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -273,7 +304,8 @@ func TestReadErrors(t *testing.T) {
 		{"table in table", "*filter\n*nat\n", `saved:2: table filter has no COMMIT before "*nat"`},
 		{"counters", "*filter\n[0] -A INPUT\nCOMMIT\n", `saved:2: "[0] -A INPUT" begins with no pair of counters`},
 		{"policy", "*filter\n:INPUT REJECT [0:0]\nCOMMIT\n", `saved:2: "REJECT" is no policy`},
-		{"policy of a user chain", "*filter\n:one - [0:0]\n-P one DROP\nCOMMIT\n", "saved:3: chain one is not built in"},
+		{"policy of a user chain", "*filter\n:one - [0:0]\n-P one DROP\nCOMMIT\n",
+			"saved:3: chain one is not built in"},
 		{"indented", "*filter\n -A INPUT\n COMMIT\n", `saved:3: "COMMIT" is no option`},
 		{"carriage return", "*filter\r\nCOMMIT\r\n", "saved:1: "},
 		{"unknown chain", "*filter\n-A nosuch -j DROP\nCOMMIT\n", `saved:2: table filter has no chain "nosuch"`},
@@ -284,27 +316,34 @@ func TestReadErrors(t *testing.T) {
 		{"no value", "*filter\n-A INPUT -s\nCOMMIT\n", "saved:2: option -s needs a value"},
 		{"bad address", "*filter\n-A INPUT -s 10.0.0.256\nCOMMIT\n", `saved:2: "10.0.0.256" is no address`},
 		{"address of IPv6", "*filter\n-A INPUT -s fd00::1\nCOMMIT\n", `saved:2: "fd00::1" is no address of family ip`},
-		{"bad prefix", "*filter\n-A INPUT -s 10.0.0.0/33\nCOMMIT\n", `saved:2: "33" is no mask, and no prefix length up to 32`},
+		{"bad prefix", "*filter\n-A INPUT -s 10.0.0.0/33\nCOMMIT\n",
+			`saved:2: "33" is no mask, and no prefix length up to 32`},
 		{"twice", "*filter\n-A INPUT -s 10.0.0.1 -s 10.0.0.2\nCOMMIT\n", "saved:2: option -s stands twice"},
-		{"negated list", "*filter\n-A INPUT ! -s 10.0.0.1,10.0.0.2\nCOMMIT\n", "saved:2: a list of addresses beside a negated one"},
+		{"negated list", "*filter\n-A INPUT ! -s 10.0.0.1,10.0.0.2\nCOMMIT\n",
+			"saved:2: a list of addresses beside a negated one"},
 		{"bad port", "*filter\n-A INPUT -p tcp --dport 70000\nCOMMIT\n", `saved:2: "70000" is no port`},
 		{"ports reversed", "*filter\n-A INPUT -p tcp --dport 9:1\nCOMMIT\n", `saved:2: "9:1" is no port`},
 		{"bad protocol", "*filter\n-A INPUT -p 256\nCOMMIT\n", `saved:2: "256" is no protocol`},
 		{"bad state", "*filter\n-A INPUT -m state --state OLD\nCOMMIT\n", `saved:2: "OLD" is no connection state`},
 		{"bad mark", "*filter\n-A INPUT -m mark --mark x\nCOMMIT\n", `saved:2: "x" is no mark`},
-		{"bad range", "*filter\n-A INPUT -m iprange --src-range 10.0.0.0/8\nCOMMIT\n", `saved:2: "10.0.0.0/8" is no range`},
+		{"bad range", "*filter\n-A INPUT -m iprange --src-range 10.0.0.0/8\nCOMMIT\n",
+			`saved:2: "10.0.0.0/8" is no range`},
 		{"bad type", "*filter\n-A INPUT -p icmp --icmp-type 300\nCOMMIT\n", `saved:2: "300" is no ICMP type`},
 		{"stray word", "*filter\n-A INPUT ACCEPT\nCOMMIT\n", `saved:2: "ACCEPT" is no option`},
 		{"short option", "*filter\n-A INPUT -x\nCOMMIT\n", "saved:2: option -x, which -A does not take"},
 		{"dangling !", "*filter\n-A INPUT -j ACCEPT !\nCOMMIT\n", `saved:2:`},
 		{"two targets", "*filter\n-A INPUT -j ACCEPT -j DROP\nCOMMIT\n", "saved:2: option -j stands twice"},
 		{"goto nowhere", "*filter\n-A INPUT -g nosuch\nCOMMIT\n", `saved:2: a goto to chain "nosuch"`},
-		{"code of REJECT", "*filter\n-A INPUT -j REJECT --reject-with icmp6-no-route\nCOMMIT\n", `saved:2: "icmp6-no-route" is no code`},
+		{"code of REJECT", "*filter\n-A INPUT -j REJECT --reject-with icmp6-no-route\nCOMMIT\n",
+			`saved:2: "icmp6-no-route" is no code`},
 		{"NAT without address", "*nat\n-A POSTROUTING -j SNAT\nCOMMIT\n", "saved:2: SNAT without --to-source"},
-		{"NAT to nonsense", "*nat\n-A POSTROUTING -j SNAT --to-source 10.0.0.1:x\nCOMMIT\n", `saved:2: "10.0.0.1:x" is no range`},
+		{"NAT to nonsense", "*nat\n-A POSTROUTING -j SNAT --to-source 10.0.0.1:x\nCOMMIT\n",
+			`saved:2: "10.0.0.1:x" is no range`},
 		{"position", "*filter\n-I INPUT 2 -j DROP\nCOMMIT\n", "saved:2: chain INPUT has no rule 2"},
-		{"too many inserts", "*filter\n-A INPUT\n" + strings.Repeat("-I INPUT 2\n", 10000) + "COMMIT\n", "too many changes in the midst of chains"},
-		{"too many rules", "*filter\n-A INPUT -s " + strings.Repeat("0/0,", 200) + "0/0 -d " + strings.Repeat("0/0,", 200) + "0/0\nCOMMIT\n", "saved:2: lists of addresses that stand for too many rules"},
+		{"too many inserts", "*filter\n-A INPUT\n" + strings.Repeat("-I INPUT 2\n", 10000) + "COMMIT\n",
+			"too many changes in the midst of chains"},
+		{"too many rules", "*filter\n-A INPUT -s " + strings.Repeat("0/0,", 200) + "0/0 -d " + strings.Repeat("0/0,",
+			200) + "0/0\nCOMMIT\n", "saved:2: lists of addresses that stand for too many rules"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -322,7 +361,8 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// FuzzRead reads any text: it must not panic, and what was read and can be lowered means the same when read again.
+// FuzzRead reads any text: it must not panic, and what was read and can be lowered means the same
+// when read again.
 func FuzzRead(f *testing.F) {
 	for i, l := range lower(f, baseSamples(), backends.VnetcNames).Lines() {
 		if i%7 == 0 { // small and few: the fuzzer works on one seed at a time

@@ -201,7 +201,8 @@ func checkTime(s *ruleReader, in *instance) error {
 
 // checkHMARK wants what is hashed: as a tuple, or by single masks.
 func checkHMARK(s *ruleReader, in *instance) error {
-	parts := in.ext.bits("hmark-src-prefix", "hmark-dst-prefix", "hmark-sport-mask", "hmark-dport-mask", "hmark-spi-mask",
+	parts := in.ext.bits("hmark-src-prefix", "hmark-dst-prefix", "hmark-sport-mask", "hmark-dport-mask",
+		"hmark-spi-mask",
 		"hmark-sport", "hmark-dport", "hmark-spi", "hmark-proto-mask")
 	tuple := s.value(in, "hmark-tuple")
 	words := strings.Split(tuple, ",")

@@ -14,7 +14,8 @@ import (
 	"github.com/vnetc/vnetc/backends"
 )
 
-// RefusedError is what a tool said when it refused a document. Of the table it names nothing was applied.
+// RefusedError is what a tool said when it refused a document. Of the table it names nothing was
+// applied.
 type RefusedError struct {
 	Command string         // the tool
 	Table   string         // of the line; empty if the tool named no line
@@ -45,7 +46,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%s%s refuses %s: %s", where, e.Command, what, said)
 }
 
-// said returns what the tool said as one line, without its advice to read its help; how it ended, if it said nothing.
+// said returns what the tool said as one line, without its advice to read its help; how it ended,
+// if it said nothing.
 func (e *RefusedError) said() string {
 	var parts []string
 	for line := range strings.Lines(e.Said) {
@@ -130,8 +132,8 @@ func (t tool) feed(text []byte, args ...string) error {
 	return nil
 }
 
-// english returns a command that speaks English. It ends with this process, however that ends: one that lived on would
-// write rules behind the back of the next.
+// english returns a command that speaks English. It ends with this process, however that ends: one
+// that lived on would write rules behind the back of the next.
 func english(path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -139,11 +141,12 @@ func english(path string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// lineNumber finds the line that a tool blames: "line 3 failed", "line 3: RULE_APPEND failed", "Error occurred at line: 3".
+// lineNumber finds the line that a tool blames: "line 3 failed", "line 3: RULE_APPEND failed",
+// "Error occurred at line: 3".
 var lineNumber = regexp.MustCompile(`\bline:? ([0-9]+)`)
 
-// blame gives e the line that it is about. iptables-legacy, and the kernel behind it, blame the COMMIT of a table: if one
-// rule was added to it, that is the one.
+// blame gives e the line that it is about. iptables-legacy, and the kernel behind it, blame the
+// COMMIT of a table: if one rule was added to it, that is the one.
 func (s *script) blame(e *RefusedError) {
 	m := lineNumber.FindStringSubmatch(e.Said)
 	if m == nil {
@@ -174,8 +177,9 @@ func (s *script) blame(e *RefusedError) {
 // probe ends the name of the chain by which the kernel is asked for a target.
 const probe = "PROBE"
 
-// fillsChecksums asks the kernel whether it has the target CHECKSUM, by a rule in a chain that nothing leads to. It has to
-// be in force for a moment: iptables-legacy tells the kernel nothing of what is made and taken away in one document.
+// fillsChecksums asks the kernel whether it has the target CHECKSUM, by a rule in a chain that
+// nothing leads to. It has to be in force for a moment: iptables-legacy tells the kernel nothing of
+// what is made and taken away in one document.
 func (t tool) fillsChecksums(prefix string) (bool, error) {
 	chain := prefix + probe
 	rule := "*mangle\n:" + chain + " - [0:0]\n-A " + chain + " -p udp -j CHECKSUM --checksum-fill\nCOMMIT\n"
@@ -184,7 +188,8 @@ func (t tool) fillsChecksums(prefix string) (bool, error) {
 	switch {
 	case err == nil:
 		return true, t.feed([]byte("*mangle\n-F "+chain+"\n-X "+chain+"\nCOMMIT\n"), "--noflush", wait)
-	case !errors.As(err, &refused) || !strings.Contains(refused.Said, "CHECKSUM") && !lineNumber.MatchString(refused.Said):
+	case !errors.As(err, &refused) || !strings.Contains(refused.Said, "CHECKSUM") &&
+		!lineNumber.MatchString(refused.Said):
 		return false, err // it was not the rule that was refused
 	}
 	// The chain without the rule must do, or this was no answer about the target.

@@ -11,8 +11,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// state is what one family holds, as far as a loader looks at it: built-in chains whole, for the places of our jumps; our
-// chains; and what others have that leads to them.
+// state is what one family holds, as far as a loader looks at it: built-in chains whole, for the
+// places of our jumps; our chains; and what others have that leads to them.
 type state struct {
 	family ir.Family
 	prefix string // what the names of our chains begin with
@@ -107,7 +107,8 @@ func parseState(f ir.Family, prefix string, text []byte) (*state, error) {
 		case line == "" || line == "COMMIT":
 		case line[0] == '#':
 			if name, found := strings.CutSuffix(line, "is incompatible, use 'nft' tool."); found {
-				return nil, fmt.Errorf("%s holds rules that iptables can't say, made with nft", strings.ToLower(strings.Trim(name, "# ")))
+				return nil, fmt.Errorf("%s holds rules that iptables can't say, made with nft",
+					strings.ToLower(strings.Trim(name, "# ")))
 			}
 			if text, ok := stranger(line); ok && table != nil {
 				var err error
@@ -201,8 +202,8 @@ func (r *rule) leadsTo(prefix string) bool {
 	return strings.HasPrefix(to, prefix)
 }
 
-// plainProtocol gives a protocol that has its name from /etc/protocols the number that Lower writes. iptables-save prints -p
-// before all that has text of its own.
+// plainProtocol gives a protocol that has its name from /etc/protocols the number that Lower
+// writes. iptables-save prints -p before all that has text of its own.
 func plainProtocol(line string) string {
 	before, rest, found := strings.Cut(line, " -p ")
 	if !found || strings.Contains(before, `"`) {
@@ -220,8 +221,8 @@ func plainProtocol(line string) string {
 	return strings.TrimSuffix(before+" -p "+plain+" "+after, " ")
 }
 
-// document returns what s has of ours, as text that Read takes: our chains, and of the built-in ones the rules that lead to
-// ours; with places, comments tell what stands before our jumps.
+// document returns what s has of ours, as text that Read takes: our chains, and of the built-in
+// ones the rules that lead to ours; with places, comments tell what stands before our jumps.
 func (s *state) document(places bool) backends.Document {
 	w := wordsOf(s.family)
 	var b bytes.Buffer

@@ -9,9 +9,9 @@ import (
 
 var _ backends.Auditor = Loader{}
 
-// Strays implements [backends.Auditor]: jumps of ours that Load puts in another place, since libvirt's stand before them; and rules
-// of others that stand in a built-in chain before a jump of ours all the same. Load leaves them there, since the administrator
-// may have meant it.
+// Strays implements [backends.Auditor]: jumps of ours that Load puts in another place, since
+// libvirt's stand before them; and rules of others that stand in a built-in chain before a jump of
+// ours all the same. Load leaves them there, since the administrator may have meant it.
 func (l Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
@@ -65,7 +65,8 @@ func (s *state) misplaced(to *state) []backends.Stray {
 	return strays
 }
 
-// misplacement says why a jump goes from place at of have to another of want, which has the same rules of others.
+// misplacement says why a jump goes from place at of have to another of want, which has the same
+// rules of others.
 func misplacement(have []rule, at int, want []rule, to int) string {
 	libvirts := func(rules, also []rule) string {
 		for _, r := range rules {
@@ -85,8 +86,9 @@ func misplacement(have []rule, at int, want []rule, to int) string {
 	return "not in its place among the others"
 }
 
-// arranged returns what iptables-save printed of s with the built-in chains as they are in to, which has the same rules of others,
-// and the rules of others that stand before the last jump of ours then. A chain of ours that is not there yet is made, empty.
+// arranged returns what iptables-save printed of s with the built-in chains as they are in to,
+// which has the same rules of others, and the rules of others that stand before the last jump of
+// ours then. A chain of ours that is not there yet is made, empty.
 func (s *state) arranged(to *state) (text string, ahead []backends.Stray) {
 	var out strings.Builder
 	line := 1
@@ -149,7 +151,8 @@ func (s *state) arranged(to *state) (text string, ahead []backends.Stray) {
 	return out.String(), ahead
 }
 
-// chainOf returns the chain of a rule that iptables-save printed, with counters or without; "" for another line.
+// chainOf returns the chain of a rule that iptables-save printed, with counters or without; "" for
+// another line.
 func chainOf(line string) string {
 	if strings.HasPrefix(line, "[") {
 		_, line, _ = strings.Cut(line, " ")

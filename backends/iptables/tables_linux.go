@@ -14,10 +14,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// holding returns those of the tools in whose world there may be chains with names that begin with prefix. Asking the kernel
-// for names takes a fraction of the time that a process takes to list nothing; and iptables-nft-save refuses to list tables
-// with rules made by nft, which are nobody's business where no chain of ours is. A kernel that doesn't answer is asked by the
-// tool.
+// holding returns those of the tools in whose world there may be chains with names that begin with
+// prefix. Asking the kernel for names takes a fraction of the time that a process takes to list
+// nothing; and iptables-nft-save refuses to list tables with rules made by nft, which are nobody's
+// business where no chain of ours is. A kernel that doesn't answer is asked by the tool.
 func holding(tools []tool, v Variant, prefix string) []tool {
 	return slices.DeleteFunc(slices.Clone(tools), func(t tool) bool {
 		found, err := hasLegacy(t.family)
@@ -47,7 +47,8 @@ func hasNFTables(f ir.Family, prefix string) (bool, error) {
 	return len(chains) > 0, err
 }
 
-// chainsOf returns the chains of nf_tables whose names begin with prefix in the tables that iptables-nft uses.
+// chainsOf returns the chains of nf_tables whose names begin with prefix in the tables that
+// iptables-nft uses.
 func chainsOf(f ir.Family, prefix string) ([]*nftables.Chain, error) {
 	family := nftables.TableFamilyIPv4
 	if f == ir.IPv6 {
@@ -59,8 +60,9 @@ func chainsOf(f ir.Family, prefix string) ([]*nftables.Chain, error) {
 	}), err
 }
 
-// listedWhole returns an error for a rule that looks packets up in a set, in chains whose names begin with prefix. iptables makes
-// none; up to version 1.8.9 at least, iptables-nft-save lists it without that, as if it were another one.
+// listedWhole returns an error for a rule that looks packets up in a set, in chains whose names
+// begin with prefix. iptables makes none; up to version 1.8.9 at least, iptables-nft-save lists it
+// without that, as if it were another one.
 func listedWhole(f ir.Family, prefix string) error {
 	chains, err := chainsOf(f, prefix)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// A target is the state that a table shall have: our chains as they are meant, and the built-in chains with the rules of
-// others as they stand.
+// A target is the state that a table shall have: our chains as they are meant, and the built-in
+// chains with the rules of others as they stand.
 
 // want returns what s becomes when it holds f.
 func (s *state) want(f *family, lines []backends.Line) *state {
@@ -83,10 +83,10 @@ func strangers(rules []rule) []rule {
 	return slices.DeleteFunc(slices.Clone(rules), func(r rule) bool { return r.jump != "" })
 }
 
-// mend returns the rules of a built-in chain with each of jumps once and in that order. Those that stand in order stay
-// where they are, behind what an administrator put before them; of doubled ones the first, behind which the others did
-// nothing. Missing ones go beside the rest, or to the head of the chain if there is none. Libvirt's own chains have an
-// effect on their places: see between.
+// mend returns the rules of a built-in chain with each of jumps once and in that order. Those that
+// stand in order stay where they are, behind what an administrator put before them; of doubled ones
+// the first, behind which the others did nothing. Missing ones go beside the rest, or to the head
+// of the chain if there is none. Libvirt's own chains have an effect on their places: see between.
 func mend(chain string, rules []rule, jumps []string) []rule {
 	at := make([]int, len(jumps)) // where a jump stands first, -1 if nowhere
 	for i, name := range jumps {
@@ -122,10 +122,11 @@ func mend(chain string, rules []rule, jumps []string) []rule {
 	return out
 }
 
-// between returns the places at which the jump to a chain of ours may be put among rules. Where libvirt's own chains stand
-// in the same table, the groups keep their order over both: the first accept ends a packet's walk, and if what leaves a network
-// were accepted before all rules about what enters one, guests of ours would get into libvirt's, or those into ours. In a group
-// ours come first: so where ours stand doesn't hang on which of the two was started first.
+// between returns the places at which the jump to a chain of ours may be put among rules. Where
+// libvirt's own chains stand in the same table, the groups keep their order over both: the first
+// accept ends a packet's walk, and if what leaves a network were accepted before all rules about
+// what enters one, guests of ours would get into libvirt's, or those into ours. In a group ours
+// come first: so where ours stand doesn't hang on which of the two was started first.
 func between(rules []rule, name string) (low, high int) {
 	low, high = 0, len(rules)
 	own := func(r ir.GroupRow) bool { return prefixOf(backends.VnetcNames)+r.Name == name && r.Hook == ir.Forward }
@@ -149,7 +150,8 @@ func between(rules []rule, name string) (low, high int) {
 	return low, high
 }
 
-// inOrder returns the largest part of at that ascends, without -1; of several as large the one that stands first.
+// inOrder returns the largest part of at that ascends, without -1; of several as large the one that
+// stands first.
 func inOrder(at []int) []int {
 	var best []int
 	sum := 0

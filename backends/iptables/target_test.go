@@ -7,10 +7,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMend: where jumps go, one letter a rule: x i o ours, X I O libvirt's, all else others'. The order is by what a packet
-// meets: what enters a network, of ours and libvirt's, before what leaves one.
+// TestMend: where jumps go, one letter a rule: x i o ours, X I O libvirt's, all else others'. The
+// order is by what a packet meets: what enters a network, of ours and libvirt's, before what leaves
+// one.
 func TestMend(t *testing.T) {
-	targets := map[rune]string{'x': "VNETC_FWX", 'i': "VNETC_FWI", 'o': "VNETC_FWO", 'X': "LIBVIRT_FWX", 'I': "LIBVIRT_FWI", 'O': "LIBVIRT_FWO"}
+	targets := map[rune]string{'x': "VNETC_FWX", 'i': "VNETC_FWI", 'o': "VNETC_FWO", 'X': "LIBVIRT_FWX",
+		'I': "LIBVIRT_FWI", 'O': "LIBVIRT_FWO"}
 	tests := []struct{ name, have, want string }{
 		{"empty chain", "", "xio"},
 		{"beside others", "ab", "xioab"},

@@ -15,7 +15,8 @@ func (l *lowering) verdict(f ir.Family, at *tableChain, r *ir.Rule, fs fields) *
 		l.text = append(l.text, " -j ACCEPT"...)
 	case ir.Drop:
 		if at.table == "nat" {
-			return refusalf("only the filter tables may end packets", "put the rule into another table, or "+nftablesCan, "drop in table nat")
+			return refusalf("only the filter tables may end packets",
+				"put the rule into another table, or "+nftablesCan, "drop in table nat")
 		}
 		l.text = append(l.text, " -j DROP"...)
 	case ir.Reject:
@@ -33,15 +34,18 @@ func (l *lowering) verdict(f ir.Family, at *tableChain, r *ir.Rule, fs fields) *
 	case ir.DNAT:
 		return l.nat(f, at, fs, natTarget{" -j DNAT", " --to-destination ", v.Addrs, v.Ports}, ir.Prerouting, ir.Output)
 	case ir.Redirect:
-		return l.nat(f, at, fs, natTarget{" -j REDIRECT", " --to-ports ", ir.AddrRange{}, v.Ports}, ir.Prerouting, ir.Output)
+		return l.nat(f, at, fs, natTarget{" -j REDIRECT", " --to-ports ", ir.AddrRange{}, v.Ports}, ir.Prerouting,
+			ir.Output)
 	case ir.ChecksumFill:
 		if at.table != "mangle" {
-			return refusalf("target CHECKSUM works in table mangle only", "put the rule into a chain of priority mangle", "a checksum fill in table %s", at.table)
+			return refusalf("target CHECKSUM works in table mangle only",
+				"put the rule into a chain of priority mangle", "a checksum fill in table %s", at.table)
 		}
 		l.text = append(l.text, " -j CHECKSUM --checksum-fill"...)
 	case ir.Counter: // every rule counts
 	case ir.Opaque:
-		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q", v.Text)
+		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q",
+			v.Text)
 	default:
 		panic(fmt.Sprintf("iptables: unknown verdict %T", v))
 	}
@@ -81,11 +85,14 @@ func (l *lowering) reject(f ir.Family, at *tableChain, v ir.Reject, fs fields) *
 	word := rejectWith(f, v.With)
 	switch {
 	case at.table != "filter":
-		return refusalf("target REJECT works in table filter only", "put the rule into a chain of priority filter", "reject in table %s", at.table)
+		return refusalf("target REJECT works in table filter only", "put the rule into a chain of priority filter",
+			"reject in table %s", at.table)
 	case word == "":
-		return refusalf("the code belongs to another address family", "make a rule for each family", "reject with %s for %s packets", v.With, f)
+		return refusalf("the code belongs to another address family", "make a rule for each family",
+			"reject with %s for %s packets", v.With, f)
 	case v.With == ir.TCPReset && fs.protocol != ir.TCP:
-		return refusalf("only TCP knows resets: the rule must match protocol tcp", "name the protocol", "reject with tcp-reset in a rule for other protocols")
+		return refusalf("only TCP knows resets: the rule must match protocol tcp", "name the protocol",
+			"reject with tcp-reset in a rule for other protocols")
 	}
 	l.text = append(append(l.text, " -j REJECT --reject-with "...), word...)
 	return nil
@@ -103,13 +110,17 @@ func (l *lowering) nat(f ir.Family, at *tableChain, fs fields, t natTarget, wher
 	name := t.jump[len(" -j "):]
 	switch {
 	case at.table != "nat":
-		return refusalf("target "+name+" works in table nat only", "put the rule into a chain of type nat", "%s in table %s", name, at.table)
+		return refusalf("target "+name+" works in table nat only", "put the rule into a chain of type nat",
+			"%s in table %s", name, at.table)
 	case !at.hooks.within(where...):
-		return refusalf("the target does not work at every hook that leads to the chain", "put the rule into a chain of another hook", "%s in chain %s", name, at.name)
+		return refusalf("the target does not work at every hook that leads to the chain",
+			"put the rule into a chain of another hook", "%s in chain %s", name, at.name)
 	case !t.ports.IsZero() && !hasPorts(fs.protocol):
-		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp, dccp or icmp", "name the protocol", "%s to ports in a rule without such a protocol", name)
+		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp, dccp or icmp",
+			"name the protocol", "%s to ports in a rule without such a protocol", name)
 	case !t.addrs.IsZero() && familyOf(t.addrs.From) != f:
-		return refusalf("the address belongs to another family", "make a rule for each family", "%s to %s for %s packets", name, t.addrs.From, f)
+		return refusalf("the address belongs to another family", "make a rule for each family",
+			"%s to %s for %s packets", name, t.addrs.From, f)
 	}
 	if t.addrs.IsZero() && t.ports.IsZero() {
 		if t.option != " --to-ports " {
@@ -123,7 +134,8 @@ func (l *lowering) nat(f ir.Family, at *tableChain, fs fields, t natTarget, wher
 	return nil
 }
 
-// natRange appends addresses and ports: a-b:lo-hi, for IPv6 [a-b]:lo-hi; lo-hi alone after --to-ports.
+// natRange appends addresses and ports: a-b:lo-hi, for IPv6 [a-b]:lo-hi; lo-hi alone after
+// --to-ports.
 func (l *lowering) natRange(t natTarget) {
 	bracket := familyOf(t.addrs.From) == ir.IPv6 && !t.addrs.IsZero() && !t.ports.IsZero()
 	if bracket {
@@ -155,7 +167,8 @@ func (l *lowering) addrRange(from, to netip.Addr) {
 	}
 }
 
-// hasPorts is true for the protocols that the NAT targets take ports for; ICMP's are the identifiers of its questions.
+// hasPorts is true for the protocols that the NAT targets take ports for; ICMP's are the
+// identifiers of its questions.
 func hasPorts(proto int) bool {
 	return proto == ir.TCP || proto == ir.UDP || proto == ir.SCTP || proto == ir.DCCP || proto == ir.ICMP
 }

@@ -14,9 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is a namespace that plays the machine under test, with peers around it: guests on its bridges, and the world behind
-// its uplinks. It forwards both families, has no reverse path filter, and tells of each packet that it rejects. What the
-// peers receive is kept until it is asked for; see [Host.Send].
+// Host is a namespace that plays the machine under test, with peers around it: guests on its
+// bridges, and the world behind its uplinks. It forwards both families, has no reverse path filter,
+// and tells of each packet that it rejects. What the peers receive is kept until it is asked for;
+// see [Host.Send].
 type Host struct {
 	*NS
 	Self *Peer // stands for the host itself where a [Result] says who got a packet; has nothing but a name
@@ -29,8 +30,9 @@ type Host struct {
 	seen     []sighting
 }
 
-// Peer is a namespace joined to the host by its eth0: a guest, or the far side of an uplink. It has a default route by way
-// of the host and a stack of its own, which answers echo requests and what comes to port [Open].
+// Peer is a namespace joined to the host by its eth0: a guest, or the far side of an uplink. It has
+// a default route by way of the host and a stack of its own, which answers echo requests and what
+// comes to port [Open].
 type Peer struct {
 	*NS
 	Name    string
@@ -44,8 +46,8 @@ type Peer struct {
 	index        int // of eth0
 }
 
-// Open is the port, TCP and UDP, at which every peer listens and says nothing, so that what arrives there is not answered
-// by an error of the peer's own.
+// Open is the port, TCP and UDP, at which every peer listens and says nothing, so that what arrives
+// there is not answered by an error of the peer's own.
 const Open = 4000
 
 // NewHost returns a host with no interface but loopback.
@@ -61,8 +63,9 @@ func NewHost(t testing.TB) *Host {
 	return h
 }
 
-// handle returns a netlink handle in the namespace, and sets how the namespace behaves: no limit on ICMP errors; for
-// interfaces made from now on, addresses usable at once, none by router advertisement, no reverse path filter.
+// handle returns a netlink handle in the namespace, and sets how the namespace behaves: no limit on
+// ICMP errors; for interfaces made from now on, addresses usable at once, none by router
+// advertisement, no reverse path filter.
 func (ns *NS) handle() *netlink.Handle {
 	ns.t.Helper()
 	ns.Sysctl("ipv4/icmp_ratemask", "0")
@@ -80,8 +83,8 @@ func (ns *NS) handle() *netlink.Handle {
 	return h
 }
 
-// BridgeNetfilter says whether frames between two guests of one bridge meet the rules for IP packets (br_netfilter). It
-// returns whether they do now: a kernel without the module can't.
+// BridgeNetfilter says whether frames between two guests of one bridge meet the rules for IP
+// packets (br_netfilter). It returns whether they do now: a kernel without the module can't.
 func (h *Host) BridgeNetfilter(on bool) bool {
 	h.t.Helper()
 	found := false
@@ -109,9 +112,10 @@ func (h *Host) Bridge(name string, addrs ...netip.Prefix) {
 	addAddresses(h.t, h.links, bridge, addrs)
 }
 
-// Guest joins a new peer to a bridge of the host, made by [Host.Bridge] or otherwise. Its default routes lead to the
-// bridge. Given addresses with the whole length (/32, /128), it sends to its neighbours on the bridge, too, by
-// way of the host. An address in none of the bridge's subnets gets a route on the host, so that errors find back to it.
+// Guest joins a new peer to a bridge of the host, made by [Host.Bridge] or otherwise. Its default
+// routes lead to the bridge. Given addresses with the whole length (/32, /128), it sends to its
+// neighbours on the bridge, too, by way of the host. An address in none of the bridge's subnets
+// gets a route on the host, so that errors find back to it.
 func (h *Host) Guest(name, bridge string, addrs ...netip.Prefix) *Peer {
 	h.t.Helper()
 	master := h.link(bridge)
@@ -122,9 +126,9 @@ func (h *Host) Guest(name, bridge string, addrs ...netip.Prefix) *Peer {
 	return p
 }
 
-// Uplink joins a new peer to the host by an interface of the given name and with the given addresses of the host's. The
-// peer is the world: it has the first address of each subnet, and the host's default route leads to it, unless an uplink
-// made before has it.
+// Uplink joins a new peer to the host by an interface of the given name and with the given
+// addresses of the host's. The peer is the world: it has the first address of each subnet, and the
+// host's default route leads to it, unless an uplink made before has it.
 func (h *Host) Uplink(name string, addrs ...netip.Prefix) *Peer {
 	h.t.Helper()
 	var far []netip.Prefix
@@ -162,8 +166,8 @@ func (h *Host) join(name, port string, addrs []netip.Prefix) *Peer {
 	return p
 }
 
-// connect gives p and the host's interface gateway all that they know of each other (links, addresses, routes), so that no
-// address resolution delays a packet, and waits until packets pass.
+// connect gives p and the host's interface gateway all that they know of each other (links,
+// addresses, routes), so that no address resolution delays a packet, and waits until packets pass.
 func (h *Host) connect(p *Peer, gateway netlink.Link) {
 	h.t.Helper()
 	p.Gateway, p.hostMAC = gateway.Attrs().Name, gateway.Attrs().HardwareAddr
@@ -217,7 +221,8 @@ func (p *Peer) known(addr netip.Addr) bool {
 	return false
 }
 
-// Addr returns p's address in the subnet of one of the host's, or else its first of the same family; false if it has none.
+// Addr returns p's address in the subnet of one of the host's, or else its first of the same
+// family; false if it has none.
 func (p *Peer) Addr(host netip.Addr) (netip.Addr, bool) {
 	var first netip.Addr
 	for _, a := range p.Addrs {
@@ -268,7 +273,8 @@ func neighbour(t testing.TB, links *netlink.Handle, index int, addr netip.Addr, 
 
 func defaultRoute(links *netlink.Handle, index int, gateway netip.Addr) error {
 	all := network(netip.PrefixFrom(gateway, 0).Masked())
-	return links.RouteAdd(&netlink.Route{LinkIndex: index, Dst: all, Gw: gateway.AsSlice(), Flags: int(netlink.FLAG_ONLINK)})
+	return links.RouteAdd(&netlink.Route{LinkIndex: index, Dst: all, Gw: gateway.AsSlice(),
+		Flags: int(netlink.FLAG_ONLINK)})
 }
 
 func network(p netip.Prefix) *net.IPNet {

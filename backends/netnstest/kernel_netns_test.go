@@ -34,7 +34,8 @@ func TestNamespaceIsItsOwn(t *testing.T) {
 	if _, err := net.InterfaceByName("vb-test"); err == nil {
 		t.Error("the machine has vb-test")
 	}
-	if got := a.Exec("ls", "/sys/class/net", "/run"); strings.Contains(got, "eth0") || !strings.Contains(got, "vb-test") {
+	if got := a.Exec("ls", "/sys/class/net", "/run"); strings.Contains(got, "eth0") ||
+		!strings.Contains(got, "vb-test") {
 		t.Errorf("/sys or /run are not the namespace's:\n%s", got)
 	}
 	for _, tool := range []string{"iptables-legacy", "iptables-nft"} {

@@ -110,12 +110,14 @@ func TestRefusalsAndLosses(t *testing.T) {
 		t.Errorf("from the host to the world: got %s", r)
 	}
 	w.Serve(53)
-	for _, p := range []Packet{{UDP, ap("192.168.20.11:9"), ap("192.168.20.1:53")}, {UDP, ap("[fd00:b::11]:9"), ap("[fd00:b::1]:53")}} {
+	for _, p := range []Packet{{UDP, ap("192.168.20.11:9"), ap("192.168.20.1:53")},
+		{UDP, ap("[fd00:b::11]:9"), ap("[fd00:b::1]:53")}} {
 		if r := w.Send(w.b, p); r.At != w.Self || r.Arrived.Src != p.Src {
 			t.Errorf("to the host: got %s", r)
 		}
 	}
-	if r := w.SendLocal("vba", ap("192.168.10.1:67"), ap("255.255.255.255:68")); r.At == nil || r.Arrived.Src != ap("192.168.10.1:67") {
+	if r := w.SendLocal("vba", ap("192.168.10.1:67"), ap("255.255.255.255:68")); r.At == nil ||
+		r.Arrived.Src != ap("192.168.10.1:67") {
 		t.Errorf("from the host: got %s", r)
 	}
 }

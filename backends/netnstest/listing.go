@@ -13,8 +13,9 @@ var (
 	elementText = regexp.MustCompile(`(?s)elements = \{(.*?)\}`)
 )
 
-// InOrder returns a listing of nft(8) with tables, what is in them, and the elements of sets in the order of their text, so that
-// two that mean the same are the same. The size of sets is left out: they keep it when their elements go.
+// InOrder returns a listing of nft(8) with tables, what is in them, and the elements of sets in the
+// order of their text, so that two that mean the same are the same. The size of sets is left out:
+// they keep it when their elements go.
 func InOrder(listing string) string {
 	tables := tableText.FindAllStringSubmatch(listing, -1)
 	texts := make([]string, len(tables))

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inside marks a test binary that runs in a user namespace made by [Main], and keeps it from making another.
+// inside marks a test binary that runs in a user namespace made by [Main], and keeps it from making
+// another.
 const inside = "VNETC_NETNS_INSIDE"
 
 // sbin holds the tools that a user's PATH may leave out.
@@ -23,9 +24,9 @@ const sbin = "/usr/local/sbin:/usr/sbin:/sbin"
 // Main runs the tests of m and exits with their code: to be called from TestMain. See [Run].
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run runs the tests of m, a *testing.M, and returns their code. A user who may not make network namespaces gets the whole
-// test binary run again in a user namespace where it may (as unshare -rn does). Where the kernel refuses that too, the tests
-// that need it skip.
+// Run runs the tests of m, a *testing.M, and returns their code. A user who may not make network
+// namespaces gets the whole test binary run again in a user namespace where it may (as unshare -rn
+// does). Where the kernel refuses that too, the tests that need it skip.
 func Run(m interface{ Run() int }) int {
 	if os.Getenv(inside) != "" || mayUnshare() {
 		return m.Run()
@@ -67,8 +68,8 @@ func mayUnshare() bool {
 	return <-answer
 }
 
-// Require skips the test if one of the tools is not installed, and names it; it fails the test instead if
-// VNETC_NETNS=require is in the environment.
+// Require skips the test if one of the tools is not installed, and names it; it fails the test
+// instead if VNETC_NETNS=require is in the environment.
 func Require(t testing.TB, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {

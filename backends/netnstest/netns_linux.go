@@ -13,23 +13,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NS is a network namespace of a test, with a mount namespace for the commands that run in it: their /sys shows this
-// network and their /run (where iptables keeps its lock, and ip its names) begins empty.
+// NS is a network namespace of a test, with a mount namespace for the commands that run in it:
+// their /sys shows this network and their /run (where iptables keeps its lock, and ip its names)
+// begins empty.
 type NS struct {
 	t        testing.TB
 	net, mnt *os.File // hold the namespaces open
 	ctx      context.Context
 }
 
-// New returns a new network namespace with nothing but a loopback interface that is up. It and the commands still running
-// in it end with the test.
+// New returns a new network namespace with nothing but a loopback interface that is up. It and the
+// commands still running in it end with the test.
 func New(t testing.TB) *NS {
 	t.Helper()
 	Require(t, "nsenter")
 	ns := &NS{t: t}
 	made := make(chan error)
 	go func() {
-		// Never unlocked: the thread has the new namespaces, and ends with this goroutine instead of serving others.
+		// Never unlocked: the thread has the new namespaces, and ends with this goroutine instead
+		// of serving others.
 		runtime.LockOSThread()
 		made <- ns.unshare()
 	}()
@@ -54,7 +56,8 @@ func (ns *NS) unshare() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make / private: %w", err)
 	}
-	// sysfs shows the network namespace it was mounted in. Containers may refuse it; an empty /sys is safe as well.
+	// sysfs shows the network namespace it was mounted in. Containers may refuse it; an empty /sys
+	// is safe as well.
 	if err := unix.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil {
 		if err := unix.Mount("tmpfs", "/sys", "tmpfs", 0, ""); err != nil {
 			return fmt.Errorf("mount /sys: %w", err)
@@ -77,8 +80,9 @@ func (ns *NS) unshare() error {
 	return err
 }
 
-// Do runs f in the network namespace (not in the mount namespace) on the calling goroutine, so f may end the test.
-// Sockets that f opens stay in the namespace; goroutines that f starts are not in it.
+// Do runs f in the network namespace (not in the mount namespace) on the calling goroutine, so f
+// may end the test. Sockets that f opens stay in the namespace; goroutines that f starts are not in
+// it.
 func (ns *NS) Do(f func()) {
 	ns.t.Helper()
 	runtime.LockOSThread()
@@ -94,7 +98,8 @@ func (ns *NS) Do(f func()) {
 	}
 	defer func() {
 		if err := unix.Setns(int(before.Fd()), unix.CLONE_NEWNET); err != nil {
-			// Still locked: the thread is thrown away when this goroutine ends, and none gets it in the wrong namespace.
+			// Still locked: the thread is thrown away when this goroutine ends, and none gets it in
+			// the wrong namespace.
 			ns.t.Fatalf("leave network namespace: %v", err)
 		}
 		runtime.UnlockOSThread()
@@ -102,8 +107,8 @@ func (ns *NS) Do(f func()) {
 	f()
 }
 
-// Command returns a command that runs in the namespaces, in the caller's working directory. It may be started as any
-// other, and is killed at the end of the test.
+// Command returns a command that runs in the namespaces, in the caller's working directory. It may
+// be started as any other, and is killed at the end of the test.
 func (ns *NS) Command(name string, args ...string) *exec.Cmd {
 	ns.t.Helper()
 	path, err := lookPath(name)
@@ -121,7 +126,8 @@ func (ns *NS) Command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Exec runs a command and returns what it wrote to stdout. A command that fails ends the test, with what it said.
+// Exec runs a command and returns what it wrote to stdout. A command that fails ends the test, with
+// what it said.
 func (ns *NS) Exec(name string, args ...string) string {
 	ns.t.Helper()
 	return ns.Feed(nil, name, args...)

@@ -65,8 +65,9 @@ func (p Packet) Proto() uint8 {
 	panic(fmt.Sprintf("netnstest: unknown %s", p.Kind))
 }
 
-// sighting is a packet that was seen: the serial number that [Packet.encode] gave it or the packet that it answers, and,
-// for a refusal, what it says. The number goes in the payload or, for TCP, in the sequence numbers.
+// sighting is a packet that was seen: the serial number that [Packet.encode] gave it or the packet
+// that it answers, and, for a refusal, what it says. The number goes in the payload or, for TCP, in
+// the sequence numbers.
 type sighting struct {
 	Packet
 	serial     uint32
@@ -129,7 +130,8 @@ func (p Packet) header(n int) []byte {
 	return h
 }
 
-// checksum returns the transport checksum of l4 whose own field is zero; over an l4 with a right one it returns 0.
+// checksum returns the transport checksum of l4 whose own field is zero; over an l4 with a right
+// one it returns 0.
 func (p Packet) checksum(l4 []byte) uint16 {
 	var s uint16
 	if p.Proto() != icmp4 {

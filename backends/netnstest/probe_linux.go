@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Result is what became of a packet: it arrived at a peer, or its sender was told that it was refused, or neither.
+// Result is what became of a packet: it arrived at a peer, or its sender was told that it was
+// refused, or neither.
 type Result struct {
 	Sent Packet
 
@@ -34,7 +35,8 @@ func (r Result) String() string {
 	case r.Refused && r.Refusal.Kind == RST:
 		return fmt.Sprintf("%s: refused by %s", r.Sent, r.Refusal)
 	case r.Refused:
-		return fmt.Sprintf("%s: refused by %s with ICMP type %d code %d", r.Sent, r.Refusal.Src.Addr(), r.ICMPType, r.ICMPCode)
+		return fmt.Sprintf("%s: refused by %s with ICMP type %d code %d", r.Sent, r.Refusal.Src.Addr(), r.ICMPType,
+			r.ICMPCode)
 	}
 	return fmt.Sprintf("%s: dropped", r.Sent)
 }
@@ -44,12 +46,13 @@ const (
 	limit    = 5 * time.Second      // for what must come, on a slow machine
 )
 
-// Send sends a packet of kind UDP, SYN or EchoRequest from a peer, whatever its source address, and waits until it is
-// known what became of it. A frame to another guest on the same bridge and subnet goes to that guest, a broadcast or
-// multicast to all of the bridge, all else to the host.
+// Send sends a packet of kind UDP, SYN or EchoRequest from a peer, whatever its source address, and
+// waits until it is known what became of it. A frame to another guest on the same bridge and subnet
+// goes to that guest, a broadcast or multicast to all of the bridge, all else to the host.
 //
-// That nothing came of a packet is not told by time: an echo request to the host follows it on the same wire and the same
-// processor, where the kernel keeps the order, and when the reply is there the packet has been handled.
+// That nothing came of a packet is not told by time: an echo request to the host follows it on the
+// same wire and the same processor, where the kernel keeps the order, and when the reply is there
+// the packet has been handled.
 func (h *Host) Send(from *Peer, p Packet) Result {
 	h.t.Helper()
 	defer h.pin()()
@@ -58,9 +61,9 @@ func (h *Host) Send(from *Peer, p Packet) Result {
 	return h.follow(Result{Sent: p, from: from, serial: h.serial}, p.Kind, from)
 }
 
-// Reply sends the answer to a packet that arrived, and waits until it is known what became of that: for a UDP packet a
-// datagram back to where it seemed to come from; for an echo request or a SYN (to port [Open]) the peer's own stack has
-// answered, and it is only waited for.
+// Reply sends the answer to a packet that arrived, and waits until it is known what became of that:
+// for a UDP packet a datagram back to where it seemed to come from; for an echo request or a SYN
+// (to port [Open]) the peer's own stack has answered, and it is only waited for.
 func (h *Host) Reply(to Result) Result {
 	h.t.Helper()
 	if to.At == nil {
@@ -81,8 +84,8 @@ func (h *Host) Reply(to Result) Result {
 	return h.follow(Result{Sent: back, from: to.At, serial: to.serial}, back.Kind, to.At)
 }
 
-// Unreachable waits for the error that a peer's own stack sends about a datagram to a port that is not [Open]: a packet
-// related to that one, on its way back.
+// Unreachable waits for the error that a peer's own stack sends about a datagram to a port that is
+// not [Open]: a packet related to that one, on its way back.
 func (h *Host) Unreachable(to Result) Result {
 	h.t.Helper()
 	if to.At == nil || to.Sent.Kind != UDP {
@@ -93,7 +96,8 @@ func (h *Host) Unreachable(to Result) Result {
 	return h.follow(Result{Sent: back, from: to.At, serial: to.serial}, Unreachable, to.At)
 }
 
-// SendLocal sends a datagram from the host itself, by a socket as a service on it would, out of the interface dev.
+// SendLocal sends a datagram from the host itself, by a socket as a service on it would, out of the
+// interface dev.
 func (h *Host) SendLocal(dev string, src, dst netip.AddrPort) Result {
 	h.t.Helper()
 	defer h.pin()()
@@ -108,7 +112,8 @@ func (h *Host) SendLocal(dev string, src, dst netip.AddrPort) Result {
 		must(h.t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1), "allow broadcast")
 		must(h.t, unix.BindToDevice(fd, dev), "bind to %s", dev)
 		must(h.t, unix.Bind(fd, sockaddr(src)), "bind to %s", src)
-		// A rule that rejects or drops makes sendto fail with EPERM: then nothing arrives, which is the answer.
+		// A rule that rejects or drops makes sendto fail with EPERM: then nothing arrives, which is
+		// the answer.
 		if err := unix.Sendto(fd, payload, 0, sockaddr(dst)); err != nil && err != unix.EPERM {
 			must(h.t, err, "send to %s", dst)
 		}
@@ -125,7 +130,8 @@ func (h *Host) SendLocal(dev string, src, dst netip.AddrPort) Result {
 	return h.follow(Result{Sent: Packet{Kind: UDP, Src: src, Dst: dst}, serial: h.serial}, UDP, near)
 }
 
-// follow waits for what becomes of a packet and completes r; near is a peer whose wire the packet was on.
+// follow waits for what becomes of a packet and completes r; near is a peer whose wire the packet
+// was on.
 func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 	h.t.Helper()
 	done := func() bool { return h.find(&r, kind) }
@@ -137,8 +143,8 @@ func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 	return r
 }
 
-// marker sends an echo request from p to the host and waits for the answer. A peer on a bridge without an address asks for
-// another address of the host's.
+// marker sends an echo request from p to the host and waits for the answer. A peer on a bridge
+// without an address asks for another address of the host's.
 func (h *Host) marker(p *Peer) {
 	h.t.Helper()
 	for _, known := range append([]*Peer{p}, h.peers...) {
@@ -152,8 +158,8 @@ func (h *Host) marker(p *Peer) {
 	h.t.Fatalf("%s has no way to an address of the host's", p.Name)
 }
 
-// find looks through what was seen for the packet of r. Its arrival counts before its refusal: what comes after an arrival
-// is an answer of the receiver's.
+// find looks through what was seen for the packet of r. Its arrival counts before its refusal: what
+// comes after an arrival is an answer of the receiver's.
 func (h *Host) find(r *Result, kind Kind) bool {
 	for _, s := range h.seen {
 		if s.serial == r.serial && s.Kind == kind && s.at != r.from {
@@ -162,7 +168,8 @@ func (h *Host) find(r *Result, kind Kind) bool {
 		}
 	}
 	for _, s := range h.seen {
-		if s.serial == r.serial && s.at == r.from && r.from != nil && (s.Kind == Unreachable || s.Kind == RST && kind == SYN) {
+		if s.serial == r.serial && s.at == r.from && r.from != nil &&
+			(s.Kind == Unreachable || s.Kind == RST && kind == SYN) {
 			r.Refused, r.Refusal, r.ICMPType, r.ICMPCode = true, s.Packet, s.icmp, s.code
 			return true
 		}
@@ -184,7 +191,8 @@ func (h *Host) ping(p *Peer, src, host netip.Addr) {
 		return false
 	}
 	for end := time.Now().Add(limit); time.Now().Before(end); {
-		h.transmit(p, Packet{Kind: EchoRequest, Src: netip.AddrPortFrom(src, 1), Dst: netip.AddrPortFrom(host, 0)}, serial)
+		h.transmit(p, Packet{Kind: EchoRequest, Src: netip.AddrPortFrom(src, 1), Dst: netip.AddrPortFrom(host, 0)},
+			serial)
 		if h.await(patience, answered) {
 			return
 		}

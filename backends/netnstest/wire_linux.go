@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// await reads what the peers receive until done says so; false if that took longer than the time given.
+// await reads what the peers receive until done says so; false if that took longer than the time
+// given.
 func (h *Host) await(limit time.Duration, done func() bool) bool {
 	h.t.Helper()
 	end := time.Now().Add(limit)
@@ -60,8 +61,8 @@ type service struct {
 	port   uint16
 }
 
-// Serve has the host itself listen at a UDP port, for IPv4 and IPv6: datagrams to it that no rule holds up arrive at
-// [Host.Self]. How they were addressed is taken from what was sent.
+// Serve has the host itself listen at a UDP port, for IPv4 and IPv6: datagrams to it that no rule
+// holds up arrive at [Host.Self]. How they were addressed is taken from what was sent.
 func (h *Host) Serve(port uint16) {
 	h.t.Helper()
 	h.Do(func() {
@@ -156,8 +157,9 @@ func (p *Peer) listen() {
 	})
 }
 
-// pin keeps the calling goroutine on one processor until the returned function is called. A veth queues what is sent on
-// the sender's processor (netif_rx in net/core/dev.c), and each further hop stays there.
+// pin keeps the calling goroutine on one processor until the returned function is called. A veth
+// queues what is sent on the sender's processor (netif_rx in net/core/dev.c), and each further hop
+// stays there.
 func (h *Host) pin() (undo func()) {
 	h.t.Helper()
 	var before, one unix.CPUSet

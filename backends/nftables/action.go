@@ -34,7 +34,8 @@ const maxLogPrefix = 127
 func (s *ruleLowering) log(a ir.Log) {
 	if len(a.Prefix) > maxLogPrefix || strings.ContainsAny(a.Prefix, `"$`) {
 		s.refuse(fmt.Sprintf("nftables can't log with prefix %q", a.Prefix),
-			fmt.Sprintf("a prefix has at most %d bytes, and no \" or $, which end it or name a variable to nft(8)", maxLogPrefix),
+			fmt.Sprintf("a prefix has at most %d bytes, and no \" or $, which end it or name a variable to nft(8)",
+				maxLogPrefix),
 			"choose another prefix")
 		return
 	}
@@ -59,7 +60,8 @@ func (s logging) exprs(x []expr.Any) []expr.Any {
 	return append(x, &expr.Log{Key: 1 << unix.NFTA_LOG_PREFIX, Data: []byte(s.prefix)})
 }
 
-// setMark sets bits of the packet's mark. Nft says which bits stay or are set, and the kernel first clears the latter.
+// setMark sets bits of the packet's mark. Nft says which bits stay or are set, and the kernel first
+// clears the latter.
 type setMark struct{ value, mask uint32 }
 
 func (s setMark) appendText(b []byte, _ form) []byte {
@@ -83,7 +85,8 @@ func (s setMark) exprs(x []expr.Any) []expr.Any {
 		return append(x, &expr.Immediate{Register: reg, Data: hostEndian32(s.value)}, set)
 	}
 	return append(x, &expr.Meta{Key: expr.MetaKeyMARK, Register: reg},
-		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 4, Mask: hostEndian32(^s.mask), Xor: hostEndian32(s.value)}, set)
+		&expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: 4, Mask: hostEndian32(^s.mask),
+			Xor: hostEndian32(s.value)}, set)
 }
 
 // noTrack keeps the packet out of connection tracking.

@@ -10,8 +10,9 @@ import (
 	"github.com/vnetc/vnetc/backends/nftables/wire"
 )
 
-// set adds a set, as nft 1.0.6 does: what it keeps as user data is for itself, so that it can list the set again. Each element
-// that is added to a counted set gets a counter of its own, without asking for it (nft_set_elem_expr_clone in the kernel).
+// set adds a set, as nft 1.0.6 does: what it keeps as user data is for itself, so that it can list
+// the set again. Each element that is added to a counted set gets a counter of its own, without
+// asking for it (nft_set_elem_expr_clone in the kernel).
 func (b *batch) set(t *table, s *set, id uint32) {
 	at := b.Begin(unix.NFT_MSG_NEWSET, netlink.Create, familyNumber(t.family), s.firstOrigin())
 	b.Text(unix.NFTA_SET_TABLE, t.name)
@@ -42,8 +43,9 @@ func (s *set) typeNumber() (n uint32) {
 	return n
 }
 
-// appendUserdata appends what nft keeps with a set: the byte order of keys, a mark for concatenations, the comment. It is a
-// list of a byte for the type, a byte for the length, and the value (libnftnl's udata.h).
+// appendUserdata appends what nft keeps with a set: the byte order of keys, a mark for
+// concatenations, the comment. It is a list of a byte for the type, a byte for the length, and the
+// value (libnftnl's udata.h).
 func (s *set) appendUserdata(b []byte) []byte {
 	const (
 		keyByteOrder = 0

@@ -49,8 +49,9 @@ func TestBatchRules(t *testing.T) {
 	}
 }
 
-// TestBatchFrame checks the headers of the first and the last message by hand (nfnetlink(7) has no page; the layout is in
-// include/uapi/linux/netfilter/nfnetlink.h): the resource id names nf_tables.
+// TestBatchFrame checks the headers of the first and the last message by hand (nfnetlink(7) has no
+// page; the layout is in include/uapi/linux/netfilter/nfnetlink.h): the resource id names
+// nf_tables.
 func TestBatchFrame(t *testing.T) {
 	b := lowered(t, new(ir.Program), vnetcOptions).Batch().Bytes
 	for _, m := range [][]byte{b[:20], b[len(b)-20:]} {
@@ -61,7 +62,8 @@ func TestBatchFrame(t *testing.T) {
 			t.Errorf("resource id %d, want %d", id, unix.NFNL_SUBSYS_NFTABLES)
 		}
 	}
-	if first, last := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[len(b)-16:]); first != 0x10 || last != 0x11 {
+	if first, last := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[len(b)-16:]); first != 0x10 ||
+		last != 0x11 {
 		t.Errorf("types 0x%x and 0x%x, want 0x10 and 0x11", first, last)
 	}
 }

@@ -9,8 +9,8 @@ import (
 
 var _ backends.Counter = Loader{}
 
-// Tallies implements [backends.Counter] with the counters of rules; of rules that look packets up in a counted set, with
-// those of its elements. Other rules that were merged share one tally.
+// Tallies implements [backends.Counter] with the counters of rules; of rules that look packets up
+// in a counted set, with those of its elements. Other rules that were merged share one tally.
 func (Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
@@ -76,7 +76,8 @@ func (r *rule) countedSet() *set {
 	return nil
 }
 
-// tallies appends what the elements of held, which may be nil, have counted. Those of want are those of s, in the same order.
+// tallies appends what the elements of held, which may be nil, have counted. Those of want are
+// those of s, in the same order.
 func (s *set) tallies(tallies []backends.Tally, family ir.Family, want, held *delta.Set) []backends.Tally {
 	if held == nil {
 		return tallies

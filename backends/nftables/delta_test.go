@@ -18,7 +18,8 @@ func tablesWith(t *testing.T, rules ...ir.Rule) *delta.Inventory {
 	t.Helper()
 	p := &ir.Program{}
 	p.Add(ir.FWO, rules...)
-	inv, err := delta.Take(lowered(t, p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames, Layout: backends.Sets}).Batch().Bytes)
+	inv, err := delta.Take(lowered(t, p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames,
+		Layout: backends.Sets}).Batch().Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,8 @@ func staying(t *testing.T, old *delta.Inventory, change *wire.Batch) (names []st
 func TestPlanSets(t *testing.T) {
 	rules := func(v ir.Verdict, more []ir.Match, bridges ...string) (all []ir.Rule) {
 		for _, b := range bridges {
-			all = append(all, ir.Rule{Family: ir.IPv4, Verdict: v, Matches: append([]ir.Match{ir.IIfName{Name: b}}, more...)})
+			all = append(all, ir.Rule{Family: ir.IPv4, Verdict: v,
+				Matches: append([]ir.Match{ir.IIfName{Name: b}}, more...)})
 		}
 		return all
 	}
@@ -63,7 +65,8 @@ func TestPlanSets(t *testing.T) {
 		{"one comes", rules(ir.Drop{}, tcp, "a", "b"), rules(ir.Drop{}, tcp, "a", "b", "c"), []string{"interfaces"}},
 		{"one for another", rules(ir.Drop{}, tcp, "a", "b"), rules(ir.Drop{}, tcp, "a", "c"), nil},
 		{"one goes", rules(ir.Drop{}, tcp, "a", "b", "c"), rules(ir.Drop{}, tcp, "a", "b"), []string{"interfaces"}},
-		{"the rule is another", rules(ir.Drop{}, tcp, "a", "b"), rules(ir.Drop{}, udp, "a", "b"), []string{"interfaces"}},
+		{"the rule is another", rules(ir.Drop{}, tcp, "a", "b"), rules(ir.Drop{}, udp, "a", "b"),
+			[]string{"interfaces"}},
 		{"the rule is another, for others", rules(ir.Drop{}, tcp, "a", "b"), rules(ir.Drop{}, udp, "a", "b", "c"), nil},
 		{
 			"from one refusal to another",

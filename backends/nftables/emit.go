@@ -6,8 +6,9 @@ import (
 	"github.com/vnetc/vnetc/backends"
 )
 
-// Emit returns the script for nft(8), one document for both families. It can be loaded again and again: each table is
-// declared, so that there is one to delete, deleted and made anew, all in the one transaction of `nft -f`.
+// Emit returns the script for nft(8), one document for both families. It can be loaded again and
+// again: each table is declared, so that there is one to delete, deleted and made anew, all in the
+// one transaction of `nft -f`.
 func (r *Ruleset) Emit() []backends.Document {
 	b := make([]byte, 0, r.sizeHint())
 	b = append(b, "# Rules for nft(8). Load with: nft -f rules.nft\n"...)
@@ -25,7 +26,8 @@ func (r *Ruleset) Emit() []backends.Document {
 			services = " that open the host's DHCP, DNS and TFTP to the guests (an accept in a table opens nothing\n" +
 				"# that another table closes), and those"
 		}
-		b = fmt.Appendf(b, "# Left out: rules%s that fill in DHCP checksums (nf_tables has no statement for it).\n", services)
+		b = fmt.Appendf(b, "# Left out: rules%s that fill in DHCP checksums (nf_tables has no statement for it).\n",
+			services)
 	}
 	for _, t := range r.tables {
 		b = append(b, '\n')

@@ -41,7 +41,8 @@ func (f field) mask() []byte {
 	return mask
 }
 
-// appendKey appends the value that m, a match of this field, compares with. Names are filled up with NULs.
+// appendKey appends the value that m, a match of this field, compares with. Names are filled up
+// with NULs.
 func (f field) appendKey(b []byte, m ir.Match) []byte {
 	switch m := m.(type) {
 	case ir.IIfName:
@@ -108,5 +109,6 @@ func (f field) load(x []expr.Any, to uint32) []expr.Any {
 	if !f.masked() {
 		return x
 	}
-	return append(x, &expr.Bitwise{SourceRegister: to, DestRegister: to, Len: uint32(size), Mask: f.mask(), Xor: make([]byte, size)})
+	return append(x, &expr.Bitwise{SourceRegister: to, DestRegister: to, Len: uint32(size), Mask: f.mask(),
+		Xor: make([]byte, size)})
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestKernelReadActions: what nft(8) makes of statements that alter a packet and let it go on comes back as actions of
-// rules.
+// TestKernelReadActions: what nft(8) makes of statements that alter a packet and let it go on comes
+// back as actions of rules.
 func TestKernelReadActions(t *testing.T) {
 	netnstest.Require(t, "nft")
 	tests := []struct{ rule, want string }{
@@ -24,7 +24,8 @@ func TestKernelReadActions(t *testing.T) {
 		{"notrack", "ip notrack counter"},
 		{`log prefix "x " drop`, `ip log prefix "x " drop`},
 		{"log", "ip log counter"},
-		// Behind an action the kernel goes on matching: to what it does to packets that pass both, it has done the first part to all.
+		// Behind an action the kernel goes on matching: to what it does to packets that pass both,
+		// it has done the first part to all.
 		{"log tcp dport 22 drop", `ip l4proto tcp dport 22 opaque-action "log" drop`},
 		{"meta mark set 0x1 tcp dport 22 drop", `ip set mark 0x1 opaque-verdict "l4proto tcp dport 22 drop"`},
 		{"ip saddr 10.0.0.0/8 meta mark set 0x1 tcp dport 22 counter", "ip saddr 10.0.0.0/8 set mark 0x1 counter"},
@@ -79,7 +80,8 @@ func TestKernelReadTouches(t *testing.T) {
 		if strings.HasPrefix(tt.rule, "ip6") {
 			family = "ip6"
 		}
-		ns.Feed([]byte("flush ruleset\ntable "+family+" t {\nchain c { type filter hook prerouting priority raw\n"+tt.rule+"\n}\n}\n"), "nft", "-f", "-")
+		ns.Feed([]byte("flush ruleset\ntable "+family+" t {\nchain c { type filter hook prerouting priority raw\n"+
+			tt.rule+"\n}\n}\n"), "nft", "-f", "-")
 		p := read(t, dumpAll(t, ns))
 		rules := p.Chains[0].Rules
 		if len(rules) != 1 || len(rules[0].Actions) != 1 {
@@ -120,8 +122,9 @@ func TestKernelLateNoTrack(t *testing.T) {
 	}
 }
 
-// TestKernelActionPackets sends a packet through chains of others, of which one alters it and the next decides by that: what
-// the kernel does is what Eval says of the rules that were read back, or is not known to it.
+// TestKernelActionPackets sends a packet through chains of others, of which one alters it and the
+// next decides by that: what the kernel does is what Eval says of the rules that were read back, or
+// is not known to it.
 func TestKernelActionPackets(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ap := netip.MustParseAddrPort
@@ -131,12 +134,15 @@ func TestKernelActionPackets(t *testing.T) {
 	}{
 		{"a mark", "priority mangle; meta mark set 0x1", "meta mark 0x1 drop", false, true},
 		{"another mark", "priority mangle; meta mark set 0x2", "meta mark 0x1 drop", true, true},
-		{"bits of a mark", "priority mangle; meta mark set meta mark & 0xffffff0f | 0x10", "meta mark & 0xf0 == 0x10 drop", false, true},
+		{"bits of a mark", "priority mangle; meta mark set meta mark & 0xffffff0f | 0x10",
+			"meta mark & 0xf0 == 0x10 drop", false, true},
 		{"a mark by what it was", "priority mangle; meta mark set meta mark ^ 0x1", "meta mark 0x1 drop", false, false},
 		{"notrack", "priority raw; notrack", "ct state new,established,related accept; drop", false, true},
 		{"notrack too late", "priority mangle; notrack", "ct state new,established,related accept; drop", true, true},
-		{"an address", "priority mangle; udp dport 4000 ip saddr set 198.51.100.77", "ip saddr 198.51.100.77 drop", false, false},
-		{"a match behind an action", "priority mangle; meta mark set 0x1 tcp dport 22 drop", "meta mark 0x1 drop", false, false},
+		{"an address", "priority mangle; udp dport 4000 ip saddr set 198.51.100.77", "ip saddr 198.51.100.77 drop",
+			false, false},
+		{"a match behind an action", "priority mangle; meta mark set 0x1 tcp dport 22 drop", "meta mark 0x1 drop",
+			false, false},
 		{"a log", "priority mangle; log", "drop", false, true},
 	}
 	for _, tt := range tests {
@@ -153,7 +159,8 @@ func TestKernelActionPackets(t *testing.T) {
 				t.Fatalf("the kernel: %s", r)
 			}
 			f, err := ir.Eval(read(t, dumpAll(t, h.NS)), ir.Packet{
-				Family: ir.IPv4, In: "vba", Out: "eth0", Src: src.Addr(), Dst: dst.Addr(), Proto: ir.UDP, SPort: src.Port(), DPort: dst.Port(), State: ir.StateNew,
+				Family: ir.IPv4, In: "vba", Out: "eth0", Src: src.Addr(), Dst: dst.Addr(), Proto: ir.UDP,
+				SPort: src.Port(), DPort: dst.Port(), State: ir.StateNew,
 			})
 			var unknown *ir.UnknownError
 			switch {

@@ -11,7 +11,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// guests returns a program in which the guests of n bridges may open connections, and all others may not.
+// guests returns a program in which the guests of n bridges may open connections, and all others
+// may not.
 func guests(n int) *ir.Program {
 	all := make([]int, n)
 	for i := range all {
@@ -31,8 +32,8 @@ func guestsOf(numbers ...int) *ir.Program {
 	return p
 }
 
-// TestKernelTallies gives counters figures with nft, and wants them from Tallies, also after other elements came and went, and
-// after the whole was taken away and restored from a dump.
+// TestKernelTallies gives counters figures with nft, and wants them from Tallies, also after other
+// elements came and went, and after the whole was taken away and restored from a dump.
 func TestKernelTallies(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
@@ -43,7 +44,8 @@ func TestKernelTallies(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, tally := range all {
-				out = append(out, fmt.Sprintf("%s, of %d rules: %d, %d", tally.Rules[0], len(tally.Rules), tally.Packets, tally.Bytes))
+				out = append(out, fmt.Sprintf("%s, of %d rules: %d, %d", tally.Rules[0], len(tally.Rules),
+					tally.Packets, tally.Bytes))
 			}
 		})
 		return out
@@ -71,8 +73,10 @@ func TestKernelTallies(t *testing.T) {
 	load(guests(3))
 	wants("as loaded", guests(3), accept(0, 0, 0), accept(1, 0, 0), accept(2, 0, 0), refused(3, 0, 0))
 
-	ns.Exec("nft", `delete element ip vnetc fwo_accept_iif { vbr1 }; add element ip vnetc fwo_accept_iif { vbr1 counter packets 5 bytes 300 }`)
-	ns.Exec("sh", "-ec", `nft replace rule ip vnetc fwo handle $(nft -a list chain ip vnetc fwo | sed -n 's/.*reject # handle //p') counter packets 7 bytes 420 reject`)
+	ns.Exec("nft",
+		`delete element ip vnetc fwo_accept_iif { vbr1 }; add element ip vnetc fwo_accept_iif { vbr1 counter packets 5 bytes 300 }`)
+	ns.Exec("sh", "-ec",
+		`nft replace rule ip vnetc fwo handle $(nft -a list chain ip vnetc fwo | sed -n 's/.*reject # handle //p') counter packets 7 bytes 420 reject`)
 	counted := []string{accept(0, 0, 0), accept(1, 5, 300), accept(2, 0, 0), refused(3, 7, 420)}
 	wants("counted", guests(3), counted...)
 	ns.Do(func() {
@@ -89,9 +93,11 @@ func TestKernelTallies(t *testing.T) {
 	})
 	wants("restored", guests(3), counted...)
 	load(guests(4))
-	wants("one more", guests(4), accept(0, 0, 0), accept(1, 5, 300), accept(2, 0, 0), accept(3, 0, 0), refused(4, 7, 420))
+	wants("one more", guests(4), accept(0, 0, 0), accept(1, 5, 300), accept(2, 0, 0), accept(3, 0, 0),
+		refused(4, 7, 420))
 	load(guestsOf(0, 1, 4))
-	wants("another instead of two", guestsOf(0, 1, 4), accept(0, 0, 0), accept(1, 5, 300), accept(4, 0, 0), refused(3, 7, 420))
+	wants("another instead of two", guestsOf(0, 1, 4), accept(0, 0, 0), accept(1, 5, 300), accept(4, 0, 0),
+		refused(3, 7, 420))
 	load(guests(2))
 	wants("one less", guests(2), accept(0, 0, 0), accept(1, 5, 300), refused(2, 7, 420))
 	ns.Exec("nft", `delete element ip vnetc fwo_accept_iif { vbr1 }`)

@@ -59,10 +59,12 @@ func forge(b *wire.Batch, seq int) {
 	binary.NativeEndian.PutUint16(b.Bytes[at+4:], unix.NFNL_SUBSYS_NFTABLES<<8|0x7f)
 }
 
-// faultLoads are loads whose batches have all kinds of messages: what is loaded before (nil for nothing), and what then.
+// faultLoads are loads whose batches have all kinds of messages: what is loaded before (nil for
+// nothing), and what then.
 func faultLoads(t *testing.T) map[string][2]*Ruleset {
 	few, more := manyRules(3), manyRules(6)
-	few.Add(ir.FWI, ir.Rule{Family: ir.Both, Verdict: ir.Reject{With: ir.PortUnreachable}, Matches: []ir.Match{ir.OIfName{Name: "vbr0"}}})
+	few.Add(ir.FWI, ir.Rule{Family: ir.Both, Verdict: ir.Reject{With: ir.PortUnreachable},
+		Matches: []ir.Match{ir.OIfName{Name: "vbr0"}}})
 	return map[string][2]*Ruleset{
 		"first load":         {nil, layOut(t, more, backends.Sets)},
 		"rules replaced":     {layOut(t, few, backends.Chains), layOut(t, more, backends.Chains)},
@@ -76,12 +78,13 @@ func faultLoads(t *testing.T) map[string][2]*Ruleset {
 // withChain returns p with one chain more, to which nothing leads.
 func withChain(p *ir.Program) *ir.Program {
 	q := &ir.Program{Chains: append([]*ir.Chain{}, p.Chains...)}
-	q.Chains = append(q.Chains, &ir.Chain{Family: ir.Both, Name: "more", Rules: []ir.Rule{{Family: ir.Both, Verdict: ir.Drop{}}}})
+	q.Chains = append(q.Chains, &ir.Chain{Family: ir.Both, Name: "more",
+		Rules: []ir.Rule{{Family: ir.Both, Verdict: ir.Drop{}}}})
 	return q
 }
 
-// TestKernelRefusedAtEach has the kernel refuse each message of a batch in turn: the error names it, its rule and the rule's
-// place in the source; nothing is changed; the load then succeeds.
+// TestKernelRefusedAtEach has the kernel refuse each message of a batch in turn: the error names
+// it, its rule and the rule's place in the source; nothing is changed; the load then succeeds.
 func TestKernelRefusedAtEach(t *testing.T) {
 	netnstest.Require(t, "nft")
 	for name, rules := range faultLoads(t) {
@@ -108,7 +111,8 @@ func TestKernelRefusedAtEach(t *testing.T) {
 				var refused *wire.RefusedError
 				if !errors.As(err, &refused) || refused.Seq != uint32(seq) || !errors.Is(err, unix.EINVAL) {
 					t.Errorf("message %d of %d: got %v", seq, n, err)
-				} else if r := b.Rule(refused.Seq); r != nil && r.Origin.Span.File != "" && !strings.HasPrefix(err.Error(), fmt.Sprintf("%s: the kernel refuses %q", r.Origin.Span, r)) {
+				} else if r := b.Rule(refused.Seq); r != nil && r.Origin.Span.File != "" &&
+					!strings.HasPrefix(err.Error(), fmt.Sprintf("%s: the kernel refuses %q", r.Origin.Span, r)) {
 					t.Errorf("message %d of %d: the error doesn't name rule and line: %v", seq, n, err)
 				}
 				if diff := cmp.Diff(before, ns.Exec("nft", "-a", "list", "ruleset")); diff != "" {
@@ -124,8 +128,8 @@ func TestKernelRefusedAtEach(t *testing.T) {
 	}
 }
 
-// TestKernelForeignWriter: a change by somebody else between reading and writing makes the kernel refuse the batch, and Load
-// begin anew. What the other has written elsewhere stays.
+// TestKernelForeignWriter: a change by somebody else between reading and writing makes the kernel
+// refuse the batch, and Load begin anew. What the other has written elsewhere stays.
 func TestKernelForeignWriter(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)

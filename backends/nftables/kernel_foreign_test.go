@@ -12,15 +12,17 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestKernelOrderPackets: of two chains of one hook and priority the kernel meets the one made last first, in one table as in
-// two; Eval says the same of what is read back.
+// TestKernelOrderPackets: of two chains of one hook and priority the kernel meets the one made last
+// first, in one table as in two; Eval says the same of what is read back.
 func TestKernelOrderPackets(t *testing.T) {
 	netnstest.Require(t, "nft")
 	const base = "{ type filter hook forward priority 0; "
 	for name, text := range map[string]string{
-		"two tables":   "table ip alpha { chain f " + base + "reject; }; }\ntable ip omega { chain f " + base + "drop; }; }\n",
-		"one table":    "table ip alpha { chain z " + base + "reject; }; chain a " + base + "drop; }; }\n",
-		"two families": "table ip alpha { chain f " + base + "reject; }; }\ntable inet omega { chain f " + base + "drop; }; }\n",
+		"two tables": "table ip alpha { chain f " + base + "reject; }; }\ntable ip omega { chain f " + base +
+			"drop; }; }\n",
+		"one table": "table ip alpha { chain z " + base + "reject; }; chain a " + base + "drop; }; }\n",
+		"two families": "table ip alpha { chain f " + base + "reject; }; }\ntable inet omega { chain f " + base +
+			"drop; }; }\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := netnstest.NewHost(t)
@@ -34,7 +36,8 @@ func TestKernelOrderPackets(t *testing.T) {
 				t.Fatalf("the kernel: %s", r)
 			}
 			f, err := ir.Eval(read(t, dumpAll(t, h.NS)), ir.Packet{
-				Family: ir.IPv4, In: "vba", Out: "eth0", Src: src.Addr(), Dst: dst.Addr(), Proto: ir.UDP, SPort: src.Port(), DPort: dst.Port(), State: ir.StateNew,
+				Family: ir.IPv4, In: "vba", Out: "eth0", Src: src.Addr(), Dst: dst.Addr(), Proto: ir.UDP,
+				SPort: src.Port(), DPort: dst.Port(), State: ir.StateNew,
 			})
 			if err != nil || f.Outcome != ir.Dropped {
 				t.Errorf("Eval says %s, %v", f, err)
@@ -43,7 +46,8 @@ func TestKernelOrderPackets(t *testing.T) {
 	}
 }
 
-// TestKernelUnseen: what packets pass that a program has no place for is named, a dormant table is not.
+// TestKernelUnseen: what packets pass that a program has no place for is named, a dormant table is
+// not.
 func TestKernelUnseen(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
@@ -70,8 +74,9 @@ func TestKernelUnseen(t *testing.T) {
 	}
 }
 
-// TestKernelReadLinks: a rule that asks for an interface by its index is read by its name, alone and in a set; one of which no
-// interface has the index is not modelled. A back end without a kernel models neither.
+// TestKernelReadLinks: a rule that asks for an interface by its index is read by its name, alone
+// and in a set; one of which no interface has the index is not modelled. A back end without a
+// kernel models neither.
 func TestKernelReadLinks(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
@@ -84,7 +89,8 @@ func TestKernelReadLinks(t *testing.T) {
 	}
 	}`), "nft", "-f", "-")
 	want := []string{
-		`ip iifname "vbl" accept`, `ip oifname != "vbl" drop`, `ip lookup __set0 drop`, `ip opaque-match "iif 4711" accept`,
+		`ip iifname "vbl" accept`, `ip oifname != "vbl" drop`, `ip lookup __set0 drop`,
+		`ip opaque-match "iif 4711" accept`,
 	}
 	stream := dumpAll(t, ns)
 	ns.Do(func() {
@@ -118,11 +124,15 @@ func TestKernelReadLinks(t *testing.T) {
 func TestKernelWords(t *testing.T) {
 	netnstest.Require(t, "nft")
 	statements := []string{
-		"iif 4711", "oif != 4711", "limit rate 10/minute", "limit rate over 1000/second", "limit rate 3/hour burst 7 packets",
-		"limit rate over 1000 bytes/second", "meta skuid 1000", "meta skgid != 100", "meta cpu 1", "meta length > 1000", "meta length 100-200",
-		"ct mark 0x00000001", "ct mark & 0x000000f0 == 0x00000010", "ip ttl < 5", "ip ttl <= 5", "ip ttl != 64", "ip length 20-60", "ip id 7", "th dport 53",
+		"iif 4711", "oif != 4711", "limit rate 10/minute", "limit rate over 1000/second",
+		"limit rate 3/hour burst 7 packets",
+		"limit rate over 1000 bytes/second", "meta skuid 1000", "meta skgid != 100", "meta cpu 1", "meta length > 1000",
+		"meta length 100-200",
+		"ct mark 0x00000001", "ct mark & 0x000000f0 == 0x00000010", "ip ttl < 5", "ip ttl <= 5", "ip ttl != 64",
+		"ip length 20-60", "ip id 7", "th dport 53",
 		"th sport != 53", `log prefix "x" group 2`, "log level debug",
-		"meta mark set ct mark", "ct mark set 0x00000001", "ct mark set meta mark", "ip daddr set 198.51.100.9", "ip saddr set 198.51.100.9",
+		"meta mark set ct mark", "ct mark set 0x00000001", "ct mark set meta mark", "ip daddr set 198.51.100.9",
+		"ip saddr set 198.51.100.9",
 		"ip saddr @banned", "ip saddr != @banned",
 	}
 	for _, s := range statements {

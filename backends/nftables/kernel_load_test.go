@@ -19,7 +19,8 @@ var _ backends.Loader = Loader{}
 // loadIn loads p in the namespace.
 func loadIn(t *testing.T, ns *netnstest.NS, p *ir.Program) backends.Report {
 	t.Helper()
-	rules, found := Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains})
+	rules, found := Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+		Layout: backends.Chains})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
@@ -34,8 +35,9 @@ func loadIn(t *testing.T, ns *netnstest.NS, p *ir.Program) backends.Report {
 
 const foreignTable = "table ip other {\n\tchain vnetc {\n\t\ttype filter hook forward priority 0; policy accept;\n\t\tip saddr 10.0.0.1 counter drop\n\t}\n}\n"
 
-// TestKernelLoad: what is loaded is listed as emitted; the second load sends nothing; a change touches what differs only;
-// what is not ours stays byte for byte, handles included; after Unload the namespace is as before.
+// TestKernelLoad: what is loaded is listed as emitted; the second load sends nothing; a change
+// touches what differs only; what is not ours stays byte for byte, handles included; after Unload
+// the namespace is as before.
 func TestKernelLoad(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
@@ -56,7 +58,8 @@ func TestKernelLoad(t *testing.T) {
 	if r := loadIn(t, ns, manyRules(101)); r.Changed != 1 || r.Rebuilt {
 		t.Errorf("one rule more: %+v, want one change", r)
 	}
-	lines := regexp.MustCompile(`(?m)^.*handle \d+$`).FindAllString(ns.Exec("nft", "-a", "list", "chain", "ip", "vnetc", "fwo"), -1)
+	lines := regexp.MustCompile(`(?m)^.*handle \d+$`).FindAllString(ns.Exec("nft", "-a", "list", "chain", "ip", "vnetc",
+		"fwo"), -1)
 	for _, line := range regexp.MustCompile(`(?m)^.*iifname.*handle \d+$`).FindAllString(first, -1) {
 		if !slices.Contains(lines, line) {
 			t.Errorf("a rule that was right is not as it was: %s", line)
@@ -75,8 +78,8 @@ func TestKernelLoad(t *testing.T) {
 	}
 }
 
-// TestKernelLoadAnyToAny goes from one random choice and order of rules to another: the kernel lists what was loaded, in
-// order, and an image taken on the way brings that state back.
+// TestKernelLoadAnyToAny goes from one random choice and order of rules to another: the kernel
+// lists what was loaded, in order, and an image taken on the way brings that state back.
 func TestKernelLoadAnyToAny(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
@@ -121,11 +124,13 @@ func TestKernelLoadAnyToAny(t *testing.T) {
 	}
 }
 
-// TestKernelRestoreSets: a dump brings back tables of layout sets that are gone, sets and elements included.
+// TestKernelRestoreSets: a dump brings back tables of layout sets that are gone, sets and elements
+// included.
 func TestKernelRestoreSets(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
-	rules, found := Backend{}.Lower(manyRules(20), backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Sets})
+	rules, found := Backend{}.Lower(manyRules(20), backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+		Layout: backends.Sets})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
@@ -143,19 +148,22 @@ func TestKernelRestoreSets(t *testing.T) {
 	do(func() (err error) { image, err = Loader{}.Dump(backends.VnetcNames); return err })
 	do(func() error { return Loader{}.Unload(backends.VnetcNames) })
 	do(func() error { return Loader{}.Restore(backends.VnetcNames, image) })
-	if diff := cmp.Diff(loaded, ns.Exec("nft", "-s", "list", "ruleset")); diff != "" || !strings.Contains(loaded, "elements") {
+	if diff := cmp.Diff(loaded, ns.Exec("nft", "-s", "list", "ruleset")); diff != "" ||
+		!strings.Contains(loaded, "elements") {
 		t.Errorf("restored (-loaded +restored):\n%s", diff)
 	}
 }
 
-// TestKernelLoadMends: rules taken away, added and moved by hand, a chain flushed, everything flushed.
+// TestKernelLoadMends: rules taken away, added and moved by hand, a chain flushed, everything
+// flushed.
 func TestKernelLoadMends(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
 	p := manyRules(20)
 	loadIn(t, ns, p)
 	ours := func() string {
-		return ns.Exec("nft", "-s", "list", "table", "ip", "vnetc") + ns.Exec("nft", "-s", "list", "table", "ip6", "vnetc")
+		return ns.Exec("nft", "-s", "list", "table", "ip", "vnetc") + ns.Exec("nft", "-s", "list", "table", "ip6",
+			"vnetc")
 	}
 	want := ours()
 	for _, tamper := range []string{

@@ -20,10 +20,11 @@ import (
 
 func TestMain(m *testing.M) { netnstest.Main(m) }
 
-// TestKernelTakesBoth loads each program as a batch and as a script, and compares what the kernel has then: the listing with
-// the text that was emitted, and the dumped expressions of both loads byte by byte, since a listing can look right when the
-// rule is not. nft 1.1 makes other expressions of some scripts, two comparisons of one range for example: with it both loads
-// have to mean the same, and no more.
+// TestKernelTakesBoth loads each program as a batch and as a script, and compares what the kernel
+// has then: the listing with the text that was emitted, and the dumped expressions of both loads
+// byte by byte, since a listing can look right when the rule is not. nft 1.1 makes other
+// expressions of some scripts, two comparisons of one range for example: with it both loads have to
+// mean the same, and no more.
 func TestKernelTakesBoth(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ours := strings.Contains(netnstest.New(t).Exec("nft", "--version"), " v1.0.")
@@ -45,7 +46,8 @@ func TestKernelTakesBoth(t *testing.T) {
 			}
 			if ours {
 				compare = func() { t.Helper(); compareBytes(t, r, byScript, byBatch) }
-				compareLines(t, "expressions as nft sends them, and as we do", debugRules(debug), debugRules(string(r.Debug())))
+				compareLines(t, "expressions as nft sends them, and as we do", debugRules(debug),
+					debugRules(string(r.Debug())))
 			}
 			compare()
 			// Again: a second load replaces the first.
@@ -56,8 +58,8 @@ func TestKernelTakesBoth(t *testing.T) {
 	}
 }
 
-// compareBytes compares the listing with the text that was emitted, and what the kernel has of the script with what it has of
-// the batch.
+// compareBytes compares the listing with the text that was emitted, and what the kernel has of the
+// script with what it has of the batch.
 func compareBytes(t *testing.T, r *Ruleset, byScript, byBatch *netnstest.NS) {
 	t.Helper()
 	var want []byte
@@ -65,7 +67,8 @@ func compareBytes(t *testing.T, r *Ruleset, byScript, byBatch *netnstest.NS) {
 		want = table.appendText(want, listing)
 	}
 	for _, ns := range []*netnstest.NS{byScript, byBatch} {
-		compareLines(t, "listing", withoutElements(string(want)), withoutElements(ns.Exec("nft", "-s", "list", "ruleset")))
+		compareLines(t, "listing", withoutElements(string(want)),
+			withoutElements(ns.Exec("nft", "-s", "list", "ruleset")))
 	}
 	if diff := cmp.Diff(dump(t, byScript), dump(t, byBatch)); diff != "" {
 		t.Errorf("what the kernel holds (-script +batch):\n%s", diff)
@@ -75,7 +78,8 @@ func compareBytes(t *testing.T, r *Ruleset, byScript, byBatch *netnstest.NS) {
 	}
 }
 
-// withoutElements takes the elements of sets out of a listing: nft prints them in another order. The dump has them.
+// withoutElements takes the elements of sets out of a listing: nft prints them in another order.
+// The dump has them.
 func withoutElements(text string) string {
 	return regexp.MustCompile(`(?s)\t\telements = \{.*?\}\n`).ReplaceAllString(text, "")
 }
@@ -87,7 +91,8 @@ func compareLines(t *testing.T, what, want, got string) {
 	}
 }
 
-// debugRules returns the rules of `nft --debug=netlink`, without the other objects and the blank at the end of a line.
+// debugRules returns the rules of `nft --debug=netlink`, without the other objects and the blank at
+// the end of a line.
 func debugRules(text string) string {
 	text = regexp.MustCompile(`(?m)^.* use \d+.*\n`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`(?m)^(\S+ \S+ \d+( size \d+)?|\telement .*)\n`).ReplaceAllString(text, "") // sets
@@ -173,7 +178,8 @@ func dumpAll(t *testing.T, ns *netnstest.NS) []byte {
 	sets := dumpBytes(t, ns, unix.NFT_MSG_GETSET)
 	all := [][]byte{dumpBytes(t, ns, unix.NFT_MSG_GETTABLE), dumpBytes(t, ns, unix.NFT_MSG_GETCHAIN), sets}
 	eachOf(t, sets, func(m wire.Message) {
-		all = append(all, dumpBytes(t, ns, unix.NFT_MSG_GETSETELEM, string([]byte{m.Family}), m.Attrs.Text(unix.NFTA_SET_TABLE), m.Attrs.Text(unix.NFTA_SET_NAME)))
+		all = append(all, dumpBytes(t, ns, unix.NFT_MSG_GETSETELEM, string([]byte{m.Family}),
+			m.Attrs.Text(unix.NFTA_SET_TABLE), m.Attrs.Text(unix.NFTA_SET_NAME)))
 	})
 	return bytes.Join(append(all, dumpBytes(t, ns, unix.NFT_MSG_GETRULE)), nil)
 }
@@ -191,29 +197,36 @@ func eachOf(t *testing.T, stream []byte, f func(m wire.Message)) {
 	}
 }
 
-// dump returns the kernel's rules, one a line: chain, the bytes of the expressions, the user data; its chains, sets and elements.
+// dump returns the kernel's rules, one a line: chain, the bytes of the expressions, the user data;
+// its chains, sets and elements.
 func dump(t *testing.T, ns *netnstest.NS) []string {
 	t.Helper()
 	var lines, elements []string
 	eachOf(t, dumpAll(t, ns), func(m wire.Message) {
 		switch m.Kind() {
 		case unix.NFT_MSG_NEWTABLE:
-			lines = append(lines, fmt.Sprintf("%d %s flags %x", m.Family, m.Attrs.Text(unix.NFTA_TABLE_NAME), m.Attrs[unix.NFTA_TABLE_FLAGS]))
+			lines = append(lines, fmt.Sprintf("%d %s flags %x", m.Family, m.Attrs.Text(unix.NFTA_TABLE_NAME),
+				m.Attrs[unix.NFTA_TABLE_FLAGS]))
 		case unix.NFT_MSG_NEWCHAIN:
 			a := m.Attrs
-			lines = append(lines, fmt.Sprintf("%d %s %s: type %s hook %x policy %x", m.Family, a.Text(unix.NFTA_CHAIN_TABLE), a.Text(unix.NFTA_CHAIN_NAME),
+			lines = append(lines, fmt.Sprintf("%d %s %s: type %s hook %x policy %x", m.Family,
+				a.Text(unix.NFTA_CHAIN_TABLE), a.Text(unix.NFTA_CHAIN_NAME),
 				a.Text(unix.NFTA_CHAIN_TYPE), a[unix.NFTA_CHAIN_HOOK], a[unix.NFTA_CHAIN_POLICY]))
 		case unix.NFT_MSG_NEWRULE:
 			a := m.Attrs
-			lines = append(lines, fmt.Sprintf("%d %s %s: %x %x", m.Family, a.Text(unix.NFTA_RULE_TABLE), a.Text(unix.NFTA_RULE_CHAIN),
+			lines = append(lines, fmt.Sprintf("%d %s %s: %x %x", m.Family, a.Text(unix.NFTA_RULE_TABLE),
+				a.Text(unix.NFTA_RULE_CHAIN),
 				a[unix.NFTA_RULE_EXPRESSIONS], a[unix.NFTA_RULE_USERDATA]))
 		case unix.NFT_MSG_NEWSET:
 			a := m.Attrs
-			lines = append(lines, fmt.Sprintf("%d %s set %s: flags %x type %x length %x desc %x %x", m.Family, a.Text(unix.NFTA_SET_TABLE), a.Text(unix.NFTA_SET_NAME),
-				a[unix.NFTA_SET_FLAGS], a[unix.NFTA_SET_KEY_TYPE], a[unix.NFTA_SET_KEY_LEN], a[unix.NFTA_SET_DESC], a[unix.NFTA_SET_USERDATA]))
+			lines = append(lines, fmt.Sprintf("%d %s set %s: flags %x type %x length %x desc %x %x", m.Family,
+				a.Text(unix.NFTA_SET_TABLE), a.Text(unix.NFTA_SET_NAME),
+				a[unix.NFTA_SET_FLAGS], a[unix.NFTA_SET_KEY_TYPE], a[unix.NFTA_SET_KEY_LEN], a[unix.NFTA_SET_DESC],
+				a[unix.NFTA_SET_USERDATA]))
 		case unix.NFT_MSG_NEWSETELEM: // in any order
 			wire.EachAttr(m.Attrs[unix.NFTA_SET_ELEM_LIST_ELEMENTS], func(_ uint16, data []byte) {
-				elements = append(elements, fmt.Sprintf("%d %s %s: %x", m.Family, m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_TABLE), m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_SET), data))
+				elements = append(elements, fmt.Sprintf("%d %s %s: %x", m.Family,
+					m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_TABLE), m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_SET), data))
 			})
 		}
 	})
@@ -238,8 +251,8 @@ func elementsText(p *ir.Program) string {
 	return text
 }
 
-// TestKernelReadForeign loads rules that vnetc never writes, with the loader that their writers use, and reads the kernel's
-// dump.
+// TestKernelReadForeign loads rules that vnetc never writes, with the loader that their writers
+// use, and reads the kernel's dump.
 func TestKernelReadForeign(t *testing.T) {
 	netnstest.Require(t, "nft", "iptables-nft")
 	tests := []struct{ name, load, want string }{
@@ -249,25 +262,33 @@ func TestKernelReadForeign(t *testing.T) {
 		{"no counter, no verdict", `nft add rule inet t c iifname eth0`, `inet iifname "eth0" counter`},
 		{"interface by index", `nft add rule inet t c iif lo accept`,
 			`inet opaque-match "iif 1" accept`},
-		{"ports from", `nft add rule inet t c tcp sport >= 1024 tcp dport <= 80 accept`, `inet l4proto tcp sport 1024-65535 dport 0-80 accept`},
+		{"ports from", `nft add rule inet t c tcp sport >= 1024 tcp dport <= 80 accept`,
+			`inet l4proto tcp sport 1024-65535 dport 0-80 accept`},
 		{"anonymous set", `nft add rule inet t c tcp dport { 22, 80 } accept`,
 			`inet l4proto tcp lookup __set0 accept; dport 22, dport 80`},
 		{"interval set", `nft add rule inet t c ip daddr { 10.0.0.0/24, 192.0.2.7-192.0.2.9, 255.255.255.255 } accept`,
 			`ip lookup __set0 accept; daddr 10.0.0.0-10.0.0.255, daddr 192.0.2.7-192.0.2.9, daddr 255.255.255.255/32`},
-		{"not in a set", `nft add rule inet t c iifname != { eth0, lo } drop`, `inet lookup != __set0 drop; iifname "eth0", iifname "lo"`},
-		{"named set of subnets", `nft add set inet t s { type ifname . ipv4_addr; elements = { "a" . 10.0.0.0, "b" . 10.0.1.0 }; }; add rule inet t c iifname . ip saddr & 255.255.255.0 @s accept`,
+		{"not in a set", `nft add rule inet t c iifname != { eth0, lo } drop`,
+			`inet lookup != __set0 drop; iifname "eth0", iifname "lo"`},
+		{"named set of subnets",
+			`nft add set inet t s { type ifname . ipv4_addr; elements = { "a" . 10.0.0.0, "b" . 10.0.1.0 }; }; add rule inet t c iifname . ip saddr & 255.255.255.0 @s accept`,
 			`ip lookup s accept; iifname "a" saddr 10.0.0.0/24, iifname "b" saddr 10.0.1.0/24`},
 		{"protocol and port", `nft add rule inet t c meta l4proto . th dport { tcp . 22, udp . 53 } accept`,
 			`inet lookup __set0 accept; l4proto tcp dport 22, l4proto udp dport 53`},
-		{"ranges in a concatenation", `nft add rule inet t c ip saddr . tcp dport { 10.0.0.0/24 . 80-90, 10.0.1.1 . 443 } accept`,
+		{"ranges in a concatenation",
+			`nft add rule inet t c ip saddr . tcp dport { 10.0.0.0/24 . 80-90, 10.0.1.1 . 443 } accept`,
 			`ip l4proto tcp lookup __set0 accept; saddr 10.0.0.0-10.0.0.255 dport 80-90, saddr 10.0.1.1/32 dport 443`},
-		{"set that changes by itself", `nft add set inet t s { type ipv4_addr; flags timeout; timeout 1h; }; add rule inet t c ip saddr @s accept`,
+		{"set that changes by itself",
+			`nft add set inet t s { type ipv4_addr; flags timeout; timeout 1h; }; add rule inet t c ip saddr @s accept`,
 			`ip opaque-match "ip saddr @s" accept`},
-		{"set whose elements count", `nft add set inet t s { type ipv4_addr; counter; elements = { 10.0.0.1 }; }; add rule inet t c ip saddr @s accept`,
+		{"set whose elements count",
+			`nft add set inet t s { type ipv4_addr; counter; elements = { 10.0.0.1 }; }; add rule inet t c ip saddr @s accept`,
 			`ip lookup s accept; saddr 10.0.0.1/32`},
-		{"set whose elements limit", `nft add set inet t s { type ipv4_addr; limit rate 5/second; elements = { 10.0.0.1 }; }; add rule inet t c ip saddr @s accept`,
+		{"set whose elements limit",
+			`nft add set inet t s { type ipv4_addr; limit rate 5/second; elements = { 10.0.0.1 }; }; add rule inet t c ip saddr @s accept`,
 			`ip opaque-match "ip saddr @s" accept`},
-		{"mask with holes", `nft add set inet t s { type ipv4_addr; elements = { 10.0.0.1 }; }; add rule inet t c ip saddr & 255.0.0.255 @s accept`,
+		{"mask with holes",
+			`nft add set inet t s { type ipv4_addr; elements = { 10.0.0.1 }; }; add rule inet t c ip saddr & 255.0.0.255 @s accept`,
 			`ip opaque-match "ip saddr & 0xff0000ff @s { 0x0a000001 }" accept`},
 		{"verdict map", `nft add rule inet t c iifname vmap { "eth0" : accept }`,
 			`inet opaque-verdict "iifname vmap @__map0"`},
@@ -278,13 +299,17 @@ func TestKernelReadForeign(t *testing.T) {
 			`inet opaque-match "ct status & 0x00000024 != 0x00000000" accept`},
 		{"nothing but NAT", `nft add rule inet t c ct status != dnat accept`,
 			`inet opaque-match "ct status != 0x00000020" accept`},
-		{"code alone", `nft add rule inet t c icmp type echo-request icmp code 3 drop`, `ip l4proto icmp icmp type 8 code 3 drop`},
+		{"code alone", `nft add rule inet t c icmp type echo-request icmp code 3 drop`,
+			`ip l4proto icmp icmp type 8 code 3 drop`},
 		{"reject", `nft add rule inet t c reject with icmpx admin-prohibited`, `inet reject with admin-prohibited`},
 		{"comment", `nft add rule inet t c accept comment "who knows"`, `inet accept comment "who knows"`},
 		// Apart, because which of them come first in one rule differs between versions of iptables.
-		{"iptables addresses", `iptables-nft -A FORWARD -s 10.0.0.0/8 ! -d 10.1.0.0/16 -j ACCEPT`, `ip saddr 10.0.0.0/8 daddr != 10.1.0.0/16 accept`},
-		{"iptables interfaces", `iptables-nft -A FORWARD -i eth0 -o vnet+ -p tcp -j ACCEPT`, `ip iifname "eth0" oifname "vnet"* l4proto tcp accept`},
-		{"iptables reject", `iptables-nft -A FORWARD -j REJECT --reject-with icmp-host-prohibited`, `ip opaque-verdict "xt target \"REJECT\" rev 0 info 0x0600000000000000"`},
+		{"iptables addresses", `iptables-nft -A FORWARD -s 10.0.0.0/8 ! -d 10.1.0.0/16 -j ACCEPT`,
+			`ip saddr 10.0.0.0/8 daddr != 10.1.0.0/16 accept`},
+		{"iptables interfaces", `iptables-nft -A FORWARD -i eth0 -o vnet+ -p tcp -j ACCEPT`,
+			`ip iifname "eth0" oifname "vnet"* l4proto tcp accept`},
+		{"iptables reject", `iptables-nft -A FORWARD -j REJECT --reject-with icmp-host-prohibited`,
+			`ip opaque-verdict "xt target \"REJECT\" rev 0 info 0x0600000000000000"`},
 		{"ip6tables", `ip6tables-nft -A FORWARD -s fd00::/8 -j DROP`, `ip6 saddr fd00::/8 drop`},
 	}
 	for _, tt := range tests {

@@ -128,14 +128,16 @@ func TestKernelPrune(t *testing.T) {
 	}
 
 	// Tables with something that libvirt doesn't make stay.
-	for _, more := range []string{"set ip libvirt_network s { type ipv4_addr; }", "chain ip libvirt_network more", "counter ip libvirt_network n"} {
+	for _, more := range []string{"set ip libvirt_network s { type ipv4_addr; }", "chain ip libvirt_network more",
+		"counter ip libvirt_network n"} {
 		ns.Exec("nft", "add "+more)
 		if prune(withWord("drop", true)) {
 			t.Errorf("with %s: all is gone", more)
 		}
 		ns.Exec("nft", "delete "+strings.Split(more, " {")[0])
 	}
-	if !prune(withWord("drop", true)) || strings.Contains(list(), "libvirt") || !strings.Contains(list(), "inet other") {
+	if !prune(withWord("drop", true)) || strings.Contains(list(), "libvirt") ||
+		!strings.Contains(list(), "inet other") {
 		t.Errorf("in the end:\n%s", list())
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// routedNetworks returns a program of n networks with a bridge, subnets IPv4 subnets behind NAT and one of IPv6 each.
+// routedNetworks returns a program of n networks with a bridge, subnets IPv4 subnets behind NAT and
+// one of IPv6 each.
 func routedNetworks(n, subnets int) *ir.Program {
 	p := &ir.Program{}
 	rule := func(f ir.Family, v ir.Verdict, m ...ir.Match) ir.Rule {
@@ -28,12 +29,16 @@ func routedNetworks(n, subnets int) *ir.Program {
 		}
 		six := netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0xfd, 4: byte(i >> 8), 5: byte(i)}), 64)
 		for k := range subnets {
-			p.Add(ir.FWI, rule(ir.IPv4, ir.Accept{}, out, ir.DAddr{Prefix: four(k)}, ir.CTState{States: ir.StateEstablished | ir.StateRelated}))
+			p.Add(ir.FWI, rule(ir.IPv4, ir.Accept{}, out, ir.DAddr{Prefix: four(k)},
+				ir.CTState{States: ir.StateEstablished | ir.StateRelated}))
 			p.Add(ir.FWO, rule(ir.IPv4, ir.Accept{}, ir.SAddr{Prefix: four(k)}, in))
-			p.Add(ir.PRT, rule(ir.IPv4, ir.Masquerade{}, ir.SAddr{Prefix: four(k)}, ir.DAddr{Prefix: four(k), Not: true}))
+			p.Add(ir.PRT, rule(ir.IPv4, ir.Masquerade{}, ir.SAddr{Prefix: four(k)},
+				ir.DAddr{Prefix: four(k), Not: true}))
 		}
-		p.Add(ir.FWI, rule(ir.IPv6, ir.Accept{}, out, ir.DAddr{Prefix: six}), rule(ir.Both, ir.Reject{With: ir.PortUnreachable}, out))
-		p.Add(ir.FWO, rule(ir.IPv6, ir.Accept{}, ir.SAddr{Prefix: six}, in), rule(ir.Both, ir.Reject{With: ir.PortUnreachable}, in))
+		p.Add(ir.FWI, rule(ir.IPv6, ir.Accept{}, out, ir.DAddr{Prefix: six}),
+			rule(ir.Both, ir.Reject{With: ir.PortUnreachable}, out))
+		p.Add(ir.FWO, rule(ir.IPv6, ir.Accept{}, ir.SAddr{Prefix: six}, in),
+			rule(ir.Both, ir.Reject{With: ir.PortUnreachable}, in))
 	}
 	return p
 }
@@ -65,8 +70,9 @@ func meant(rules *Ruleset) (n int) {
 	return n
 }
 
-// TestKernelScale loads 4000 networks, and has nft count the elements of their sets, more than 50,000; then one network more,
-// and one less: each time as many as there should be, no rule made anew, and nothing else sent than what differs.
+// TestKernelScale loads 4000 networks, and has nft count the elements of their sets, more than
+// 50,000; then one network more, and one less: each time as many as there should be, no rule made
+// anew, and nothing else sent than what differs.
 func TestKernelScale(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
@@ -93,7 +99,8 @@ func TestKernelScale(t *testing.T) {
 	}
 }
 
-// TestKernelHandles adds a network to a thousand whose rules are a line each: every rule of theirs keeps its handle.
+// TestKernelHandles adds a network to a thousand whose rules are a line each: every rule of theirs
+// keeps its handle.
 func TestKernelHandles(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)

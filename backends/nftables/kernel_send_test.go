@@ -22,8 +22,9 @@ func manyRules(n int) *ir.Program {
 	for i := range n {
 		p.Add(ir.FWO, ir.Rule{
 			Family: ir.IPv4, Verdict: ir.Accept{},
-			Matches: []ir.Match{ir.IIfName{Name: fmt.Sprintf("vbr%d", i)}, ir.SAddr{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)}},
-			Origin:  ir.Origin{Span: diag.Span{File: "lab.xml", Start: diag.Pos{Line: i + 1, Col: 1}}},
+			Matches: []ir.Match{ir.IIfName{Name: fmt.Sprintf("vbr%d", i)},
+				ir.SAddr{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)}},
+			Origin: ir.Origin{Span: diag.Span{File: "lab.xml", Start: diag.Pos{Line: i + 1, Col: 1}}},
 		})
 	}
 	return p
@@ -31,7 +32,8 @@ func manyRules(n int) *ir.Program {
 
 func batchOf(t *testing.T, p *ir.Program) *wire.Batch {
 	t.Helper()
-	rules, found := Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains})
+	rules, found := Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+		Layout: backends.Chains})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
@@ -56,7 +58,8 @@ func TestKernelSend(t *testing.T) {
 	}
 }
 
-// TestKernelSendRefused: what the kernel refuses is named by the XML line of its rule, and nothing of the batch stays.
+// TestKernelSendRefused: what the kernel refuses is named by the XML line of its rule, and nothing
+// of the batch stays.
 func TestKernelSendRefused(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
@@ -75,7 +78,8 @@ func TestKernelSendRefused(t *testing.T) {
 		if !errors.As(err, &refused) {
 			t.Fatalf("rule %d: got %v, want a refusal", bad, err)
 		}
-		if refused.Seq != seq || !errors.Is(err, unix.ENOENT) || !strings.HasPrefix(refused.Error(), fmt.Sprintf("lab.xml:%d:1: ", bad+1)) {
+		if refused.Seq != seq || !errors.Is(err, unix.ENOENT) ||
+			!strings.HasPrefix(refused.Error(), fmt.Sprintf("lab.xml:%d:1: ", bad+1)) {
 			t.Errorf("rule %d, message %d: got message %d: %v", bad, seq, refused.Seq, err)
 		}
 		if left := ns.Exec("nft", "list", "ruleset"); left != "" {

@@ -18,7 +18,9 @@ import (
 func someRules(r *rand.Rand) *ir.Program {
 	drops := &ir.Program{}
 	for i := range 6 {
-		drops.Add(ir.FWX, ir.Rule{Family: ir.IPv4, Verdict: ir.Drop{}, Matches: []ir.Match{ir.IIfName{Name: fmt.Sprintf("vbr%d", i)}, ir.OIfName{Name: fmt.Sprintf("virbr%d", i)}}})
+		drops.Add(ir.FWX, ir.Rule{Family: ir.IPv4, Verdict: ir.Drop{},
+			Matches: []ir.Match{ir.IIfName{Name: fmt.Sprintf("vbr%d", i)},
+				ir.OIfName{Name: fmt.Sprintf("virbr%d", i)}}})
 	}
 	p := &ir.Program{}
 	share := r.Float64()
@@ -39,8 +41,9 @@ func listed(ns *netnstest.NS) string {
 	return netnstest.InOrder(ns.Exec("nft", "-s", "list", "ruleset"))
 }
 
-// TestKernelTurn goes from one random program and layout to another: the kernel then lists the same as where the latter was loaded
-// alone, and no chain at a hook that both have was made anew, as a packet could come between.
+// TestKernelTurn goes from one random program and layout to another: the kernel then lists the same
+// as where the latter was loaded alone, and no chain at a hook that both have was made anew, as a
+// packet could come between.
 func TestKernelTurn(t *testing.T) {
 	netnstest.Require(t, "nft")
 	r := rand.New(rand.NewPCG(3, 4))
@@ -48,7 +51,8 @@ func TestKernelTurn(t *testing.T) {
 	hooked := regexp.MustCompile(`chain (\S+) \{ # (handle \d+)\n\s+(type .*)\n`)
 	hooks := func() map[string]string {
 		found := make(map[string]string)
-		for i, text := range []string{ns.Exec("sh", "-c", "nft -a -t list table ip vnetc || true"), ns.Exec("sh", "-c", "nft -a -t list table ip6 vnetc || true")} {
+		for i, text := range []string{ns.Exec("sh", "-c", "nft -a -t list table ip vnetc || true"),
+			ns.Exec("sh", "-c", "nft -a -t list table ip6 vnetc || true")} {
 			for _, m := range hooked.FindAllStringSubmatch(text, -1) {
 				found[fmt.Sprint(i, m[1], m[3])] = m[2]
 			}

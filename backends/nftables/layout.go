@@ -26,7 +26,8 @@ func (l *lowerer) chainName(c *ir.Chain) string {
 	return c.Name
 }
 
-// behind returns the rules of the program that rule i of c stands for: itself, unless it was merged.
+// behind returns the rules of the program that rule i of c stands for: itself, unless it was
+// merged.
 func (l *lowerer) behind(c *ir.Chain, i int) []*ir.Rule {
 	if l.merged == nil {
 		return []*ir.Rule{&c.Rules[i]}
@@ -34,7 +35,8 @@ func (l *lowerer) behind(c *ir.Chain, i int) []*ir.Rule {
 	return l.merged.From(c, i)
 }
 
-// guard has the jump to a chain ask what r, the guard of the chain, asks: most packets are spared the jump as well.
+// guard has the jump to a chain ask what r, the guard of the chain, asks: most packets are spared
+// the jump as well.
 func (l *lowerer) guard(to *chain, r *ir.Rule, jump *rule) {
 	asked, ok := r.Matches[0].(ir.Lookup)
 	if !ok || len(r.Matches) > 1 || !asked.Not || r.Verdict != ir.Verdict(ir.Return{}) {

@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestLinear: what is said to stay linear is what could be merged but for the order or for the values of a verdict, with the rule
-// in the way.
+// TestLinear: what is said to stay linear is what could be merged but for the order or for the
+// values of a verdict, with the rule in the way.
 func TestLinear(t *testing.T) {
 	tests := []struct {
 		name, rules string
@@ -40,7 +40,8 @@ func TestLinear(t *testing.T) {
 			p := &ir.Program{}
 			p.Add(ir.FWI, rulesOf(t, tt.rules)...)
 			var got []string
-			for _, l := range (Backend{}).Linear(p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames, Layout: backends.Sets}) {
+			for _, l := range (Backend{}).Linear(p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames,
+				Layout: backends.Sets}) {
 				over := ""
 				if l.Over != nil {
 					over = l.Over.String()

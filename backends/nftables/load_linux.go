@@ -13,8 +13,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Loader is the back end with a kernel: it implements [backends.Loader] for the network namespace of the calling thread.
-// Everything it does to the rules is one transaction over both families.
+// Loader is the back end with a kernel: it implements [backends.Loader] for the network namespace
+// of the calling thread. Everything it does to the rules is one transaction over both families.
 type Loader struct{ Backend }
 
 // tablesOf returns the tables of names in both families.
@@ -34,8 +34,8 @@ func (Loader) Available() error {
 	return explain(err)
 }
 
-// explain says what is missing where an errno alone would not. A message that nf_tables refuses is one that it has understood
-// to be its own.
+// explain says what is missing where an errno alone would not. A message that nf_tables refuses is
+// one that it has understood to be its own.
 func explain(err error) error {
 	var refused *wire.RefusedError
 	switch {
@@ -58,13 +58,15 @@ func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	return []backends.Document{{File: "rules.netlink", Text: stream}}, nil
 }
 
-// Read is [Backend.Read] for what Dump returned: an interface that a rule asks for by its index is read by the name that it has
-// now, in the network namespace of the calling thread. Libvirt's rules ask so.
+// Read is [Backend.Read] for what Dump returned: an interface that a rule asks for by its index is
+// read by the name that it has now, in the network namespace of the calling thread. Libvirt's rules
+// ask so.
 func (Loader) Read(images []backends.Document) (*ir.Program, error) {
 	return decode.Read(interfaces, images)
 }
 
-// Load makes the kernel hold rules, which must be of this back end. What is right already stays, with its counters. Tables that rules do not have are left alone.
+// Load makes the kernel hold rules, which must be of this back end. What is right already stays,
+// with its counters. Tables that rules do not have are left alone.
 func (Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
@@ -78,7 +80,8 @@ func (Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	return turn(want.Where(), want, batch)
 }
 
-// Restore makes the kernel hold what a Dump of names returned; with no images, nothing under these names.
+// Restore makes the kernel hold what a Dump of names returned; with no images, nothing under these
+// names.
 func (Loader) Restore(names backends.Names, images []backends.Document) error {
 	var stream []byte
 	for _, d := range images {
@@ -95,7 +98,8 @@ func (Loader) Restore(names backends.Names, images []backends.Document) error {
 // Unload deletes the tables of names.
 func (l Loader) Unload(names backends.Names) error { return l.Restore(names, nil) }
 
-// turn makes the kernel's tables into what is wanted. Somebody else's change of the ruleset in between makes it begin again.
+// turn makes the kernel's tables into what is wanted. Somebody else's change of the ruleset in
+// between makes it begin again.
 func turn(tables []wire.Table, want *delta.Inventory, batch *wire.Batch) (backends.Report, error) {
 	for range wire.Tries {
 		stream, generation, err := wire.Dump(tables)

@@ -4,13 +4,14 @@
 // of netlink, decode turns batches and kernel dumps back into a program, and delta tells what must
 // change in the kernel. Only a [Loader] touches the host.
 //
-// The groups hang in the tables ip and ip6 of one name: FWX, FWI and FWO are chains that the base chain "forward" jumps to
-// in this order, PRT is a base chain of type nat. INP, OUT and the checksum rules have no place in nf_tables: an accept in a
-// table of our own opens nothing that another table closes, and nf_tables can't fill in checksums. They are left out, with a
-// note.
+// The groups hang in the tables ip and ip6 of one name: FWX, FWI and FWO are chains that the base
+// chain "forward" jumps to in this order, PRT is a base chain of type nat. INP, OUT and the
+// checksum rules have no place in nf_tables: an accept in a table of our own opens nothing that
+// another table closes, and nf_tables can't fill in checksums. They are left out, with a note.
 //
-// Layout chains has a line for each rule. Layout sets merges rules that differ only in values into one with a set, wherever
-// they may be moved together, so that a packet's cost does not grow with the number of networks (package ir/merge).
+// Layout chains has a line for each rule. Layout sets merges rules that differ only in values into
+// one with a set, wherever they may be moved together, so that a packet's cost does not grow with
+// the number of networks (package ir/merge).
 package nftables
 
 import (
@@ -38,9 +39,10 @@ func (Backend) Layouts() []backends.Layout { return []backends.Layout{backends.S
 // FillsChecksums is false: nf_tables has no statement for it.
 func (Backend) FillsChecksums() bool { return false }
 
-// Lower turns p into tables, chains and rules of nf_tables; see [backends.Backend]. The Ruleset is a *[Ruleset]. Both tables
-// of the groups are there whenever p has a group or has no chain at all, with every chain, so that loading the rules of no
-// network takes the last network's away. Chains that are no groups go into the table of their family and name.
+// Lower turns p into tables, chains and rules of nf_tables; see [backends.Backend]. The Ruleset is
+// a *[Ruleset]. Both tables of the groups are there whenever p has a group or has no chain at all,
+// with every chain, so that loading the rules of no network takes the last network's away. Chains
+// that are no groups go into the table of their family and name.
 func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
 	o = o.Usual(b)
 	l := b.lower(p, o, false)
@@ -119,8 +121,8 @@ func (n *groupNames) of(row *ir.GroupRow) string {
 	return strings.ToLower(row.Name)
 }
 
-// groups makes the tables of the groups, unless the program is made of other chains only. Chains without a table are in these
-// tables too: rules of the groups jump to them.
+// groups makes the tables of the groups, unless the program is made of other chains only. Chains
+// without a table are in these tables too: rules of the groups jump to them.
 func (l *lowerer) groups(p *ir.Program) {
 	if !l.hasGroups {
 		return
@@ -132,9 +134,9 @@ func (l *lowerer) groups(p *ir.Program) {
 	}
 }
 
-// groupTable makes the table of the groups for one family: a base chain for each base, and where several groups share it, it
-// has its hook's name and jumps to theirs. A jump and its chain are there even when no rule is: a network
-// that comes later then needs no new chain.
+// groupTable makes the table of the groups for one family: a base chain for each base, and where
+// several groups share it, it has its hook's name and jumps to theirs. A jump and its chain are
+// there even when no rule is: a network that comes later then needs no new chain.
 func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
 	for _, rows := range ir.GroupBases() {
 		base := rows[0].Base
@@ -157,8 +159,9 @@ func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
 	}
 }
 
-// chains lowers the chains that are no groups, each into the table of its family and name, or into the groups' tables if it
-// has no table. A table that is for both families but wanted for one becomes a table of that one.
+// chains lowers the chains that are no groups, each into the table of its family and name, or into
+// the groups' tables if it has no table. A table that is for both families but wanted for one
+// becomes a table of that one.
 func (l *lowerer) chains(p *ir.Program) {
 	for _, c := range p.Chains {
 		family := c.Family & l.options.Families
@@ -182,7 +185,8 @@ func (l *lowerer) lowerChain(id chainID, c *ir.Chain) {
 	l.rules(to, c, nil, nil)
 }
 
-// chain adds a chain, and its table if that is new. From is the chain of the program that it is made for, nil for a group's.
+// chain adds a chain, and its table if that is new. From is the chain of the program that it is
+// made for, nil for a group's.
 func (l *lowerer) chain(id chainID, from *ir.Chain) *chain {
 	c := &chain{name: id.chain}
 	for _, word := range [...]string{id.table, id.chain} {
@@ -222,8 +226,9 @@ func firstOrigin(c *ir.Chain) ir.Origin {
 	return c.Rules[0].Origin
 }
 
-// rules lowers the rules of from that are for to's table, those that of selects; nil selects all. Jump is the one rule that
-// leads there, nil if there are others or none. Where rules have actions, none are merged: they may not move over one another.
+// rules lowers the rules of from that are for to's table, those that of selects; nil selects all.
+// Jump is the one rule that leads there, nil if there are others or none. Where rules have actions,
+// none are merged: they may not move over one another.
 func (l *lowerer) rules(to *chain, from *ir.Chain, of func(*ir.Rule) bool, jump *rule) {
 	if from == nil {
 		return

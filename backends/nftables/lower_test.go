@@ -14,11 +14,12 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// TestLibvirtRules compares with what libvirt 11.3 leaves in its tables for a NAT network with IPv4 and IPv6 NAT and an
-// uplink, as nft 1.0.6 lists it, but that interfaces are matched by name.
+// TestLibvirtRules compares with what libvirt 11.3 leaves in its tables for a NAT network with IPv4
+// and IPv6 NAT and an uplink, as nft 1.0.6 lists it, but that interfaces are matched by name.
 func TestLibvirtRules(t *testing.T) {
 	p := new(ir.Program)
-	network(p, ir.IPv4, "virbr0", "192.168.122.0/24", []string{"224.0.0.0/24", "255.255.255.255/32"}, ir.OIfName{Name: "enp0s7"})
+	network(p, ir.IPv4, "virbr0", "192.168.122.0/24", []string{"224.0.0.0/24", "255.255.255.255/32"},
+		ir.OIfName{Name: "enp0s7"})
 	network(p, ir.IPv6, "virbr0", "fd00:1:2:3::/64", []string{"ff02::/16"}, ir.OIfName{Name: "enp0s7"})
 	const want = `table ip libvirt_network
 delete table ip libvirt_network
@@ -99,8 +100,8 @@ table ip6 libvirt_network {
 	}
 }
 
-// TestFormsDiffer has the rules whose text for nft is not what nft 1.0.6 lists: it can't read its own listing of the first
-// two, and lists the third in words that say something else.
+// TestFormsDiffer has the rules whose text for nft is not what nft 1.0.6 lists: it can't read its
+// own listing of the first two, and lists the third in words that say something else.
 func TestFormsDiffer(t *testing.T) {
 	a := netip.MustParseAddr
 	tests := []struct {
@@ -110,15 +111,23 @@ func TestFormsDiffer(t *testing.T) {
 		hook          ir.Hook
 		script, lists string
 	}{
-		{"a whole prefix with ports", ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}}, Verdict: ir.SNAT{
-			Addrs: ir.AddrRange{From: a("198.51.100.40"), To: a("198.51.100.47")}, Ports: ir.PortRange{From: 1024, To: 65535}}}, ir.NATType, ir.Postrouting,
-			"meta l4proto tcp counter snat to 198.51.100.40-198.51.100.47:1024-65535", "meta l4proto tcp counter snat to 198.51.100.40/29:1024-65535"},
+		{"a whole prefix with ports", ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}},
+			Verdict: ir.SNAT{
+				Addrs: ir.AddrRange{From: a("198.51.100.40"), To: a("198.51.100.47")},
+				Ports: ir.PortRange{From: 1024, To: 65535}}}, ir.NATType, ir.Postrouting,
+			"meta l4proto tcp counter snat to 198.51.100.40-198.51.100.47:1024-65535",
+			"meta l4proto tcp counter snat to 198.51.100.40/29:1024-65535"},
 		{"the same of IPv6", ir.Rule{Family: ir.IPv6, Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}}, Verdict: ir.SNAT{
-			Addrs: ir.AddrRange{From: a("2001:db8::"), To: a("2001:db8::f")}, Ports: ir.PortRange{From: 7, To: 7}}}, ir.NATType, ir.Postrouting,
-			"meta l4proto tcp counter snat to [2001:db8::]-[2001:db8::f]:7", "meta l4proto tcp counter snat to 2001:db8::/124:7"},
-		{"not this type with this code", ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 3, Code: 4, HasCode: true, Not: true}}, Verdict: ir.Drop{}},
+			Addrs: ir.AddrRange{From: a("2001:db8::"), To: a("2001:db8::f")}, Ports: ir.PortRange{From: 7, To: 7}}},
+			ir.NATType, ir.Postrouting,
+			"meta l4proto tcp counter snat to [2001:db8::]-[2001:db8::f]:7",
+			"meta l4proto tcp counter snat to 2001:db8::/124:7"},
+		{"not this type with this code", ir.Rule{Family: ir.IPv4,
+			Matches: []ir.Match{ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 3, Code: 4, HasCode: true, Not: true}},
+			Verdict: ir.Drop{}},
 			ir.FilterType, ir.Forward,
-			"meta l4proto icmp @th,0,16 != 0x0304 counter drop", "icmp type != destination-unreachable icmp code != frag-needed counter drop"},
+			"meta l4proto icmp @th,0,16 != 0x0304 counter drop",
+			"icmp type != destination-unreachable icmp code != frag-needed counter drop"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,12 +194,16 @@ func TestRefused(t *testing.T) {
 			"f:1:1: error: a match that is known by its text only can't be said in nftables: -m x [backend-unsupported]"},
 		{"opaque verdict", rule(ir.Both, ir.Opaque{Text: "-j LOG"}), vnetcOptions,
 			"f:1:1: error: a verdict that is known by its text only can't be said in nftables: -j LOG [backend-unsupported]"},
-		{"checksum", rule(ir.IPv4, ir.ChecksumFill{}), vnetcOptions, "f:1:1: error: nftables can't fill in checksums [backend-unsupported]"},
+		{"checksum", rule(ir.IPv4, ir.ChecksumFill{}), vnetcOptions,
+			"f:1:1: error: nftables can't fill in checksums [backend-unsupported]"},
 		{"two protocols", rule(ir.IPv4, ir.Accept{}, ir.L4Proto{Proto: 1}, ir.L4Proto{Proto: 2}), vnetcOptions,
 			"f:1:1: error: a rule that matches two protocols at once [backend-unsupported]"},
-		{"keyword", named("t", "accept"), vnetcOptions, `error: nftables can't name a table or chain "accept" [backend-unsupported]`},
-		{"digit", named("1t", "c"), vnetcOptions, `error: nftables can't name a table or chain "1t" [backend-unsupported]`},
-		{"injection", named("t", "c { } chain d"), vnetcOptions, `error: nftables can't name a table or chain "c { } chain d" [backend-unsupported]`},
+		{"keyword", named("t", "accept"), vnetcOptions,
+			`error: nftables can't name a table or chain "accept" [backend-unsupported]`},
+		{"digit", named("1t", "c"), vnetcOptions,
+			`error: nftables can't name a table or chain "1t" [backend-unsupported]`},
+		{"injection", named("t", "c { } chain d"), vnetcOptions,
+			`error: nftables can't name a table or chain "c { } chain d" [backend-unsupported]`},
 		{"layout", new(ir.Program), rows, `error: the nftables back end has no layout "rows" [backend-unsupported]`},
 	}
 	for _, tt := range tests {
@@ -203,14 +216,16 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestIdentifiers: names of iptables' chains pass as they are; that nft takes them is for the kernel tests.
+// TestIdentifiers: names of iptables' chains pass as they are; that nft takes them is for the
+// kernel tests.
 func TestIdentifiers(t *testing.T) {
 	for _, name := range goodNames {
 		if !isIdentifier(name) {
 			t.Errorf("isIdentifier(%q) is false", name)
 		}
 	}
-	for _, name := range []string{"", "ip", "log", "destroy", "-x", "1a", "a b", "a\"b", "a\nb", "a$b", "ä", "a{", "a\\b", strings.Repeat("x", 128)} {
+	for _, name := range []string{"", "ip", "log", "destroy", "-x", "1a", "a b", "a\"b", "a\nb", "a$b", "ä", "a{",
+		"a\\b", strings.Repeat("x", 128)} {
 		if isIdentifier(name) {
 			t.Errorf("isIdentifier(%q) is true", name)
 		}
@@ -313,8 +328,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// TestGroupNames: by either scheme of names, each group that is not left out has a chain of its own. Groups that open the host are
-// there if they refuse something.
+// TestGroupNames: by either scheme of names, each group that is not left out has a chain of its
+// own. Groups that open the host are there if they refuse something.
 func TestGroupNames(t *testing.T) {
 	p := &ir.Program{}
 	for _, g := range ir.Groups {

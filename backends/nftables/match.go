@@ -24,15 +24,17 @@ type refusal struct{ what, why, fix string }
 
 func (s *ruleLowering) add(st statement) { s.statements = append(s.statements, st) }
 
-// matches lowers the conditions in the order of ms, but for those on the transport header: they stand together where the
-// first of them stands, after the match of their protocol, which is where nft 1.0.6 lists them.
+// matches lowers the conditions in the order of ms, but for those on the transport header: they
+// stand together where the first of them stands, after the match of their protocol, which is where
+// nft 1.0.6 lists them.
 func (s *ruleLowering) matches(ms []ir.Match) {
 	s.statements = slices.Grow(s.statements, len(ms)+3)
 	transport := transportOf(ms)
 	for _, m := range ms {
 		s.family &= familyOfMatch(m)
 		if p, ok := m.(ir.L4Proto); ok && !p.Not && p != transport.proto {
-			s.refuse("a rule that matches two protocols at once", "no packet has two, and nft(8) refuses the rule", "make a rule for each")
+			s.refuse("a rule that matches two protocols at once", "no packet has two, and nft(8) refuses the rule",
+				"make a rule for each")
 			return
 		}
 	}
@@ -48,7 +50,8 @@ func (s *ruleLowering) matches(ms []ir.Match) {
 	}
 }
 
-// endMatches says the family where no condition says it: in a table of both families, for a rule of one.
+// endMatches says the family where no condition says it: in a table of both families, for a rule of
+// one.
 func (s *ruleLowering) endMatches() {
 	if s.table == ir.Both && s.family != ir.Both && !s.familySaid {
 		s.add(nfproto{family: s.family})
@@ -56,7 +59,8 @@ func (s *ruleLowering) endMatches() {
 	}
 }
 
-// needFamily says the family before a condition on a header of one family. Nft does so by itself in an inet table.
+// needFamily says the family before a condition on a header of one family. Nft does so by itself in
+// an inet table.
 func (s *ruleLowering) needFamily(f ir.Family, shown shown) {
 	if s.table == ir.Both && !s.familySaid {
 		s.add(nfproto{family: f, shown: shown})
@@ -144,7 +148,8 @@ func transportOf(ms []ir.Match) transport {
 	return t
 }
 
-// transport lowers the fields of the transport header, all at once, after the match of their protocol.
+// transport lowers the fields of the transport header, all at once, after the match of their
+// protocol.
 func (s *ruleLowering) transport(t *transport) {
 	if t.done {
 		return
@@ -172,9 +177,10 @@ func (s *ruleLowering) transport(t *transport) {
 	}
 }
 
-// ports lowers the ports, the sources before the destinations. Nft merges neighbours of one header into one comparison of
-// four bytes: right for a single source port next to a single destination port, so the same is done here; wrong for two
-// negated ones, which nft 1.0.6 takes for the negation of both together. There the second is sent as a range.
+// ports lowers the ports, the sources before the destinations. Nft merges neighbours of one header
+// into one comparison of four bytes: right for a single source port next to a single destination
+// port, so the same is done here; wrong for two negated ones, which nft 1.0.6 takes for the
+// negation of both together. There the second is sent as a range.
 func (s *ruleLowering) ports(proto uint8, fields []ir.Match) {
 	last := -1 // the statement that the next single port would be merged with
 	for _, m := range fields {

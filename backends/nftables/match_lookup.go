@@ -18,8 +18,9 @@ func (s *ruleLowering) lookup(st lookup) {
 	s.add(st)
 }
 
-// countedLookup adds a look-up whose elements count. It is a rule's last condition: an element counts each packet that it is
-// found for, whatever conditions follow. So the rule's own counter says the sum of them.
+// countedLookup adds a look-up whose elements count. It is a rule's last condition: an element
+// counts each packet that it is found for, whatever conditions follow. So the rule's own counter
+// says the sum of them.
 func (s *ruleLowering) countedLookup(st lookup) {
 	if !slices.ContainsFunc(st.fields, func(f field) bool { return f.IsAddr() }) {
 		s.endMatches()
@@ -31,12 +32,14 @@ func (s *ruleLowering) countedLookup(st lookup) {
 func (s *ruleLowering) inSet(m ir.Lookup) {
 	fields, why := s.lowerer.fieldsOf(m.Set)
 	if why != "" {
-		s.refuse(fmt.Sprintf("the set %s can't be said in nftables", m.Set.Label()), why, "write a rule for each element")
+		s.refuse(fmt.Sprintf("the set %s can't be said in nftables", m.Set.Label()), why,
+			"write a rule for each element")
 		return
 	}
 	if m.Set.From == nil && !isIdentifier(m.Set.Name) { // others are named after chains
 		s.refuse(fmt.Sprintf("nftables can't name a set %q", m.Set.Name),
-			"a name begins with a letter or _, goes on with letters, digits and / _ . -, and is no keyword of nft(8)", "choose another name")
+			"a name begins with a letter or _, goes on with letters, digits and / _ . -, and is no keyword of nft(8)",
+			"choose another name")
 		return
 	}
 	st := lookup{set: s.lowerer.set(s.chain.table, m.Set, fields, s.rule), fields: fields, not: m.Not}
@@ -47,8 +50,8 @@ func (s *ruleLowering) inSet(m ir.Lookup) {
 	}
 }
 
-// fieldsOf returns the fields of the keys of s; why is the reason if it has none. A set is looked up again
-// and again, and may have thousands of elements.
+// fieldsOf returns the fields of the keys of s; why is the reason if it has none. A set is looked
+// up again and again, and may have thousands of elements.
 func (l *lowerer) fieldsOf(s *ir.Set) (fields []field, why string) {
 	fields, ok := l.fields[s]
 	if !ok {
@@ -63,8 +66,8 @@ func (l *lowerer) fieldsOf(s *ir.Set) (fields []field, why string) {
 	return fields, ""
 }
 
-// fieldsOf returns the fields that all elements of s give a value for, in their order in the first; why is
-// the reason if they don't.
+// fieldsOf returns the fields that all elements of s give a value for, in their order in the first;
+// why is the reason if they don't.
 func fieldsOf(s *ir.Set) (fields []field, why string) {
 	const uneven = "each element of a set has one value for each of the same fields: names of interfaces, or prefixes of one length"
 	if len(s.Elements) == 0 {
@@ -95,8 +98,8 @@ func fieldsOf(s *ir.Set) (fields []field, why string) {
 	return fields, ""
 }
 
-// valueOf returns the match of element e that has the value of field k, nil if there is none. In most sets
-// all elements have the fields in the same order.
+// valueOf returns the match of element e that has the value of field k, nil if there is none. In
+// most sets all elements have the fields in the same order.
 func valueOf(e []ir.Match, fields []field, k int) ir.Match {
 	is := func(m ir.Match) bool {
 		f, not, ok := fieldOf(m)

@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// isIdentifier is true if nft(8) takes name for a table or chain: a string of its scanner that is no keyword. A name in
-// quotes is none to nft 1.0.6. The kernel's limit is NFT_NAME_MAXLEN.
+// isIdentifier is true if nft(8) takes name for a table or chain: a string of its scanner that is
+// no keyword. A name in quotes is none to nft 1.0.6. The kernel's limit is NFT_NAME_MAXLEN.
 func isIdentifier(name string) bool {
 	if name == "" || len(name) > 127 || isKeyword(name) {
 		return false
@@ -24,20 +24,29 @@ func isIdentifier(name string) bool {
 	return true
 }
 
-// isKeyword is true for the words that nft 1.0.6 does not take for the name of a chain, and "destroy" of later ones.
+// isKeyword is true for the words that nft 1.0.6 does not take for the name of a chain, and
+// "destroy" of later ones.
 func isKeyword(word string) bool {
 	switch word {
-	case "accept", "add", "ah", "all", "and", "arp", "auto-merge", "bridge", "cgroup", "chain", "comment", "comp", "constant",
-		"continue", "counter", "cpu", "create", "ct", "day", "dccp", "define", "delete", "describe", "destroy", "device",
-		"devices", "dnat", "drop", "dst", "dup", "dynamic", "ecn", "element", "elements", "eq", "esp", "ether", "exists",
-		"expires", "export", "exthdr", "fib", "flags", "flow", "flowtable", "flush", "frag", "fwd", "gc-interval", "ge", "get",
-		"goto", "gt", "handle", "hbh", "hook", "hour", "ibriport", "ibrname", "icmp", "icmpv6", "igmp", "iif", "iifgroup",
+	case "accept", "add", "ah", "all", "and", "arp", "auto-merge", "bridge", "cgroup", "chain", "comment", "comp",
+		"constant",
+		"continue", "counter", "cpu", "create", "ct", "day", "dccp", "define", "delete", "describe", "destroy",
+		"device",
+		"devices", "dnat", "drop", "dst", "dup", "dynamic", "ecn", "element", "elements", "eq", "esp", "ether",
+		"exists",
+		"expires", "export", "exthdr", "fib", "flags", "flow", "flowtable", "flush", "frag", "fwd", "gc-interval", "ge",
+		"get",
+		"goto", "gt", "handle", "hbh", "hook", "hour", "ibriport", "ibrname", "icmp", "icmpv6", "igmp", "iif",
+		"iifgroup",
 		"iifname", "iiftype", "import", "include", "index", "inet", "insert", "interval", "ip", "ip6", "ipsec", "jhash",
-		"jump", "le", "limit", "list", "log", "lshift", "lt", "map", "mark", "masquerade", "meta", "meter", "mh", "missing",
+		"jump", "le", "limit", "list", "log", "lshift", "lt", "map", "mark", "masquerade", "meta", "meter", "mh",
+		"missing",
 		"monitor", "ne", "netdev", "nftrace", "not", "notrack", "numgen", "obriport", "obrname", "offload", "oif",
 		"oifgroup", "oifname", "oiftype", "or", "osf", "pkttype", "policy", "position", "priority", "queue", "quota",
-		"random", "redefine", "redirect", "reject", "rename", "replace", "reset", "return", "rshift", "rt", "rt0", "rt2",
-		"rtclassid", "rule", "ruleset", "sctp", "secmark", "set", "size", "skgid", "skuid", "snat", "socket", "srh", "symhash",
+		"random", "redefine", "redirect", "reject", "rename", "replace", "reset", "return", "rshift", "rt", "rt0",
+		"rt2",
+		"rtclassid", "rule", "ruleset", "sctp", "secmark", "set", "size", "skgid", "skuid", "snat", "socket", "srh",
+		"symhash",
 		"synproxy", "table", "tcp", "th", "time", "timeout", "tproxy", "type", "typeof", "udp", "udplite", "undefine",
 		"update", "vlan", "vmap", "xor", "xt":
 		return true
@@ -52,7 +61,8 @@ func familyOf(a netip.Addr) ir.Family {
 	return ir.IPv6
 }
 
-// appendPrefix appends a prefix as nft prints it: without the length where that is the whole address.
+// appendPrefix appends a prefix as nft prints it: without the length where that is the whole
+// address.
 func appendPrefix(b []byte, p netip.Prefix) []byte {
 	b = appendAddr(b, p.Addr())
 	if p.Bits() == p.Addr().BitLen() {
@@ -61,8 +71,8 @@ func appendPrefix(b []byte, p netip.Prefix) []byte {
 	return strconv.AppendInt(append(b, '/'), int64(p.Bits()), 10)
 }
 
-// appendAddr appends an address as inet_ntop(3) prints it, which unlike RFC 5952 has a dotted quad at the end of an address
-// that begins with six zero words and is not shorter still (::1, ::).
+// appendAddr appends an address as inet_ntop(3) prints it, which unlike RFC 5952 has a dotted quad
+// at the end of an address that begins with six zero words and is not shorter still (::1, ::).
 func appendAddr(b []byte, a netip.Addr) []byte {
 	if a.Is6() && !a.Is4In6() {
 		v := a.As16()
@@ -73,7 +83,8 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 	return a.AppendTo(b)
 }
 
-// prefixOf returns the prefix that holds the addresses from from to to and no others; ok is false if there is none.
+// prefixOf returns the prefix that holds the addresses from from to to and no others; ok is false
+// if there is none.
 func prefixOf(from, to netip.Addr) (p netip.Prefix, ok bool) {
 	a, z := from.AsSlice(), to.AsSlice()
 	bits := 0
@@ -90,8 +101,8 @@ func prefixOf(from, to netip.Addr) (p netip.Prefix, ok bool) {
 
 func bit(b []byte, i int) byte { return b[i/8] >> (7 - i%8) & 1 }
 
-// appendPriority appends a base chain's priority as nft prints it: a name of nft(8), if there is one at that hook, with the
-// distance from it.
+// appendPriority appends a base chain's priority as nft prints it: a name of nft(8), if there is
+// one at that hook, with the distance from it.
 func appendPriority(b []byte, base *ir.Base) []byte {
 	named := [...]struct {
 		word  string
@@ -121,8 +132,8 @@ func appendPriority(b []byte, base *ir.Base) []byte {
 	return strconv.AppendInt(b, int64(base.Priority), 10)
 }
 
-// protocolName returns the name that nft prints for a protocol number, from Debian's /etc/protocols, "" for those without
-// one there, and for those that few hosts know.
+// protocolName returns the name that nft prints for a protocol number, from Debian's
+// /etc/protocols, "" for those without one there, and for those that few hosts know.
 func protocolName(proto uint8) string {
 	switch proto {
 	case ir.ICMP:

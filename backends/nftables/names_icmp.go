@@ -2,7 +2,8 @@ package nftables
 
 import "github.com/vnetc/vnetc/ir"
 
-// The names that nft(8) prints for ICMP types and codes; a number without a name is printed as such.
+// The names that nft(8) prints for ICMP types and codes; a number without a name is printed as
+// such.
 var (
 	// RFC 792
 	icmpTypes = map[uint8]string{

@@ -17,8 +17,9 @@ import (
 
 var _ backends.Pruner = Loader{}
 
-// Prune implements [backends.Pruner] by one transaction over both families, in which rules go by their handles. The kernel
-// refuses it if anybody has changed the ruleset since the handles were read.
+// Prune implements [backends.Pruner] by one transaction over both families, in which rules go by
+// their handles. The kernel refuses it if anybody has changed the ruleset since the handles were
+// read.
 func (Loader) Prune(names backends.Names, dry bool, choose backends.Choose) (backends.Pruned, error) {
 	for range wire.Tries {
 		stream, generation, err := wire.Dump(tablesOf(names))
@@ -57,7 +58,8 @@ type pruning struct {
 
 // newPruning reads a dump of the tables of names.
 func newPruning(names backends.Names, stream []byte) (*pruning, error) {
-	none, found := Backend{}.Lower(&ir.Program{}, backends.Options{Families: ir.Both, Names: names, Layout: backends.Chains})
+	none, found := Backend{}.Lower(&ir.Program{}, backends.Options{Families: ir.Both, Names: names,
+		Layout: backends.Chains})
 	if found.HasErrors() {
 		panic(found.Error()) // of a program without rules
 	}
@@ -89,7 +91,8 @@ func interfaces() (map[uint32]string, error) {
 	return links, nil
 }
 
-// cut builds the batch that takes the rules away, and with frame the tables in which nothing is left.
+// cut builds the batch that takes the rules away, and with frame the tables in which nothing is
+// left.
 func (p *pruning) cut(generation uint32, rules []*ir.Rule, frame bool) (delta.Cut, error) {
 	chosen := make(map[*ir.Rule]bool, len(rules))
 	for _, r := range rules {
@@ -99,7 +102,9 @@ func (p *pruning) cut(generation uint32, rules []*ir.Rule, frame bool) (delta.Cu
 	if frame {
 		bare = p.frame
 	}
-	return delta.Without(p.held, bare, generation, func(t *delta.Table, c *delta.Chain) ([]bool, error) { return p.goes(t, c, chosen) })
+	return delta.Without(p.held, bare, generation, func(t *delta.Table, c *delta.Chain) ([]bool, error) {
+		return p.goes(t, c, chosen)
+	})
 }
 
 // goes tells which of the rules of c are among those chosen. A chain that the IR has no place for
@@ -113,7 +118,8 @@ func (p *pruning) goes(t *delta.Table, c *delta.Chain, chosen map[*ir.Rule]bool)
 	}
 	read := p.program.Chains[i]
 	if len(read.Rules) != len(c.Rules) {
-		return nil, fmt.Errorf("chain %s of table %s has %d rules, of which %d were read", c.Name, t.Name, len(c.Rules), len(read.Rules))
+		return nil, fmt.Errorf("chain %s of table %s has %d rules, of which %d were read", c.Name, t.Name, len(c.Rules),
+			len(read.Rules))
 	}
 	goes := make([]bool, len(c.Rules))
 	for i := range goes {

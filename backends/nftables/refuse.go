@@ -16,7 +16,8 @@ const Unsupported diag.Code = "backend-unsupported"
 const LeftOut diag.Code = "backend-left-out"
 
 func (l *lowerer) refuse(o ir.Origin, what, why, fix string) {
-	l.diags = append(l.diags, diag.Diagnostic{Severity: diag.Error, Code: Unsupported, Span: o.Span, What: what, Why: why, Fix: fix})
+	l.diags = append(l.diags, diag.Diagnostic{Severity: diag.Error, Code: Unsupported, Span: o.Span, What: what,
+		Why: why, Fix: fix})
 }
 
 // refuseAll refuses those that r stands for, each at its origin and once for both families.
@@ -46,7 +47,8 @@ const (
 	checksum
 )
 
-// notes are what was left out, network by network: many rules of one network come from one place, of which it is said once.
+// notes are what was left out, network by network: many rules of one network come from one place,
+// of which it is said once.
 type notes struct {
 	all     []note
 	last    map[string]int32 // by network: one more than the place of its last note
@@ -54,7 +56,8 @@ type notes struct {
 	at      int32            // its last
 }
 
-// note is one of the notes: the diagnostic with this number. Before is one more than the place of the network's note before it.
+// note is one of the notes: the diagnostic with this number. Before is one more than the place of
+// the network's note before it.
 type note struct {
 	number, before int32
 	why            omission
@@ -74,8 +77,9 @@ func (l *lowerer) known(network string, span diag.Span, why omission) bool {
 	return false
 }
 
-// leftOut says why the rules of a row of the groups' table are left out of p, 0 if they are not. What only opens the host is: an
-// accept here opens nothing. What refuses is not, nor the accepts that spare packets from it.
+// leftOut says why the rules of a row of the groups' table are left out of p, 0 if they are not.
+// What only opens the host is: an accept here opens nothing. What refuses is not, nor the accepts
+// that spare packets from it.
 func leftOut(row *ir.GroupRow, p *ir.Program, families ir.Family) omission {
 	switch {
 	case row.Opens && !refuses(p.Group(row.Group), families):
@@ -143,8 +147,8 @@ func (l *lowerer) leaveOut(r *ir.Rule, why omission) {
 // maxComment is the longest comment in bytes that nft(8) takes (NFTNL_UDATA_COMMENT_MAXLEN).
 const maxComment = 128
 
-// comment returns the comment of r: its own, and its origin if that was asked for. Strings of nft have no escape for a
-// double quote.
+// comment returns the comment of r: its own, and its origin if that was asked for. Strings of nft
+// have no escape for a double quote.
 func (l *lowerer) comment(r *ir.Rule) string {
 	return strings.ReplaceAll(backends.Comment(r, l.options.Comments, maxComment), `"`, "'")
 }

@@ -47,8 +47,9 @@ type rule struct {
 	merged     []*ir.Rule // others that it stands for
 }
 
-// Lines returns the rules that came from the program's rules, in the order in which they are emitted; one that stands for
-// several comes once for each. Text is what `nft -s list ruleset` prints for the loaded rule.
+// Lines returns the rules that came from the program's rules, in the order in which they are
+// emitted; one that stands for several comes once for each. Text is what `nft -s list ruleset`
+// prints for the loaded rule.
 func (r *Ruleset) Lines() []backends.Line {
 	n := 0
 	for _, t := range r.tables {
@@ -67,7 +68,8 @@ func (r *Ruleset) Lines() []backends.Line {
 					continue
 				}
 				b = c.rules[i].appendText(b[:0], listing)
-				line := backends.Line{Family: t.family, Table: t.name, Chain: c.name, Text: string(b), Rule: c.rules[i].origin}
+				line := backends.Line{Family: t.family, Table: t.name, Chain: c.name, Text: string(b),
+					Rule: c.rules[i].origin}
 				lines = append(lines, line)
 				for _, line.Rule = range c.rules[i].merged {
 					lines = append(lines, line)

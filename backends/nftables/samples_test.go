@@ -58,12 +58,14 @@ func networks(n int) *ir.Program {
 	p := new(ir.Program)
 	for i := range n {
 		bridge := fmt.Sprintf("virbr%d", i)
-		network(p, ir.IPv4, bridge, fmt.Sprintf("10.%d.%d.0/24", i>>8, i&0xff), []string{"224.0.0.0/24", "255.255.255.255/32"})
+		network(p, ir.IPv4, bridge, fmt.Sprintf("10.%d.%d.0/24", i>>8, i&0xff),
+			[]string{"224.0.0.0/24", "255.255.255.255/32"})
 	}
 	return p
 }
 
-// hanging returns a chain of the table t at a hook, and beside it the chain that jumps of [ir.SampleVerdicts] lead to.
+// hanging returns a chain of the table t at a hook, and beside it the chain that jumps of
+// [ir.SampleVerdicts] lead to.
 func hanging(family ir.Family, typ ir.ChainType, hook ir.Hook, rules []ir.Rule) *ir.Program {
 	base := &ir.Base{Hook: hook, Type: typ, Priority: ir.PriorityFilter}
 	return &ir.Program{Chains: []*ir.Chain{
@@ -79,10 +81,12 @@ type program struct {
 	o    backends.Options
 }
 
-// programs returns groups under both names, and every match and verdict that can be lowered, in tables of each family.
+// programs returns groups under both names, and every match and verdict that can be lowered, in
+// tables of each family.
 func programs() []program {
 	v6 := new(ir.Program)
-	network(v6, ir.IPv4, "virbr0", "192.168.122.0/24", []string{"224.0.0.0/24", "255.255.255.255/32"}, ir.OIfName{Name: "eth0"})
+	network(v6, ir.IPv4, "virbr0", "192.168.122.0/24", []string{"224.0.0.0/24", "255.255.255.255/32"},
+		ir.OIfName{Name: "eth0"})
 	network(v6, ir.IPv6, "virbr0", "fd00:1:2:3::/64", []string{"ff02::/16"})
 	list := []program{
 		{"no network", new(ir.Program), vnetcOptions},
@@ -95,7 +99,8 @@ func programs() []program {
 		{"codes of icmpv6", allICMP(ir.IPv6, ir.ICMPv6, true), vnetcOptions},
 		{"priorities", priorities(), vnetcOptions},
 		{"names", named(goodNames), vnetcOptions},
-		{"comments", commented(), backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Chains, Comments: true}},
+		{"comments", commented(), backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+			Layout: backends.Chains, Comments: true}},
 	}
 	for _, table := range []ir.Family{ir.IPv4, ir.IPv6, ir.Both} {
 		for _, family := range []ir.Family{ir.IPv4, ir.IPv6, ir.Both} {
@@ -103,15 +108,20 @@ func programs() []program {
 				continue
 			}
 			name := fmt.Sprintf("%s rules in %s", family, table)
-			// In parts: nft in a user namespace may not send more than a socket buffer holds by default.
+			// In parts: nft in a user namespace may not send more than a socket buffer holds by
+			// default.
 			for part := range slices.Chunk(matchRules(family), 100) {
-				list = append(list, program{name + ": matches", hanging(table, ir.FilterType, ir.Forward, part), vnetcOptions})
+				list = append(list, program{name + ": matches", hanging(table, ir.FilterType, ir.Forward, part),
+					vnetcOptions})
 			}
 			list = append(list,
 				program{name + ": actions", untracked(table, actionRules(family)), vnetcOptions},
-				program{name + ": verdicts", hanging(table, ir.FilterType, ir.Forward, verdictRules(family, isFilter)), vnetcOptions},
-				program{name + ": snat", hanging(table, ir.NATType, ir.Postrouting, verdictRules(family, isSNAT)), vnetcOptions},
-				program{name + ": dnat", hanging(table, ir.NATType, ir.Prerouting, verdictRules(family, isDNAT)), vnetcOptions})
+				program{name + ": verdicts", hanging(table, ir.FilterType, ir.Forward, verdictRules(family, isFilter)),
+					vnetcOptions},
+				program{name + ": snat", hanging(table, ir.NATType, ir.Postrouting, verdictRules(family, isSNAT)),
+					vnetcOptions},
+				program{name + ": dnat", hanging(table, ir.NATType, ir.Prerouting, verdictRules(family, isDNAT)),
+					vnetcOptions})
 		}
 	}
 	for _, p := range list {
@@ -120,13 +130,15 @@ func programs() []program {
 	}
 	for _, s := range append(backendtest.NetworkSamples(), backendtest.Random(20, 5)...) {
 		if p := emittable(s.Program); p != nil {
-			list = append(list, program{s.Name + ", sets", p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: backends.Sets, Comments: true}})
+			list = append(list, program{s.Name + ", sets", p, backends.Options{Families: ir.Both,
+				Names: backends.VnetcNames, Layout: backends.Sets, Comments: true}})
 		}
 	}
 	return list
 }
 
-// emittable returns p without the rules that break an invariant or that nftables refuses, nil if it refuses the rest.
+// emittable returns p without the rules that break an invariant or that nftables refuses, nil if it
+// refuses the rest.
 func emittable(p *ir.Program) *ir.Program {
 	bad := make(map[diag.Span]bool)
 	_, refused := Backend{}.Lower(p, vnetcOptions)
@@ -183,23 +195,27 @@ func untracked(family ir.Family, rules []ir.Rule) *ir.Program {
 	return &ir.Program{Chains: []*ir.Chain{{Family: family, Table: "t", Name: "c", Base: base, Rules: rules}}}
 }
 
-// actionRules returns rules with the sample actions that can be lowered, and some that are printed in a way of their own.
+// actionRules returns rules with the sample actions that can be lowered, and some that are printed
+// in a way of their own.
 func actionRules(family ir.Family) []ir.Rule {
 	var rules []ir.Rule
-	for _, a := range append(ir.SampleActions(), ir.SetMark{Value: 0xf0, Mask: 0xf0}, ir.SetMark{Mask: ^uint32(0)}, ir.SetMark{Value: 0x13, Mask: 0xff},
+	for _, a := range append(ir.SampleActions(), ir.SetMark{Value: 0xf0, Mask: 0xf0}, ir.SetMark{Mask: ^uint32(0)},
+		ir.SetMark{Value: 0x13, Mask: 0xff},
 		ir.Log{Prefix: "it's 100% \\ * {}"}) {
 		if _, opaque := a.(ir.OpaqueAction); opaque {
 			continue
 		}
 		for _, v := range []ir.Verdict{ir.Counter{}, ir.Drop{}} {
 			rules = append(rules, ir.Rule{Family: family, Actions: []ir.Action{a}, Verdict: v},
-				ir.Rule{Family: family, Matches: []ir.Match{ir.IIfName{Name: "eth0"}}, Actions: []ir.Action{a, ir.SetMark{Value: 7, Mask: ^uint32(0)}}, Verdict: v})
+				ir.Rule{Family: family, Matches: []ir.Match{ir.IIfName{Name: "eth0"}},
+					Actions: []ir.Action{a, ir.SetMark{Value: 7, Mask: ^uint32(0)}}, Verdict: v})
 		}
 	}
 	return rules
 }
 
-// matchRules returns a rule for each sample match that a packet of family can meet, alone and among others.
+// matchRules returns a rule for each sample match that a packet of family can meet, alone and among
+// others.
 func matchRules(family ir.Family) []ir.Rule {
 	var rules []ir.Rule
 	for _, m := range moreMatches() {
@@ -254,17 +270,23 @@ func moreMatches() []ir.Match {
 		ir.SAddr{Prefix: p("0.0.0.0/0")}, ir.DAddr{Prefix: p("0.0.0.0/0"), Not: true}, ir.SAddr{Prefix: p("::/0")},
 		ir.SAddr{Prefix: p("::1.2.3.4/128")}, ir.DAddr{Prefix: p("::1:0/112")}, ir.DAddr{Prefix: p("::1/128")},
 		ir.DAddr{Prefix: p("::ffff:1.2.3.4/128")}, ir.SAddr{Prefix: p("64:ff9b::/96")}, ir.DAddr{Prefix: p("::/128")},
-		ir.SAddr{Prefix: p("2001:db8:0:1:0:0:0:1/128")}, ir.SAddr{Prefix: p("2001:0:0:1:2:3:4:5/128")}, ir.SAddr{Prefix: p("1:0:2:3:4:5:6:7/128")},
-		ir.SAddrRange{From: a("192.0.2.0"), To: a("192.0.2.255")}, ir.DAddrRange{From: a("192.0.2.7"), To: a("192.0.2.7")},
-		ir.SPort{From: 53, To: 53, Not: true}, ir.DPort{From: 81, To: 81, Not: true}, ir.DPort{From: 0, To: 65535}, ir.SPort{From: 7, To: 7},
-		ir.ICMPType{Type: 200}, ir.ICMPType{Type: 3, Code: 4, HasCode: true, Not: true}, ir.ICMPType{Type: 0, Code: 0, HasCode: true}, ir.ICMPType{Type: 3, Code: 200, HasCode: true},
+		ir.SAddr{Prefix: p("2001:db8:0:1:0:0:0:1/128")}, ir.SAddr{Prefix: p("2001:0:0:1:2:3:4:5/128")},
+		ir.SAddr{Prefix: p("1:0:2:3:4:5:6:7/128")},
+		ir.SAddrRange{From: a("192.0.2.0"), To: a("192.0.2.255")},
+		ir.DAddrRange{From: a("192.0.2.7"), To: a("192.0.2.7")},
+		ir.SPort{From: 53, To: 53, Not: true}, ir.DPort{From: 81, To: 81, Not: true}, ir.DPort{From: 0, To: 65535},
+		ir.SPort{From: 7, To: 7},
+		ir.ICMPType{Type: 200}, ir.ICMPType{Type: 3, Code: 4, HasCode: true, Not: true},
+		ir.ICMPType{Type: 0, Code: 0, HasCode: true}, ir.ICMPType{Type: 3, Code: 200, HasCode: true},
 		ir.CTState{States: ir.StateEstablished | ir.StateRelated, Not: true},
 		ir.CTStatus{Status: ir.StatusSNAT}, ir.CTStatus{Status: ir.StatusSNAT | ir.StatusDNAT, Not: true},
-		ir.Mark{Value: 0, Mask: 0xf0}, ir.Mark{Value: 0x10, Mask: 0xfffffff0}, ir.Mark{Value: 0x80000000, Mask: 0x80000000, Not: true},
+		ir.Mark{Value: 0, Mask: 0xf0}, ir.Mark{Value: 0x10, Mask: 0xfffffff0},
+		ir.Mark{Value: 0x80000000, Mask: 0x80000000, Not: true},
 		ir.Mark{Value: 7, Mask: 0xffffffff, Not: true},
 		ir.IIfName{Name: "abcdefghijklmno"}, ir.OIfName{Name: "abcdefghijklmn", Wildcard: true},
 		ir.IIfName{Name: "st*ar", Not: true}, ir.IIfName{Name: "st*a", Wildcard: true},
-		ir.L4Proto{Proto: 200}, ir.L4Proto{Proto: 2}, ir.L4Proto{Proto: 50}, ir.L4Proto{Proto: 51}, ir.L4Proto{Proto: ir.DCCP}, ir.L4Proto{Proto: ir.UDPLite},
+		ir.L4Proto{Proto: 200}, ir.L4Proto{Proto: 2}, ir.L4Proto{Proto: 50}, ir.L4Proto{Proto: 51},
+		ir.L4Proto{Proto: ir.DCCP}, ir.L4Proto{Proto: ir.UDPLite},
 	)
 }
 
@@ -272,14 +294,16 @@ func moreMatches() []ir.Match {
 func protosOf(m ir.Match) []ir.Match {
 	switch m.(type) {
 	case ir.SPort, ir.DPort:
-		return []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.L4Proto{Proto: ir.UDP}, ir.L4Proto{Proto: ir.SCTP}, ir.L4Proto{Proto: ir.DCCP}, ir.L4Proto{Proto: ir.UDPLite}}
+		return []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.L4Proto{Proto: ir.UDP}, ir.L4Proto{Proto: ir.SCTP},
+			ir.L4Proto{Proto: ir.DCCP}, ir.L4Proto{Proto: ir.UDPLite}}
 	case ir.ICMPType:
 		return []ir.Match{ir.L4Proto{Proto: ir.ICMP}, ir.L4Proto{Proto: ir.ICMPv6}}
 	}
 	return []ir.Match{nil}
 }
 
-// verdictRules returns a rule for each sample verdict that keep keeps and that is for packets of family.
+// verdictRules returns a rule for each sample verdict that keep keeps and that is for packets of
+// family.
 func verdictRules(family ir.Family, keep func(ir.Verdict) bool) []ir.Rule {
 	var rules []ir.Rule
 	for _, v := range append(ir.SampleVerdicts(), moreVerdicts()...) {
@@ -292,7 +316,8 @@ func verdictRules(family ir.Family, keep func(ir.Verdict) bool) []ir.Rule {
 			ir.Rule{Family: family, Matches: []ir.Match{tcp, ir.DPort{From: 443, To: 443}}, Verdict: v})
 		for _, a := range []string{"10.0.0.0/8", "fd00::/8"} {
 			if p := netip.MustParsePrefix(a); familyOf(p.Addr()) == family && ir.VerdictFamilies(v)&family != 0 {
-				rules = append(rules, ir.Rule{Family: family, Matches: []ir.Match{tcp, ir.SAddr{Prefix: p}}, Verdict: v})
+				rules = append(rules, ir.Rule{Family: family, Matches: []ir.Match{tcp, ir.SAddr{Prefix: p}},
+					Verdict: v})
 			}
 		}
 		if needsTCP(v) {
@@ -312,7 +337,8 @@ func moreVerdicts() []ir.Verdict {
 	all4 := ir.AddrRange{From: a("0.0.0.0"), To: a("255.255.255.255")}
 	one6 := ir.AddrRange{From: a("2001:db8::4"), To: a("2001:db8::4")}
 	return []ir.Verdict{
-		ir.SNAT{Addrs: block4, Ports: ports}, ir.SNAT{Addrs: block6}, ir.SNAT{Addrs: block6, Ports: ports}, ir.SNAT{Addrs: all4},
+		ir.SNAT{Addrs: block4, Ports: ports}, ir.SNAT{Addrs: block6}, ir.SNAT{Addrs: block6, Ports: ports},
+		ir.SNAT{Addrs: all4},
 		ir.SNAT{Addrs: one6}, ir.SNAT{Addrs: one6, Ports: ir.PortRange{From: 7, To: 7}},
 		ir.DNAT{Addrs: block4, Ports: ports}, ir.DNAT{Addrs: one6}, ir.DNAT{Addrs: block4},
 	}
@@ -343,24 +369,30 @@ func allICMP(family ir.Family, proto uint8, codes bool) *ir.Program {
 		if codes {
 			m = ir.ICMPType{Type: 200, Code: uint8(n), HasCode: true}
 		}
-		c.Rules = append(c.Rules, ir.Rule{Family: family, Matches: []ir.Match{ir.L4Proto{Proto: proto}, m}, Verdict: ir.Counter{}})
+		c.Rules = append(c.Rules, ir.Rule{Family: family, Matches: []ir.Match{ir.L4Proto{Proto: proto}, m},
+			Verdict: ir.Counter{}})
 	}
 	return &ir.Program{Chains: []*ir.Chain{c}}
 }
 
-// priorities has a base chain for each place and each distance from a named priority that is printed in a way of its own.
+// priorities has a base chain for each place and each distance from a named priority that is
+// printed in a way of its own.
 func priorities() *ir.Program {
 	p := new(ir.Program)
 	for hook := ir.Prerouting; hook <= ir.Postrouting; hook++ {
-		for _, named := range []int{ir.PriorityRaw, ir.PriorityMangle, ir.PriorityDstNAT, ir.PriorityFilter, ir.PrioritySecurity, ir.PrioritySrcNAT} {
+		for _, named := range []int{ir.PriorityRaw, ir.PriorityMangle, ir.PriorityDstNAT, ir.PriorityFilter,
+			ir.PrioritySecurity, ir.PrioritySrcNAT} {
 			for _, d := range []int{-11, -10, -1, 0, 1, 10, 11} {
-				p.Chains = append(p.Chains, &ir.Chain{Family: ir.Both, Table: "t", Name: fmt.Sprintf("c%d", len(p.Chains)),
+				p.Chains = append(p.Chains, &ir.Chain{Family: ir.Both, Table: "t",
+					Name: fmt.Sprintf("c%d", len(p.Chains)),
 					Base: &ir.Base{Hook: hook, Type: ir.FilterType, Priority: named + d, Drop: d < 0}})
 			}
 		}
 	}
-	for _, b := range []ir.Base{{Hook: ir.Output, Type: ir.NATType, Priority: ir.PriorityDstNAT}, {Hook: ir.Output, Type: ir.RouteType, Priority: ir.PriorityMangle}} {
-		p.Chains = append(p.Chains, &ir.Chain{Family: ir.IPv4, Table: "nat", Name: fmt.Sprintf("c%d", len(p.Chains)), Base: &b})
+	for _, b := range []ir.Base{{Hook: ir.Output, Type: ir.NATType, Priority: ir.PriorityDstNAT},
+		{Hook: ir.Output, Type: ir.RouteType, Priority: ir.PriorityMangle}} {
+		p.Chains = append(p.Chains, &ir.Chain{Family: ir.IPv4, Table: "nat", Name: fmt.Sprintf("c%d", len(p.Chains)),
+			Base: &b})
 	}
 	return p
 }
@@ -376,15 +408,18 @@ func icmpFamily(proto uint8) ir.Family {
 	return ir.Both
 }
 
-// goodNames are names of chains as iptables and its users have them, and words of nft that are no keywords where a name is.
-var goodNames = []string{"FORWARD", "DOCKER-USER", "f2b-sshd", "cali-FORWARD", "_x", "a.b/c", "filter", "nat", "in", "to"}
+// goodNames are names of chains as iptables and its users have them, and words of nft that are no
+// keywords where a name is.
+var goodNames = []string{"FORWARD", "DOCKER-USER", "f2b-sshd", "cali-FORWARD", "_x", "a.b/c", "filter", "nat", "in",
+	"to"}
 
 // named has a chain of each name, in a table of that name, and a jump to it.
 func named(names []string) *ir.Program {
 	p := new(ir.Program)
 	for _, n := range names {
 		jump := []ir.Rule{{Family: ir.IPv4, Verdict: ir.Jump{Chain: n}}, {Family: ir.IPv4, Verdict: ir.Goto{Chain: n}}}
-		p.Chains = append(p.Chains, &ir.Chain{Family: ir.IPv4, Table: n, Name: n}, &ir.Chain{Family: ir.IPv4, Table: n, Name: "from", Rules: jump})
+		p.Chains = append(p.Chains, &ir.Chain{Family: ir.IPv4, Table: n, Name: n},
+			&ir.Chain{Family: ir.IPv4, Table: n, Name: "from", Rules: jump})
 	}
 	return p
 }

@@ -26,7 +26,8 @@ type set struct {
 	place   int      // among the sets of the program
 }
 
-// dataType is a type of values that keys are made of, with nft's number for it (include/datatype.h of nftables).
+// dataType is a type of values that keys are made of, with nft's number for it (include/datatype.h
+// of nftables).
 type dataType uint8
 
 const (
@@ -78,8 +79,8 @@ func (s *set) len() int { return len(s.keys) / s.stride }
 // key returns element i.
 func (s *set) key(i int) []byte { return s.keys[i*s.stride : (i+1)*s.stride] }
 
-// size returns for how many elements the kernel makes room: twice as many as there are, rounded up to a power of two, so that
-// networks can be added without another table of buckets.
+// size returns for how many elements the kernel makes room: twice as many as there are, rounded up
+// to a power of two, so that networks can be added without another table of buckets.
 func (s *set) size() int {
 	size := 64
 	for size < 2*s.len() {
@@ -108,8 +109,8 @@ func (s *set) comment() string {
 	return strings.ReplaceAll(text, `"`, "'")
 }
 
-// set returns the set of table t that s, a set of the program, becomes: one for all that are the same. From
-// is the rule that looks it up, to blame if s doesn't know whom its elements are of.
+// set returns the set of table t that s, a set of the program, becomes: one for all that are the
+// same. From is the rule that looks it up, to blame if s doesn't know whom its elements are of.
 func (l *lowerer) set(t *table, s *ir.Set, fields []field, from *ir.Rule) *set {
 	main := s
 	if s.Same != nil {
@@ -177,8 +178,9 @@ func (s *set) appendType(b []byte) []byte {
 	return b
 }
 
-// appendText appends the set as nft lists it, but that elements stand in the order of the rules that they came from, and that
-// those of a counted set don't say so: the kernel gives each new one a counter.
+// appendText appends the set as nft lists it, but that elements stand in the order of the rules
+// that they came from, and that those of a counted set don't say so: the kernel gives each new one
+// a counter.
 func (s *set) appendText(b []byte) []byte {
 	b = append(append(append(b, "\tset "...), s.name...), " {\n\t\ttype "...)
 	b = append(s.appendType(b), "\n\t\tsize "...)
@@ -252,7 +254,8 @@ func (s lookup) exprs(x []expr.Any) []expr.Any {
 	return append(x, &expr.Lookup{SourceRegister: reg, SetName: s.set.name, Invert: s.not})
 }
 
-// register returns the number of the register that begins at a word: nft names those of 16 bytes where it can.
+// register returns the number of the register that begins at a word: nft names those of 16 bytes
+// where it can.
 func register(word int) uint32 {
 	if word%4 == 0 {
 		return unix.NFT_REG_1 + uint32(word/4)

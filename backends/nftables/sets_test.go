@@ -55,7 +55,8 @@ func setsText(t *testing.T, rules string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestMerge has lists of rules with what they become. The words were chosen by hand; that they mean the same is proved.
+// TestMerge has lists of rules with what they become. The words were chosen by hand; that they mean
+// the same is proved.
 func TestMerge(t *testing.T) {
 	tests := []struct{ name, rules, want string }{
 		{"one rule", `ip iifname "a" accept`, `counter jump fwi
@@ -65,31 +66,38 @@ iifname "a" counter accept`},
 		{"one field", `ip iifname "a" accept ip iifname "b" accept`, `fwi_accept_iif counter { "a", "b" }
 counter jump fwi
 iifname @fwi_accept_iif counter accept`},
-		{"one field of what is not counted by element", `ip iifname "a" return ip iifname "b" return`, `interfaces { "a", "b" }
+		{"one field of what is not counted by element", `ip iifname "a" return ip iifname "b" return`,
+			`interfaces { "a", "b" }
 counter jump fwi
 iifname @interfaces counter return`},
-		{"what is common stays, before what counts", `ip iifname "a" oifname "eth0" ct state new accept ip iifname "b" oifname "eth0" ct state new accept`,
+		{"what is common stays, before what counts",
+			`ip iifname "a" oifname "eth0" ct state new accept ip iifname "b" oifname "eth0" ct state new accept`,
 			`fwi_accept_iif counter { "a", "b" }
 counter jump fwi
 oifname "eth0" ct state new iifname @fwi_accept_iif counter accept`},
-		{"an exception stands before what counts", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 accept ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 accept`,
+		{"an exception stands before what counts",
+			`ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 accept ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 accept`,
 			`fwi_accept_saddr24 counter { 10.0.0.0, 10.0.1.0 }
 fwi_accept_saddr24_not_daddr24 { 10.0.0.0 . 10.0.0.0, 10.0.1.0 . 10.0.1.0 }
 counter jump fwi
 ip saddr & 255.255.255.0 . ip daddr & 255.255.255.0 != @fwi_accept_saddr24_not_daddr24 ip saddr & 255.255.255.0 == @fwi_accept_saddr24 counter accept`},
-		{"subnets, and not back to them", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 drop ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 drop`,
+		{"subnets, and not back to them",
+			`ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 drop ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 drop`,
 			`subnets24 { 10.0.0.0, 10.0.1.0 }
 fwi_drop_saddr24_not_daddr24 { 10.0.0.0 . 10.0.0.0, 10.0.1.0 . 10.0.1.0 }
 counter jump fwi
 ip saddr & 255.255.255.0 == @subnets24 ip saddr & 255.255.255.0 . ip daddr & 255.255.255.0 != @fwi_drop_saddr24_not_daddr24 counter drop`},
-		{"one subnet, two that it may not reach: either rule drops", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 drop ip saddr 10.0.0.0/24 daddr != 10.0.1.0/24 drop`,
+		{"one subnet, two that it may not reach: either rule drops",
+			`ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 drop ip saddr 10.0.0.0/24 daddr != 10.0.1.0/24 drop`,
 			`counter jump fwi
 ip saddr 10.0.0.0/24 ip daddr != 10.0.0.0/24 counter drop
 ip saddr 10.0.0.0/24 ip daddr != 10.0.1.0/24 counter drop`},
-		{"nothing but what differs is turned around", `ip daddr != 10.0.0.0/24 drop ip daddr != 10.0.1.0/24 drop`, `counter jump fwi
+		{"nothing but what differs is turned around", `ip daddr != 10.0.0.0/24 drop ip daddr != 10.0.1.0/24 drop`,
+			`counter jump fwi
 ip daddr != 10.0.0.0/24 counter drop
 ip daddr != 10.0.1.0/24 counter drop`},
-		{"a lookup for each length", `ip saddr 10.0.0.0/24 accept ip saddr 10.1.0.0/25 accept ip saddr 10.0.1.0/24 accept ip saddr 10.1.0.128/25 accept`,
+		{"a lookup for each length",
+			`ip saddr 10.0.0.0/24 accept ip saddr 10.1.0.0/25 accept ip saddr 10.0.1.0/24 accept ip saddr 10.1.0.128/25 accept`,
 			`fwi_accept_saddr24 counter { 10.0.0.0, 10.0.1.0 }
 fwi_accept_saddr25 counter { 10.1.0.0, 10.1.0.128 }
 subnets24 { 10.0.0.0, 10.1.0.0, 10.0.1.0 }
@@ -108,7 +116,8 @@ interfaces { "a", "b" }
 oifname @interfaces counter jump fwi
 oifname . ip daddr & 255.255.255.0 @fwi_accept_oif_daddr24 counter accept
 counter reject`},
-		{"no guard for what all meet", `ip oifname "a" accept ip oifname "b" accept ip drop`, `fwi_accept_oif counter { "a", "b" }
+		{"no guard for what all meet", `ip oifname "a" accept ip oifname "b" accept ip drop`,
+			`fwi_accept_oif counter { "a", "b" }
 counter jump fwi
 oifname @fwi_accept_oif counter accept
 counter drop`},
@@ -120,7 +129,8 @@ counter drop`},
 	}
 }
 
-// TestRefusedAlike: of equal rules that can't be said, each is refused at its own place, whatever stands before them.
+// TestRefusedAlike: of equal rules that can't be said, each is refused at its own place, whatever
+// stands before them.
 func TestRefusedAlike(t *testing.T) {
 	p := &ir.Program{}
 	p.Add(ir.FWI, rulesOf(t, `ip iifname "a" accept
@@ -159,7 +169,9 @@ func TestElementMessages(t *testing.T) {
 	for i := range n {
 		a := netip.AddrFrom16([16]byte{0xfd, 14: byte(i >> 8), 15: byte(i)})
 		comment := strings.Repeat("long ", 24)
-		p.Add(ir.FWI, ir.Rule{Family: ir.IPv6, Comment: comment, Matches: []ir.Match{ir.OIfName{Name: fmt.Sprint("virbr", i)}, ir.DAddr{Prefix: netip.PrefixFrom(a, 128)}}, Verdict: ir.Accept{}})
+		p.Add(ir.FWI, ir.Rule{Family: ir.IPv6, Comment: comment,
+			Matches: []ir.Match{ir.OIfName{Name: fmt.Sprint("virbr", i)}, ir.DAddr{Prefix: netip.PrefixFrom(a, 128)}},
+			Verdict: ir.Accept{}})
 	}
 	back := read(t, lowered(t, p, setsOptions).Batch().Bytes)
 	if len(back.Sets) != 1 || len(back.Sets[0].Elements) != n {

@@ -12,15 +12,17 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// statement is one condition or action of a rule in both its forms, which mean the same: text as nft(8) reads and prints
-// it, and the expressions that nft 1.0.6 sends for that text. A statement without text is one that nft adds by itself
-// because the next one needs it (meta l4proto before tcp dport).
+// statement is one condition or action of a rule in both its forms, which mean the same: text as
+// nft(8) reads and prints it, and the expressions that nft 1.0.6 sends for that text. A statement
+// without text is one that nft adds by itself because the next one needs it (meta l4proto before
+// tcp dport).
 type statement interface {
 	appendText(b []byte, f form) []byte
 	exprs(x []expr.Any) []expr.Any
 }
 
-// form is whom a text is for. The two differ where nft 1.0.6 prints what it can't read, or reads as something else.
+// form is whom a text is for. The two differ where nft 1.0.6 prints what it can't read, or reads as
+// something else.
 type form uint8
 
 const (
@@ -45,7 +47,8 @@ func within(x []expr.Any, not bool, from, to []byte) []expr.Any {
 	if not {
 		return append(x, &expr.Range{Op: expr.CmpOpNeq, Register: reg, FromData: from, ToData: to})
 	}
-	return append(x, &expr.Cmp{Op: expr.CmpOpGte, Register: reg, Data: from}, &expr.Cmp{Op: expr.CmpOpLte, Register: reg, Data: to})
+	return append(x, &expr.Cmp{Op: expr.CmpOpGte, Register: reg, Data: from},
+		&expr.Cmp{Op: expr.CmpOpLte, Register: reg, Data: to})
 }
 
 func appendNot(b []byte, not bool) []byte {
@@ -55,8 +58,8 @@ func appendNot(b []byte, not bool) []byte {
 	return b
 }
 
-// ifname is iifname or oifname. The kernel compares as many bytes as there are: all sixteen for a name, the beginning for a
-// wildcard.
+// ifname is iifname or oifname. The kernel compares as many bytes as there are: all sixteen for a
+// name, the beginning for a wildcard.
 type ifname struct {
 	out      bool
 	name     string
@@ -120,7 +123,8 @@ func (s nfproto) appendText(b []byte, f form) []byte {
 }
 
 func (s nfproto) exprs(x []expr.Any) []expr.Any {
-	return append(x, &expr.Meta{Key: expr.MetaKeyNFPROTO, Register: reg}, compare(false, []byte{familyNumber(s.family)}))
+	return append(x, &expr.Meta{Key: expr.MetaKeyNFPROTO, Register: reg},
+		compare(false, []byte{familyNumber(s.family)}))
 }
 
 // familyNumber returns the kernel's NFPROTO number of a table's family.
@@ -163,8 +167,8 @@ func appendWord(b []byte, name string, number uint64) []byte {
 	return append(b, name...)
 }
 
-// addr is a source or destination address in a prefix. A prefix that ends with a byte is compared by its own bytes alone,
-// any other after masking.
+// addr is a source or destination address in a prefix. A prefix that ends with a byte is compared
+// by its own bytes alone, any other after masking.
 type addr struct {
 	dst    bool
 	prefix netip.Prefix
@@ -216,8 +220,8 @@ func appendAddrField(b []byte, a netip.Addr, dst bool) []byte {
 	return append(b, " saddr "...)
 }
 
-// loadAddr loads the first size bytes of an address from the IPv4 header (RFC 791) or the IPv6 header (RFC 8200), as value
-// is the one or the other.
+// loadAddr loads the first size bytes of an address from the IPv4 header (RFC 791) or the IPv6
+// header (RFC 8200), as value is the one or the other.
 func loadAddr(value []byte, dst bool, size int) *expr.Payload {
 	offset := 12
 	if len(value) == 16 {
@@ -226,7 +230,8 @@ func loadAddr(value []byte, dst bool, size int) *expr.Payload {
 	if dst {
 		offset += len(value)
 	}
-	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: uint32(offset), Len: uint32(size)}
+	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: uint32(offset),
+		Len: uint32(size)}
 }
 
 // ctState is a set of connection tracking states: any bit, or for "not" none of them.
@@ -278,8 +283,8 @@ func (s ctState) exprs(x []expr.Any) []expr.Any {
 		compare(!s.not, hostEndian32(0)))
 }
 
-// ctStatus is what NAT does to the connection: any bit, or for "not" none of them. A rule that loads it ends for a packet
-// without a connection (nft_ct_get_eval in net/netfilter/nft_ct.c).
+// ctStatus is what NAT does to the connection: any bit, or for "not" none of them. A rule that
+// loads it ends for a packet without a connection (nft_ct_get_eval in net/netfilter/nft_ct.c).
 type ctStatus struct {
 	status ir.Status
 	not    bool

@@ -10,7 +10,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// port is a source or destination port of proto. Nft sends one comparison for a port, and range expressions for a range.
+// port is a source or destination port of proto. Nft sends one comparison for a port, and range
+// expressions for a range.
 type port struct {
 	proto    uint8
 	dst      bool
@@ -52,7 +53,8 @@ func loadTransport(offset, size uint32) *expr.Payload {
 	return &expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: size}
 }
 
-// portPair is a single source port and a single destination port, which nft compares as one value of four bytes.
+// portPair is a single source port and a single destination port, which nft compares as one value
+// of four bytes.
 type portPair struct{ src, dst port }
 
 func (s portPair) appendText(b []byte, f form) []byte {
@@ -65,9 +67,9 @@ func (s portPair) exprs(x []expr.Any) []expr.Any {
 
 func bigEndian16(n uint16) []byte { return binary.BigEndian.AppendUint16(nil, n) }
 
-// icmp is the type, or type and code, of ICMP or ICMPv6. Nft compares type and code as one value of two bytes. "Not this
-// type with this code" has no text of its own: the raw bytes say it, and nft 1.0.6 lists them in words that would mean
-// something else if they were read strictly.
+// icmp is the type, or type and code, of ICMP or ICMPv6. Nft compares type and code as one value of
+// two bytes. "Not this type with this code" has no text of its own: the raw bytes say it, and nft
+// 1.0.6 lists them in words that would mean something else if they were read strictly.
 type icmp struct {
 	proto     uint8
 	typ, code uint8

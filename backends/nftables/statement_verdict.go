@@ -60,8 +60,8 @@ func (s reject) exprs(x []expr.Any) []expr.Any {
 	return append(x, &expr.Reject{Type: s.typ, Code: s.code})
 }
 
-// rejectCodes has the numbers of RFC 792 and RFC 4443, -1 where the family has no such code, and of the kernel's code for
-// either family (NFT_REJECT_ICMPX_*).
+// rejectCodes has the numbers of RFC 792 and RFC 4443, -1 where the family has no such code, and of
+// the kernel's code for either family (NFT_REJECT_ICMPX_*).
 var rejectCodes = map[ir.RejectCode]struct{ v4, v6, x int }{
 	ir.NetUnreachable:  {0, -1, -1},
 	ir.HostUnreachable: {1, -1, -1},
@@ -76,8 +76,8 @@ var rejectCodes = map[ir.RejectCode]struct{ v4, v6, x int }{
 	ir.RejectRoute:     {-1, 6, -1},
 }
 
-// rejectOf returns the statement for code in a table of one family or both, in a rule for packets of family. Nft leaves the
-// code out where it is what a plain reject means there.
+// rejectOf returns the statement for code in a table of one family or both, in a rule for packets
+// of family. Nft leaves the code out where it is what a plain reject means there.
 func rejectOf(code ir.RejectCode, table, family ir.Family) reject {
 	n, ok := rejectCodes[code]
 	if !ok {
@@ -131,8 +131,8 @@ func (s nat) appendText(b []byte, f form) []byte {
 	return b
 }
 
-// appendAddrs prints a range that is a whole prefix as one. With ports behind it, nft 1.0.6 prints it so as well but can't
-// read it back; the script then has the range.
+// appendAddrs prints a range that is a whole prefix as one. With ports behind it, nft 1.0.6 prints
+// it so as well but can't read it back; the script then has the range.
 func (s nat) appendAddrs(b []byte, f form) []byte {
 	from, to := s.addrs.From, s.addrs.To
 	if p, ok := prefixOf(from, to); ok && from != to && (s.ports.IsZero() || f == listing) {
@@ -155,8 +155,8 @@ func (s nat) appendAddrs(b []byte, f form) []byte {
 	return b
 }
 
-// exprs loads what was given into the registers from the first on, and names them to the kernel. A range of one is given by
-// its lower end alone.
+// exprs loads what was given into the registers from the first on, and names them to the kernel. A
+// range of one is given by its lower end alone.
 func (s nat) exprs(x []expr.Any) []expr.Any {
 	next := uint32(unix.NFT_REG_1)
 	load := func(value []byte) uint32 {
@@ -192,6 +192,7 @@ func (s nat) exprs(x []expr.Any) []expr.Any {
 	if s.word == "dnat" {
 		typ = expr.NATTypeDestNAT
 	}
-	return append(x, &expr.NAT{Type: typ, Family: uint32(familyNumber(s.family)), RegAddrMin: addrMin, RegAddrMax: addrMax,
+	return append(x, &expr.NAT{Type: typ, Family: uint32(familyNumber(s.family)), RegAddrMin: addrMin,
+		RegAddrMax:  addrMax,
 		RegProtoMin: portMin, RegProtoMax: portMax, Specified: specified})
 }

@@ -39,7 +39,8 @@ func (s *ruleLowering) verdict(v ir.Verdict) {
 		s.add(nat{word: "redirect", inet: s.table == ir.Both, family: s.family, ports: v.Ports})
 	case ir.Counter: // the counter is all
 	case ir.ChecksumFill:
-		s.refuse("nftables can't fill in checksums", "nf_tables has no statement for it; iptables has the target CHECKSUM",
+		s.refuse("nftables can't fill in checksums",
+			"nf_tables has no statement for it; iptables has the target CHECKSUM",
 			"choose --backend iptables, or leave the rule out")
 	case ir.Opaque:
 		s.refuse(fmt.Sprintf("a verdict that is known by its text only can't be said in nftables: %s", v.Text),
@@ -60,7 +61,8 @@ func (s *ruleLowering) jump(word, chain string) {
 	s.add(verdict{word: word, chain: chain})
 }
 
-// reject lowers a reject. What the kernel is told depends on the family that the rule is known to match.
+// reject lowers a reject. What the kernel is told depends on the family that the rule is known to
+// match.
 func (s *ruleLowering) reject(code ir.RejectCode) {
 	if code == ir.TCPReset {
 		s.add(reject{typ: unix.NFT_REJECT_TCP_RST, text: "reject with tcp reset"})

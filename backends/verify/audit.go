@@ -13,10 +13,12 @@ import (
 // Audit is how the rules of a host differ from what some networks mean. Whoever compared them fills
 // it in.
 type Audit struct {
-	Drifts  []backends.Drift
-	Changes []prove.Difference // what the drift does to packets: Was as it should be, Now as it is; the foreign ones last
-	More    bool               // More is true if there are changes of the kinds of Changes that are left out.
-	// TooLarge is true if there may be other changes of any kind: to find them would cost more than the budget has.
+	Drifts []backends.Drift
+	// what the drift does to packets: Was as it should be, Now as it is; the foreign ones last
+	Changes []prove.Difference
+	More    bool // More is true if there are changes of the kinds of Changes that are left out.
+	// TooLarge is true if there may be other changes of any kind: to find them would cost more than
+	// the budget has.
 	TooLarge bool
 	Diff     string // a unified diff from what should be to what is, in the target's own words; may be empty
 }
@@ -35,15 +37,17 @@ func (a Audit) Diagnostics() diag.List {
 		for _, p := range c.Packets {
 			list = append(list, diag.Diagnostic{
 				Severity: diag.Error, Code: "audit-packets",
-				What: fmt.Sprintf("%s from %s to %s (%s): %s, should be %s", p, c.From, c.To, c.Family, isWords(c), c.Was),
-				Why:  why, Fix: "vnetc apply mends it",
+				What: fmt.Sprintf("%s from %s to %s (%s): %s, should be %s", p, c.From, c.To, c.Family, isWords(c),
+					c.Was),
+				Why: why, Fix: "vnetc apply mends it",
 			})
 		}
 	}
 	if a.TooLarge {
 		list = append(list, diag.Diagnostic{
-			Severity: diag.Error, Code: "audit-too-large", What: "what the drift does to packets is too large to tell, all or some of it",
-			Why: tooLargeWhy, Fix: "vnetc apply mends it; to know what it does first, give it time: --budget 60s",
+			Severity: diag.Error, Code: "audit-too-large",
+			What: "what the drift does to packets is too large to tell, all or some of it",
+			Why:  tooLargeWhy, Fix: "vnetc apply mends it; to know what it does first, give it time: --budget 60s",
 		})
 	}
 	return list
@@ -128,7 +132,8 @@ func driftWords(d *backends.Drift) string {
 
 // letWords says what a rule of others lets through: packet, fates and networks.
 func letWords(d *backends.Drift) string {
-	text := fmt.Sprintf("it lets through, from %s to %s: %s is %s, should be %s", d.Lets.From, d.Lets.To, d.Lets.Packet, d.Lets.Is, d.Lets.Should)
+	text := fmt.Sprintf("it lets through, from %s to %s: %s is %s, should be %s", d.Lets.From, d.Lets.To, d.Lets.Packet,
+		d.Lets.Is, d.Lets.Should)
 	if len(d.Networks) > 0 {
 		text += fmt.Sprintf(" (network %s)", strings.Join(d.Networks, ", "))
 	}

@@ -10,7 +10,8 @@ type (
 		Drift   []jsonDrift       `json:"drift"`
 		Packets []jsonDriftEffect `json:"packets"`
 		More    bool              `json:"more_packets"` // true if others of the same kinds are left out
-		// TooLarge is true if what the drift does to packets did not fit the budget, all or some of it.
+		// TooLarge is true if what the drift does to packets did not fit the budget, all or some of
+		// it.
 		TooLarge bool   `json:"packets_too_large,omitempty"`
 		Diff     string `json:"diff,omitempty"`
 	}

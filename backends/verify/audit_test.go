@@ -54,7 +54,8 @@ func auditTests() []auditTest {
 		},
 		{
 			"a rule in another place",
-			backends.Drift{Kind: backends.Moved, Part: backends.DriftRule, Chain: fwi, Want: drop, Have: drop, Of: asker},
+			backends.Drift{Kind: backends.Moved, Part: backends.DriftRule, Chain: fwi, Want: drop, Have: drop,
+				Of: asker},
 			"~ moved    ip vnetc fwi: ip iifname \"virbr0\" drop\n" +
 				"             lab.xml:4:2, network lab: guests may answer\n",
 			"ip vnetc fwi", `ip iifname "virbr0" drop`, "audit-moved",
@@ -118,7 +119,8 @@ func auditTests() []auditTest {
 		},
 		{
 			"a state file that is not used",
-			backends.Drift{Kind: backends.Unexplained, Part: backends.DriftStateFile, Target: "/run/vnetc/networks/a\x1b.json", Words: "is damaged"},
+			backends.Drift{Kind: backends.Unexplained, Part: backends.DriftStateFile,
+				Target: "/run/vnetc/networks/a\x1b.json", Words: "is damaged"},
 			"? unexplained state file /run/vnetc/networks/a\\x1b.json: is damaged\n",
 			"state file /run/vnetc/networks/a\\x1b.json", "is damaged", "audit-unexplained",
 			"state file /run/vnetc/networks/a\\x1b.json: is damaged",
@@ -157,7 +159,8 @@ func TestDriftForms(t *testing.T) {
 			if tt.drift.Of != nil {
 				want.Span, want.Why = asker.Origin.Span, "network lab: guests may answer"
 				wantJSON["origin"] = map[string]any{
-					"file": "lab.xml", "line": 4.0, "column": 2.0, "element": "network/ip", "reason": "guests may answer",
+					"file": "lab.xml", "line": 4.0, "column": 2.0, "element": "network/ip",
+					"reason": "guests may answer",
 				}
 			}
 			var text bytes.Buffer

@@ -20,7 +20,8 @@ func (a Audit) Text(out io.Writer) error {
 	return a.end(&b, out, "- as it should be, + as it is")
 }
 
-// PlanText writes what a load would change, and what that does to packets. Diff is one from what is to what should be then.
+// PlanText writes what a load would change, and what that does to packets. Diff is one from what is
+// to what should be then.
 func (a Audit) PlanText(out io.Writer, verbose bool) error {
 	var b bytes.Buffer
 	if err := (Plan{Drifts: a.Drifts, Verbose: verbose}).Text(&b); err != nil {
@@ -102,8 +103,9 @@ func printEffects(b *bytes.Buffer, changes []prove.Difference) {
 	told := make(map[fate]bool)
 	for i, c := range changes[foreign:] {
 		if i == 0 {
-			fmt.Fprintln(b, "\nwhat it does only to packets with an address that is not of where they come from or go to "+
-				"(--format json has them all):")
+			fmt.Fprintln(b,
+				"\nwhat it does only to packets with an address that is not of where they come from or go to "+
+					"(--format json has them all):")
 		}
 		if f := (fate{c.Family, c.Was, isWords(c)}); !told[f] {
 			told[f] = true

@@ -9,8 +9,9 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// leakFindings turns leaks into warnings: one for each network whose guests get past it with its own addresses, and one for
-// all those whose guests must lie about their address, which reverse path filtering (rp_filter) may stop.
+// leakFindings turns leaks into warnings: one for each network whose guests get past it with its
+// own addresses, and one for all those whose guests must lie about their address, which reverse
+// path filtering (rp_filter) may stop.
 func leakFindings(p *ir.Program, leaks []prove.Leak) diag.List {
 	var list diag.List
 	var liars []prove.Leak
@@ -42,7 +43,8 @@ func leakFindings(p *ir.Program, leaks []prove.Leak) diag.List {
 			}
 		}
 	}
-	return append(list, leakFinding(liars[0], "guests of "+placesWords(from)+" with addresses that are not the network's", placesWords(to)))
+	return append(list, leakFinding(liars[0], "guests of "+placesWords(from)+
+		" with addresses that are not the network's", placesWords(to)))
 }
 
 func leakFinding(l prove.Leak, who, into string) diag.Diagnostic {
@@ -73,7 +75,8 @@ func honest(p *ir.Program, l prove.Leak) bool {
 	return false
 }
 
-// spanOf returns the place of XML that asked for the step's rule, the zero value if there is no rule.
+// spanOf returns the place of XML that asked for the step's rule, the zero value if there is no
+// rule.
 func spanOf(s ir.Step) diag.Span {
 	if s.Rule == nil {
 		return diag.Span{}

@@ -57,7 +57,8 @@ func verificationParts(p *ir.Program) []verificationPart {
 	}
 	dead := func(d prove.DeadRule) Verification { return Verification{Dead: []prove.DeadRule{d}} }
 	return []verificationPart{
-		{"proved", proof("one", prove.Result{Answer: prove.Proved}), "proofs", `[{"target": "one", "answer": "proved"}]`},
+		{"proved", proof("one", prove.Result{Answer: prove.Proved}), "proofs",
+			`[{"target": "one", "answer": "proved"}]`},
 		{"refuted", proof("two", prove.Result{Answer: prove.Refuted, Packet: packet}, way), "proofs",
 			`[{"target": "two", "answer": "refuted", "packet": ` + packetText + `, "ways": [` + wayText + `]}]`},
 		{"not modelled", proof("three", prove.Result{Answer: prove.Unknown, Because: fwo[1]}), "proofs",
@@ -65,7 +66,8 @@ func verificationParts(p *ir.Program) []verificationPart {
 				"rule": "inet iifname \"virbr0\" reject with port-unreachable"}]`},
 		{"idle", dead(prove.DeadRule{Step: fwo[0], Families: ir.IPv4, Kind: prove.Idle}), "dead",
 			`[{"kind": "idle", "family": "ip", "rule": {"chain": "FWO", "rule": 1, ` + acceptRule + `}}]`},
-		{"unreached", dead(prove.DeadRule{Step: fwo[1], Families: ir.IPv6, Kind: prove.Unreached, Cover: fwo[0]}), "dead",
+		{"unreached", dead(prove.DeadRule{Step: fwo[1], Families: ir.IPv6, Kind: prove.Unreached, Cover: fwo[0]}),
+			"dead",
 			`[{"kind": "unreached", "family": "ip6", "rule": {"chain": "FWO", "rule": 2, ` + rejectRule + `},
 				"cover": {"chain": "FWO", "rule": 1, ` + acceptRule + `}}]`},
 		{"linear", Verification{Linear: []Linear{{"sets", backends.Linear{
@@ -83,7 +85,8 @@ func verificationParts(p *ir.Program) []verificationPart {
 			`[{"assertion": "deny from network lab to host", "file": "a.txt", "line": 7, "answer": "holds", "holds": true}]`},
 		{"too large", Verification{Claims: []Claim{{Assertion: claim, Answer: prove.TooLarge}}}, "assertions",
 			`[{"assertion": "deny from network lab to host", "file": "a.txt", "line": 7, "answer": "too large to tell", "holds": false}]`},
-		{"not told", Verification{TooLarge: []string{"which rules do nothing"}}, "too_large", `["which rules do nothing"]`},
+		{"not told", Verification{TooLarge: []string{"which rules do nothing"}}, "too_large",
+			`["which rules do nothing"]`},
 		{"changes", Verification{Changes: []prove.Difference{{
 			From: lab, To: host, Family: ir.IPv4, Was: "dropped", Now: "accepted", Packets: []string{"udp"},
 			Example: packet, Foreign: true,

@@ -66,12 +66,12 @@ func (l lines) add(low Lowering) {
 	}
 }
 
-// origins are the program's rules behind each rule that was read back from a back end: one, or, where the layout merges
-// rules, several.
+// origins are the program's rules behind each rule that was read back from a back end: one, or,
+// where the layout merges rules, several.
 type origins map[*ir.Rule][]*ir.Rule
 
-// originsOf finds the rules of the program behind those of read, which is what low says when it is read. What was read is
-// lowered once more: lines of equal text in one chain are the same rule.
+// originsOf finds the rules of the program behind those of read, which is what low says when it is
+// read. What was read is lowered once more: lines of equal text in one chain are the same rule.
 func originsOf(low Lowering, read *ir.Program) origins {
 	type place struct {
 		family             ir.Family

@@ -28,8 +28,9 @@ func (v *Verification) linear(low Lowering) {
 	}
 }
 
-// Remarks returns, as notes, what there is to say about single rules: which no packet reaches, which change nothing, which stay
-// linear. What opens the host's services is left out; see [prove.Dead].
+// Remarks returns, as notes, what there is to say about single rules: which no packet reaches,
+// which change nothing, which stay linear. What opens the host's services is left out; see
+// [prove.Dead].
 func (v *Verification) Remarks() diag.List {
 	var list diag.List
 	for _, d := range v.Dead {
@@ -54,7 +55,8 @@ func deadNote(d prove.DeadRule) diag.Diagnostic {
 		n.Why = "nothing can match it"
 		if d.Cover.Rule != nil {
 			n.Why = "what it matches is decided before it"
-			n.Related = []diag.Related{{Span: d.Cover.Rule.Origin.Span, Text: "for one, by this: " + d.Cover.Rule.String()}}
+			n.Related = []diag.Related{{Span: d.Cover.Rule.Origin.Span,
+				Text: "for one, by this: " + d.Cover.Rule.String()}}
 		}
 	}
 	return n
@@ -100,7 +102,8 @@ func (v *Verification) printRules(b *bytes.Buffer) {
 			total += idle[c]
 			words = append(words, fmt.Sprintf("%s %d", diag.Visible(c.Label()), idle[c]))
 		}
-		fmt.Fprintf(b, "\n%s would change nothing on a host without other rules: %s\n", plural(total, "rule"), strings.Join(words, ", "))
+		fmt.Fprintf(b, "\n%s would change nothing on a host without other rules: %s\n", plural(total, "rule"),
+			strings.Join(words, ", "))
 	}
 	printList(b, unreached, "rules that no packet reaches")
 	printList(b, linear, "rules that stay linear, where others like them are one")

@@ -16,7 +16,8 @@ import (
 // maxShown is how many findings are printed for people; the rest are counted.
 const maxShown = 20
 
-// SARIF writes what was decided, and remarks about single rules, as a SARIF log of vnetc in version toolVersion.
+// SARIF writes what was decided, and remarks about single rules, as a SARIF log of vnetc in version
+// toolVersion.
 func (v *Verification) SARIF(out io.Writer, toolVersion string) error {
 	return diag.SARIF(out, append(v.Diagnostics(), v.Remarks()...), v.Sources, toolVersion)
 }
@@ -51,9 +52,12 @@ func (v *Verification) printProofs(b *bytes.Buffer) {
 		case prove.Refuted:
 			fmt.Fprintf(b, "refuted      %s: the rules do not mean what the networks mean\n", p.Label)
 		case prove.Unknown:
-			fmt.Fprintf(b, "can't prove  %s: %s has a rule that is not modelled: %s\n", p.Label, p.Result.Because.Chain.Label(), diag.Visible(p.Result.Because.Rule.String()))
+			fmt.Fprintf(b, "can't prove  %s: %s has a rule that is not modelled: %s\n", p.Label,
+				p.Result.Because.Chain.Label(), diag.Visible(p.Result.Because.Rule.String()))
 		case prove.TooLarge:
-			fmt.Fprintf(b, "too large    %s: whether the rules mean what the networks mean can't be told within the budget\n", p.Label)
+			fmt.Fprintf(b,
+				"too large    %s: whether the rules mean what the networks mean can't be told within the budget\n",
+				p.Label)
 		}
 		for i, title := range []string{"as the networks mean it", "as " + p.Label + " has it"} {
 			if i < len(p.Ways) {
@@ -84,8 +88,8 @@ func printMatrix(b *bytes.Buffer, cells []prove.Cell) {
 	}
 }
 
-// matrixTable returns the table of a family, without places that have no packets in it, and what "some" stands for; nothing
-// if no network has packets in it.
+// matrixTable returns the table of a family, without places that have no packets in it, and what
+// "some" stands for; nothing if no network has packets in it.
 func matrixTable(cells []prove.Cell, f ir.Family) string {
 	var places []prove.Endpoint
 	networks := false
@@ -114,10 +118,12 @@ func matrixTable(cells []prove.Cell, f ir.Family) string {
 		}
 		fmt.Fprintf(w, "\t%s", c.Access)
 		if words := dependsWords(c.Because); words != "" {
-			fmt.Fprintf(&notes, "  %s to %s: %s\n", diag.Visible(shortPlace(c.From)), diag.Visible(shortPlace(c.To)), diag.Visible(words))
+			fmt.Fprintf(&notes, "  %s to %s: %s\n", diag.Visible(shortPlace(c.From)), diag.Visible(shortPlace(c.To)),
+				diag.Visible(words))
 		}
 		for _, words := range c.Some {
-			fmt.Fprintf(&notes, "  %s to %s: %s\n", diag.Visible(shortPlace(c.From)), diag.Visible(shortPlace(c.To)), diag.Visible(words))
+			fmt.Fprintf(&notes, "  %s to %s: %s\n", diag.Visible(shortPlace(c.From)), diag.Visible(shortPlace(c.To)),
+				diag.Visible(words))
 		}
 	}
 	w.Flush() // to a strings.Builder, which takes all
@@ -210,10 +216,12 @@ func (v *Verification) printChanges(b *bytes.Buffer) {
 	if len(foreign) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nonly for packets with an address that is not of where they come from or go to (--format json has them all):\n\n")
+	fmt.Fprintf(b,
+		"\nonly for packets with an address that is not of where they come from or go to (--format json has them all):\n\n")
 	for _, title := range foreign {
 		d := about[title][0]
-		fmt.Fprintf(b, "%s: %s\n  such as %s: was %s, now %s\n", title, plural(len(about[title]), "kind"), d.Example, diag.Visible(d.Was), diag.Visible(d.NowWords()))
+		fmt.Fprintf(b, "%s: %s\n  such as %s: was %s, now %s\n", title, plural(len(about[title]), "kind"), d.Example,
+			diag.Visible(d.Was), diag.Visible(d.NowWords()))
 	}
 }
 
@@ -237,7 +245,8 @@ func printChange(b *bytes.Buffer, d prove.Difference) {
 	if d.Foreign {
 		words += ", with an address of elsewhere"
 	}
-	fmt.Fprintf(b, "  %s\n    was  %s\n    now  %s\n    such as %s\n", diag.Visible(words), diag.Visible(d.Was), diag.Visible(d.NowWords()), d.Example)
+	fmt.Fprintf(b, "  %s\n    was  %s\n    now  %s\n    such as %s\n", diag.Visible(words), diag.Visible(d.Was),
+		diag.Visible(d.NowWords()), d.Example)
 	if words := dependsWords(d.Because); words != "" {
 		fmt.Fprintf(b, "    %s\n", diag.Visible(words))
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// The JSON of `vnetc trace`. Fields are added, never renamed or removed, while version stays the same.
+// The JSON of `vnetc trace`. Fields are added, never renamed or removed, while version stays the
+// same.
 type (
 	jsonTrace struct {
 		Version     int             `json:"version"`
@@ -31,7 +32,8 @@ type (
 		Addresses string `json:"addresses,omitempty"`
 		Ports     string `json:"ports,omitempty"`
 	}
-	// jsonStep is one thing that the packet meets: a chain that it enters, a rule that it passes or that holds, a policy.
+	// jsonStep is one thing that the packet meets: a chain that it enters, a rule that it passes or
+	// that holds, a policy.
 	jsonStep struct {
 		Kind   string                `json:"kind"` // entered, passed, held, policy
 		Hook   string                `json:"hook"`
@@ -79,7 +81,8 @@ func fateJSON(f ir.Fate) jsonFate {
 		return j
 	}
 	return jsonFate{
-		Outcome: f.Outcome.String(), Reject: string(f.Reject), SNAT: nat(f.SNAT), DNAT: nat(f.DNAT), Checksum: f.Checksum, Text: f.String(),
+		Outcome: f.Outcome.String(), Reject: string(f.Reject), SNAT: nat(f.SNAT), DNAT: nat(f.DNAT),
+		Checksum: f.Checksum, Text: f.String(),
 	}
 }
 

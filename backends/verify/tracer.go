@@ -8,7 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Tracer walks packets through a program, and knows what there is to say about the rules that they meet.
+// Tracer walks packets through a program, and knows what there is to say about the rules that they
+// meet.
 type Tracer struct {
 	What    string      // ir, or the back end whose rules are walked
 	program *ir.Program // what is walked
@@ -44,7 +45,8 @@ type Way struct {
 	Visits []ir.Visit
 }
 
-// Walk walks packet; the rules that it passes are left out unless passed. It fails where [ir.Eval] does.
+// Walk walks packet; the rules that it passes are left out unless passed. It fails where [ir.Eval]
+// does.
 func (t *Tracer) Walk(packet ir.Packet, passed bool) (*Way, error) {
 	fate, visits, err := ir.Walk(t.program, packet)
 	if err != nil {
@@ -57,8 +59,8 @@ func (t *Tracer) Walk(packet ir.Packet, passed bool) (*Way, error) {
 	return &Way{Tracer: t, Packet: packet, Fate: fate, Visits: visits}, nil
 }
 
-// Source returns the networks' rule behind the one that v met, nil where there is none: a jump between chains of a layout.
-// Where the layout merged rules it is the one that the packet matches.
+// Source returns the networks' rule behind the one that v met, nil where there is none: a jump
+// between chains of a layout. Where the layout merged rules it is the one that the packet matches.
 func (w *Way) Source(v ir.Visit) *ir.Rule {
 	if w.origins == nil {
 		return v.Rule
@@ -75,8 +77,8 @@ func (w *Way) Source(v ir.Visit) *ir.Rule {
 	return nil
 }
 
-// Decider returns the networks' rule that decided the packet's fate: the last one with an origin before it was refused, or
-// before it went on to have its source rewritten; nil if none did.
+// Decider returns the networks' rule that decided the packet's fate: the last one with an origin
+// before it was refused, or before it went on to have its source rewritten; nil if none did.
 func (w *Way) Decider() *ir.Rule {
 	var last *ir.Rule
 	for _, v := range w.Visits {
@@ -90,7 +92,8 @@ func (w *Way) Decider() *ir.Rule {
 	return last
 }
 
-// Elements returns, for each set that the rule looks the packet up in, the element that the packet matches.
+// Elements returns, for each set that the rule looks the packet up in, the element that the packet
+// matches.
 func (w *Way) Elements(v ir.Visit) []string {
 	var found []string
 	for _, m := range v.Rule.Matches {

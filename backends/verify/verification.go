@@ -10,7 +10,8 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// maxChanges is how many changes of a kind are looked for: one network less among a thousand makes one between every two.
+// maxChanges is how many changes of a kind are looked for: one network less among a thousand makes
+// one between every two.
 const maxChanges = 100
 
 // Verification is all that was decided about some networks.
@@ -20,7 +21,8 @@ type Verification struct {
 	Program *ir.Program
 	Old     *ir.Program // nil if nothing is compared
 
-	// Strict is true if Program is what --strict-isolation makes: the host answers nobody who lies about the source.
+	// Strict is true if Program is what --strict-isolation makes: the host answers nobody who lies
+	// about the source.
 	Strict bool
 
 	Budget   *prove.Budget     // what the answers may cost; nil for the usual one
@@ -35,7 +37,8 @@ type Verification struct {
 	Changes []prove.Difference
 	More    bool // More is true if there are changes of the kinds of Changes that are left out.
 
-	// TooLarge lists, in words, what the budget did not suffice to tell beside proofs and claims. What was found of it holds.
+	// TooLarge lists, in words, what the budget did not suffice to tell beside proofs and claims.
+	// What was found of it holds.
 	TooLarge []string
 }
 
@@ -53,8 +56,9 @@ type Claim struct {
 	Way    *Way         // of a packet that shows that it does not hold; nil if there is none
 }
 
-// Assert adds the assertions of text, which is the content of file, to those that Decide decides. It returns what is wrong with
-// them, and which networks they name that Program, unless it is nil, does not have.
+// Assert adds the assertions of text, which is the content of file, to those that Decide decides.
+// It returns what is wrong with them, and which networks they name that Program, unless it is nil,
+// does not have.
 func (v *Verification) Assert(file string, text []byte) diag.List {
 	all, found := prove.ParseAssertions(file, text)
 	v.Asserted = append(v.Asserted, all...)
@@ -64,8 +68,8 @@ func (v *Verification) Assert(file string, text []byte) diag.List {
 	return found
 }
 
-// Decide fills in everything that follows from the fields above, for the targets. It fails if a target refuses the program, or
-// what it emits can't be read.
+// Decide fills in everything that follows from the fields above, for the targets. It fails if a
+// target refuses the program, or what it emits can't be read.
 func (v *Verification) Decide(targets []Target, matrix bool) error {
 	var all []Lowering
 	for _, t := range targets {
@@ -99,7 +103,8 @@ func (v *Verification) Decide(targets []Target, matrix bool) error {
 	return nil
 }
 
-// reach decides the assertions, who reaches whom, and which connections get through against their own network's rules.
+// reach decides the assertions, who reaches whom, and which connections get through against their
+// own network's rules.
 func (v *Verification) reach(tracer *Tracer, matrix bool) error {
 	reacher := v.Budget.Reacher(v.Program)
 	for _, a := range v.Asserted {
@@ -115,7 +120,8 @@ func (v *Verification) reach(tracer *Tracer, matrix bool) error {
 	}
 	if matrix {
 		v.Cells = reacher.Matrix()
-		v.told(!slices.ContainsFunc(v.Cells, func(c prove.Cell) bool { return c.Access == prove.CantTell }), "who reaches whom, where the table has ?")
+		v.told(!slices.ContainsFunc(v.Cells, func(c prove.Cell) bool { return c.Access == prove.CantTell }),
+			"who reaches whom, where the table has ?")
 	}
 	leaks, whole := reacher.Leaks()
 	v.Leaks = leakFindings(v.Program, leaks)
@@ -150,7 +156,8 @@ func (v *Verification) prove(t *Tracer, low Lowering) error {
 	return nil
 }
 
-// Failed is true if a proof or an assertion does not hold, or a proof can't be had for a rule that is not modelled.
+// Failed is true if a proof or an assertion does not hold, or a proof can't be had for a rule that
+// is not modelled.
 func (v *Verification) Failed() bool { return v.answered(prove.Refuted) || v.answered(prove.Unknown) }
 
 // Undecided is true if what was asked is too large to tell, all or some of it.
@@ -161,8 +168,8 @@ func (v *Verification) answered(a prove.Answer) bool {
 		slices.ContainsFunc(v.Claims, func(c Claim) bool { return c.Answer == a })
 }
 
-// Diagnostics returns everything that is to be said as diagnostics: about the input, proofs that fail, findings, assertions
-// that fail.
+// Diagnostics returns everything that is to be said as diagnostics: about the input, proofs that
+// fail, findings, assertions that fail.
 func (v *Verification) Diagnostics() diag.List {
 	list := slices.Clone(v.Said)
 	for _, p := range v.Proofs {
@@ -182,8 +189,10 @@ func (v *Verification) Diagnostics() diag.List {
 // diagnostic says that the proof failed.
 func (p Proof) diagnostic() diag.Diagnostic {
 	d := diag.Diagnostic{
-		Severity: diag.Error, Code: "verify-differs", What: fmt.Sprintf("the rules of %s do not mean what the networks mean", p.Label),
-		Why: "what was emitted, read back, is another program", Fix: "do not load these rules; this is a fault of vnetc, and the packet shows it",
+		Severity: diag.Error, Code: "verify-differs",
+		What: fmt.Sprintf("the rules of %s do not mean what the networks mean", p.Label),
+		Why:  "what was emitted, read back, is another program",
+		Fix:  "do not load these rules; this is a fault of vnetc, and the packet shows it",
 	}
 	if p.Result.Answer == prove.TooLarge {
 		d.Code = "verify-too-large"
@@ -193,7 +202,8 @@ func (p Proof) diagnostic() diag.Diagnostic {
 	}
 	if p.Result.Answer == prove.Unknown {
 		d.What = fmt.Sprintf("can't prove that the rules of %s mean what the networks mean", p.Label)
-		d.Why = fmt.Sprintf("%s has a rule that is not modelled: %s", p.Result.Because.Chain.Label(), p.Result.Because.Rule)
+		d.Why = fmt.Sprintf("%s has a rule that is not modelled: %s", p.Result.Because.Chain.Label(),
+			p.Result.Because.Rule)
 		return d
 	}
 	d.Why = fmt.Sprintf("%s: is to be %s, and would be %s", p.Result.Packet, p.Result.A, p.Result.B)
@@ -220,19 +230,23 @@ const (
 func (c Claim) diagnostic() diag.Diagnostic {
 	if c.Answer == prove.TooLarge {
 		return diag.Diagnostic{
-			Severity: diag.Error, Code: "verify-too-large", Span: c.Span, What: fmt.Sprintf("whether it holds is too large to tell: %s", c.Assertion),
-			Why: tooLargeWhy, Fix: tooLargeFix,
+			Severity: diag.Error, Code: "verify-too-large", Span: c.Span,
+			What: fmt.Sprintf("whether it holds is too large to tell: %s", c.Assertion),
+			Why:  tooLargeWhy, Fix: tooLargeFix,
 		}
 	}
 	if c.Answer == prove.Unknown {
 		return diag.Diagnostic{
-			Severity: diag.Error, Code: "assert-failed", Span: c.Span, What: fmt.Sprintf("it can't be shown to hold: %s", c.Assertion),
-			Why: "it depends on a rule that is not modelled", Fix: "take that rule out, or write it in words that vnetc models",
+			Severity: diag.Error, Code: "assert-failed", Span: c.Span,
+			What: fmt.Sprintf("it can't be shown to hold: %s", c.Assertion),
+			Why:  "it depends on a rule that is not modelled",
+			Fix:  "take that rule out, or write it in words that vnetc models",
 		}
 	}
 	d := diag.Diagnostic{
-		Severity: diag.Error, Code: "assert-failed", Span: c.Span, What: fmt.Sprintf("it does not hold: %s", c.Assertion),
-		Fix: "change the networks, or what is asserted about them",
+		Severity: diag.Error, Code: "assert-failed", Span: c.Span,
+		What: fmt.Sprintf("it does not hold: %s", c.Assertion),
+		Fix:  "change the networks, or what is asserted about them",
 	}
 	if c.Way == nil {
 		d.Why = "there are no such connections: no network here has such addresses"
@@ -240,7 +254,8 @@ func (c Claim) diagnostic() diag.Diagnostic {
 	}
 	d.Why = fmt.Sprintf("%s: %s", c.Way.Packet, c.Way.Fate)
 	if r := c.Way.Decider(); r != nil {
-		d.Related = []diag.Related{{Span: r.Origin.Span, Text: fmt.Sprintf("network %s decides so: %s", r.Origin.Network, r.Origin.Reason)}}
+		d.Related = []diag.Related{{Span: r.Origin.Span, Text: fmt.Sprintf("network %s decides so: %s",
+			r.Origin.Network, r.Origin.Reason)}}
 	} else if len(c.Way.Visits) > 0 {
 		d.Why += ", as it meets no rule"
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// The JSON of `vnetc verify`. Fields are added, never renamed or removed, while version stays the same.
+// The JSON of `vnetc verify`. Fields are added, never renamed or removed, while version stays the
+// same.
 type (
 	jsonVerify struct {
 		Version     int             `json:"version"`
@@ -44,7 +45,9 @@ type (
 		Origin *JSONOrigin `json:"origin"`
 	}
 	jsonDead struct {
-		Kind   string      `json:"kind"` // unreached: no packet comes to it; idle: without it the same would become of what it matches
+		// unreached: no packet comes to it; idle: without it the same would become of what it
+		// matches
+		Kind   string      `json:"kind"`
 		Family string      `json:"family"`
 		Rule   jsonRuleAt  `json:"rule"`
 		Cover  *jsonRuleAt `json:"cover,omitempty"` // of an unreached rule: one that takes such packets before it
@@ -57,10 +60,11 @@ type (
 		Over   *jsonRuleAt `json:"over,omitempty"` // the rule that must keep its place
 	}
 	jsonCell struct {
-		From    string   `json:"from"`
-		To      string   `json:"to"`
-		Family  string   `json:"family"`
-		Access  string   `json:"access"` // yes, some, no; depends on Depends; ? if it is too large to tell; - for what is not asked
+		From   string `json:"from"`
+		To     string `json:"to"`
+		Family string `json:"family"`
+		// yes, some, no; depends on Depends; ? if it is too large to tell; - for what is not asked
+		Access  string   `json:"access"`
 		Some    []string `json:"some,omitempty"`
 		Depends string   `json:"depends,omitempty"` // on which rule that is not modelled
 	}
@@ -87,7 +91,8 @@ type (
 
 // JSON writes what was decided as one JSON document.
 func (v *Verification) JSON(out io.Writer) error {
-	doc := jsonVerify{Version: 1, Proofs: []jsonProof{}, Assertions: []jsonClaim{}, Dead: []jsonDead{}, Linear: []jsonLinear{}}
+	doc := jsonVerify{Version: 1, Proofs: []jsonProof{}, Assertions: []jsonClaim{}, Dead: []jsonDead{},
+		Linear: []jsonLinear{}}
 	var err error
 	if doc.Findings, err = diag.MarshalJSON(v.Leaks); err != nil {
 		return err
@@ -102,13 +107,16 @@ func (v *Verification) JSON(out io.Writer) error {
 		doc.Dead = append(doc.Dead, deadJSON(d))
 	}
 	for _, l := range v.Linear {
-		doc.Linear = append(doc.Linear, jsonLinear{Target: l.Label, Family: l.Family.String(), Rule: ruleAtJSON(l.Rule), Why: l.Why, Over: overJSON(l.Over)})
+		doc.Linear = append(doc.Linear, jsonLinear{Target: l.Label, Family: l.Family.String(), Rule: ruleAtJSON(l.Rule),
+			Why: l.Why, Over: overJSON(l.Over)})
 	}
 	for _, c := range v.Cells {
-		doc.Matrix = append(doc.Matrix, jsonCell{c.From.String(), c.To.String(), c.Family.String(), string(c.Access), c.Some, dependsWords(c.Because)})
+		doc.Matrix = append(doc.Matrix, jsonCell{c.From.String(), c.To.String(), c.Family.String(), string(c.Access),
+			c.Some, dependsWords(c.Because)})
 	}
 	for _, c := range v.Claims {
-		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Answer: claimWords(c.Answer), Holds: c.Answer == prove.Proved}
+		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Answer: claimWords(c.Answer),
+			Holds: c.Answer == prove.Proved}
 		if c.Way != nil {
 			way := wayJSON(c.Way)
 			j.Way = &way
@@ -117,7 +125,8 @@ func (v *Verification) JSON(out io.Writer) error {
 	}
 	doc.More, doc.TooLarge = v.More, v.TooLarge
 	for _, d := range v.Changes {
-		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was, d.NowWords(), d.Packets, d.Example.String(), d.Foreign, dependsWords(d.Because)})
+		doc.Changes = append(doc.Changes, jsonChange{d.From.String(), d.To.String(), d.Family.String(), d.Was,
+			d.NowWords(), d.Packets, d.Example.String(), d.Foreign, dependsWords(d.Because)})
 	}
 	return diag.WriteJSON(out, doc)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// faulty is a back end whose rules are the program's own text with a word in it replaced: what a fault of lowering, or of
-// reading, would make of them.
+// faulty is a back end whose rules are the program's own text with a word in it replaced: what a
+// fault of lowering, or of reading, would make of them.
 type faulty struct {
 	old, new string
 	refuses  bool
@@ -49,7 +49,8 @@ func (e emitted) Images() []backends.Document { return e.Emit() }
 func (e emitted) Lines() (all []backends.Line) {
 	for _, c := range e.program.Chains {
 		for i := range c.Rules {
-			all = append(all, backends.Line{Family: c.Rules[i].Family, Chain: c.Label(), Text: c.Rules[i].String(), Rule: &c.Rules[i]})
+			all = append(all, backends.Line{Family: c.Rules[i].Family, Chain: c.Label(), Text: c.Rules[i].String(),
+				Rule: &c.Rules[i]})
 		}
 	}
 	return all
@@ -88,8 +89,8 @@ func program(t *testing.T) *ir.Program {
 	return p
 }
 
-// A target whose rules are others is refuted by a packet that [ir.Eval] treats as is said, in the program and in the rules that
-// were read back; and only such a target fails.
+// A target whose rules are others is refuted by a packet that [ir.Eval] treats as is said, in the
+// program and in the rules that were read back; and only such a target fails.
 func TestDecideFaultyTargets(t *testing.T) {
 	for _, c := range []struct {
 		name, old, new string
@@ -107,7 +108,8 @@ func TestDecideFaultyTargets(t *testing.T) {
 			p := program(t)
 			v := &Verification{Sources: &diag.Sources{}, Program: p}
 			b := faulty{old: c.old, new: c.new}
-			if err := v.Decide([]Target{{Backend: faulty{}, Label: "right"}, {Backend: b, Label: "faulty"}}, false); err != nil {
+			if err := v.Decide([]Target{{Backend: faulty{}, Label: "right"}, {Backend: b, Label: "faulty"}},
+				false); err != nil {
 				t.Fatal(err)
 			}
 			if len(v.Proofs) != 2 || v.Proofs[0].Result.Answer != prove.Proved {
@@ -164,8 +166,8 @@ func TestDecideErrors(t *testing.T) {
 	}
 }
 
-// An assertion that fails has a packet of those it speaks of, which does what it denies; the rule that decided is named by its
-// place in the XML.
+// An assertion that fails has a packet of those it speaks of, which does what it denies; the rule
+// that decided is named by its place in the XML.
 func TestDecideClaims(t *testing.T) {
 	v := &Verification{Sources: &diag.Sources{}, Program: program(t)}
 	lines := "deny from outside to network lab\ndeny tcp from network lab to outside port 443\nallow udp from network lab to network dmz port 53\nisolated network dmz\n"
@@ -182,7 +184,8 @@ func TestDecideClaims(t *testing.T) {
 		}
 	}
 	way := v.Claims[1].Way
-	if way.Packet.In != "virbr0" || way.Packet.DPort != 443 || way.Packet.Proto != ir.TCP || way.Fate.Outcome != ir.Accepted {
+	if way.Packet.In != "virbr0" || way.Packet.DPort != 443 || way.Packet.Proto != ir.TCP ||
+		way.Fate.Outcome != ir.Accepted {
 		t.Errorf("%s: %s", way.Packet, way.Fate)
 	}
 	if r := way.Decider(); r == nil || r.Origin.Span.File != "lab.xml" {

@@ -1,5 +1,6 @@
-// Package docpath reads the documents that a command line names: each PATH is a file, a directory, - for stdin, or the word
-// default for the network that is built in. It knows nothing of what the documents mean.
+// Package docpath reads the documents that a command line names: each PATH is a file, a directory,
+// - for stdin, or the word default for the network that is built in. It knows nothing of what the
+// documents mean.
 package docpath
 
 import (
@@ -26,10 +27,12 @@ const Stdin = "<stdin>"
 //go:embed default.xml
 var defaultXML string
 
-// DefaultNetwork returns the XML of the network that libvirt calls default: NAT on virbr0, 192.168.122.0/24.
+// DefaultNetwork returns the XML of the network that libvirt calls default: NAT on virbr0,
+// 192.168.122.0/24.
 func DefaultNetwork() []byte { return []byte(defaultXML) }
 
-// UsageError is an error of whoever wrote the PATHs. All other errors of this package are the host's.
+// UsageError is an error of whoever wrote the PATHs. All other errors of this package are the
+// host's.
 type UsageError struct{ text string }
 
 // Error implements error.
@@ -40,9 +43,9 @@ func usagef(format string, args ...any) error { return UsageError{fmt.Sprintf(fo
 // Networks is where the networks of a host stand; a PATH that is no file may be the name of one.
 const Networks = "/etc/vnetc/networks"
 
-// Read reads every PATH: files, directories (their *.xml in order of name), - for stdin, the network that is built in, and names
-// of networks in [Networks]. A document is read no further than one byte past what the front ends take. The names of files are
-// as [diag.Visible] makes them.
+// Read reads every PATH: files, directories (their *.xml in order of name), - for stdin, the
+// network that is built in, and names of networks in [Networks]. A document is read no further than
+// one byte past what the front ends take. The names of files are as [diag.Visible] makes them.
 func Read(stdin io.Reader, paths []string) (*diag.Sources, error) {
 	return read(stdin, paths, Networks)
 }

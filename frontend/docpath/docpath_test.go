@@ -34,15 +34,20 @@ func TestRead(t *testing.T) {
 		want  []string // names, in order
 		usage string   // what is wrong with the paths
 	}{
-		{name: "in the order given", files: []string{"a.xml", "b.xml"}, paths: []string{"b.xml", "-", "a.xml"}, want: []string{"b.xml", Stdin, "a.xml"}},
-		{name: "a directory", files: []string{"d/b.xml", "d/a.xml", "d/c.txt", "d/.a.xml", "d/e.xml/f.xml", "d/z"}, paths: []string{"d"}, want: []string{"d/a.xml", "d/b.xml"}},
+		{name: "in the order given", files: []string{"a.xml", "b.xml"}, paths: []string{"b.xml", "-", "a.xml"},
+			want: []string{"b.xml", Stdin, "a.xml"}},
+		{name: "a directory", files: []string{"d/b.xml", "d/a.xml", "d/c.txt", "d/.a.xml", "d/e.xml/f.xml", "d/z"},
+			paths: []string{"d"}, want: []string{"d/a.xml", "d/b.xml"}},
 		{name: "any name but in a directory", files: []string{"net"}, paths: []string{"net"}, want: []string{"net"}},
 		{name: "built in", paths: []string{"default"}, want: []string{Default}},
-		{name: "a file of that name", files: []string{"default"}, paths: []string{"default"}, want: []string{"default"}},
-		{name: "a directory of that name", files: []string{"default/a.xml"}, paths: []string{"default"}, want: []string{"default/a.xml"}},
+		{name: "a file of that name", files: []string{"default"}, paths: []string{"default"},
+			want: []string{"default"}},
+		{name: "a directory of that name", files: []string{"default/a.xml"}, paths: []string{"default"},
+			want: []string{"default/a.xml"}},
 		{name: "stdin twice", paths: []string{"-", "-"}, usage: "- is given twice"},
 		{name: "default twice", paths: []string{"default", "default"}, usage: "default is given twice"},
-		{name: "a file twice", files: []string{"a/a.xml"}, paths: []string{"a/a.xml", "a"}, usage: "a/a.xml is given twice"},
+		{name: "a file twice", files: []string{"a/a.xml"}, paths: []string{"a/a.xml", "a"},
+			usage: "a/a.xml is given twice"},
 		{name: "nothing in it", files: []string{"d/a.txt"}, paths: []string{"d"}, usage: "d: no *.xml"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,7 +83,8 @@ func TestReadUnreadable(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"loop": "loop", "nowhere": "a link to nowhere", "gone.xml": "gone.xml: there is no such file", "x/y": "x/y: there is no such file",
+		"loop": "loop", "nowhere": "a link to nowhere", "gone.xml": "gone.xml: there is no such file",
+		"x/y": "x/y: there is no such file",
 		"web": "web: there is no such file or directory, and no network networks/web.xml", "d": "d/dangling.xml",
 		"../lab": "../lab: there is no such file or directory", ".lab": ".lab: there is no such file or directory",
 	} {
@@ -104,7 +110,8 @@ func TestReadByName(t *testing.T) {
 	}
 }
 
-// What a terminal would obey in the name of a file is in no name of a source, and the file is read all the same.
+// What a terminal would obey in the name of a file is in no name of a source, and the file is read
+// all the same.
 func TestReadVisibleNames(t *testing.T) {
 	odd := "d/a\u202eb\x1b[31m.xml"
 	folder(t, odd)

@@ -17,13 +17,14 @@ import (
 type File struct {
 	Path string
 	Text []byte
-	// Linked is true if a link leads from here out of the directory: whoever put it there may not be able to read the file, and
-	// must not learn of it what whoever reads it can.
+	// Linked is true if a link leads from here out of the directory: whoever put it there may not
+	// be able to read the file, and must not learn of it what whoever reads it can.
 	Linked bool
 }
 
-// Files reads what the shell's *.xml means in dir, sorted by name: no folder, and nothing hidden, as an editor leaves beside the
-// file that it has open. A name that is no file, such as a pipe on which a reader would wait for ever, is an error.
+// Files reads what the shell's *.xml means in dir, sorted by name: no folder, and nothing hidden,
+// as an editor leaves beside the file that it has open. A name that is no file, such as a pipe on
+// which a reader would wait for ever, is an error.
 func Files(dir string) ([]File, error) {
 	entries, err := list(dir)
 	if err != nil {
@@ -52,8 +53,9 @@ func list(dir string) ([]fs.DirEntry, error) {
 	}), err
 }
 
-// readIn reads a file of root, which is dir. Opening neither waits for somebody at the other end of a pipe nor follows a link
-// out of the directory unnoticed, whatever takes the file's place meanwhile.
+// readIn reads a file of root, which is dir. Opening neither waits for somebody at the other end of
+// a pipe nor follows a link out of the directory unnoticed, whatever takes the file's place
+// meanwhile.
 func readIn(root *os.Root, dir string, e fs.DirEntry) (File, error) {
 	file := File{Path: filepath.Join(dir, e.Name())}
 	link := e.Type()&fs.ModeSymlink != 0

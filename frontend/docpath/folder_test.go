@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// A link that leads out of the directory is followed, and what it leads to is hidden; others are files like any.
+// A link that leads out of the directory is followed, and what it leads to is hidden; others are
+// files like any.
 func TestLinks(t *testing.T) {
 	folder(t, "d/a.xml", "d/sub/b", "secret")
 	here, err := os.Getwd()
@@ -29,7 +30,8 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, hidden := range map[string]bool{"a.xml": false, "in.xml": false, "below.xml": false, "out.xml": true, "absolute.xml": true, "through.xml": true} {
+	for name, hidden := range map[string]bool{"a.xml": false, "in.xml": false, "below.xml": false, "out.xml": true,
+		"absolute.xml": true, "through.xml": true} {
 		name = filepath.Join("d", name)
 		if src.Hidden(name) != hidden {
 			t.Errorf("%s: hidden is %t", name, !hidden)
@@ -46,8 +48,11 @@ func TestLinks(t *testing.T) {
 // What would have to be waited for, or is no file, is refused at once.
 func TestNoFiles(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
-		"a pipe":                func(path string) error { return syscall.Mkfifo(path, 0o600) },
-		"a link to a pipe":      func(path string) error { return link(path, func(p string) error { return syscall.Mkfifo(p, 0o600) }) },
+		"a pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a link to a pipe": func(path string) error {
+			return link(path,
+				func(p string) error { return syscall.Mkfifo(p, 0o600) })
+		},
 		"a device":              func(path string) error { return os.Symlink("/dev/zero", path) },
 		"a socket":              listen,
 		"a link to a socket":    func(path string) error { return link(path, listen) },

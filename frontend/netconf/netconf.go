@@ -1,5 +1,6 @@
-// Package netconf reads the configuration of libvirt's network driver, /etc/libvirt/network.conf: which firewall back end is
-// to be used. It touches no host, and knows no back end but by libvirt's word for it.
+// Package netconf reads the configuration of libvirt's network driver, /etc/libvirt/network.conf:
+// which firewall back end is to be used. It touches no host, and knows no back end but by libvirt's
+// word for it.
 package netconf
 
 import (
@@ -23,10 +24,11 @@ type Config struct {
 
 const backendKey = "firewall_backend"
 
-// Parse reads a file of libvirt's configuration syntax: settings KEY = VALUE that a line end or a ; separates. A value is a
-// string in 'single', "double" or """triple""" quotes, which have no escapes, a whole number, or a list [VALUE, ...]; # begins
-// a comment. Only firewall_backend means something here; other keys are accepted. All problems are reported, each at its place
-// in file; with an error among them the Config is empty.
+// Parse reads a file of libvirt's configuration syntax: settings KEY = VALUE that a line end or a ;
+// separates. A value is a string in 'single', "double" or """triple""" quotes, which have no
+// escapes, a whole number, or a list [VALUE, ...]; # begins a comment. Only firewall_backend means
+// something here; other keys are accepted. All problems are reported, each at its place in file;
+// with an error among them the Config is empty.
 func Parse(file string, text []byte) (Config, diag.List) {
 	p := &parser{file: file, text: text, lines: diag.NewLines(text)}
 	var c Config
@@ -53,8 +55,8 @@ func Parse(file string, text []byte) (Config, diag.List) {
 	return c, p.found
 }
 
-// Chosen returns the back end that the file asks for, empty if it leaves the choice open. With none there is nothing to
-// choose, which is an error where rules are wanted.
+// Chosen returns the back end that the file asks for, empty if it leaves the choice open. With none
+// there is nothing to choose, which is an error where rules are wanted.
 func (c Config) Chosen() (string, diag.List) {
 	if c.FirewallBackend != None {
 		return c.FirewallBackend, nil
@@ -71,7 +73,8 @@ func (c Config) Chosen() (string, diag.List) {
 func (p *parser) backend(s setting) Config {
 	d := diag.Diagnostic{
 		Severity: diag.Error, Code: "conf-backend", Span: s.valueSpan,
-		Why: "libvirt knows the back ends nftables and iptables, and none", Fix: `write firewall_backend = "nftables" or "iptables"`,
+		Why: "libvirt knows the back ends nftables and iptables, and none",
+		Fix: `write firewall_backend = "nftables" or "iptables"`,
 	}
 	words := []string{NFTables, IPTables, None}
 	if s.kind != stringValue {
@@ -103,6 +106,8 @@ func given(s, first setting) diag.Diagnostic {
 func unknown(s setting, near string) diag.Diagnostic {
 	return diag.Diagnostic{
 		Severity: diag.Warning, Code: "conf-unknown", Span: s.span,
-		What: fmt.Sprintf("%s is ignored", s.key), Why: "libvirt has no such key, and ignores those that it doesn't know", Fix: fmt.Sprintf("did you mean %s?", near),
+		What: fmt.Sprintf("%s is ignored", s.key),
+		Why:  "libvirt has no such key, and ignores those that it doesn't know",
+		Fix:  fmt.Sprintf("did you mean %s?", near),
 	}
 }

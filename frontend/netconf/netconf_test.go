@@ -34,25 +34,30 @@ func TestParse(t *testing.T) {
 		{name: "triple quotes", text: "firewall_backend = \"\"\"iptables\"\"\"\n", backend: "iptables"},
 		{name: "comment behind", text: "\tfirewall_backend\t=\t\"nftables\" # or iptables\n", backend: "nftables"},
 		{name: "semicolon", text: "a = 1; firewall_backend = \"nftables\"", backend: "nftables"},
-		{name: "other keys", text: "n = -12\nlist = [ \"a\",\n 2,\n [ ] , ]\ntext = \"\"\"two\nlines # \"\"\"\nfirewall_backend = \"nftables\"", backend: "nftables"},
+		{name: "other keys",
+			text: "n = -12\nlist = [ \"a\",\n 2,\n [ ] , ]\ntext = \"\"\"two\nlines # \"\"\"\nfirewall_backend = \"nftables\"", backend: "nftables"},
 		{name: "no escapes", text: `a = "\"` + "\nfirewall_backend = \"nftables\"", backend: "nftables"},
 		{name: "no quotes", text: "x = 1\nfirewall_backend = nftables\n", said: []string{"2:20 error conf-syntax"}},
 		{name: "no value", text: "firewall_backend =\n", said: []string{"1:19 error conf-syntax"}},
 		{name: "no =", text: "firewall_backend \"nftables\"", said: []string{"1:18 error conf-syntax"}},
-		{name: "no key", text: "= 1\n_x = 1\n9 = 1\n", said: []string{"1:1 error conf-syntax", "2:1 error conf-syntax", "3:1 error conf-syntax"}},
-		{name: "open string", text: "a = \"x\nfirewall_backend = \"nft\"\n", said: []string{"1:5 error conf-syntax", "2:20 error conf-backend"}},
+		{name: "no key", text: "= 1\n_x = 1\n9 = 1\n", said: []string{"1:1 error conf-syntax", "2:1 error conf-syntax",
+			"3:1 error conf-syntax"}},
+		{name: "open string", text: "a = \"x\nfirewall_backend = \"nft\"\n",
+			said: []string{"1:5 error conf-syntax", "2:20 error conf-backend"}},
 		{name: "open triple string", text: "a = \"\"\"x\n", said: []string{"1:5 error conf-syntax"}},
 		{name: "open list", text: "a = [ 1,\n", said: []string{"1:5 error conf-syntax"}},
 		{name: "list without commas", text: "a = [ 1 2 ]\n", said: []string{"1:9 error conf-syntax"}},
 		{name: "sign alone", text: "a = -\n", said: []string{"1:5 error conf-syntax"}},
 		{name: "more behind", text: "a = 1 2\nb = 2\n", said: []string{"1:7 error conf-syntax"}},
-		{name: "an error empties all", text: "firewall_backend = \"nftables\"\na\n", said: []string{"2:2 error conf-syntax"}},
+		{name: "an error empties all", text: "firewall_backend = \"nftables\"\na\n",
+			said: []string{"2:2 error conf-syntax"}},
 		{name: "deep lists", text: "a = " + strings.Repeat("[", 100000), said: []string{"1:21 error conf-syntax"}},
 		{name: "not a string", text: "firewall_backend = 1\n", said: []string{"1:20 error conf-backend"}},
 		{name: "a list", text: "firewall_backend = [ \"nftables\" ]\n", said: []string{"1:20 error conf-backend"}},
 		{name: "another back end", text: "firewall_backend = \"pf\"\n", said: []string{"1:20 error conf-backend"}},
 		{name: "none", text: "\nfirewall_backend = \"none\"\n", said: []string{"2:20 error conf-none"}},
-		{name: "twice", text: "firewall_backend = \"iptables\"\nfirewall_backend = \"nftables\"\n", backend: "iptables", said: []string{"2:1 warning conf-twice"}},
+		{name: "twice", text: "firewall_backend = \"iptables\"\nfirewall_backend = \"nftables\"\n", backend: "iptables",
+			said: []string{"2:1 warning conf-twice"}},
 		{name: "a slip", text: "firewal_backend = \"iptables\"\n", said: []string{"1:1 warning conf-unknown"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -84,7 +89,8 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// FuzzParse: no input makes it panic, all that is said is about a place in the input, and an answer comes without errors.
+// FuzzParse: no input makes it panic, all that is said is about a place in the input, and an answer
+// comes without errors.
 func FuzzParse(f *testing.F) {
 	for _, info := range diag.Codes() {
 		f.Add(info.Bad)

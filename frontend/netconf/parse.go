@@ -46,7 +46,8 @@ func (p *parser) next() bool {
 	return p.at < len(p.text)
 }
 
-// setting reads one setting with what separates it from the next. After an error it goes on with the next line.
+// setting reads one setting with what separates it from the next. After an error it goes on with
+// the next line.
 func (p *parser) setting() (s setting, ok bool) {
 	begin := p.at
 	for p.at < len(p.text) && isName(p.text[p.at], p.at > begin) {
@@ -54,7 +55,8 @@ func (p *parser) setting() (s setting, ok bool) {
 	}
 	s.key, s.span = string(p.text[begin:p.at]), p.span(begin, p.at)
 	if s.key == "" {
-		return s, p.fail(begin, "a setting begins with its key", `write KEY = VALUE, such as firewall_backend = "nftables"`)
+		return s, p.fail(begin, "a setting begins with its key",
+			`write KEY = VALUE, such as firewall_backend = "nftables"`)
 	}
 	p.skip(" \t")
 	if p.peek() != '=' {
@@ -73,7 +75,8 @@ func (p *parser) setting() (s setting, ok bool) {
 		p.skipLine()
 	case '\n', '\r', ';', 0:
 	default:
-		return s, p.fail(p.at, "there is more behind the value of "+s.key, "begin a new line, or begin a comment with #")
+		return s, p.fail(p.at, "there is more behind the value of "+s.key,
+			"begin a new line, or begin a comment with #")
 	}
 	return s, true
 }
@@ -97,7 +100,8 @@ func (p *parser) value(s *setting, depth int) bool {
 		s.kind = numberValue
 		return true
 	}
-	return p.fail(p.at, "the value of "+s.key+" is missing, or has no quotes", `write a string in quotes, a whole number, or a list in [ ]`)
+	return p.fail(p.at, "the value of "+s.key+" is missing, or has no quotes",
+		`write a string in quotes, a whole number, or a list in [ ]`)
 }
 
 // quoted reads a string. Only one in triple quotes goes over lines.

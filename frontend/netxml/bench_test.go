@@ -78,8 +78,8 @@ const small = `<network>
 </network>
 `
 
-// BenchmarkParse is everything that Parse does for one document. It should take at most twice the time of
-// BenchmarkUnmarshal, which is libvirtxml alone: no positions, no schema, no checks.
+// BenchmarkParse is everything that Parse does for one document. It should take at most twice the
+// time of BenchmarkUnmarshal, which is libvirtxml alone: no positions, no schema, no checks.
 func BenchmarkParse(b *testing.B) {
 	for name, text := range map[string]string{"large": document, "small": small} {
 		b.Run(name, func(b *testing.B) {

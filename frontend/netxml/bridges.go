@@ -12,8 +12,9 @@ import (
 // maxAuto is the highest number libvirt tries for a bridge.
 const maxAuto = 256
 
-// chooseBridges gives each network without a bridge of its own the one it had before, or the lowest number that is free. The
-// names that documents give are taken first, then those of before, whatever the order of the documents.
+// chooseBridges gives each network without a bridge of its own the one it had before, or the lowest
+// number that is free. The names that documents give are taken first, then those of before,
+// whatever the order of the documents.
 func (t *together) chooseBridges() {
 	taken := maps.Clone(t.opts.Taken)
 	if taken == nil {
@@ -44,8 +45,8 @@ func (t *together) chooseBridges() {
 	}
 }
 
-// freeBridge returns the lowest name of the network's pattern that is not taken, and not that of a device of the host which
-// the network forwards to.
+// freeBridge returns the lowest name of the network's pattern that is not taken, and not that of a
+// device of the host which the network forwards to.
 func (c *checker) freeBridge(taken map[string]bool, next map[string]int) string {
 	pattern, _ := c.bridgePattern()
 	for n := next[pattern]; n <= maxAuto; n++ {
@@ -73,7 +74,8 @@ func (c *checker) mayHave(name string) bool {
 	rest, ok := strings.CutPrefix(name, before)
 	number, ends := strings.CutSuffix(rest, after)
 	n, err := strconv.Atoi(number)
-	return ok && ends && err == nil && n >= 0 && n <= maxAuto && strconv.Itoa(n) == number && len(name) <= xmldoc.MaxDevice
+	return ok && ends && err == nil && n >= 0 && n <= maxAuto && strconv.Itoa(n) == number &&
+		len(name) <= xmldoc.MaxDevice
 }
 
 // bridgeAt is where the bridge's name stands, or the network's tag where it is left out.

@@ -17,8 +17,8 @@ type checker struct {
 	statics []static // the routes that are good by themselves
 }
 
-// rules lists what is checked of one document beyond the table of the schema, one function for each rule or family of
-// rules. Their order has no meaning: the list is sorted by place in the end.
+// rules lists what is checked of one document beyond the table of the schema, one function for each
+// rule or family of rules. Their order has no meaning: the list is sorted by place in the end.
 var rules = []func(*checker){
 	(*checker).identity,
 	(*checker).bridgeSTP,
@@ -37,7 +37,8 @@ var rules = []func(*checker){
 	(*checker).portOptions,
 }
 
-// check judges the document by itself, and fills in the defaults that don't depend on other documents.
+// check judges the document by itself, and fills in the defaults that don't depend on other
+// documents.
 func (c *checker) check() {
 	root := c.net.root
 	if !language.Check(&c.Report, root) {
@@ -70,12 +71,14 @@ func (c *checker) identity() {
 func (c *checker) bridgeSTP() {
 	bridge := c.net.root.Sound("bridge")
 	if v, ok := bridge.Value("stp"); ok && v != "on" && v != "off" {
-		c.Warn("value-unknown", bridge.At("stp"), fmt.Sprintf("stp of <bridge> is %s, neither on nor off", xmldoc.Quote(v)),
+		c.Warn("value-unknown", bridge.At("stp"), fmt.Sprintf("stp of <bridge> is %s, neither on nor off",
+			xmldoc.Quote(v)),
 			"libvirt takes every word but off for on, and so does vnetc", "write 'on'")
 	}
 }
 
-// domain: systemd-resolved asks the network's name server for what it is told to, and is what that server asks in turn.
+// domain: systemd-resolved asks the network's name server for what it is told to, and is what that
+// server asks in turn.
 func (c *checker) domain() {
 	domain := c.net.root.Sound("domain")
 	if !domain.Yes("register") || domain.Yes("localOnly") || domain.Has("localOnly") && domain.Attr("localOnly").Bad {
@@ -89,8 +92,8 @@ func (c *checker) domain() {
 // autoBridge is the pattern for bridges whose document names none.
 const autoBridge = "virbr%d"
 
-// bridgePattern returns the bridge's name or pattern as the document has it, or the default pattern; ok is false if the
-// network has no bridge or the name is not good.
+// bridgePattern returns the bridge's name or pattern as the document has it, or the default
+// pattern; ok is false if the network has no bridge or the name is not good.
 func (c *checker) bridgePattern() (name string, ok bool) {
 	bridge := c.net.root.Kid("bridge")
 	switch {

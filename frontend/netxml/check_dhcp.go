@@ -44,7 +44,8 @@ func (c *checker) dhcpPrefix(s subnet, dhcp *xmldoc.Node) {
 	if s.addr.Is4() || s.prefix.Bits() >= 64 || dhcp.Kid("range") == nil && dhcp.Kid("host") == nil {
 		return
 	}
-	c.Fault("dhcp-prefix", s.node.At("prefix"), fmt.Sprintf("DHCP is served in %s, whose prefix is shorter than 64", s.prefix),
+	c.Fault("dhcp-prefix", s.node.At("prefix"), fmt.Sprintf("DHCP is served in %s, whose prefix is shorter than 64",
+		s.prefix),
 		"dnsmasq does not start with such a range of IPv6, so libvirt can't start the network", "write prefix='64'",
 		c.Related(dhcp.Tag, "the addresses to give out"))
 }
@@ -253,8 +254,9 @@ func (c *checker) once(seen map[string]*xmldoc.Node, n *xmldoc.Node, name, key, 
 	seen[key] = n
 }
 
-// onceNamed reports a second host of a name. A guest with two cards has one: each card gets its address, and the name is
-// that of one of them. Where a guest is known by nothing else, one of the two addresses is for nobody.
+// onceNamed reports a second host of a name. A guest with two cards has one: each card gets its
+// address, and the name is that of one of them. Where a guest is known by nothing else, one of the
+// two addresses is for nobody.
 func (c *checker) onceNamed(seen map[string]*xmldoc.Node, n *xmldoc.Node) {
 	v, ok := n.Value("name")
 	if !ok {
@@ -269,11 +271,14 @@ func (c *checker) onceNamed(seen map[string]*xmldoc.Node, n *xmldoc.Node) {
 	keyed := func(n *xmldoc.Node) bool { return n.Has("mac") || n.Has("id") }
 	what := fmt.Sprintf("name %s stands in two hosts", xmldoc.Quote(v))
 	if !keyed(first) || !keyed(n) {
-		c.Fault("dhcp-host-twice", n.At("name"), what, "where nothing but the name tells which guest is meant, it gets one of the two addresses",
-			"write the guest's mac='...', or id='...' in IPv6, into both, or remove one", c.Related(first.At("name"), "the first"))
+		c.Fault("dhcp-host-twice", n.At("name"), what,
+			"where nothing but the name tells which guest is meant, it gets one of the two addresses",
+			"write the guest's mac='...', or id='...' in IPv6, into both, or remove one",
+			c.Related(first.At("name"), "the first"))
 		return
 	}
-	c.Warn("dhcp-host-twice", n.At("name"), what, "both get their addresses, and who asks for the name is told one of them",
+	c.Warn("dhcp-host-twice", n.At("name"), what,
+		"both get their addresses, and who asks for the name is told one of them",
 		"give each a name of its own, unless both are cards of one guest", c.Related(first.At("name"), "the first"))
 }
 
@@ -284,7 +289,8 @@ func (c *checker) bootp(s subnet, dhcp *xmldoc.Node) {
 	case n == nil:
 	case s.addr.Is6():
 		c.Fault("dhcp-bootp-family", n.Tag, "a boot file is given in an IPv6 <ip>",
-			"libvirt serves boot files to IPv4 guests only, and ignores it here", "move it into the <dhcp> of an IPv4 <ip>")
+			"libvirt serves boot files to IPv4 guests only, and ignores it here",
+			"move it into the <dhcp> of an IPv4 <ip>")
 	case dhcp.Kid("range") == nil && dhcp.Kid("host") == nil:
 		c.Warn("dhcp-bootp-unused", n.Tag, "a boot file is given and no address",
 			"guests learn of it with the address they are given, and this <dhcp> gives none", "add a <range> or <host>")

@@ -65,9 +65,12 @@ func (c *checker) unusualNames(host *xmldoc.Node) {
 		case star:
 			fix := "write each name, or an address=/.../ option for dnsmasq"
 			if p := domainName(below); p.Code == "" && host.Has("ip") {
-				fix = fmt.Sprintf("to answer for all names below %s, write <dnsmasq:option value='address=/%s/%s'/>", below, below, host.ValueOr("ip"))
+				fix = fmt.Sprintf("to answer for all names below %s, write <dnsmasq:option value='address=/%s/%s'/>",
+					below, below, host.ValueOr("ip"))
 			}
-			c.Warn("dns-host-unusual", n.TextAt, what, "a star stands for nothing here: who asks for a name below gets no answer, only who asks for the star", fix)
+			c.Warn("dns-host-unusual", n.TextAt, what,
+				"a star stands for nothing here: who asks for a name below gets no answer, only who asks for the star",
+				fix)
 		default:
 			c.Warn("dns-host-unusual", n.TextAt, what+", "+odd,
 				"dnsmasq serves it, but guests may refuse to ask for it, since a host's name is made of letters, digits and dashes",

@@ -60,7 +60,8 @@ func (c *checker) forwardDevices() {
 	}
 }
 
-// forwardSelf: what is forwarded leaves by another device than it came by. In mode bridge the two exclude each other.
+// forwardSelf: what is forwarded leaves by another device than it came by. In mode bridge the two
+// exclude each other.
 func (c *checker) forwardSelf() {
 	name, ok := c.bridgePattern()
 	if !ok || !c.managed() {
@@ -111,8 +112,8 @@ func firstDevice(forward *xmldoc.Node) xmldoc.Extent {
 	return forward.Tag
 }
 
-// forwardMixed: a pool is of interfaces or of PCI addresses. Those beside a <pf> are its functions, which libvirt writes into
-// the document of a running network; it never writes a dev there.
+// forwardMixed: a pool is of interfaces or of PCI addresses. Those beside a <pf> are its functions,
+// which libvirt writes into the document of a running network; it never writes a dev there.
 func (c *checker) forwardMixed(forward *xmldoc.Node) {
 	dev := forward.Attr("dev")
 	sound := dev != nil && !dev.Bad
@@ -149,7 +150,8 @@ func (c *checker) twice(nodes []*xmldoc.Node, name string, code diag.Code, why s
 			continue
 		}
 		if first := seen[v]; first != nil {
-			c.Fault(code, n.At(name), fmt.Sprintf("%s %s stands twice", name, xmldoc.Quote(v)), why, "remove one of the two",
+			c.Fault(code, n.At(name), fmt.Sprintf("%s %s stands twice", name, xmldoc.Quote(v)), why,
+				"remove one of the two",
 				c.Related(first.At(name), "the first"))
 			continue
 		}

@@ -27,7 +27,8 @@ func (c *checker) addresses() {
 	}
 }
 
-// exposed: TFTP asks nobody who he is, so all guests get every file below the root that all users of the host may read.
+// exposed: TFTP asks nobody who he is, so all guests get every file below the root that all users
+// of the host may read.
 func (c *checker) exposed(tftp *xmldoc.Node) {
 	root, ok := tftp.Value("root")
 	if !ok {
@@ -41,10 +42,12 @@ func (c *checker) exposed(tftp *xmldoc.Node) {
 		"serve a folder that holds nothing but what guests boot from, such as /srv/tftp")
 }
 
-// Folders that hold more than files for guests: systemFolders by themselves, privateFolders with all below them, as the home of a user by itself.
+// Folders that hold more than files for guests: systemFolders by themselves, privateFolders with
+// all below them, as the home of a user by itself.
 var (
 	systemFolders = []string{
-		"/", "/bin", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/sbin", "/srv", "/tmp", "/usr", "/usr/local", "/usr/share",
+		"/", "/bin", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/sbin", "/srv", "/tmp", "/usr", "/usr/local",
+		"/usr/share",
 		"/var", "/var/cache", "/var/lib", "/var/tmp",
 	}
 	privateFolders = []string{
@@ -56,12 +59,14 @@ var (
 // exposes is true if a folder is one of the system's own.
 func exposes(root string) bool {
 	user := path.Dir(root) == "/home"
-	return user || slices.Contains(systemFolders, root) || slices.ContainsFunc(privateFolders, func(private string) bool {
-		return root == private || strings.HasPrefix(root, private+"/")
-	})
+	return user || slices.Contains(systemFolders, root) || slices.ContainsFunc(privateFolders,
+		func(private string) bool {
+			return root == private || strings.HasPrefix(root, private+"/")
+		})
 }
 
-// localPTR: a reverse zone is cut between two labels, which are octets in IPv4 and hexadecimal digits in IPv6.
+// localPTR: a reverse zone is cut between two labels, which are octets in IPv4 and hexadecimal
+// digits in IPv6.
 func (c *checker) localPTR(s subnet) {
 	step, bits := 8, s.prefix.Bits()
 	if s.addr.Is6() {
@@ -197,11 +202,12 @@ func (c *checker) dhcpTwice() {
 	c.unadvertised(first[1])
 }
 
-// unadvertised: beside a subnet of IPv6 with DHCP, which its routers' advertisements speak of, others are not advertised.
-// Libvirt logs a warning.
+// unadvertised: beside a subnet of IPv6 with DHCP, which its routers' advertisements speak of,
+// others are not advertised. Libvirt logs a warning.
 func (c *checker) unadvertised(dhcp *xmldoc.Node) {
 	for _, s := range c.net.subnets {
-		if dhcp == nil || !s.ok || s.addr.Is4() || s.local() || s.node.Kid("dhcp").Kid("range") != nil || s.node.Kid("dhcp").Kid("host") != nil {
+		if dhcp == nil || !s.ok || s.addr.Is4() || s.local() || s.node.Kid("dhcp").Kid("range") != nil ||
+			s.node.Kid("dhcp").Kid("host") != nil {
 			continue
 		}
 		c.Warn("ip-unadvertised", s.node.At("address"), fmt.Sprintf("guests are not told of %s", s.prefix),

@@ -114,7 +114,8 @@ func (c *checker) vlanSingle(n *xmldoc.Node, tags []*xmldoc.Node, native *xmldoc
 		"a function of a network card has one VLAN set by its host", fix)
 }
 
-// vlanPlace: who may have VLANs. Libvirt asks the port groups first, and the network itself only if none is the default.
+// vlanPlace: who may have VLANs. Libvirt asks the port groups first, and the network itself only if
+// none is the default.
 func (c *checker) vlanPlace(groups []*xmldoc.Node, standard bool) {
 	if c.kind == 0 {
 		return
@@ -168,8 +169,8 @@ var virtualPorts = map[string]struct {
 	"midonet":     {inBridge, []string{"interfaceid"}},
 }
 
-// virtualport: it fits the mode, and has the parameters of its type. A port group's is of the network's type if it has none
-// of its own.
+// virtualport: it fits the mode, and has the parameters of its type. A port group's is of the
+// network's type if it has none of its own.
 func (c *checker) virtualport(n *xmldoc.Node, group bool) {
 	if n == nil {
 		return
@@ -181,7 +182,8 @@ func (c *checker) virtualport(n *xmldoc.Node, group bool) {
 		return
 	case !ok && c.managed():
 		c.Fault("virtualport-mode", n.Tag, fmt.Sprintf("a virtual port stands in a network of %s", c.kind),
-			"it is what a switch beside the host's own bridges is told of a port", "remove it, or choose another forward mode")
+			"it is what a switch beside the host's own bridges is told of a port",
+			"remove it, or choose another forward mode")
 		return
 	case !ok:
 		kind = network

@@ -6,9 +6,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Claims returns what libvirt may have made for networks, which must come from [Parse] without an error: the rules of their
-// documents, and whatever it makes of a bridge alone, since the document may have been another when libvirt read it. It is
-// no program to load: a rule may be in it more than once.
+// Claims returns what libvirt may have made for networks, which must come from [Parse] without an
+// error: the rules of their documents, and whatever it makes of a bridge alone, since the document
+// may have been another when libvirt read it. It is no program to load: a rule may be in it more
+// than once.
 func Claims(networks []*Network) *ir.Program {
 	p := Lower(networks)
 	for _, n := range networks {
@@ -19,8 +20,8 @@ func Claims(networks []*Network) *ir.Program {
 	return p
 }
 
-// onBridge returns the lowering of an isolated network on n's bridge that has all that libvirt asks a document for before it
-// makes rules without an address: IPv6, DHCP and TFTP.
+// onBridge returns the lowering of an isolated network on n's bridge that has all that libvirt asks
+// a document for before it makes rules without an address: IPv6, DHCP and TFTP.
 func onBridge(p *ir.Program, n *Network) *lowering {
 	bare := *n
 	bare.Def, bare.Mode, bare.Strict, bare.subnets = libvirtxml.Network{}, ir.ModeNone, false, nil

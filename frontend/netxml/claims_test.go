@@ -11,7 +11,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// What Claims adds is what the document of an isolated network asks for that has the bridge, both families, DHCP and TFTP.
+// What Claims adds is what the document of an isolated network asks for that has the bridge, both
+// families, DHCP and TFTP.
 func TestClaims(t *testing.T) {
 	const ip = "<ip address='10.1.2.1' prefix='24'/>"
 	everything := func(bridge string) string {
@@ -21,7 +22,8 @@ func TestClaims(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, text, bridge string }{
 		{"isolated", "<network><name>a</name><bridge name='vb0'/></network>", "vb0"},
-		{"NAT by one device", "<network><name>a</name><forward dev='eth0'/><bridge name='vb1'/>" + ip + "</network>", "vb1"},
+		{"NAT by one device", "<network><name>a</name><forward dev='eth0'/><bridge name='vb1'/>" + ip + "</network>",
+			"vb1"},
 		{"routed", "<network><name>a</name><forward mode='route'/><bridge name='vb2'/>" + ip + "</network>", "vb2"},
 		{"bridge chosen", "<network><name>a</name></network>", "virbr0"},
 		{"open", "<network><name>a</name><forward mode='open'/><bridge name='vb0'/></network>", ""},

@@ -73,7 +73,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// checkDiagnostic checks the form of a diagnostic: three texts, each of one line, and places in the input.
+// checkDiagnostic checks the form of a diagnostic: three texts, each of one line, and places in the
+// input.
 func checkDiagnostic(t *testing.T, d diag.Diagnostic, src *diag.Sources) {
 	t.Helper()
 	for name, text := range map[string]string{"what": d.What, "why": d.Why, "fix": d.Fix} {
@@ -90,18 +91,21 @@ func checkDiagnostic(t *testing.T, d diag.Diagnostic, src *diag.Sources) {
 // startsWithName is true if the first word has more than one capital, as names like DHCP have.
 func startsWithName(text string) bool {
 	word, _, _ := strings.Cut(text, " ")
-	return strings.ToUpper(word) == word || strings.HasPrefix(word, "IPv") || strings.HasPrefix(word, "DHCPv") || word == "XML's" || word == "PCI"
+	return strings.ToUpper(word) == word || strings.HasPrefix(word, "IPv") || strings.HasPrefix(word, "DHCPv") ||
+		word == "XML's" || word == "PCI"
 }
 
 func checkSpan(t *testing.T, s diag.Span, src *diag.Sources) {
 	t.Helper()
 	size := len(src.Text(s.File))
-	if !slices.Contains(src.Names(), s.File) || !s.IsValid() || s.Start.Offset > s.End.Offset || s.End.Offset > size || s.Start.Offset < 0 {
+	if !slices.Contains(src.Names(), s.File) || !s.IsValid() || s.Start.Offset > s.End.Offset || s.End.Offset > size ||
+		s.Start.Offset < 0 {
 		t.Errorf("span %v to %v is not inside of %q (%d bytes)", s.Start, s.End, s.File, size)
 	}
 }
 
-// Every code that this package and xmldoc report stands in the table, and every code of the table is reported by one of them.
+// Every code that this package and xmldoc report stands in the table, and every code of the table
+// is reported by one of them.
 func TestCodesAreInTable(t *testing.T) {
 	used := map[diag.Code]bool{}
 	files, err := filepath.Glob("*.go")
@@ -142,7 +146,8 @@ func TestCodesAreInTable(t *testing.T) {
 	}
 }
 
-// reported returns the codes that are literal first arguments of the functions which report, or first fields of a Problem.
+// reported returns the codes that are literal first arguments of the functions which report, or
+// first fields of a Problem.
 func reported(n ast.Node) []string {
 	var first ast.Expr
 	switch n := n.(type) {
@@ -154,7 +159,8 @@ func reported(n ast.Node) []string {
 		case *ast.Ident:
 			name = fun.Name
 		}
-		if len(n.Args) > 1 && slices.Contains([]string{"Fault", "Warn", "Unknown", "Wrong", "Named", "DeviceName", "dnsName", "inLine"}, name) {
+		if len(n.Args) > 1 && slices.Contains([]string{"Fault", "Warn", "Unknown", "Wrong", "Named", "DeviceName",
+			"dnsName", "inLine"}, name) {
 			first = n.Args[0]
 		}
 	case *ast.CompositeLit:

@@ -8,8 +8,9 @@ import (
 	"github.com/vnetc/vnetc/frontend/xmldoc"
 )
 
-// decode fills c.net.Def. The tree is replayed as tokens, so the text is read once; what the schema doesn't know is left
-// out. After a check without errors libvirtxml has nothing to refuse; if it does, that is reported all the same.
+// decode fills c.net.Def. The tree is replayed as tokens, so the text is read once; what the schema
+// doesn't know is left out. After a check without errors libvirtxml has nothing to refuse; if it
+// does, that is reported all the same.
 func (c *checker) decode() {
 	var def libvirtxml.Network
 	if err := xml.NewTokenDecoder(c.net.root.Tokens()).Decode(&def); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Every document at hand is decoded as libvirtxml itself does it, but for hexadecimal numbers, which libvirtxml doesn't read
-// everywhere.
+// Every document at hand is decoded as libvirtxml itself does it, but for hexadecimal numbers,
+// which libvirtxml doesn't read everywhere.
 func TestDecode(t *testing.T) {
 	decoded := 0
 	for _, text := range documents(t) {

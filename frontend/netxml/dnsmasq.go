@@ -8,13 +8,13 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// maxLine is how many bytes of a line of its files dnsmasq reads at once: what is longer continues as a line of its own, and an
-// option stands in the middle of it that no check has seen.
+// maxLine is how many bytes of a line of its files dnsmasq reads at once: what is longer continues
+// as a line of its own, and an option stands in the middle of it that no check has seen.
 const maxLine = 1023
 
-// dnsmasqLines: dnsmasq does not start with an option it doesn't know, or one whose value is missing or too much. Later
-// versions may know more, so --lax lets them pass where the administrator allows any. Options that reach beyond the network
-// need his permission.
+// dnsmasqLines: dnsmasq does not start with an option it doesn't know, or one whose value is
+// missing or too much. Later versions may know more, so --lax lets them pass where the
+// administrator allows any. Options that reach beyond the network need his permission.
 func (c *checker) dnsmasqLines() {
 	for _, options := range c.net.root.All("options") {
 		for _, n := range options.All("option") {
@@ -50,9 +50,11 @@ func (c *checker) dnsmasqLine(at xmldoc.Extent, name, value string, given bool) 
 		}
 		report("dnsmasq-option", at, fmt.Sprintf("dnsmasq has no option %s", xmldoc.Quote(name)), why, fix)
 	case kind == mustValue && xmldoc.Blank(value):
-		c.Unknown("dnsmasq-option", at, fmt.Sprintf("option %s has no value", name), why, fmt.Sprintf("write %s=...", name))
+		c.Unknown("dnsmasq-option", at, fmt.Sprintf("option %s has no value", name), why,
+			fmt.Sprintf("write %s=...", name))
 	case kind == noValue && given:
-		c.Unknown("dnsmasq-option", at, fmt.Sprintf("option %s has a value", name), why, fmt.Sprintf("write %s alone", name))
+		c.Unknown("dnsmasq-option", at, fmt.Sprintf("option %s has a value", name), why,
+			fmt.Sprintf("write %s alone", name))
 	}
 	if group.permission == admin && !c.allowed(name) {
 		c.Fault("dnsmasq-permission", at, fmt.Sprintf("dnsmasq's option %s %s", name, group.why),

@@ -17,9 +17,9 @@ const (
 	admin                     // the administrator of the host, see [Options.AllowOption]
 )
 
-// dnsmasqOptions are the options of dnsmasq(8) 2.90, as it lists and tries them itself, and a few of later versions. What
-// decides over more than the guests of the network itself needs permission: whoever may write a network's document need not be
-// the administrator of the host.
+// dnsmasqOptions are the options of dnsmasq(8) 2.90, as it lists and tries them itself, and a few
+// of later versions. What decides over more than the guests of the network itself needs permission:
+// whoever may write a network's document need not be the administrator of the host.
 var dnsmasqOptions = []optionGroup{
 	{admin, "runs a program on the host", `conf-script= dhcp-luascript= dhcp-script= script-arp script-on-renewal`},
 	{admin, "says as whom dnsmasq or its programs run", `dhcp-scriptuser= group[=] user[=]`},
@@ -28,38 +28,48 @@ var dnsmasqOptions = []optionGroup{
 		dhcp-optsdir= dhcp-optsfile= hostsdir= read-ethers resolv-file[=]`},
 	{admin, "serves files of the host to guests", `enable-tftp[=] tftp-root=`},
 	{admin, "writes a file on the host", `dhcp-leasefile[=] dnssec-timestamp= dumpfile= log-facility= pid-file[=]`},
-	{admin, "has dnsmasq serve other devices than the network's bridge", `auth-server= bridge-interface= dhcp-relay= interface=
+	{admin, "has dnsmasq serve other devices than the network's bridge",
+		`auth-server= bridge-interface= dhcp-relay= interface=
 		listen-address=`},
 	{admin, "tells guests the addresses of other devices", `dynamic-host= interface-name=`},
-	{admin, "opens a port of the host beside those that the network's rules are about", `dhcp-alternate-port[=] port= query-port=`},
+	{admin, "opens a port of the host beside those that the network's rules are about",
+		`dhcp-alternate-port[=] port= query-port=`},
 	{admin, "lets other programs of the host command dnsmasq", `enable-dbus[=] enable-ubus[=]`},
-	{admin, "reads or changes the state of the firewall", `connmark-allowlist-enable[=] connmark-allowlist= conntrack ipset= nftset=`},
+	{admin, "reads or changes the state of the firewall",
+		`connmark-allowlist-enable[=] connmark-allowlist= conntrack ipset= nftset=`},
 	{admin, "keeps dnsmasq from starting as vnetc starts it", `bind-interfaces keep-in-foreground no-daemon`},
 	{admin, "has dnsmasq forget its leases, or keep none", `leasefile-ro`},
 
-	{anybody, "answers to the guests' own questions", `address= alias= auth-peer= auth-sec-servers= auth-soa= auth-ttl= auth-zone=
+	{anybody, "answers to the guests' own questions",
+		`address= alias= auth-peer= auth-sec-servers= auth-soa= auth-ttl= auth-zone=
 		bogus-nxdomain= bogus-priv caa-record= cname= dns-rr= domain-needed domain-suffix= domain= expand-hosts filter-A filter-AAAA
 		filter-rr= filterwin2k host-record= ignore-address= localise-queries localmx mx-host= mx-target= naptr-record= no-hosts
 		no-round-robin ptr-record= selfmx srv-host= synth-domain= txt-record=`},
-	{anybody, "which servers the guests' questions go to, and how: a <forwarder> does the same", `add-cpe-id= add-mac[=] add-subnet[=]
+	{anybody, "which servers the guests' questions go to, and how: a <forwarder> does the same",
+		`add-cpe-id= add-mac[=] add-subnet[=]
 		all-servers dns-forward-max= dns-loop-detect do-0x20-encode edns-packet-max= fast-dns-retry[=] local= max-port= min-port=
 		no-0x20-encode no-poll no-resolv port-limit= rebind-domain-ok= rebind-localhost-ok rev-server= server= stop-dns-rebind
 		strict-order strip-mac strip-subnet umbrella[=]`},
-	{anybody, "how long answers are remembered", `cache-rr= cache-size= clear-on-reload local-ttl= max-cache-ttl= max-ttl= min-cache-ttl=
+	{anybody, "how long answers are remembered",
+		`cache-rr= cache-size= clear-on-reload local-ttl= max-cache-ttl= max-ttl= min-cache-ttl=
 		neg-ttl= no-negcache use-stale-cache[=]`},
 	{anybody, "which signatures of answers are looked at", `dnssec dnssec-check-unsigned[=] dnssec-debug dnssec-limits=
 		dnssec-no-timecheck proxy-dnssec trust-anchor=`},
-	{anybody, "which addresses and options the guests are given", `bootp-dynamic[=] dhcp-authoritative dhcp-boot= dhcp-broadcast[=]
+	{anybody, "which addresses and options the guests are given",
+		`bootp-dynamic[=] dhcp-authoritative dhcp-boot= dhcp-broadcast[=]
 		dhcp-circuitid= dhcp-client-update dhcp-duid= dhcp-fqdn dhcp-generate-names[=] dhcp-host= dhcp-ignore-clid dhcp-ignore-names[=]
 		dhcp-ignore= dhcp-lease= dhcp-lease-max= dhcp-mac= dhcp-match= dhcp-name-match= dhcp-no-override dhcp-option-force=
 		dhcp-option= dhcp-proxy[=] dhcp-pxe-vendor= dhcp-range= dhcp-rapid-commit dhcp-remoteid= dhcp-reply-delay=
 		dhcp-sequential-ip dhcp-subscrid= dhcp-ttl= dhcp-userclass= dhcp-vendorclass= enable-ra no-ping pxe-prompt= pxe-service=
 		ra-param= shared-network= tag-if=`},
-	{anybody, "what is left of the network's own services", `bind-dynamic except-interface= local-service[=] max-tcp-connections=
+	{anybody, "what is left of the network's own services",
+		`bind-dynamic except-interface= local-service[=] max-tcp-connections=
 		no-dhcp-interface= no-dhcpv4-interface= no-dhcpv6-interface= no-ident`},
-	{anybody, "how files are sent that <tftp> serves", `tftp-lowercase tftp-max= tftp-mtu= tftp-no-blocksize tftp-no-fail
+	{anybody, "how files are sent that <tftp> serves",
+		`tftp-lowercase tftp-max= tftp-mtu= tftp-no-blocksize tftp-no-fail
 		tftp-port-range= tftp-secure tftp-single-port tftp-unique-root[=]`},
-	{anybody, "what the host's log hears of the network", `dumpmask= log-async[=] log-debug log-dhcp log-malloc log-queries[=] quiet-dhcp
+	{anybody, "what the host's log hears of the network",
+		`dumpmask= log-async[=] log-debug log-dhcp log-malloc log-queries[=] quiet-dhcp
 		quiet-dhcp6 quiet-ra quiet-tftp`},
 }
 

@@ -16,7 +16,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// dnsmasq itself agrees with the table of its options: it knows each, and wants a value where the table says so.
+// dnsmasq itself agrees with the table of its options: it knows each, and wants a value where the
+// table says so.
 func TestDnsmasqOptions(t *testing.T) {
 	netnstest.Require(t, "dnsmasq")
 	if out, _ := exec.Command("dnsmasq", "--version").Output(); !strings.Contains(string(out), "2.90") {
@@ -34,13 +35,15 @@ func TestDnsmasqOptions(t *testing.T) {
 			t.Errorf("%s: dnsmasq says %s", name, out)
 		}
 		kind, _ := dnsmasqOptionOf(name)
-		if must := strings.Contains(string(out), "missing parameter"); must != (kind == mustValue) && name != "cache-size" {
+		if must := strings.Contains(string(out), "missing parameter"); must != (kind == mustValue) &&
+			name != "cache-size" {
 			t.Errorf("%s: dnsmasq says %s", name, out)
 		}
 	}
 }
 
-// Each option that the dnsmasq of this host has stands in one group of the table, whichever version it is.
+// Each option that the dnsmasq of this host has stands in one group of the table, whichever version
+// it is.
 func TestDnsmasqOptionsClassified(t *testing.T) {
 	netnstest.Require(t, "dnsmasq")
 	help, err := exec.Command("dnsmasq", "--help").Output()
@@ -62,7 +65,8 @@ func TestDnsmasqOptionsClassified(t *testing.T) {
 			}
 		}
 		if want := !slices.Contains(commandLine, name); (n == 1) != want {
-			t.Errorf("option %s stands in %d groups of dnsmasqOptions; put it into one, by what it lets a document do", name, n)
+			t.Errorf("option %s stands in %d groups of dnsmasqOptions; put it into one, by what it lets a document do",
+				name, n)
 		}
 	}
 	for _, g := range dnsmasqOptions {
@@ -74,7 +78,8 @@ func TestDnsmasqOptionsClassified(t *testing.T) {
 
 // withOptions is a document with lines for dnsmasq.
 func withOptions(lines ...string) *diag.Sources {
-	text := "<network xmlns:d='" + dnsmasqNamespace + "'><name>lab</name><ip address='10.0.0.1' prefix='24'/><d:options>"
+	text := "<network xmlns:d='" + dnsmasqNamespace +
+		"'><name>lab</name><ip address='10.0.0.1' prefix='24'/><d:options>"
 	for _, line := range lines {
 		text += fmt.Sprintf("<d:option value='%s'/>", line)
 	}
@@ -83,8 +88,8 @@ func withOptions(lines ...string) *diag.Sources {
 	return src
 }
 
-// What reaches beyond the network needs permission: of the administrator for the network and the option, not of --lax, and
-// however the option is spelled.
+// What reaches beyond the network needs permission: of the administrator for the network and the
+// option, not of --lax, and however the option is spelled.
 func TestDnsmasqPermission(t *testing.T) {
 	one := func(name, option string) bool { return name == "lab" && option == "dhcp-script" }
 	all := func(string, string) bool { return true }
@@ -135,11 +140,16 @@ func TestDnsmasqPermission(t *testing.T) {
 func TestDnsmasqPermissionPlaces(t *testing.T) {
 	const line = "<d:option value='%s'/>"
 	for _, option := range []string{
-		"dhcp-script=/bin/true", "dhcp-luascript=/x", "conf-file=/etc/hostname", "conf-dir=/etc", "conf-script=/x", "addn-hosts=/etc/hostname",
-		"hostsdir=/etc", "servers-file=/etc/hostname", "resolv-file=/etc/shadow", "dhcp-hostsfile=/etc/hostname", "dhcp-optsfile=/etc/x",
-		"log-facility=/x.log", "dumpfile=/x", "dhcp-leasefile=/x", "pid-file=/x", "user=root", "group=root", "dhcp-scriptuser=root",
-		"interface=eth0", "listen-address=198.51.100.1", "dhcp-relay=10.44.0.1,198.51.100.2", "auth-server=x.test,eth0", "enable-dbus",
-		"port=5353", "no-daemon", "keep-in-foreground", "enable-tftp", "tftp-root=/", "read-ethers", "ipset=/x/y", "nftset=/x/y",
+		"dhcp-script=/bin/true", "dhcp-luascript=/x", "conf-file=/etc/hostname", "conf-dir=/etc", "conf-script=/x",
+		"addn-hosts=/etc/hostname",
+		"hostsdir=/etc", "servers-file=/etc/hostname", "resolv-file=/etc/shadow", "dhcp-hostsfile=/etc/hostname",
+		"dhcp-optsfile=/etc/x",
+		"log-facility=/x.log", "dumpfile=/x", "dhcp-leasefile=/x", "pid-file=/x", "user=root", "group=root",
+		"dhcp-scriptuser=root",
+		"interface=eth0", "listen-address=198.51.100.1", "dhcp-relay=10.44.0.1,198.51.100.2", "auth-server=x.test,eth0",
+		"enable-dbus",
+		"port=5353", "no-daemon", "keep-in-foreground", "enable-tftp", "tftp-root=/", "read-ethers", "ipset=/x/y",
+		"nftset=/x/y",
 		"bridge-interface=eth0,x", "interface-name=x,eth0",
 	} {
 		src := withOptions("log-dhcp", option)
@@ -159,7 +169,8 @@ func TestDnsmasqLongLines(t *testing.T) {
 	for _, body := range []string{
 		"<dns><txt name='x' value='" + long + "'/></dns>", "<dns><txt name='" + long + "' value='x'/></dns>",
 		"<ip address='10.0.0.1' prefix='24'><tftp root='/" + long + "'/></ip>",
-		"<ip address='10.0.0.1' prefix='24'><dhcp><host name='a' ip='10.0.0.9'/><bootp file='" + long + "'/></dhcp></ip>",
+		"<ip address='10.0.0.1' prefix='24'><dhcp><host name='a' ip='10.0.0.9'/><bootp file='" + long +
+			"'/></dhcp></ip>",
 	} {
 		src := &diag.Sources{}
 		src.Add("lab.xml", []byte("<network><name>lab</name>"+body+"</network>"))
@@ -171,13 +182,17 @@ func TestDnsmasqLongLines(t *testing.T) {
 
 func TestTFTPFolders(t *testing.T) {
 	for root, want := range map[string]bool{
-		"/": true, "/etc": true, "/etc/": true, "/srv/../etc": true, "/root/x": true, "/home/ann": true, "/home/ann/boot": false, "/proc/1": true, "/var/lib": true,
-		"/srv/tftp": false, "/var/lib/tftpboot": false, "/tftpboot": false, "/etcetera": false, "/usr/share/netboot": false,
+		"/": true, "/etc": true, "/etc/": true, "/srv/../etc": true, "/root/x": true, "/home/ann": true,
+		"/home/ann/boot": false, "/proc/1": true, "/var/lib": true,
+		"/srv/tftp": false, "/var/lib/tftpboot": false, "/tftpboot": false, "/etcetera": false,
+		"/usr/share/netboot": false,
 	} {
 		src := &diag.Sources{}
-		src.Add("lab.xml", []byte("<network><name>lab</name><ip address='10.0.0.1' prefix='24'><tftp root='"+root+"'/></ip></network>"))
+		src.Add("lab.xml", []byte("<network><name>lab</name><ip address='10.0.0.1' prefix='24'><tftp root='"+root+
+			"'/></ip></network>"))
 		_, list := Parse(src, Options{})
-		if got := len(list) == 1 && list[0].Code == "tftp-exposed" && list[0].Severity == diag.Warning; got != want || len(list) > 1 {
+		if got := len(list) == 1 && list[0].Code == "tftp-exposed" && list[0].Severity == diag.Warning; got != want ||
+			len(list) > 1 {
 			t.Errorf("%s: warned %v, want %v\n%v", root, got, want, list)
 		}
 	}

@@ -22,8 +22,9 @@ var language = &xmldoc.Language{
 	},
 }
 
-// network is the table of the schema: libvirt's network XML (https://libvirt.org/formatnetwork.html, and what libvirt
-// 11.3 does where the page is silent), with the networks in which each part may stand.
+// network is the table of the schema: libvirt's network XML
+// (https://libvirt.org/formatnetwork.html, and what libvirt 11.3 does where the page is silent),
+// with the networks in which each part may stand.
 var network = &xmldoc.Element{
 	Name: "network",
 	Attrs: []xmldoc.Attr{
@@ -72,14 +73,15 @@ var network = &xmldoc.Element{
 	},
 }
 
-// uplinkModes have devices to the outside. Mode bridge with a bridge's name is among them so that the rule which
-// forbids both has the word.
+// uplinkModes have devices to the outside. Mode bridge with a bridge's name is among them so that
+// the rule which forbids both has the word.
 const uplinkModes = inMacvtap | inBridge
 
 var forwardElement = &xmldoc.Element{
 	Name: "forward",
 	Attrs: []xmldoc.Attr{
-		{Name: "mode", Check: xmldoc.OneOf("nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev", "none")},
+		{Name: "mode", Check: xmldoc.OneOf("nat", "route", "open", "bridge", "private", "vepa", "passthrough",
+			"hostdev", "none")},
 		{Name: "dev", Check: xmldoc.Device, May: inNAT | inRoute | uplinkModes},
 		{Name: "managed", Check: xmldoc.YesNo, Works: inHostdev},
 	},
@@ -96,7 +98,8 @@ var forwardElement = &xmldoc.Element{
 			{Name: "function", Hex: true, Check: xmldoc.HexNumber(0, 7)},
 			{Name: "connections", Check: xmldoc.Number(0, 1<<31)},
 		}},
-		{Name: "pf", May: uplinkModes | inHostdev, Attrs: []xmldoc.Attr{{Name: "dev", Check: xmldoc.Device, Need: true}}},
+		{Name: "pf", May: uplinkModes | inHostdev, Attrs: []xmldoc.Attr{{Name: "dev", Check: xmldoc.Device,
+			Need: true}}},
 		{Name: "driver", Works: inHostdev, Attrs: []xmldoc.Attr{
 			{Name: "name", Check: xmldoc.OneOf("vfio", "kvm")},
 			{Name: "model", Check: moduleName},
@@ -104,13 +107,15 @@ var forwardElement = &xmldoc.Element{
 		{Name: "nat", May: inNAT, Attrs: []xmldoc.Attr{{Name: "ipv6", Check: xmldoc.YesNo}}, Kids: []*xmldoc.Element{
 			{Name: "address", Attrs: []xmldoc.Attr{{Name: "start", Check: xmldoc.Address4, Need: true},
 				{Name: "end", Check: xmldoc.Address4, Need: true}}},
-			{Name: "port", Attrs: []xmldoc.Attr{{Name: "start", Check: xmldoc.Port, Need: true}, {Name: "end", Check: xmldoc.Port, Need: true}}},
+			{Name: "port", Attrs: []xmldoc.Attr{{Name: "start", Check: xmldoc.Port, Need: true},
+				{Name: "end", Check: xmldoc.Port, Need: true}}},
 		}},
 	},
 }
 
-// bridgeElement: a forward delay beyond 30 seconds is refused by the kernel while the spanning tree protocol is on
-// (BR_MAX_FORWARD_DELAY in net/bridge/br_private.h); without it the delay has no use.
+// bridgeElement: a forward delay beyond 30 seconds is refused by the kernel while the spanning tree
+// protocol is on (BR_MAX_FORWARD_DELAY in net/bridge/br_private.h); without it the delay has no
+// use.
 var bridgeElement = &xmldoc.Element{
 	Name: "bridge",
 	Attrs: []xmldoc.Attr{
@@ -130,17 +135,20 @@ var dnsElement = &xmldoc.Element{
 	},
 	Kids: []*xmldoc.Element{
 		{Name: "forwarder", Many: true, Works: inManaged, Attrs: []xmldoc.Attr{
-			{Name: "addr", Check: xmldoc.Address}, {Name: "domain", Check: domainName}, {Name: "port", Check: xmldoc.Port},
+			{Name: "addr", Check: xmldoc.Address}, {Name: "domain", Check: domainName},
+			{Name: "port", Check: xmldoc.Port},
 		}},
 		{Name: "txt", Many: true, May: inManaged, Attrs: []xmldoc.Attr{
 			{Name: "name", Check: txtName, Need: true}, {Name: "value", Check: txtValue, Need: true},
 		}},
-		{Name: "host", Many: true, May: inManaged, Attrs: []xmldoc.Attr{{Name: "ip", Check: xmldoc.Address, Need: true}},
+		{Name: "host", Many: true, May: inManaged, Attrs: []xmldoc.Attr{{Name: "ip", Check: xmldoc.Address,
+			Need: true}},
 			Kids: []*xmldoc.Element{
 				{Name: "hostname", Many: true, Text: hostName},
 			}},
 		{Name: "srv", Many: true, May: inManaged, Attrs: []xmldoc.Attr{
-			{Name: "service", Check: serviceName, Need: true}, {Name: "protocol", Check: xmldoc.OneOf("tcp", "udp"), Need: true},
+			{Name: "service", Check: serviceName, Need: true}, {Name: "protocol", Check: xmldoc.OneOf("tcp", "udp"),
+				Need: true},
 			{Name: "domain", Check: domainName}, {Name: "target", Check: srvTarget},
 			{Name: "port", Check: xmldoc.Port}, {Name: "priority", Check: xmldoc.Number(0, 65535)},
 			{Name: "weight", Check: xmldoc.Number(0, 65535)},
@@ -167,7 +175,8 @@ var ipElement = &xmldoc.Element{
 				{Name: "mac", Check: xmldoc.UnicastMAC}, {Name: "id", Check: duid}, {Name: "name", Check: guestName},
 				{Name: "ip", Check: xmldoc.Address, Need: true},
 			}},
-			{Name: "bootp", Attrs: []xmldoc.Attr{{Name: "file", Check: bootFile, Need: true}, {Name: "server", Check: xmldoc.Address4}}},
+			{Name: "bootp", Attrs: []xmldoc.Attr{{Name: "file", Check: bootFile, Need: true},
+				{Name: "server", Check: xmldoc.Address4}}},
 		}},
 	},
 }
@@ -204,8 +213,9 @@ func rateElement(name string) *xmldoc.Element {
 // virtualportElement: a port group may leave the type to the network, or to the guest's interface.
 func virtualportElement(typed bool) *xmldoc.Element {
 	return &xmldoc.Element{
-		Name:  "virtualport",
-		Attrs: []xmldoc.Attr{{Name: "type", Check: xmldoc.OneOf("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), Need: typed}},
+		Name: "virtualport",
+		Attrs: []xmldoc.Attr{{Name: "type", Check: xmldoc.OneOf("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"),
+			Need: typed}},
 		Kids: []*xmldoc.Element{{Name: "parameters", Attrs: []xmldoc.Attr{
 			{Name: "managerid", Hex: true, Check: xmldoc.HexNumber(0, 255)},
 			{Name: "typeid", Hex: true, Check: xmldoc.HexNumber(0, 1<<24-1)},

@@ -6,11 +6,12 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// A document in Latin-1 means what the same in UTF-8 does, and becomes that, so that what is quoted of it and kept is one
-// text for all.
+// A document in Latin-1 means what the same in UTF-8 does, and becomes that, so that what is quoted
+// of it and kept is one text for all.
 func TestLatin1(t *testing.T) {
 	src := &diag.Sources{}
-	src.Add("lab.xml", []byte("<?xml version='1.0' encoding='ISO-8859-1'?>\n<network><name>b\xe9lier</name><title>\xfcber</title></network>\n"))
+	src.Add("lab.xml",
+		[]byte("<?xml version='1.0' encoding='ISO-8859-1'?>\n<network><name>b\xe9lier</name><title>\xfcber</title></network>\n"))
 	for range 2 {
 		networks, list := Parse(src, Options{})
 		if len(list) > 0 {

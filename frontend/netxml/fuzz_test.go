@@ -44,8 +44,8 @@ func documents(t testing.TB) []string {
 	return all
 }
 
-// FuzzParse: no input makes the front end panic, and all that it says is about a place in the input. What has no error
-// can be lowered, and every rule has an origin in the input.
+// FuzzParse: no input makes the front end panic, and all that it says is about a place in the
+// input. What has no error can be lowered, and every rule has an origin in the input.
 func FuzzParse(f *testing.F) {
 	for _, seed := range documents(f) {
 		f.Add([]byte(seed), false)

@@ -14,7 +14,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// link is what a bring-up needs of the network beside its rules. What libvirtxml drops comes from the tree.
+// link is what a bring-up needs of the network beside its rules. What libvirtxml drops comes from
+// the tree.
 func (n *Network) link() *ir.Link {
 	def := &n.Def
 	l := &ir.Link{
@@ -152,7 +153,8 @@ func hardwareAddr(v string) net.HardwareAddr {
 	return mac[:]
 }
 
-// routeOf reads a route that was checked. The prefix comes from the tree, since libvirtxml can't tell 0 from absent.
+// routeOf reads a route that was checked. The prefix comes from the tree, since libvirtxml can't
+// tell 0 from absent.
 func routeOf(n *xmldoc.Node, def *libvirtxml.NetworkRoute) ir.Route {
 	metric, _ := strconv.ParseUint(def.Metric, 10, 32)
 	dest := netip.MustParseAddr(def.Address)

@@ -46,8 +46,9 @@ func TestLink(t *testing.T) {
 		Uplink: ir.Uplink{Devices: []string{"eth0"}},
 		Addresses: []ir.Address{
 			{Prefix: p("10.20.30.1/24"), LocalPTR: true, TFTP: "/srv/tftp", DHCP: &ir.DHCP{
-				Ranges:   []ir.DHCPRange{{From: a("10.20.30.100"), To: a("10.20.30.200"), Lease: "1h"}},
-				Hosts:    []ir.DHCPHost{{MAC: net.HardwareAddr{0x52, 0x54, 0, 0xbb, 0, 1}, Name: "h1", Addr: a("10.20.30.201"), Lease: ir.Forever}},
+				Ranges: []ir.DHCPRange{{From: a("10.20.30.100"), To: a("10.20.30.200"), Lease: "1h"}},
+				Hosts: []ir.DHCPHost{{MAC: net.HardwareAddr{0x52, 0x54, 0, 0xbb, 0, 1}, Name: "h1",
+					Addr: a("10.20.30.201"), Lease: ir.Forever}},
 				BootFile: "pxelinux.0", BootServer: a("10.20.30.9"),
 			}},
 			{Prefix: p("fd00:20:30::1/64"), DHCP: &ir.DHCP{
@@ -60,12 +61,14 @@ func TestLink(t *testing.T) {
 		DNS: ir.DNS{
 			NoPlainNames: true,
 			Forwarders: []ir.Forwarder{
-				{Addr: a("198.51.100.53")}, {Domain: "corp.example", Addr: a("198.51.100.54"), Port: 5353}, {Domain: "open.example"},
+				{Addr: a("198.51.100.53")}, {Domain: "corp.example", Addr: a("198.51.100.54"), Port: 5353},
+				{Domain: "open.example"},
 			},
 			TXT:   []ir.TXTRecord{{Name: "note.lab.example", Value: "v=x1 some text"}},
 			Hosts: []ir.DNSHost{{Addr: a("10.20.30.5"), Names: []string{"printer", "printer.lab.example"}}},
 			SRV: []ir.SRVRecord{{
-				Service: "ldap", Protocol: "tcp", Domain: "lab.example", Target: "dir.lab.example", Port: 389, Priority: 10, Weight: 20,
+				Service: "ldap", Protocol: "tcp", Domain: "lab.example", Target: "dir.lab.example", Port: 389,
+				Priority: 10, Weight: 20,
 			}},
 		},
 		Options:  []string{"log-dhcp"},
@@ -87,31 +90,51 @@ func TestDefaults(t *testing.T) {
 		want       any
 	}{
 		{"isolated", "", func(l *ir.Link) any { return l.Mode }, ir.ModeNone},
-		{"forward without mode", "<forward/><ip address='10.0.0.1' prefix='24'/>", func(l *ir.Link) any { return l.Mode }, ir.ModeNAT},
+		{"forward without mode", "<forward/><ip address='10.0.0.1' prefix='24'/>",
+			func(l *ir.Link) any { return l.Mode }, ir.ModeNAT},
 		{"bridge", "", func(l *ir.Link) any { return l.Bridge }, ir.Bridge{Name: "virbr0", Auto: true}},
-		{"pattern", "<bridge name='lab%dx'/>", func(l *ir.Link) any { return l.Bridge }, ir.Bridge{Name: "lab0x", Auto: true}},
-		{"class A", "<ip address='10.1.2.3'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() }, "10.1.2.3/8"},
-		{"class B", "<ip address='172.16.2.3'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() }, "172.16.2.3/16"},
-		{"class C", "<ip address='192.168.2.3'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() }, "192.168.2.3/24"},
-		{"IPv6", "<ip family='ipv6' address='fd00::1'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() }, "fd00::1/64"},
-		{"lease in minutes", "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='5'/></range></dhcp></ip>",
+		{"pattern", "<bridge name='lab%dx'/>", func(l *ir.Link) any { return l.Bridge },
+			ir.Bridge{Name: "lab0x", Auto: true}},
+		{"class A", "<ip address='10.1.2.3'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() },
+			"10.1.2.3/8"},
+		{"class B", "<ip address='172.16.2.3'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() },
+			"172.16.2.3/16"},
+		{"class C", "<ip address='192.168.2.3'/>", func(l *ir.Link) any { return l.Addresses[0].Prefix.String() },
+			"192.168.2.3/24"},
+		{"IPv6", "<ip family='ipv6' address='fd00::1'/>", func(l *ir.Link) any {
+			return l.Addresses[0].Prefix.String()
+		}, "fd00::1/64"},
+		{"lease in minutes",
+			"<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='5'/></range></dhcp></ip>",
 			func(l *ir.Link) any { return l.Addresses[0].DHCP.Ranges[0].Lease }, ir.Lease("5m")},
-		{"lease in hours", "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='48' unit='hours'/></range></dhcp></ip>",
+		{"lease in hours",
+			"<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='48' unit='hours'/></range></dhcp></ip>",
 			func(l *ir.Link) any { return l.Addresses[0].DHCP.Ranges[0].Lease }, ir.Lease("48h")},
-		{"lease in seconds", "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='3600' unit='seconds'/></range></dhcp></ip>",
+		{"lease in seconds",
+			"<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'><lease expiry='3600' unit='seconds'/></range></dhcp></ip>",
 			func(l *ir.Link) any { return l.Addresses[0].DHCP.Ranges[0].Lease }, ir.Lease("3600s")},
 		{"default route", "<ip address='10.0.0.1' prefix='24'/><route address='0.0.0.0' gateway='10.0.0.2'/>",
 			func(l *ir.Link) any { return l.Routes[0].Dest.String() }, "0.0.0.0/0"},
-		{"several tags make a trunk", "<forward mode='bridge'/><bridge name='br0'/><vlan><tag id='1'/><tag id='2' nativeMode='untagged'/></vlan>",
-			func(l *ir.Link) any { return l.Port }, ir.PortOptions{VLANTrunk: true, VLANs: []ir.VLAN{{ID: 1}, {ID: 2, Native: "untagged"}}}},
-		{"hexadecimal", "<forward mode='hostdev' managed='yes'><driver name='vfio'/><address type='pci' domain='0x1' bus='0x0a' slot='16' function='0x1'/></forward>",
-			func(l *ir.Link) any { return l.Uplink }, ir.Uplink{PCI: []string{"0001:0a:10.1"}, Managed: true, Driver: "vfio"}},
-		{"virtual port", "<forward mode='vepa' dev='eth0'/><virtualport type='802.1Qbg'><parameters managerid='0x11' typeid='1193047' typeidversion='2'/></virtualport>",
-			func(l *ir.Link) any { return *l.Port.VirtualPort }, ir.VirtualPort{Type: "802.1Qbg", ManagerID: 17, TypeID: 1193047, TypeIDVers: 2}},
-		{"virtual port of the network's type", "<forward mode='bridge'/><bridge name='br0'/><portgroup name='a'><virtualport><parameters profileid='b'/></virtualport></portgroup><virtualport type='openvswitch'/>",
-			func(l *ir.Link) any { return *l.Groups[0].Port.VirtualPort }, ir.VirtualPort{Type: "openvswitch", ProfileID: "b"}},
-		{"virtual port without type", "<forward mode='vepa' dev='eth0'/><portgroup name='a'><virtualport><parameters managerid='0x11' instanceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'/></virtualport></portgroup>",
-			func(l *ir.Link) any { return *l.Groups[0].Port.VirtualPort }, ir.VirtualPort{ManagerID: 17, InstanceID: "09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f"}},
+		{"several tags make a trunk",
+			"<forward mode='bridge'/><bridge name='br0'/><vlan><tag id='1'/><tag id='2' nativeMode='untagged'/></vlan>",
+			func(l *ir.Link) any { return l.Port }, ir.PortOptions{VLANTrunk: true,
+				VLANs: []ir.VLAN{{ID: 1}, {ID: 2, Native: "untagged"}}}},
+		{"hexadecimal",
+			"<forward mode='hostdev' managed='yes'><driver name='vfio'/><address type='pci' domain='0x1' bus='0x0a' slot='16' function='0x1'/></forward>",
+			func(l *ir.Link) any { return l.Uplink }, ir.Uplink{PCI: []string{"0001:0a:10.1"}, Managed: true,
+				Driver: "vfio"}},
+		{"virtual port",
+			"<forward mode='vepa' dev='eth0'/><virtualport type='802.1Qbg'><parameters managerid='0x11' typeid='1193047' typeidversion='2'/></virtualport>",
+			func(l *ir.Link) any { return *l.Port.VirtualPort }, ir.VirtualPort{Type: "802.1Qbg", ManagerID: 17,
+				TypeID: 1193047, TypeIDVers: 2}},
+		{"virtual port of the network's type",
+			"<forward mode='bridge'/><bridge name='br0'/><portgroup name='a'><virtualport><parameters profileid='b'/></virtualport></portgroup><virtualport type='openvswitch'/>",
+			func(l *ir.Link) any { return *l.Groups[0].Port.VirtualPort },
+			ir.VirtualPort{Type: "openvswitch", ProfileID: "b"}},
+		{"virtual port without type",
+			"<forward mode='vepa' dev='eth0'/><portgroup name='a'><virtualport><parameters managerid='0x11' instanceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'/></virtualport></portgroup>",
+			func(l *ir.Link) any { return *l.Groups[0].Port.VirtualPort },
+			ir.VirtualPort{ManagerID: 17, InstanceID: "09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := lowerText(t, "<network><name>lab</name>"+tt.body+"</network>")
@@ -122,14 +145,18 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// Bridges whose names are left open get the lowest numbers that no document uses, whatever the order of documents.
+// Bridges whose names are left open get the lowest numbers that no document uses, whatever the
+// order of documents.
 func TestBridges(t *testing.T) {
 	one := func(name, bridge string) string {
 		return "<network><name>" + name + "</name>" + bridge + "</network>"
 	}
-	p := lowerText(t, one("a", ""), one("b", "<bridge name='virbr%d'/>"), one("c", "<bridge name='virbr1'/>"), one("d", "<bridge stp='off'/>"),
-		one("e", "<forward mode='bridge'/><bridge name='virbr2'/>"), one("f", "<forward mode='private' dev='eth0'/>"), one("g", "<bridge name='x%d'/>"),
-		one("h", "<forward dev='y0'/><ip address='10.0.0.1' prefix='24'/><bridge name='y%d'/>"), one("i", "<bridge name='y%d'/>"), one("j", "<bridge name='y%d'/>"))
+	p := lowerText(t, one("a", ""), one("b", "<bridge name='virbr%d'/>"), one("c", "<bridge name='virbr1'/>"),
+		one("d", "<bridge stp='off'/>"),
+		one("e", "<forward mode='bridge'/><bridge name='virbr2'/>"), one("f", "<forward mode='private' dev='eth0'/>"),
+		one("g", "<bridge name='x%d'/>"),
+		one("h", "<forward dev='y0'/><ip address='10.0.0.1' prefix='24'/><bridge name='y%d'/>"),
+		one("i", "<bridge name='y%d'/>"), one("j", "<bridge name='y%d'/>"))
 	var got []string
 	for _, l := range p.Links {
 		got = append(got, l.Bridge.Name)
@@ -139,14 +166,15 @@ func TestBridges(t *testing.T) {
 	}
 }
 
-// A bridge that was chosen before stays, unless it doesn't fit the document any more or a document gives it away; devices that
-// are taken are passed over by those that have none yet.
+// A bridge that was chosen before stays, unless it doesn't fit the document any more or a document
+// gives it away; devices that are taken are passed over by those that have none yet.
 func TestBridgesOfBefore(t *testing.T) {
 	one := func(name, bridge string) string {
 		return "<network><name>" + name + "</name>" + bridge + "</network>"
 	}
 	src := &diag.Sources{}
-	for i, text := range []string{one("a", ""), one("b", ""), one("c", "<bridge name='x%d'/>"), one("d", ""), one("e", ""), one("f", "<bridge name='virbr9'/>")} {
+	for i, text := range []string{one("a", ""), one("b", ""), one("c", "<bridge name='x%d'/>"), one("d", ""),
+		one("e", ""), one("f", "<bridge name='virbr9'/>")} {
 		src.Add(fmt.Sprint(i), []byte(text))
 	}
 	nets, found := Parse(src, Options{
@@ -209,7 +237,8 @@ func TestOrigins(t *testing.T) {
 
 // libvirt finds options by their namespace, whether a prefix stands for it or not.
 func TestOptionsDefaultNamespace(t *testing.T) {
-	networks := parsed(t, "<network><name>lab</name><options xmlns='"+dnsmasqNamespace+"'><option value='log-dhcp'/></options></network>")
+	networks := parsed(t, "<network><name>lab</name><options xmlns='"+dnsmasqNamespace+
+		"'><option value='log-dhcp'/></options></network>")
 	if diff := cmp.Diff([]string{"log-dhcp"}, Lower(networks).Links[0].Options); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -24,20 +24,22 @@ var (
 	toMulticast6 ir.Match = ir.DAddr{Prefix: netip.MustParsePrefix("ff02::/16")}
 )
 
-// guestPorts are the source ports of NATed guests where the document names none: below 1024 are those of which servers
-// such as NFS believe that only root uses them.
+// guestPorts are the source ports of NATed guests where the document names none: below 1024 are
+// those of which servers such as NFS believe that only root uses them.
 var guestPorts = ir.PortRange{From: 1024, To: 65535}
 
-// Lower returns the program of networks, which must come from [Parse] without an error. Libvirt puts each rule it makes
-// on top of its chain; so the rules of later networks stand above those of earlier ones, and within a network in the
-// order of the functions below. Modes other than none, nat and route have no rules. Links are in the order of networks.
+// Lower returns the program of networks, which must come from [Parse] without an error. Libvirt
+// puts each rule it makes on top of its chain; so the rules of later networks stand above those of
+// earlier ones, and within a network in the order of the functions below. Modes other than none,
+// nat and route have no rules. Links are in the order of networks.
 //
-// An accept in FWI of a routed network is met before the FWO of the network that a packet comes from, so guests that their
-// own network would let out nowhere get into the routed one. That is libvirt's meaning, and the default. With
-// Options.StrictIsolation each network also asks at the end of its FWX whether its own rules let the packet out. And what comes in
-// by its bridge with a source that is not of its guests is dropped, there and at input, whoever it is for: what the host sends
-// because of such a packet (a refusal, an echo, a SYN-ACK, an answer of DNS) would go to the source that the guest wrote, with the
-// guest's data in it.
+// An accept in FWI of a routed network is met before the FWO of the network that a packet comes
+// from, so guests that their own network would let out nowhere get into the routed one. That is
+// libvirt's meaning, and the default. With Options.StrictIsolation each network also asks at the
+// end of its FWX whether its own rules let the packet out. And what comes in by its bridge with a
+// source that is not of its guests is dropped, there and at input, whoever it is for: what the host
+// sends because of such a packet (a refusal, an echo, a SYN-ACK, an answer of DNS) would go to the
+// source that the guest wrote, with the guest's data in it.
 func Lower(networks []*Network) *ir.Program {
 	p := &ir.Program{Links: make([]*ir.Link, len(networks))}
 	for _, g := range ir.Groups {
@@ -162,14 +164,15 @@ func (l *lowering) refuse(family ir.Family, o ir.Origin) {
 	l.add(ir.FWO, family, o, "nothing else may leave the network", refused, l.in)
 }
 
-// add puts a rule at the end of a group's present rules. It copies o and sets its reason. A match that is nil is left out.
+// add puts a rule at the end of a group's present rules. It copies o and sets its reason. A match
+// that is nil is left out.
 func (l *lowering) add(g ir.Group, family ir.Family, o ir.Origin, reason string, v ir.Verdict, matches ...ir.Match) {
 	o.Reason = reason
 	l.Add(g, ir.Rule{Family: family, Matches: l.keep(matches), Verdict: v, Origin: o})
 }
 
-// keep returns the matches that are not nil, in a slice of their own. These slices are cut from larger ones: there are many
-// of them, and they are short.
+// keep returns the matches that are not nil, in a slice of their own. These slices are cut from
+// larger ones: there are many of them, and they are short.
 func (l *lowering) keep(matches []ir.Match) []ir.Match {
 	if cap(l.room)-len(l.room) < len(matches) {
 		l.room = make([]ir.Match, 0, 64)
@@ -254,5 +257,6 @@ func (l *lowering) route(s subnet, family ir.Family) {
 
 // guestsOut lets out what comes from the subnet.
 func (l *lowering) guestsOut(from ir.Match, family ir.Family, o ir.Origin) {
-	l.add(ir.FWO, family, o, "guests with an address of the subnet may open connections", ir.Accept{}, from, l.in, l.outDev)
+	l.add(ir.FWO, family, o, "guests with an address of the subnet may open connections", ir.Accept{}, from, l.in,
+		l.outDev)
 }

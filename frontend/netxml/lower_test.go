@@ -14,7 +14,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// The rules of both of libvirt's back ends, in order, and the order of matches within a rule as its nft back end has it.
+// The rules of both of libvirt's back ends, in order, and the order of matches within a rule as its
+// nft back end has it.
 func TestLowerVectors(t *testing.T) {
 	data, err := os.ReadFile("testdata/vectors.txtar")
 	if err != nil {
@@ -69,7 +70,8 @@ func format(p *ir.Program) map[string]string {
 				}
 			}
 		}
-		chains := map[ir.Group]string{ir.FWX: "guest_cross", ir.FWI: "guest_input", ir.FWO: "guest_output", ir.PRT: "guest_nat"}
+		chains := map[ir.Group]string{ir.FWX: "guest_cross", ir.FWI: "guest_input", ir.FWO: "guest_output",
+			ir.PRT: "guest_nat"}
 		for _, c := range p.Chains {
 			for _, r := range c.Rules {
 				if chain := chains[c.Group]; r.Family == family && chain != "" && !r.Mangles() {
@@ -125,7 +127,8 @@ func target(r ir.Rule) string {
 	case ir.Return:
 		return "RETURN"
 	case ir.Reject:
-		return "REJECT --reject-with " + map[ir.Family]string{ir.IPv4: "icmp-", ir.IPv6: "icmp6-"}[r.Family] + string(v.With)
+		return "REJECT --reject-with " + map[ir.Family]string{ir.IPv4: "icmp-", ir.IPv6: "icmp6-"}[r.Family] +
+			string(v.With)
 	case ir.Masquerade:
 		if v.Ports.IsZero() {
 			return "MASQUERADE"
@@ -150,7 +153,8 @@ func sourceOf(v ir.SNAT) string {
 	return s
 }
 
-// expression is the rule as libvirt hands it to nft: matches in their order, the bridge by index, the way out by name.
+// expression is the rule as libvirt hands it to nft: matches in their order, the bridge by index,
+// the way out by name.
 func expression(r ir.Rule) string {
 	family := r.Family.String()
 	var words []string

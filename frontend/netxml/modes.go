@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// modes is a set of the kinds of network that differ in what they may hold: libvirt's forward modes, with mode bridge
-// split in two.
+// modes is a set of the kinds of network that differ in what they may hold: libvirt's forward
+// modes, with mode bridge split in two.
 type modes uint16
 
 const (
@@ -30,7 +30,8 @@ const (
 )
 
 // modeNames are in the order of the bits.
-var modeNames = [...]string{"none", "nat", "route", "open", "bridge", "bridge", "private", "vepa", "passthrough", "hostdev"}
+var modeNames = [...]string{"none", "nat", "route", "open", "bridge", "bridge", "private", "vepa", "passthrough",
+	"hostdev"}
 
 // names lists the forward modes of m.
 func (m modes) names() []string {
@@ -86,7 +87,8 @@ func modeOf(root *xmldoc.Node) (mode ir.Mode, ok bool) {
 // Includes implements [xmldoc.Who].
 func (m modes) Includes(doc any) bool { return m&doc.(modes) != 0 }
 
-// placement reports elements and attributes that this kind of network can't have, or has to no effect.
+// placement reports elements and attributes that this kind of network can't have, or has to no
+// effect.
 func (c *checker) placement() {
 	xmldoc.Place(c.net.root, c.kind, xmldoc.Misplaced{Forbidden: c.misplaced, Idle: c.idle})
 }

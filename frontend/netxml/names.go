@@ -7,10 +7,12 @@ import (
 	"github.com/vnetc/vnetc/frontend/xmldoc"
 )
 
-// This file holds the checks of names and lines. They end up as names of interfaces and files, in lines of dnsmasq's
-// configuration and in rules, so each is checked against what those places can hold.
+// This file holds the checks of names and lines. They end up as names of interfaces and files, in
+// lines of dnsmasq's configuration and in rules, so each is checked against what those places can
+// hold.
 
-// title accepts text without line breaks. It goes nowhere, so what else is in it is nobody's business.
+// title accepts text without line breaks. It goes nowhere, so what else is in it is nobody's
+// business.
 func title(v string) xmldoc.Problem {
 	return xmldoc.WithoutAny(v, func(r rune) bool { return r == '\n' || r == '\r' })
 }
@@ -45,7 +47,8 @@ func networkName(v string) xmldoc.Problem {
 func bridgeName(v string) xmldoc.Problem {
 	const code = "bridge-name"
 	if v == "lo" {
-		return xmldoc.Wrong(code, "the loopback interface", "every host has it, and it is no bridge", "write a name such as virbr0")
+		return xmldoc.Wrong(code, "the loopback interface", "every host has it, and it is no bridge",
+			"write a name such as virbr0")
 	}
 	if !strings.Contains(v, "%") {
 		return xmldoc.DeviceName(code, v)
@@ -73,7 +76,8 @@ func zoneName(v string) xmldoc.Problem {
 func moduleName(v string) xmldoc.Problem {
 	const place = "commands that load the driver"
 	if v == "" {
-		return xmldoc.Wrong("value-unsafe", "empty", "the value is used in "+place, "write a value, or remove the attribute")
+		return xmldoc.Wrong("value-unsafe", "empty", "the value is used in "+place,
+			"write a value, or remove the attribute")
 	}
 	if r, bad := xmldoc.Find(v, xmldoc.UnsafeInDevice); bad {
 		return xmldoc.Named("value-unsafe", r, place)
@@ -92,7 +96,8 @@ func portgroupName(v string) xmldoc.Problem {
 	return xmldoc.Problem{}
 }
 
-// profileID is at most 39 characters, the length of a port profile in libvirt's and the kernel's structures (IFLA_PORT_PROFILE).
+// profileID is at most 39 characters, the length of a port profile in libvirt's and the kernel's
+// structures (IFLA_PORT_PROFILE).
 func profileID(v string) xmldoc.Problem {
 	if len(v) > 39 {
 		return xmldoc.Wrong("virtualport-parameter", fmt.Sprintf("%d bytes long", len(v)),

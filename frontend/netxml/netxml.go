@@ -1,9 +1,10 @@
 // Package netxml is the front end for libvirt's network XML: it turns documents into an ir.Program.
 //
-// [Parse] reads and checks any number of documents as one compilation and says all there is to say about them, each at
-// its place; [Lower] turns what it returned into the rules that libvirt's network driver would make, and into what a
-// bring-up needs beside them. Both are pure: facts that only a host knows are not judged. The input may be hostile.
-// The package knows neither back ends nor the host.
+// [Parse] reads and checks any number of documents as one compilation and says all there is to say
+// about them, each at its place; [Lower] turns what it returned into the rules that libvirt's
+// network driver would make, and into what a bring-up needs beside them. Both are pure: facts that
+// only a host knows are not judged. The input may be hostile. The package knows neither back ends
+// nor the host.
 package netxml
 
 import (
@@ -17,16 +18,18 @@ import (
 
 // Options alter a compilation. The zero value is the strict one.
 type Options struct {
-	// Lax is true if elements, attributes and text that are unknown draw warnings, not errors. They have no effect.
+	// Lax is true if elements, attributes and text that are unknown draw warnings, not errors. They
+	// have no effect.
 	Lax bool
 	// StrictIsolation is true if no network's guests get out past its own rules: see [Lower].
 	StrictIsolation bool
-	// AllowOption is true for options of dnsmasq that the network called name may set though they reach beyond it. Nil allows
-	// none.
+	// AllowOption is true for options of dnsmasq that the network called name may set though they
+	// reach beyond it. Nil allows none.
 	AllowOption func(name, option string) bool
 	// Taken has the names of devices that a bridge whose name a document leaves open must not get.
 	Taken map[string]bool
-	// Bridges has, by the name of a network, the bridge that was chosen for it before; it keeps it, Taken or not.
+	// Bridges has, by the name of a network, the bridge that was chosen for it before; it keeps it,
+	// Taken or not.
 	Bridges map[string]string
 }
 
@@ -49,10 +52,10 @@ type Network struct {
 // Name returns the network's name.
 func (n *Network) Name() string { return n.root.Kid("name").TextOr("") }
 
-// Parse reads every file of src, in order, and checks each document and all together. It returns the networks in that
-// order, without the files that can't be read as XML, and what is to be said about all files, in the order of the files.
-// The networks may be lowered only if the list has no error. A file that declares another encoding is replaced in src by the
-// same in UTF-8.
+// Parse reads every file of src, in order, and checks each document and all together. It returns
+// the networks in that order, without the files that can't be read as XML, and what is to be said
+// about all files, in the order of the files. The networks may be lowered only if the list has no
+// error. A file that declares another encoding is replaced in src by the same in UTF-8.
 func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	names := src.Names()
 	for _, name := range names {
@@ -89,10 +92,12 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	return networks, list
 }
 
-// conceal sees to it that nothing is quoted of a file that may be anybody's: one that is no XML, and one that src hides.
+// conceal sees to it that nothing is quoted of a file that may be anybody's: one that is no XML,
+// and one that src hides.
 func (c *checker) conceal(src *diag.Sources, name string) {
 	if src.Hidden(name) {
-		c.Conceal("the file is reached by a link that leads out of the folder, so nothing of it is shown", "name the file itself to see it")
+		c.Conceal("the file is reached by a link that leads out of the folder, so nothing of it is shown",
+			"name the file itself to see it")
 	} else if c.Alien {
 		src.Hide(name)
 	}

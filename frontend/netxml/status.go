@@ -5,8 +5,8 @@ import (
 	"encoding/xml"
 )
 
-// Live cuts the live <network> out of a status file of libvirt's, whose root is <networkstatus>; nil if there is none. What
-// it returns is for [Parse] to check.
+// Live cuts the live <network> out of a status file of libvirt's, whose root is <networkstatus>;
+// nil if there is none. What it returns is for [Parse] to check.
 func Live(status []byte) []byte {
 	dec := xml.NewDecoder(bytes.NewReader(status))
 	depth, begin := 0, int64(-1)

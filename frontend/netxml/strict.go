@@ -6,15 +6,17 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Sources of a guest that has no address of the network yet: DHCP (RFC 2131), and IPv6 before and on the link (RFC 4861, RFC 4862).
+// Sources of a guest that has no address of the network yet: DHCP (RFC 2131), and IPv6 before and
+// on the link (RFC 4861, RFC 4862).
 var (
 	unspecified4 = netip.MustParsePrefix("0.0.0.0/32")
 	unspecified6 = netip.MustParsePrefix("::/128")
 	linkLocal6   = netip.MustParsePrefix("fe80::/10")
 )
 
-// confine ends the network's part of FWX under strict isolation: what its FWO would accept goes on to the next group. Else its
-// guests are refused before another network can accept them, and what lies about its source is dropped without an answer.
+// confine ends the network's part of FWX under strict isolation: what its FWO would accept goes on
+// to the next group. Else its guests are refused before another network can accept them, and what
+// lies about its source is dropped without an answer.
 func (l *lowering) confine(family ir.Family) {
 	for _, s := range l.subnetsOf(family) {
 		if l.net.Mode != ir.ModeNone {
@@ -26,11 +28,13 @@ func (l *lowering) confine(family ir.Family) {
 		l.add(ir.FWX, family, l.addressOf(s), "nothing else leaves the network, whoever would let it in", refused,
 			ir.SAddr{Prefix: s.prefix}, l.in)
 	}
-	l.add(ir.FWX, family, l.self, "a source that is not the network's gets no answer, which would go there", ir.Drop{}, l.in)
+	l.add(ir.FWX, family, l.self, "a source that is not the network's gets no answer, which would go there", ir.Drop{},
+		l.in)
 }
 
-// guard is the network's part of INP and OUT under strict isolation: services of the host are open to sources of the network, other
-// packets from these go on to the host's own rules, and what lies about its source is dropped.
+// guard is the network's part of INP and OUT under strict isolation: services of the host are open
+// to sources of the network, other packets from these go on to the host's own rules, and what lies
+// about its source is dropped.
 func (l *lowering) guard(family ir.Family) {
 	sources := l.sources(family)
 	from := len(l.Group(ir.INP).Rules)
@@ -48,11 +52,12 @@ func (l *lowering) guard(family ir.Family) {
 		l.add(ir.INP, family, l.self, "guests without an address may ask the host's DHCP server", ir.Accept{},
 			ir.SAddr{Prefix: unspecified4}, l.in, udp, ir.DPort{From: 67, To: 67})
 	}
-	l.add(ir.INP, family, l.self, "a source that is not the network's gets no answer, which would go there", ir.Drop{}, l.in)
+	l.add(ir.INP, family, l.self, "a source that is not the network's gets no answer, which would go there", ir.Drop{},
+		l.in)
 }
 
-// sources returns what packets to the host may come from: the subnets, what the host reaches by way of guests, and in IPv6 what a
-// guest has before and beside its address.
+// sources returns what packets to the host may come from: the subnets, what the host reaches by way
+// of guests, and in IPv6 what a guest has before and beside its address.
 func (l *lowering) sources(family ir.Family) (all []ir.Match) {
 	for _, s := range l.subnetsOf(family) {
 		all = append(all, ir.SAddr{Prefix: s.prefix})

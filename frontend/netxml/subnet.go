@@ -12,11 +12,14 @@ type subnet struct {
 	node   *xmldoc.Node
 	addr   netip.Addr
 	prefix netip.Prefix // without host bits
-	ok     bool         // ok is false if something is wrong with address, family, netmask or prefix; the rest is then zero.
+	// ok is false if something is wrong with address, family, netmask or prefix; the rest is then
+	// zero.
+	ok bool
 }
 
-// local is true if the subnet's addresses are of the link only, so that those of other links may be the same (RFC 4291 section
-// 2.5.6). Of IPv4 there are none: the host's routes don't tell the links of 169.254.0.0/16 apart.
+// local is true if the subnet's addresses are of the link only, so that those of other links may be
+// the same (RFC 4291 section 2.5.6). Of IPv4 there are none: the host's routes don't tell the links
+// of 169.254.0.0/16 apart.
 func (s subnet) local() bool {
 	return s.prefix.Addr().Is6() && s.prefix.Addr().IsLinkLocalUnicast() && s.prefix.Bits() >= 10
 }
@@ -52,7 +55,8 @@ func (c *checker) prefixOf(n *xmldoc.Node, route bool) (addr netip.Addr, prefix 
 	return addr, netip.PrefixFrom(addr, bits).Masked(), true
 }
 
-// family reads the address in attribute name and holds it against attribute family, which is ipv4 if absent.
+// family reads the address in attribute name and holds it against attribute family, which is ipv4
+// if absent.
 func (c *checker) family(n *xmldoc.Node, name string) (addr netip.Addr, ok bool) {
 	value, ok := n.Value(name)
 	if !ok {
@@ -76,11 +80,13 @@ func (c *checker) family(n *xmldoc.Node, name string) (addr netip.Addr, ok bool)
 	return addr, false
 }
 
-// bits returns the length of the prefix that n gives, or libvirt's default: the class of an IPv4 address, 64 for IPv6.
+// bits returns the length of the prefix that n gives, or libvirt's default: the class of an IPv4
+// address, 64 for IPv6.
 func (c *checker) bits(n *xmldoc.Node, addr netip.Addr, route bool) (bits int, ok bool) {
 	switch {
 	case n.Has("netmask") && n.Has("prefix"):
-		c.Fault("ip-netmask-and-prefix", n.Attr("prefix").NameAt, fmt.Sprintf("<%s> has both netmask and prefix", n.Name),
+		c.Fault("ip-netmask-and-prefix", n.Attr("prefix").NameAt,
+			fmt.Sprintf("<%s> has both netmask and prefix", n.Name),
 			"both say how long the subnet's part of the address is, and they may differ", "remove one of the two",
 			c.Related(n.Attr("netmask").NameAt, "the other"))
 		return 0, false
@@ -105,7 +111,8 @@ func (c *checker) bits(n *xmldoc.Node, addr netip.Addr, route bool) (bits int, o
 		number, _ := xmldoc.ParseNumber(value)
 		if bits = int(number); bits > addr.BitLen() {
 			c.Fault("ip-prefix", n.At("prefix"), fmt.Sprintf("prefix %d is longer than the address %s", bits, addr),
-				fmt.Sprintf("an address of this family has %d bits", addr.BitLen()), "write a shorter prefix, such as 24")
+				fmt.Sprintf("an address of this family has %d bits", addr.BitLen()),
+				"write a shorter prefix, such as 24")
 			return 0, false
 		}
 		return bits, c.wholeNet(n, "prefix", bits, route)

@@ -11,8 +11,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// together judges what only shows when all networks are seen at once. Every check is a look-up or a sorted walk, so that
-// thousands of networks cost little more than each by itself.
+// together judges what only shows when all networks are seen at once. Every check is a look-up or a
+// sorted walk, so that thousands of networks cost little more than each by itself.
 type together struct {
 	opts    Options
 	nets    []*checker
@@ -107,7 +107,8 @@ func (t *together) names() {
 	}
 }
 
-// bridges: a bridge that is made for a network belongs to it. Networks that only use a bridge of the host may share it.
+// bridges: a bridge that is made for a network belongs to it. Networks that only use a bridge of
+// the host may share it.
 func (t *together) bridges() {
 	names := t.first()
 	for _, c := range t.nets {
@@ -123,8 +124,9 @@ func (t *together) bridges() {
 	}
 }
 
-// overlaps: an address is in one subnet of one network. Of prefixes sorted by address, the largest first of those with the
-// same, those that overlap one are the ones that hold it, and they lie on the stack.
+// overlaps: an address is in one subnet of one network. Of prefixes sorted by address, the largest
+// first of those with the same, those that overlap one are the ones that hold it, and they lie on
+// the stack.
 func overlaps(subnets []claim) {
 	slices.SortStableFunc(subnets, func(a, b claim) int {
 		return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
@@ -153,9 +155,12 @@ func overlaps(subnets []claim) {
 	}
 }
 
-// in returns the subnet that holds a; ok is false if none does. Where subnets overlap it may be any of them.
+// in returns the subnet that holds a; ok is false if none does. Where subnets overlap it may be any
+// of them.
 func (t *together) in(a netip.Addr) (c claim, ok bool) {
-	i, found := slices.BinarySearchFunc(t.subnets, a, func(c claim, a netip.Addr) int { return c.prefix.Addr().Compare(a) })
+	i, found := slices.BinarySearchFunc(t.subnets, a, func(c claim, a netip.Addr) int {
+		return c.prefix.Addr().Compare(a)
+	})
 	if !found {
 		i--
 	}
@@ -181,7 +186,8 @@ func (t *together) routes() {
 						why += "; libvirt refuses to start the second of the two"
 					}
 					c.Fault("route-overlap", at,
-						fmt.Sprintf("the route leads to %s, which is a subnet of network %s", r.dest, xmldoc.Quote(s.net.Name())),
+						fmt.Sprintf("the route leads to %s, which is a subnet of network %s", r.dest,
+							xmldoc.Quote(s.net.Name())),
 						why, "remove the route, or correct its address", other)
 				case s.checker != c:
 					c.Warn("route-part", at,
@@ -197,7 +203,8 @@ func (t *together) routes() {
 				why = "the kernel takes one route to a subnet, or several that differ in metric"
 			}
 			if o, twice := dests(key, c, at); twice && o.checker != c && !mine[key] {
-				c.Fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest), why, "remove one of the two",
+				c.Fault("route-twice", at, fmt.Sprintf("two networks have a route to %s", r.dest), why,
+					"remove one of the two",
 					o.related("the first"))
 			}
 			mine[key] = true

@@ -6,7 +6,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// MaxDevice is the length of the longest name of an interface: IFNAMSIZ without the zero byte at the end (linux/if.h).
+// MaxDevice is the length of the longest name of an interface: IFNAMSIZ without the zero byte at
+// the end (linux/if.h).
 const MaxDevice = 15
 
 // Device accepts the name of a network interface.
@@ -25,7 +26,8 @@ func DeviceName(code diag.Code, v string) Problem {
 		return Problem{code, "a directory", "the kernel keeps a directory of that name for each interface",
 			"write a name such as virbr0"}
 	case v == "all" || v == "default": // devinet_sysctl_register of net/ipv4/devinet.c
-		return Problem{code, "a word that the kernel keeps for itself", "settings of that name, such as net.ipv6.conf.all, are about all interfaces, and none can have it",
+		return Problem{code, "a word that the kernel keeps for itself",
+			"settings of that name, such as net.ipv6.conf.all, are about all interfaces, and none can have it",
 			"write a name such as virbr0"}
 	case v[0] == '-':
 		return Problem{code, "with a dash at its beginning", "programs take such a name for an option",

@@ -9,13 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// encodings are those that are read, by the names that documents give them, in lower case. ASCII is a part of UTF-8; the
-// characters of Latin-1 are the first of Unicode.
+// encodings are those that are read, by the names that documents give them, in lower case. ASCII is
+// a part of UTF-8; the characters of Latin-1 are the first of Unicode.
 var encodings = map[string]encoding{
 	"utf-8": asUTF8, "utf8": asUTF8,
 	"us-ascii": asASCII, "ascii": asASCII, "ansi_x3.4-1968": asASCII, "iso646-us": asASCII, "iso_646.irv:1991": asASCII,
-	"iso-8859-1": asLatin1, "iso_8859-1": asLatin1, "iso8859-1": asLatin1, "iso_8859-1:1987": asLatin1, "iso-latin-1": asLatin1,
-	"latin1": asLatin1, "latin-1": asLatin1, "l1": asLatin1,
+	"iso-8859-1": asLatin1, "iso_8859-1": asLatin1, "iso8859-1": asLatin1, "iso_8859-1:1987": asLatin1,
+	"iso-latin-1": asLatin1,
+	"latin1":      asLatin1, "latin-1": asLatin1, "l1": asLatin1,
 }
 
 type encoding int
@@ -27,8 +28,8 @@ const (
 	asLatin1
 )
 
-// UTF8 returns a document whose XML declaration says Latin-1 as the same in UTF-8, declaration included, and any other as it
-// is. Places in a document are places in what UTF8 returns.
+// UTF8 returns a document whose XML declaration says Latin-1 as the same in UTF-8, declaration
+// included, and any other as it is. Places in a document are places in what UTF8 returns.
 func UTF8(text []byte) []byte {
 	name, at := declared(text)
 	if encodings[strings.ToLower(name)] != asLatin1 || len(text) > MaxSize {
@@ -45,8 +46,8 @@ func UTF8(text []byte) []byte {
 	return out
 }
 
-// declared returns the encoding that the XML declaration names, and where; empty if it names none. A byte order mark says
-// UTF-8 by itself, whatever is declared.
+// declared returns the encoding that the XML declaration names, and where; empty if it names none.
+// A byte order mark says UTF-8 by itself, whatever is declared.
 func declared(text []byte) (name string, at Extent) {
 	if !bytes.HasPrefix(text, []byte("<?xml")) {
 		return "", Extent{}
@@ -94,13 +95,16 @@ func (r *Report) readable() bool {
 		return false
 	case known == asASCII:
 		if i := slices.IndexFunc(text, func(c byte) bool { return c >= utf8.RuneSelf }); i >= 0 {
-			r.Fault("xml-utf8", r.Source.character(int32(i)), fmt.Sprintf("byte 0x%02x is not ASCII, which the first line says the file is", text[i]), encodingsRead, saveAsUTF8)
+			r.Fault("xml-utf8", r.Source.character(int32(i)),
+				fmt.Sprintf("byte 0x%02x is not ASCII, which the first line says the file is", text[i]), encodingsRead,
+				saveAsUTF8)
 			return false
 		}
 	}
 	if i, ok := firstInvalid(text); !ok {
 		r.Fault("xml-utf8", Extent{i, i + 1}, fmt.Sprintf("byte 0x%02x is not UTF-8", text[i]),
-			"XML without another encoding is UTF-8, and names must be the same for every reader", "save the file as UTF-8")
+			"XML without another encoding is UTF-8, and names must be the same for every reader",
+			"save the file as UTF-8")
 		return false
 	}
 	return true
@@ -121,7 +125,8 @@ func firstInvalid(text []byte) (at int32, ok bool) {
 	return 0, true
 }
 
-// charsets lets encoding/xml read on in an encoding that [Report.readable] took: the text is UTF-8 by then.
+// charsets lets encoding/xml read on in an encoding that [Report.readable] took: the text is UTF-8
+// by then.
 func charsets(label string, in io.Reader) (io.Reader, error) {
 	if encodings[strings.ToLower(label)] == unknownEncoding {
 		return nil, fmt.Errorf("%s is not read", Quote(label))

@@ -2,15 +2,15 @@ package xmldoc
 
 import "fmt"
 
-// Misplaced says what [Place] does with a part that this document can't have, or has to no effect. What names the part, at is
-// where it stands, and who are the documents for which it is.
+// Misplaced says what [Place] does with a part that this document can't have, or has to no effect.
+// What names the part, at is where it stands, and who are the documents for which it is.
 type Misplaced struct {
 	Forbidden func(what string, at Extent, who Who)
 	Idle      func(what string, at Extent, who Who)
 }
 
-// Place finds the elements and attributes in and below n that a document of kind doc can't have, or has to no effect. Below an
-// element that was found it looks no further.
+// Place finds the elements and attributes in and below n that a document of kind doc can't have, or
+// has to no effect. Below an element that was found it looks no further.
 func Place(n *Node, doc any, m Misplaced) {
 	for i := range n.Attrs {
 		a := &n.Attrs[i]

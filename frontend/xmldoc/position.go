@@ -13,9 +13,12 @@ type Source struct {
 	Name string
 	Text []byte
 
-	// Made when a place is first asked for, so that places cost the same in files of one long line and of many.
+	// Made when a place is first asked for, so that places cost the same in files of one long line
+	// and of many.
 	starts []int32 // offset at which each line begins
-	runes  []int32 // characters before every runeBlock bytes; made for the first place that lies far behind its line's begin
+	// characters before every runeBlock bytes; made for the first place that lies far behind its
+	// line's begin
+	runes []int32
 }
 
 // runeBlock is how many bytes are counted anew for each place.
@@ -24,7 +27,8 @@ const runeBlock = 512
 // Extent is a piece of a source by byte offsets, from Start up to and without End.
 type Extent struct{ Start, End int32 }
 
-// character returns the character that the byte at offset belongs to; the end of the text if there is none.
+// character returns the character that the byte at offset belongs to; the end of the text if there
+// is none.
 func (s *Source) character(offset int32) Extent {
 	e := Extent{offset, min(offset+1, int32(len(s.Text)))}
 	for e.Start > 0 && int(e.Start) < len(s.Text) && !utf8.RuneStart(s.Text[e.Start]) {
@@ -63,7 +67,8 @@ func (s *Source) index() {
 	}
 }
 
-// runesBetween counts the characters that begin in the text from one offset up to and without another.
+// runesBetween counts the characters that begin in the text from one offset up to and without
+// another.
 func (s *Source) runesBetween(from, to int) int {
 	if to-from <= runeBlock {
 		return runes(s.Text[from:to])

@@ -11,7 +11,8 @@ import (
 
 // instruction accepts the XML declaration, which encoding/xml has checked, and nothing else.
 func (t *tokens) instruction(p xml.ProcInst, at Extent) bool {
-	if p.Target == "xml" && (at.Start == 0 || at.Start == 3 && strings.HasPrefix(string(t.Source.Text[:3]), byteOrderMark)) {
+	if p.Target == "xml" && (at.Start == 0 || at.Start == 3 &&
+		strings.HasPrefix(string(t.Source.Text[:3]), byteOrderMark)) {
 		return true
 	}
 	t.Fault("xml-instruction", at, fmt.Sprintf("<?%s?> is a processing instruction", Short(p.Target)),
@@ -20,7 +21,8 @@ func (t *tokens) instruction(p xml.ProcInst, at Extent) bool {
 	return false
 }
 
-// directive refuses document types: they are how XML brings in other files and how a short text becomes a long one.
+// directive refuses document types: they are how XML brings in other files and how a short text
+// becomes a long one.
 func (t *tokens) directive(at Extent) bool {
 	t.Fault("xml-entity", at, "the document has a document type declaration (<!DOCTYPE ...> or the like)",
 		fmt.Sprintf("entities can read files of the host and fill its memory; %ss need none", t.lang.Noun),
@@ -51,7 +53,8 @@ func (t *tokens) syntax(err error, at Extent) {
 	case strings.Contains(message, "unexpected EOF") && t.top != nil:
 		t.end()
 	case strings.Contains(message, "character entity"):
-		t.Fault("xml-entity", at, message, "XML's own entities are &lt; &gt; &amp; &apos; and &quot;; others are not read",
+		t.Fault("xml-entity", at, message,
+			"XML's own entities are &lt; &gt; &amp; &apos; and &quot;; others are not read",
 			"write the character itself, or &amp; for a plain &")
 	case strings.Contains(message, "encoding"):
 		t.Fault("xml-utf8", at, message, "XML is read as UTF-8", "save the file as UTF-8 and say so in its first line")

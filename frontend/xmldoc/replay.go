@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Tokens plays n, which [Language.Check] has accepted, as the tokens it was made of, for [xml.NewTokenDecoder]: so a text is
-// read once. What the table doesn't know is left out.
+// Tokens plays n, which [Language.Check] has accepted, as the tokens it was made of, for
+// [xml.NewTokenDecoder]: so a text is read once. What the table doesn't know is left out.
 func (n *Node) Tokens() xml.TokenReader { return &replay{stack: []frame{{node: n}}} }
 
 // replay yields the tokens of a tree, as an xml.TokenReader.
@@ -47,7 +47,8 @@ func (r *replay) Token() (xml.Token, error) {
 	return nil, io.EOF
 }
 
-// start makes the start tag of n. Hexadecimal numbers become decimal ones, which not every decoder reads as such.
+// start makes the start tag of n. Hexadecimal numbers become decimal ones, which not every decoder
+// reads as such.
 func (r *replay) start(n *Node) xml.StartElement {
 	r.attrs = r.attrs[:0]
 	for _, a := range n.Attrs {

@@ -66,8 +66,8 @@ func (r *Report) Sort() {
 // maxQuote is how many characters of a value a message shows.
 const maxQuote = 60
 
-// Quote returns v in double quotes on one line, shortened if it is long, with everything that can't be seen written as
-// Go escapes, so that a message never carries control characters to a terminal.
+// Quote returns v in double quotes on one line, shortened if it is long, with everything that can't
+// be seen written as Go escapes, so that a message never carries control characters to a terminal.
 func Quote(v string) string { return fmt.Sprintf("%q", Short(v)) }
 
 // Short cuts v after maxQuote characters.
@@ -90,7 +90,8 @@ func Words(names []string, last string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " " + last + " " + names[len(names)-1]
 }
 
-// Nearest returns the one of names that was probably meant by word, whatever its case; empty if none is near.
+// Nearest returns the one of names that was probably meant by word, whatever its case; empty if
+// none is near.
 func Nearest(word string, names []string) string {
 	for _, name := range names {
 		if strings.EqualFold(word, name) {

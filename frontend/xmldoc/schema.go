@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Problem is what is wrong with one value. What goes on a sentence that has named the value; Why and Fix are as in
-// [diag.Diagnostic].
+// Problem is what is wrong with one value. What goes on a sentence that has named the value; Why
+// and Fix are as in [diag.Diagnostic].
 type Problem struct {
 	Code           diag.Code
 	What, Why, Fix string
@@ -17,9 +17,10 @@ type Problem struct {
 // Wrong returns a [Problem].
 func Wrong(code diag.Code, what, why, fix string) Problem { return Problem{code, what, why, fix} }
 
-// Check holds root and what is below it against the table of the language, gives every node its line of the table, and
-// reports what the table doesn't know or allow: elements, attributes, repetition, text, and values that are wrong by
-// themselves. It is false, and nothing below root was looked at, if a document of the language doesn't begin with root.
+// Check holds root and what is below it against the table of the language, gives every node its
+// line of the table, and reports what the table doesn't know or allow: elements, attributes,
+// repetition, text, and values that are wrong by themselves. It is false, and nothing below root
+// was looked at, if a document of the language doesn't begin with root.
 func (l *Language) Check(r *Report, root *Node) (ok bool) {
 	for _, e := range l.Roots {
 		if e.is(root) {
@@ -44,7 +45,8 @@ type walker struct {
 	root *Element
 }
 
-// is true if n is such an element. Elements of no namespace are told by having no prefix, whatever the default.
+// is true if n is such an element. Elements of no namespace are told by having no prefix, whatever
+// the default.
 func (e *Element) is(n *Node) bool {
 	return e.Name == n.Name && (e.Space == n.Space || n.Space == "" && e.Space == n.inherited)
 }
@@ -71,7 +73,8 @@ func (w walker) walk(n *Node, spec *Element) {
 		case first != nil && !kid.Many:
 			k.Bad = true
 			w.Fault("element-twice", k.Tag, fmt.Sprintf("<%s> stands twice in <%s>", k.Name, n.Name),
-				"there is one at most; libvirt takes one without a word, or mixes the two, or refuses both", "remove one of the two",
+				"there is one at most; libvirt takes one without a word, or mixes the two, or refuses both",
+				"remove one of the two",
 				w.Related(first.Tag, "the first"))
 			continue
 		case first == nil:
@@ -90,7 +93,8 @@ func (e *Element) find(n *Node) *Element {
 	return nil
 }
 
-// attributes reports attributes that the table doesn't know, values that can't be, and what is missing.
+// attributes reports attributes that the table doesn't know, values that can't be, and what is
+// missing.
 func (w walker) attributes(n *Node) {
 	for i := range n.Attrs {
 		a := &n.Attrs[i]
@@ -135,8 +139,10 @@ func (w walker) text(n *Node) {
 		if !Blank(n.Text) {
 			text := strings.TrimSpace(n.Text)
 			from := strings.Index(n.Text, text)
-			w.Warn("text-unknown", w.Source.Within(n.TextAt, from, from+len(text)), fmt.Sprintf("%s stands in <%s>", Quote(text), n.Name),
-				"the element holds attributes and elements; libvirt passes over text between them, and so does vnetc", "remove the text")
+			w.Warn("text-unknown", w.Source.Within(n.TextAt, from, from+len(text)),
+				fmt.Sprintf("%s stands in <%s>", Quote(text), n.Name),
+				"the element holds attributes and elements; libvirt passes over text between them, and so does vnetc",
+				"remove the text")
 		}
 		return
 	}
@@ -178,8 +184,8 @@ func (w walker) unknownElement(n *Node, parent *Element) {
 	w.Unknown("element-unknown", n.Tag, what, why, fix)
 }
 
-// meant returns the one of names that was probably meant by word: one that is spelled nearly so, or of which word makes a
-// longer one, as forwardDelay does of delay.
+// meant returns the one of names that was probably meant by word: one that is spelled nearly so, or
+// of which word makes a longer one, as forwardDelay does of delay.
 func meant(word string, names []string) string {
 	if near := Nearest(word, names); near != "" {
 		return near
@@ -197,7 +203,8 @@ func meant(word string, names []string) string {
 	return found
 }
 
-// home returns the name of an element below e that has a child of that name; empty if there is none.
+// home returns the name of an element below e that has a child of that name; empty if there is
+// none.
 func (e *Element) home(name string) string {
 	for _, k := range e.Kids {
 		if k.Name == name {
@@ -232,6 +239,7 @@ func (w walker) unknownAttribute(n *Node, a *Attribute) {
 func (w walker) namespace(n *Node, a *Attribute) {
 	if a.Name == "xmlns" && a.Value != "" && a.Value != n.Spec.Space {
 		w.Unknown("xml-namespace", a.NameAt, fmt.Sprintf("<%s> sets the default namespace %s", n.Name, Quote(a.Value)),
-			fmt.Sprintf("the elements of a %s are in no namespace; libvirt would find none of them", w.lang.Noun), "remove the attribute")
+			fmt.Sprintf("the elements of a %s are in no namespace; libvirt would find none of them", w.lang.Noun),
+			"remove the attribute")
 	}
 }

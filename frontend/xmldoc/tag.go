@@ -1,11 +1,13 @@
 package xmldoc
 
-// tagAttr says where an attribute stands in the bytes of a start tag: its name, and its value without the quotes.
+// tagAttr says where an attribute stands in the bytes of a start tag: its name, and its value
+// without the quotes.
 type tagAttr struct{ name, value Extent }
 
-// scanTag finds the attributes of a start tag, which encoding/xml reads without telling where. raw is the tag from its <
-// on, already accepted by encoding/xml; offsets are counted from its beginning and added to base. The attributes are
-// appended to attrs. A tag that is not well formed yields what was found before the fault.
+// scanTag finds the attributes of a start tag, which encoding/xml reads without telling where. raw
+// is the tag from its < on, already accepted by encoding/xml; offsets are counted from its
+// beginning and added to base. The attributes are appended to attrs. A tag that is not well formed
+// yields what was found before the fault.
 func scanTag(raw []byte, base int32, attrs []tagAttr) (name Extent, _ []tagAttr) {
 	i := 1
 	for i < len(raw) && !isSpace(raw[i]) && raw[i] != '/' && raw[i] != '>' {

@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// Limits of one document. A network of thousands of DHCP hosts stays well within them; what goes beyond was written by no
-// person but is an attempt on the reader's memory.
+// Limits of one document. A network of thousands of DHCP hosts stays well within them; what goes
+// beyond was written by no person but is an attempt on the reader's memory.
 const (
-	// MaxSize is the length of the longest document that is read, in bytes. Who reads files for [Language.Read] need not read
-	// further than one byte past it.
+	// MaxSize is the length of the longest document that is read, in bytes. Who reads files for
+	// [Language.Read] need not read further than one byte past it.
 	MaxSize = 1 << 20
 
 	maxDepth    = 64 // nested elements
@@ -22,8 +22,8 @@ const (
 	maxAttrs    = 64 // of one element
 )
 
-// tokens builds the tree of one document from a single pass over its tokens. It checks what makes a document well formed
-// and safe to read.
+// tokens builds the tree of one document from a single pass over its tokens. It checks what makes a
+// document well formed and safe to read.
 type tokens struct {
 	*Report
 	lang     *Language
@@ -44,7 +44,8 @@ type scope struct {
 	depth       int
 }
 
-// Read returns the tree of the report's source, or nil after reporting the fault that makes it unreadable.
+// Read returns the tree of the report's source, or nil after reporting the fault that makes it
+// unreadable.
 func (l *Language) Read(r *Report) *Node {
 	text := r.Source.Text
 	if len(text) > MaxSize {
@@ -76,7 +77,8 @@ func (l *Language) Read(r *Report) *Node {
 	return t.root
 }
 
-// begins reports a text that doesn't begin as XML does. It may be any file of the host, so nothing of it is quoted.
+// begins reports a text that doesn't begin as XML does. It may be any file of the host, so nothing
+// of it is quoted.
 func (l *Language) begins(r *Report) bool {
 	text := start(r.Source.Text)
 	switch {
@@ -94,11 +96,13 @@ func (l *Language) begins(r *Report) bool {
 	return false
 }
 
-// conceal marks a document that can't be read and doesn't begin like one of the language: it may be any file of the host, too.
+// conceal marks a document that can't be read and doesn't begin like one of the language: it may be
+// any file of the host, too.
 func (l *Language) conceal(r *Report) {
 	text := start(r.Source.Text)
 	begins := func(s string) bool { return bytes.HasPrefix(text, []byte(s)) }
-	if len(text) == 0 || begins("<?xml") || begins("<!") || slices.ContainsFunc(l.Roots, func(e *Element) bool { return begins("<" + e.Name) }) {
+	if len(text) == 0 || begins("<?xml") || begins("<!") || slices.ContainsFunc(l.Roots,
+		func(e *Element) bool { return begins("<" + e.Name) }) {
 		return
 	}
 	r.Alien = true
@@ -152,8 +156,10 @@ func (t *tokens) open(e xml.StartElement, at Extent) bool {
 	t.scanned = scanned
 	switch {
 	case t.root != nil && t.top == nil:
-		t.Fault("xml-trailing", name, fmt.Sprintf("<%s> follows after the end of the %s", Short(e.Name.Local), t.lang.Noun),
-			"a document has one root, and the XML reader of libvirt refuses a second", fmt.Sprintf("put each %s in a file of its own", t.lang.Noun))
+		t.Fault("xml-trailing", name, fmt.Sprintf("<%s> follows after the end of the %s", Short(e.Name.Local),
+			t.lang.Noun),
+			"a document has one root, and the XML reader of libvirt refuses a second",
+			fmt.Sprintf("put each %s in a file of its own", t.lang.Noun))
 		return false
 	case t.depth > maxDepth:
 		t.Fault("xml-limit", name, fmt.Sprintf("<%s> stands %d elements deep", Short(e.Name.Local), t.depth),
@@ -209,7 +215,8 @@ func (t *tokens) attributes(n *Node, attrs []xml.Attr) {
 		}
 		if first := n.Attr(full); first != nil {
 			t.Fault("attribute-twice", place.name, fmt.Sprintf("%s stands twice in <%s>", Short(full), Short(n.Name)),
-				"an element has each attribute at most once", "remove one of the two", t.Related(first.NameAt, "the first"))
+				"an element has each attribute at most once", "remove one of the two",
+				t.Related(first.NameAt, "the first"))
 			continue
 		}
 		n.Attrs = append(n.Attrs, Attribute{Name: full, Value: a.Value, NameAt: place.name, ValueAt: place.value})
@@ -272,8 +279,8 @@ func (t *tokens) chars(text xml.CharData, at Extent) bool {
 	return false
 }
 
-// endText gives the innermost element the text gathered. A leaf keeps all of it; of an element with children only the
-// first piece that is not blank is kept, since it is an error there.
+// endText gives the innermost element the text gathered. A leaf keeps all of it; of an element with
+// children only the first piece that is not blank is kept, since it is an error there.
 func (t *tokens) endText(leaf bool) {
 	if len(t.text) == 0 {
 		return

@@ -11,10 +11,12 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Every name and value is found where it is written, however the lines end and however long they are.
+// Every name and value is found where it is written, however the lines end and however long they
+// are.
 func TestPlaces(t *testing.T) {
 	text := "\ufeff<?xml version='1.0'?>\r\n<zoo\r\n\tname = 'é'><!-- ü -->\r\r\n" +
-		"<cage   size=\"&#x31;\"><animal>" + strings.Repeat("ö", 700) + "</animal><animal legs='4'>&lt;</animal></cage></zoo>\n"
+		"<cage   size=\"&#x31;\"><animal>" + strings.Repeat("ö", 700) +
+		"</animal><animal legs='4'>&lt;</animal></cage></zoo>\n"
 	root, r := read(text, false)
 	if len(r.List) > 0 {
 		t.Fatal(r.List)
@@ -57,7 +59,8 @@ func TestRefused(t *testing.T) {
 		text string
 		want diag.Code
 	}{
-		"document type":         {"<!DOCTYPE zoo [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><zoo name='&a;'/>", "xml-entity"},
+		"document type": {"<!DOCTYPE zoo [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><zoo name='&a;'/>",
+			"xml-entity"},
 		"entity":                {"<zoo name='&a;'/>", "xml-entity"},
 		"instruction":           {"<zoo name='a'><?php 1?></zoo>", "xml-instruction"},
 		"declaration elsewhere": {"<zoo name='a'><?xml version='1.0'?></zoo>", "xml-instruction"},
@@ -83,7 +86,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What is no XML may be any file of the host: nothing of it is quoted. What was meant to be a document is.
+// What is no XML may be any file of the host: nothing of it is quoted. What was meant to be a
+// document is.
 func TestAlien(t *testing.T) {
 	const secret = "hunter2"
 	for text, quotes := range map[string]bool{
@@ -125,8 +129,8 @@ func TestFaultAtCharacter(t *testing.T) {
 	}
 }
 
-// A decoder of encoding/xml makes of a tree what it makes of the text, but for what the table doesn't know and numbers that
-// may be hexadecimal.
+// A decoder of encoding/xml makes of a tree what it makes of the text, but for what the table
+// doesn't know and numbers that may be hexadecimal.
 func TestTokens(t *testing.T) {
 	type thing struct {
 		XMLName xml.Name
@@ -160,13 +164,16 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// FuzzRead: no input makes the reader panic; it has an error to tell of what it can't read; and what it tells of lies in the
-// input, at the lines and columns that diag counts, one inside of the other.
+// FuzzRead: no input makes the reader panic; it has an error to tell of what it can't read; and
+// what it tells of lies in the input, at the lines and columns that diag counts, one inside of the
+// other.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"<zoo name='a'><cage size='0x1'><animal legs='4'>cow &amp; ox</animal></cage></zoo>",
-		"\ufeff<?xml version='1.0' encoding='utf-8'?>\r\n<zoo\tname=\"é\"/>\n", "<zoo name='a'><notes><x:l xmlns:x='urn:x'/>t</notes></zoo>",
-		"<farm><animal>a<!-- b --><![CDATA[<c>&amp;]]>\r\nd</animal></farm>", "<!DOCTYPE a><a/>", "<a><b></a>", "", "\xff", "&ո",
+		"\ufeff<?xml version='1.0' encoding='utf-8'?>\r\n<zoo\tname=\"é\"/>\n",
+		"<zoo name='a'><notes><x:l xmlns:x='urn:x'/>t</notes></zoo>",
+		"<farm><animal>a<!-- b --><![CDATA[<c>&amp;]]>\r\nd</animal></farm>", "<!DOCTYPE a><a/>", "<a><b></a>", "",
+		"\xff", "&ո",
 	} {
 		f.Add([]byte(seed), true)
 	}
@@ -200,7 +207,8 @@ func checkNode(t *testing.T, r *Report, n *Node) {
 	all := Extent{0, int32(len(r.Source.Text))}
 	inside("tag", n.Tag, all)
 	inside("content", n.Inner, all)
-	if written := string(r.Source.Text[n.Tag.Start:n.Tag.End]); written != n.Name && !strings.HasSuffix(written, ":"+n.Name) {
+	if written := string(r.Source.Text[n.Tag.Start:n.Tag.End]); written != n.Name &&
+		!strings.HasSuffix(written, ":"+n.Name) {
 		t.Errorf("<%s> is at %q", n.Name, written)
 	}
 	for _, a := range n.Attrs {

@@ -30,11 +30,13 @@ var zoo = &Element{
 	Name:  "zoo",
 	Attrs: []Attr{{Name: "name", Check: OneLine, Need: true}, {Name: "depth", Check: Number(1, 9), May: wet}},
 	Kids: []*Element{
-		{Name: "cage", Many: true, Attrs: []Attr{{Name: "size", Check: HexNumber(0, 255), Hex: true}}, Kids: []*Element{animal}},
+		{Name: "cage", Many: true, Attrs: []Attr{{Name: "size", Check: HexNumber(0, 255), Hex: true}},
+			Kids: []*Element{animal}},
 		{Name: "pool", May: wet, Kids: []*Element{animal}},
 		{Name: "lamp", Works: dry, Attrs: []Attr{{Name: "on", Check: YesNo}}},
 		{Name: "notes", Free: true, Kids: []*Element{
-			{Name: "label", Space: labelSpace, Many: true, Text: Anything, Attrs: []Attr{{Name: "lang", Check: OneOf("en", "de")}}},
+			{Name: "label", Space: labelSpace, Many: true, Text: Anything,
+				Attrs: []Attr{{Name: "lang", Check: OneOf("en", "de")}}},
 		}},
 		{Name: "papers", Free: true, FreeAttrs: true},
 	},
@@ -63,7 +65,8 @@ func said(r *Report) []string {
 	var lines []string
 	for _, d := range r.List {
 		at := d.Span
-		lines = append(lines, fmt.Sprintf("%s %s %d:%d-%d:%d %s", d.Severity, d.Code, at.Start.Line, at.Start.Col, at.End.Line, at.End.Col, d.What))
+		lines = append(lines, fmt.Sprintf("%s %s %d:%d-%d:%d %s", d.Severity, d.Code, at.Start.Line, at.Start.Col,
+			at.End.Line, at.End.Col, d.What))
 	}
 	return lines
 }
@@ -74,12 +77,14 @@ func TestCheck(t *testing.T) {
 		lax        bool
 		want       []string
 	}{
-		{name: "good", text: "<zoo name='a' depth='3'><cage size='0x1f'><animal legs='4'>cow</animal><animal>ox</animal></cage><cage/><pool/></zoo>"},
+		{name: "good",
+			text: "<zoo name='a' depth='3'><cage size='0x1f'><animal legs='4'>cow</animal><animal>ox</animal></cage><cage/><pool/></zoo>"},
 		{name: "the other root", text: "<farm><animal/></farm>"},
 		{name: "no root", text: "<house/>", want: []string{"error xml-root 1:2-1:7 the document is a <house>"}},
 		{name: "empty", text: " \n", want: []string{"error xml-empty 1:1-1:1 there is no <zoo> in it"}},
 		{name: "missing and unknown attribute", text: "<zoo nmae='a'/>", want: []string{
-			"error attribute-missing 1:2-1:5 <zoo> has no attribute name", "error attribute-unknown 1:6-1:10 <zoo> has no attribute nmae"}},
+			"error attribute-missing 1:2-1:5 <zoo> has no attribute name",
+			"error attribute-unknown 1:6-1:10 <zoo> has no attribute nmae"}},
 		{name: "a bad value", text: "<zoo name='a'>\n<cage size='256'/></zoo>", want: []string{
 			`error value-number 2:13-2:16 size of <cage> is "256", not from 0 to 255`}},
 		{name: "a bad text", text: "<farm><animal>a\nb</animal></farm>", want: []string{
@@ -88,19 +93,25 @@ func TestCheck(t *testing.T) {
 			`warning text-unknown 1:7-1:10 "hay" stands in <farm>`}},
 		{name: "twice", text: "<zoo name='a'><pool/><pool size='x'/></zoo>", want: []string{
 			"error element-twice 1:23-1:27 <pool> stands twice in <zoo>"}},
-		{name: "unknown elements are not looked into", text: "<zoo name='a'><poll x=''><pool/></poll></zoo>", want: []string{
-			"error element-unknown 1:16-1:20 <poll> has no place in <zoo>"}},
+		{name: "unknown elements are not looked into", text: "<zoo name='a'><poll x=''><pool/></poll></zoo>",
+			want: []string{
+				"error element-unknown 1:16-1:20 <poll> has no place in <zoo>"}},
 		{name: "lax", lax: true, text: "<zoo name='a' x=''>text<poll/></zoo>", want: []string{
-			"warning attribute-unknown 1:15-1:16 <zoo> has no attribute x", `warning text-unknown 1:20-1:24 "text" stands in <zoo>`,
+			"warning attribute-unknown 1:15-1:16 <zoo> has no attribute x",
+			`warning text-unknown 1:20-1:24 "text" stands in <zoo>`,
 			"warning element-unknown 1:25-1:29 <poll> has no place in <zoo>"}},
-		{name: "free content", text: "<zoo name='a'><notes>text<any x='1'/><animal legs='many'/></notes><papers a='1'><b/></papers></zoo>"},
+		{name: "free content",
+			text: "<zoo name='a'><notes>text<any x='1'/><animal legs='many'/></notes><papers a='1'><b/></papers></zoo>"},
 		{name: "free content has no free attributes", text: "<zoo name='a'><notes x='1'/></zoo>", want: []string{
 			"error attribute-unknown 1:22-1:23 <notes> has no attribute x"}},
-		{name: "known in free content", text: "<zoo name='a' xmlns:l='" + labelSpace + "'><notes><any/><l:label lang='fr'/></notes></zoo>", want: []string{
+		{name: "known in free content", text: "<zoo name='a' xmlns:l='" + labelSpace +
+			"'><notes><any/><l:label lang='fr'/></notes></zoo>", want: []string{
 			`error value-unknown 1:68-1:70 lang of <label> is "fr", not en or de`}},
-		{name: "known by its default namespace", text: "<zoo name='a'><notes><label xmlns='" + labelSpace + "' lang='fr'/><sub xmlns='" + labelSpace + "'><label lang='fr'/></sub></notes></zoo>", want: []string{
+		{name: "known by its default namespace", text: "<zoo name='a'><notes><label xmlns='" + labelSpace +
+			"' lang='fr'/><sub xmlns='" + labelSpace + "'><label lang='fr'/></sub></notes></zoo>", want: []string{
 			`error value-unknown 1:58-1:60 lang of <label> is "fr", not en or de`}},
-		{name: "another default namespace", text: "<zoo name='a'><notes><label xmlns='urn:x' lang='fr'/><label lang='fr'/></notes></zoo>"},
+		{name: "another default namespace",
+			text: "<zoo name='a'><notes><label xmlns='urn:x' lang='fr'/><label lang='fr'/></notes></zoo>"},
 		{name: "undeclared prefix", text: "<zoo name='a'><l:cage/></zoo>", want: []string{
 			`error xml-namespace 1:16-1:22 prefix "l" of <cage> is not declared`}},
 		{name: "default namespace", text: "<zoo name='a' xmlns='urn:x'/>", want: []string{
@@ -115,7 +126,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Advice names what the language has: the element that was meant, where it belongs, what a document is.
+// Advice names what the language has: the element that was meant, where it belongs, what a document
+// is.
 func TestAdvice(t *testing.T) {
 	for text, want := range map[string]string{
 		"<zoo name='a'><poll/></zoo>":          "did you mean <pool>?",
@@ -143,7 +155,8 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// What a document can't have is found with those who may, and nothing below it; what has no effect there likewise.
+// What a document can't have is found with those who may, and nothing below it; what has no effect
+// there likewise.
 func TestPlace(t *testing.T) {
 	const text = "<zoo name='a' depth='3'><pool><animal legs='0'/></pool><cage/><lamp on='no'/></zoo>"
 	for doc, want := range map[kinds][]string{
@@ -181,7 +194,8 @@ func checkSpan(t *testing.T, r *Report, s diag.Span) {
 		return // the byte at fault is at the place that is told, whatever a column is there
 	}
 	lines := diag.NewLines(r.Source.Text)
-	if start, end := lines.Pos(s.Start.Offset), lines.Pos(s.End.Offset); s.Start != start || s.End != end || s.Start.Offset > s.End.Offset {
+	if start, end := lines.Pos(s.Start.Offset), lines.Pos(s.End.Offset); s.Start != start || s.End != end ||
+		s.Start.Offset > s.End.Offset {
 		t.Errorf("span %v to %v, diag counts %v to %v", s.Start, s.End, start, end)
 	}
 }

@@ -5,18 +5,22 @@ import "net/netip"
 // Node is one element of a document: what was written and where.
 type Node struct {
 	Parent *Node
-	Spec   *Element // its line in the language's table; nil before Check, and for an element that the table doesn't know
-	Space  string   // namespace, as a URL; "?" and the prefix where the prefix is not declared
-	Name   string   // without prefix
-	Tag    Extent   // the name in the start tag
-	Inner  Extent   // from behind the start tag up to the end tag
+	// its line in the language's table; nil before Check, and for an element that the table doesn't
+	// know
+	Spec   *Element
+	Space  string // namespace, as a URL; "?" and the prefix where the prefix is not declared
+	Name   string // without prefix
+	Tag    Extent // the name in the start tag
+	Inner  Extent // from behind the start tag up to the end tag
 	Attrs  []Attribute
 	Kids   []*Node
 	Text   string // character data; blank pieces between children are left out
 	TextAt Extent // of the text as it is written; see [Source.Within] for a part of it
 	Bad    bool   // Bad is true if an error was reported for the text, or for the element as such.
 
-	inherited string // the default namespace where it stands, of which an element without prefix is if the table has it there
+	// the default namespace where it stands, of which an element without prefix is if the table has
+	// it there
+	inherited string
 }
 
 // Attribute is one attribute of a [Node].
@@ -95,7 +99,8 @@ func (n *Node) Yes(name string) bool {
 	return v == "yes"
 }
 
-// At returns where the attribute's value stands, or the element's name if it has no such attribute or an empty one.
+// At returns where the attribute's value stands, or the element's name if it has no such attribute
+// or an empty one.
 func (n *Node) At(name string) Extent {
 	if a := n.Attr(name); a != nil {
 		if a.ValueAt.Start < a.ValueAt.End {

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// This file holds the checks of values that are numbers, words and addresses; line.go those of text and names.
+// This file holds the checks of values that are numbers, words and addresses; line.go those of text
+// and names.
 
 // YesNo accepts the words yes and no.
 func YesNo(v string) Problem {
@@ -54,13 +55,14 @@ func Number(low, high uint64) Check {
 	}
 }
 
-// HexNumber accepts hexadecimal numbers behind 0x too, as PCI addresses have them. Libvirt reads a leading zero there as C
-// does, for octal.
+// HexNumber accepts hexadecimal numbers behind 0x too, as PCI addresses have them. Libvirt reads a
+// leading zero there as C does, for octal.
 func HexNumber(low, high uint64) Check {
 	return func(v string) Problem {
 		if len(v) > 1 && v[0] == '0' && v[1] != 'x' && v[1] != 'X' {
 			return Problem{"value-number", "a number with a leading zero", "libvirt takes such a number for octal",
-				fmt.Sprintf("write 0x%s if it is hexadecimal, or drop the zero", strings.TrimLeft(v[:len(v)-1], "0")+v[len(v)-1:])}
+				fmt.Sprintf("write 0x%s if it is hexadecimal, or drop the zero",
+					strings.TrimLeft(v[:len(v)-1], "0")+v[len(v)-1:])}
 		}
 		return inRange(v, low, high)
 	}
@@ -72,7 +74,8 @@ func inRange(v string, low, high uint64) Problem {
 	case !ok:
 		return notNumber(low, high)
 	case n < low || n > high:
-		return Problem{"value-number", fmt.Sprintf("not from %d to %d", low, high), "beyond this range the value can't work",
+		return Problem{"value-number", fmt.Sprintf("not from %d to %d", low, high),
+			"beyond this range the value can't work",
 			fmt.Sprintf("write a number from %d to %d", low, high)}
 	}
 	return Problem{}
@@ -83,7 +86,8 @@ func notNumber(low, high uint64) Problem {
 		fmt.Sprintf("write a number from %d to %d", low, high)}
 }
 
-// ParseNumber reads what [Number] and [HexNumber] accept. Signs, blanks and underscores are no part of a number.
+// ParseNumber reads what [Number] and [HexNumber] accept. Signs, blanks and underscores are no part
+// of a number.
 func ParseNumber(v string) (n uint64, ok bool) {
 	digits, base := v, 10
 	if len(v) > 1 && v[0] == '0' && (v[1] == 'x' || v[1] == 'X') {
@@ -96,7 +100,8 @@ func ParseNumber(v string) (n uint64, ok bool) {
 	return n, err == nil
 }
 
-// Port is a transport protocol's port. Libvirt takes 0 and writes it into rules, where it means something else.
+// Port is a transport protocol's port. Libvirt takes 0 and writes it into rules, where it means
+// something else.
 func Port(v string) Problem { return Number(1, 65535)(v) }
 
 // Address accepts a numeric address of either family.
@@ -122,7 +127,8 @@ func Address(v string) Problem {
 		"write an address such as 192.168.122.1 or fd00::1"}
 }
 
-// leadingZeros tells whether v would be an IPv4 address but for leading zeros, and how else it may be read.
+// leadingZeros tells whether v would be an IPv4 address but for leading zeros, and how else it may
+// be read.
 func leadingZeros(v string) (plain, octal string, ok bool) {
 	parts := strings.Split(v, ".")
 	if len(parts) != 4 {
@@ -151,7 +157,8 @@ func Address4(v string) Problem {
 		return p
 	}
 	if a := netip.MustParseAddr(v); !a.Is4() {
-		return Problem{"ip-family", "an IPv6 address", "this part of the network speaks IPv4 only", "write an IPv4 address"}
+		return Problem{"ip-family", "an IPv6 address", "this part of the network speaks IPv4 only",
+			"write an IPv4 address"}
 	}
 	return Problem{}
 }
@@ -162,7 +169,8 @@ func Netmask(v string) Problem {
 		return p
 	}
 	if _, ok := MaskBits(netip.MustParseAddr(v)); !ok {
-		return Problem{"ip-netmask", "no netmask", "a netmask is an IPv4 address of ones followed by zeros, without holes",
+		return Problem{"ip-netmask", "no netmask",
+			"a netmask is an IPv4 address of ones followed by zeros, without holes",
 			"write a mask such as 255.255.255.0, or prefix='24' in its place"}
 	}
 	return Problem{}
@@ -180,7 +188,8 @@ func MaskBits(mask netip.Addr) (bits int, ok bool) {
 	return bits, word<<bits == 0
 }
 
-// UnicastMAC accepts six octets of one or two hexadecimal digits, not all zero and no group address.
+// UnicastMAC accepts six octets of one or two hexadecimal digits, not all zero and no group
+// address.
 func UnicastMAC(v string) Problem {
 	mac, ok := ParseMAC(v)
 	switch {

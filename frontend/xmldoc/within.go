@@ -7,9 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// Within returns where a part of a text or value stands that another language is written in: the text of [Node.TextAt] or
-// the value of [Attribute.ValueAt], from one byte of it up to and without another. XML may write them in other words: with
-// entities, CDATA sections, comments between and two characters at the end of a line.
+// Within returns where a part of a text or value stands that another language is written in: the
+// text of [Node.TextAt] or the value of [Attribute.ValueAt], from one byte of it up to and without
+// another. XML may write them in other words: with entities, CDATA sections, comments between and
+// two characters at the end of a line.
 func (s *Source) Within(at Extent, from, to int) Extent {
 	raw := written{text: s.Text[at.Start:at.End]}
 	part, begun := Extent{at.End, at.End}, false

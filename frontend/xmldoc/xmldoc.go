@@ -1,10 +1,12 @@
-// Package xmldoc reads XML documents that people write for a program: it keeps the place of every name and value, holds a
-// document against a table of what may stand in it, and reports all faults, each at its place.
+// Package xmldoc reads XML documents that people write for a program: it keeps the place of every
+// name and value, holds a document against a table of what may stand in it, and reports all faults,
+// each at its place.
 //
-// A front end describes its documents by a [Language]. [Language.Read] turns bytes into a tree of [Node], [Language.Check]
-// holds the tree against the table, [Place] asks which documents may have which part, and [Node.Tokens] plays the tree to a
-// decoder of encoding/xml. Everything is reported to a [Report]. The input may be hostile: its size, depth and characters are
-// limited, and nothing in it makes the reader open another file.
+// A front end describes its documents by a [Language]. [Language.Read] turns bytes into a tree of
+// [Node], [Language.Check] holds the tree against the table, [Place] asks which documents may have
+// which part, and [Node.Tokens] plays the tree to a decoder of encoding/xml. Everything is reported
+// to a [Report]. The input may be hostile: its size, depth and characters are limited, and nothing
+// in it makes the reader open another file.
 //
 // The package does not know what any element means, and imports neither the IR nor any language.
 package xmldoc
@@ -17,7 +19,8 @@ type Language struct {
 	Roots []*Element
 	// Begin is the advice for a document that is none: "write <network> with a <name> in it".
 	Begin string
-	// Undeclared returns the advice for a prefix that no xmlns attribute declares; nil for no special one.
+	// Undeclared returns the advice for a prefix that no xmlns attribute declares; nil for no
+	// special one.
 	Undeclared func(prefix string) string
 }
 
@@ -26,8 +29,8 @@ type Element struct {
 	Name  string
 	Space string // namespace; empty for none
 	Many  bool   // Many is true if the element may be given more than once.
-	// Free is true if only those of the content that the table has are of interest, as in <metadata>: other elements, and text,
-	// are nobody's business.
+	// Free is true if only those of the content that the table has are of interest, as in
+	// <metadata>: other elements, and text, are nobody's business.
 	Free bool
 	// FreeAttrs is true if only those attributes that the table has are of interest.
 	FreeAttrs bool

@@ -50,9 +50,9 @@ func lowered(t *testing.T, b backends.Backend, p *ir.Program, layout backends.La
 	return rules
 }
 
-// TestCorpusNftables: in both layouts the script loads, loads again, and lists as it is written; the batch leaves the very
-// expressions, sets and elements behind that nft makes of the script; and what the kernel holds then, after either, is proved
-// to mean what the program means.
+// TestCorpusNftables: in both layouts the script loads, loads again, and lists as it is written;
+// the batch leaves the very expressions, sets and elements behind that nft makes of the script; and
+// what the kernel holds then, after either, is proved to mean what the program means.
 func TestCorpusNftables(t *testing.T) {
 	t.Parallel()
 	netnstest.Require(t, "nft")
@@ -138,8 +138,9 @@ func listing(text string) map[string][]string {
 	return chains
 }
 
-// asListed returns what nft should list: the script, with each rule as Lines has it. That is the script's own text but for
-// a source NAT to a block of addresses with ports, which nft 1.0.6 lists in a way that it does not read.
+// asListed returns what nft should list: the script, with each rule as Lines has it. That is the
+// script's own text but for a source NAT to a block of addresses with ports, which nft 1.0.6 lists
+// in a way that it does not read.
 func asListed(rules backends.Ruleset, layout backends.Layout) map[string][]string {
 	chains := listing(string(rules.Emit()[0].Text))
 	written := make(map[string][]string)
@@ -157,8 +158,9 @@ func asListed(rules backends.Ruleset, layout backends.Layout) map[string][]strin
 	return chains
 }
 
-// TestCorpusIptables: both kinds of iptables take the documents and save the rules as they are written, after the first
-// load and after loading again as the document says, with each jump there once and first.
+// TestCorpusIptables: both kinds of iptables take the documents and save the rules as they are
+// written, after the first load and after loading again as the document says, with each jump there
+// once and first.
 func TestCorpusIptables(t *testing.T) {
 	t.Parallel()
 	for _, variant := range []string{"nft", "legacy"} {
@@ -197,7 +199,8 @@ func reload(t *testing.T, h *netnstest.Host, variant string, d backends.Document
 	}
 }
 
-// savedForm returns the rules of a document by table and chain, in order; what is inserted stands before what is there.
+// savedForm returns the rules of a document by table and chain, in order; what is inserted stands
+// before what is there.
 func savedForm(text string) map[string][]string {
 	chains := make(map[string][]string)
 	table := ""

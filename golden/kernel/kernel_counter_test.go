@@ -21,14 +21,18 @@ type campaign struct {
 	kinds  []string // some that must be among them
 }
 
-// campaigns has two: rules that open something make no difference on a host where everything is open.
+// campaigns has two: rules that open something make no difference on a host where everything is
+// open.
 func campaigns() []campaign {
 	return []campaign{
-		{"forward and NAT", "nat nat-dev nat-ports nat-address nat-ipv6 route route-dev isolated", "FWX FWI FWO PRT", false, 300, []string{
-			"removed", "first", "last", "in group FWX", "saddr widened", "daddr widened", "ct state dropped", "iifname dropped", "another code",
-			"return for accept", "port range lost", "another port range", "another address range", "return for NAT",
-		}},
-		{"services", "nat-two nat-ipv6 isolated", "INP OUT", true, 50, []string{"removed", "dport widened", "iifname dropped", "return for accept"}},
+		{"forward and NAT", "nat nat-dev nat-ports nat-address nat-ipv6 route route-dev isolated", "FWX FWI FWO PRT",
+			false, 300, []string{
+				"removed", "first", "last", "in group FWX", "saddr widened", "daddr widened", "ct state dropped",
+				"iifname dropped", "another code",
+				"return for accept", "port range lost", "another port range", "another address range", "return for NAT",
+			}},
+		{"services", "nat-two nat-ipv6 isolated", "INP OUT", true, 50,
+			[]string{"removed", "dport widened", "iifname dropped", "return for accept"}},
 	}
 }
 
@@ -40,15 +44,17 @@ func (c campaign) networks() []network {
 	return nets
 }
 
-// TestCounterexamples shows that what the prover finds is real. Each mutant of a program is proved equal to it, or refuted
-// with a packet. That packet is sent under both, and the kernel does to it what the prover says becomes of it in each,
-// which is never the same. Each mutant is loaded as iptables' rules and as nftables' in both layouts, in one of the two
-// ways there are for each.
+// TestCounterexamples shows that what the prover finds is real. Each mutant of a program is proved
+// equal to it, or refuted with a packet. That packet is sent under both, and the kernel does to it
+// what the prover says becomes of it in each, which is never the same. Each mutant is loaded as
+// iptables' rules and as nftables' in both layouts, in one of the two ways there are for each.
 func TestCounterexamples(t *testing.T) {
 	t.Parallel()
 	for _, c := range campaigns() {
 		nets := c.networks()
-		p := without(compile(t, nets...), func(r ir.Rule) bool { return r.Mangles() }) // no part in what becomes of a packet
+		p := without(compile(t, nets...), func(r ir.Rule) bool {
+			return r.Mangles()
+		}) // no part in what becomes of a packet
 		var j *judged
 		for i, l := range loaders() {
 			if c.drops && l.backend != (iptables.Backend{}) {
@@ -70,21 +76,22 @@ func TestCounterexamples(t *testing.T) {
 	}
 }
 
-// judged is the mutants of a campaign by what the prover says: refuted by a packet that can be sent, one mutant of each
-// class; refuted, but by other packets only; equal.
+// judged is the mutants of a campaign by what the prover says: refuted by a packet that can be
+// sent, one mutant of each class; refuted, but by other packets only; equal.
 type judged struct {
 	shown         []counterexample
 	hidden, equal []mutant
 }
 
-// counterexample is a mutant with the packet that tells it from the program, and what becomes of that in both.
+// counterexample is a mutant with the packet that tells it from the program, and what becomes of
+// that in both.
 type counterexample struct {
 	mutant
 	found prove.Result
 }
 
-// judge has the prover judge the mutants of p. That a mutant is equal is held against the referee, for everything that can
-// be sent.
+// judge has the prover judge the mutants of p. That a mutant is equal is held against the referee,
+// for everything that can be sent.
 func (c campaign) judge(t *testing.T, p *ir.Program, shots []shot) *judged {
 	t.Helper()
 	j, done := &judged{}, make(map[string]bool)
@@ -128,8 +135,8 @@ func eval(t *testing.T, p *ir.Program, packet ir.Packet) ir.Fate {
 	return fate
 }
 
-// onHost returns p as the host has it: with its policy, beside which echo requests are let in and replies out, since the
-// tests need them.
+// onHost returns p as the host has it: with its policy, beside which echo requests are let in and
+// replies out, since the tests need them.
 func (c campaign) onHost(p *ir.Program) *ir.Program {
 	if !c.drops {
 		return p
@@ -158,7 +165,8 @@ func (j *judged) every(n, first int) []counterexample {
 	return some
 }
 
-// report tells how many mutants there were and what could not be shown, and fails if there were not enough of each sort.
+// report tells how many mutants there were and what could not be shown, and fails if there were not
+// enough of each sort.
 func (j *judged) report(t *testing.T, c campaign) {
 	t.Helper()
 	groups, kinds := make(map[string]int), make(map[string]int)
@@ -228,7 +236,8 @@ func (tr *trial) replay(p *ir.Program, shots []shot, found []counterexample) {
 func (tr *trial) check(m counterexample, which string, one shot, fate ir.Fate, got netnstest.Result) {
 	tr.t.Helper()
 	if why := contradicts(fate, one, got); why != "" {
-		tr.t.Errorf("%s\n\t%s under the %s program\n\tthe prover says: %s\n\tthe kernel does: %s\n\t%s", m, one.packet, which, fate, got, why)
+		tr.t.Errorf("%s\n\t%s under the %s program\n\tthe prover says: %s\n\tthe kernel does: %s\n\t%s", m, one.packet,
+			which, fate, got, why)
 	}
 }
 

@@ -55,7 +55,8 @@ func TestCorpusDnsmasq(t *testing.T) {
 	})
 }
 
-// TestCorpusHosts: dnsmasq reads as many names for DNS as there are, and has nothing to say against a host of DHCP.
+// TestCorpusHosts: dnsmasq reads as many names for DNS as there are, and has nothing to say against
+// a host of DHCP.
 func TestCorpusHosts(t *testing.T) {
 	t.Parallel()
 	netnstest.Require(t, "dnsmasq", "ip")
@@ -95,10 +96,12 @@ func TestCorpusHosts(t *testing.T) {
 	}
 }
 
-// readsHosts runs dnsmasq until its log has all lines that are wanted, and refuses complaints before.
+// readsHosts runs dnsmasq until its log has all lines that are wanted, and refuses complaints
+// before.
 func readsHosts(t *testing.T, ns *netnstest.NS, p dnsmasq.Paths, want []string) {
 	t.Helper()
-	cmd := ns.Command("dnsmasq", "--conf-file="+p.Conf, "--dhcp-leasefile="+p.Leases, "--user=", "--group=", "--keep-in-foreground", "--log-facility=-")
+	cmd := ns.Command("dnsmasq", "--conf-file="+p.Conf, "--dhcp-leasefile="+p.Leases, "--user=", "--group=",
+		"--keep-in-foreground", "--log-facility=-")
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +117,8 @@ func readsHosts(t *testing.T, ns *netnstest.NS, p dnsmasq.Paths, want []string) 
 	for lines := bufio.NewScanner(log); len(want) > 0 && lines.Scan(); {
 		line := lines.Text()
 		said = append(said, line)
-		if strings.Contains(line, " at line ") || strings.Contains(line, "bad ") || strings.Contains(line, "duplicate") {
+		if strings.Contains(line, " at line ") || strings.Contains(line, "bad ") ||
+			strings.Contains(line, "duplicate") {
 			t.Errorf("dnsmasq complains: %s", line)
 		}
 		for i := range want {

@@ -10,7 +10,8 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// dump returns what nf_tables holds in ns, as the messages of the kernel's dumps: tables, chains, sets, elements, rules.
+// dump returns what nf_tables holds in ns, as the messages of the kernel's dumps: tables, chains,
+// sets, elements, rules.
 func dump(t *testing.T, ns *netnstest.NS) (stream []byte) {
 	t.Helper()
 	ns.Do(func() {
@@ -28,8 +29,8 @@ func dump(t *testing.T, ns *netnstest.NS) (stream []byte) {
 	return stream
 }
 
-// firstTwo returns the first two attributes: of a set, its table and its name, which have the same numbers in a question for
-// its elements.
+// firstTwo returns the first two attributes: of a set, its table and its name, which have the same
+// numbers in a question for its elements.
 func firstTwo(attrs []byte) []byte {
 	end := 0
 	for range 2 {

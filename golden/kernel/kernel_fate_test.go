@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// probe sends a packet from a peer, and then what may follow it, and compares each fate with the program's. It returns
-// what became of the packet.
+// probe sends a packet from a peer, and then what may follow it, and compares each fate with the
+// program's. It returns what became of the packet.
 func (s *site) probe(p *ir.Program, from *netnstest.Peer, packet netnstest.Packet) netnstest.Result {
 	s.t.Helper()
 	sent := s.model(packet, ir.StateNew)
@@ -28,8 +28,8 @@ func (s *site) probe(p *ir.Program, from *netnstest.Peer, packet netnstest.Packe
 	return got
 }
 
-// related has a datagram arrive at a closed port and compares the fate of the error about it, which is of state
-// related.
+// related has a datagram arrive at a closed port and compares the fate of the error about it, which
+// is of state related.
 func (s *site) related(p *ir.Program, from *netnstest.Peer, packet netnstest.Packet) {
 	s.t.Helper()
 	got := s.Send(from, packet)
@@ -60,8 +60,8 @@ func (s *site) model(p netnstest.Packet, state ir.State) ir.Packet {
 	return m
 }
 
-// answer returns what rules see of the packet that answers sent: the connection's addresses as its beginner knows them,
-// since the kernel undoes source NAT before the forward hook.
+// answer returns what rules see of the packet that answers sent: the connection's addresses as its
+// beginner knows them, since the kernel undoes source NAT before the forward hook.
 func (s *site) answer(sent ir.Packet, back netnstest.Result) ir.Packet {
 	m := s.model(back.Sent, ir.StateEstablished)
 	if back.Sent.Kind == netnstest.Unreachable {
@@ -73,7 +73,8 @@ func (s *site) answer(sent ir.Packet, back netnstest.Result) ir.Packet {
 	return m
 }
 
-// compare says so if what became of a packet is not what the program says of it, and returns what that is.
+// compare says so if what became of a packet is not what the program says of it, and returns what
+// that is.
 func (s *site) compare(p *ir.Program, m ir.Packet, got netnstest.Result) ir.Fate {
 	s.t.Helper()
 	fate, err := ir.Eval(p, m)
@@ -113,7 +114,8 @@ func differs(fate ir.Fate, m ir.Packet, got netnstest.Result) string {
 	return ""
 }
 
-// untranslated checks that an answer comes from where its receiver had sent to, and to where it had sent from.
+// untranslated checks that an answer comes from where its receiver had sent to, and to where it had
+// sent from.
 func untranslated(m ir.Packet, got netnstest.Result) string {
 	src, dst := got.Arrived.Src, got.Arrived.Dst
 	switch {
@@ -149,7 +151,8 @@ func translated(nat *ir.NAT, got netnstest.Result) string {
 	default:
 		panic(fmt.Sprintf("kernel: no probe has NAT of kind %s", nat.Kind))
 	}
-	// Without a range, and with one that it is in, the kernel leaves a port or identifier that nobody else uses.
+	// Without a range, and with one that it is in, the kernel leaves a port or identifier that
+	// nobody else uses.
 	in := func(port uint16) bool {
 		return nat.Ports.IsZero() || nat.Ports.From <= port && port <= nat.Ports.To
 	}
@@ -162,15 +165,16 @@ func translated(nat *ir.NAT, got netnstest.Result) string {
 	return ""
 }
 
-// refusalCode returns nft(8)'s name for what the sender was told (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section
-// 3.1).
+// refusalCode returns nft(8)'s name for what the sender was told (RFC 792, RFC 1812 section
+// 5.2.7.1, RFC 4443 section 3.1).
 func refusalCode(f ir.Family, got netnstest.Result) ir.RejectCode {
 	if got.Refusal.Kind == netnstest.RST {
 		return ir.TCPReset
 	}
 	codes := map[ir.Family]map[uint8]ir.RejectCode{
 		ir.IPv4: {
-			0: ir.NetUnreachable, 1: ir.HostUnreachable, 2: ir.ProtUnreachable, 3: ir.PortUnreachable, 9: ir.NetProhibited,
+			0: ir.NetUnreachable, 1: ir.HostUnreachable, 2: ir.ProtUnreachable, 3: ir.PortUnreachable,
+			9:  ir.NetProhibited,
 			10: ir.HostProhibited, 13: ir.AdminProhibited,
 		},
 		ir.IPv6: {

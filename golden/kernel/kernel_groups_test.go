@@ -11,10 +11,11 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestThreeGroups shows why there are three forward groups. With the rules of each network in one block, the block of
-// the network started later on top, as libvirt had them before 5.1.0, "what leaves by my bridge is accepted" of the
-// later is met before "what enters by my bridge is refused" of the earlier: packets leak from the later network into
-// the earlier. With the groups none does, whichever is started first.
+// TestThreeGroups shows why there are three forward groups. With the rules of each network in one
+// block, the block of the network started later on top, as libvirt had them before 5.1.0, "what
+// leaves by my bridge is accepted" of the later is met before "what enters by my bridge is refused"
+// of the earlier: packets leak from the later network into the earlier. With the groups none does,
+// whichever is started first.
 func TestThreeGroups(t *testing.T) {
 	t.Parallel()
 	a, b := named("nat"), named("nat-ports")
@@ -52,8 +53,8 @@ func TestThreeGroups(t *testing.T) {
 	}
 }
 
-// interleaved returns the forward rules for IPv4 that the networks compile to, in a block for each network, in the one
-// chain that iptables has for them.
+// interleaved returns the forward rules for IPv4 that the networks compile to, in a block for each
+// network, in the one chain that iptables has for them.
 func interleaved(t *testing.T, nets ...network) *ir.Program {
 	t.Helper()
 	forward := &ir.Chain{
@@ -78,8 +79,9 @@ func interleaved(t *testing.T, nets ...network) *ir.Program {
 	return &ir.Program{Chains: []*ir.Chain{forward}}
 }
 
-// TestIsolatedIntoRouted: where libvirt's rules don't keep networks apart. A routed network lets in whatever is for its
-// subnet, and its FWI is met before the FWO of an isolated network; the answers are refused.
+// TestIsolatedIntoRouted: where libvirt's rules don't keep networks apart. A routed network lets in
+// whatever is for its subnet, and its FWI is met before the FWO of an isolated network; the answers
+// are refused.
 func TestIsolatedIntoRouted(t *testing.T) {
 	t.Parallel()
 	isolated, route := named("isolated"), named("route")
@@ -104,15 +106,16 @@ func TestIsolatedIntoRouted(t *testing.T) {
 	}
 }
 
-// TestReach compares who can send to whom with what libvirt's rules are known to do, whatever ir.Eval says: a
-// network that is routed without a device lets in whatever is for it, one in mode open has no rule, all others let in
-// nothing new. What goes to a network without rules is up to its sender's network, which lets it out if it has a way
-// out that is bound to no device.
+// TestReach compares who can send to whom with what libvirt's rules are known to do, whatever
+// ir.Eval says: a network that is routed without a device lets in whatever is for it, one in mode
+// open has no rule, all others let in nothing new. What goes to a network without rules is up to
+// its sender's network, which lets it out if it has a way out that is bound to no device.
 func TestReach(t *testing.T) {
 	t.Parallel()
 	nets := networks()
 	out := map[string]bool{
-		"nat": true, "nat-ports": true, "nat-address": true, "nat-ipv6": true, "nat-two": true, "route": true, "open": true,
+		"nat": true, "nat-ports": true, "nat-address": true, "nat-ipv6": true, "nat-two": true, "route": true,
+		"open": true,
 	}
 	for _, l := range loaders() {
 		t.Run(l.name, func(t *testing.T) {

@@ -10,10 +10,11 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestFromHost: what the host itself sends passes postrouting as well. Its broadcasts and multicasts (DHCP offers,
-// mDNS) carry the bridge's address, which is in the network's subnet, and must not be masqueraded; what it sends with
-// that address to the world is. The checksum of what goes to DHCP clients is filled in by iptables; the nftables back
-// end says that it leaves that out.
+// TestFromHost: what the host itself sends passes postrouting as well. Its broadcasts and
+// multicasts (DHCP offers, mDNS) carry the bridge's address, which is in the network's subnet, and
+// must not be masqueraded; what it sends with that address to the world is. The checksum of what
+// goes to DHCP clients is filled in by iptables; the nftables back end says that it leaves that
+// out.
 func TestFromHost(t *testing.T) {
 	t.Parallel()
 	nets := networks()
@@ -52,7 +53,8 @@ func (s *site) fromHost(p *ir.Program, n network, fills bool) {
 	}
 }
 
-// local sends two datagrams from the host: as a DHCP server to a client, and to a port of no meaning.
+// local sends two datagrams from the host: as a DHCP server to a client, and to a port of no
+// meaning.
 func (s *site) local(p *ir.Program, dev string, src, dst netip.Addr, fills bool) {
 	s.t.Helper()
 	for _, port := range []uint16{68, netnstest.Open} {
@@ -83,7 +85,8 @@ func without(p *ir.Program, drop func(ir.Rule) bool) *ir.Program {
 	return q
 }
 
-// TestBridged: with br_netfilter, frames between two guests of one bridge meet the forward and postrouting rules too.
+// TestBridged: with br_netfilter, frames between two guests of one bridge meet the forward and
+// postrouting rules too.
 func TestBridged(t *testing.T) {
 	t.Parallel()
 	nets := networks()
@@ -140,8 +143,9 @@ func (s *site) bridged(p *ir.Program, n network) {
 	}
 }
 
-// TestServices: INP and OUT open the host's DHCP, DNS and TFTP ports on a host whose own policy is to drop. The model
-// has no such policy beside the groups; a packet is let through here if a rule of the group accepts it there.
+// TestServices: INP and OUT open the host's DHCP, DNS and TFTP ports on a host whose own policy is
+// to drop. The model has no such policy beside the groups; a packet is let through here if a rule
+// of the group accepts it there.
 func TestServices(t *testing.T) {
 	t.Parallel()
 	nets := []network{named("nat-two"), named("nat-ipv6"), named("bare"), named("open")} // each set of services

@@ -95,8 +95,8 @@ func restore(variant string) func(*netnstest.Host, backends.Ruleset) error {
 	}
 }
 
-// fillsChecksums is true if the kernel has the target CHECKSUM (xt_CHECKSUM). One that has not refuses the whole table;
-// libvirt leaves that rule out then, and so do the tests.
+// fillsChecksums is true if the kernel has the target CHECKSUM (xt_CHECKSUM). One that has not
+// refuses the whole table; libvirt leaves that rule out then, and so do the tests.
 func fillsChecksums(h *netnstest.Host, tool string) bool {
 	rule := []string{"POSTROUTING", "-p", "udp", "-j", "CHECKSUM", "--checksum-fill"}
 	if h.Command(tool, append([]string{"-t", "mangle", "-A"}, rule...)...).Run() != nil {
@@ -116,7 +116,8 @@ func linesWithout(text []byte, word string) []byte {
 	return bytes.Join(kept, nil)
 }
 
-// emptyTables is what nft's flush ruleset is for iptables-legacy: a document replaces the tables it names.
+// emptyTables is what nft's flush ruleset is for iptables-legacy: a document replaces the tables it
+// names.
 func emptyTables(h *netnstest.Host) {
 	for _, tool := range []string{"iptables-legacy-restore", "ip6tables-legacy-restore"} {
 		h.Feed([]byte("*filter\nCOMMIT\n*nat\nCOMMIT\n*mangle\nCOMMIT\n"), tool, "--wait")
@@ -139,8 +140,9 @@ func batch(h *netnstest.Host, rules backends.Ruleset) (err error) {
 	return err
 }
 
-// send gives messages to nf_tables in one piece, in the network namespace of the calling thread. The kernel has handled
-// them when the call returns, and what it has to say about them is there to be read.
+// send gives messages to nf_tables in one piece, in the network namespace of the calling thread.
+// The kernel has handled them when the call returns, and what it has to say about them is there to
+// be read.
 func send(messages []byte) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestFates: on every loader, each network alone, then all of them together, started in one order and in the other
-// (then with libvirt's names). The packets go between the guests of each network and everybody else: so every pair of
-// modes meets, in both directions.
+// TestFates: on every loader, each network alone, then all of them together, started in one order
+// and in the other (then with libvirt's names). The packets go between the guests of each network
+// and everybody else: so every pair of modes meets, in both directions.
 func TestFates(t *testing.T) {
 	t.Parallel()
 	nets := networks()
@@ -50,8 +50,8 @@ func TestFates(t *testing.T) {
 	}
 }
 
-// outside sends packets between a network's first guest and the uplinks, both ways, and to the second guest, which the
-// host routes from the bridge back to the bridge.
+// outside sends packets between a network's first guest and the uplinks, both ways, and to the
+// second guest, which the host routes from the bridge back to the bridge.
 func (s *site) outside(p *ir.Program, n network) {
 	s.t.Helper()
 	guest, world := s.guests[n.name][0], s.far[0]
@@ -61,7 +61,8 @@ func (s *site) outside(p *ir.Program, n network) {
 	}
 	s.talk(p, guest, s.guests[n.name][1])
 
-	// From a port below the masqueraded ones, and to a closed port, whose error is related to what it is about.
+	// From a port below the masqueraded ones, and to a closed port, whose error is related to what
+	// it is about.
 	src, dst := guest.Addrs[0].Addr(), world.Addrs[0].Addr()
 	low := netnstest.Packet{
 		Kind: netnstest.UDP, Src: netip.AddrPortFrom(src, 500), Dst: netip.AddrPortFrom(dst, s.next()),
@@ -72,7 +73,8 @@ func (s *site) outside(p *ir.Program, n network) {
 	}
 }
 
-// talk begins conversations from each address of a peer, its own and those it has no right to, to each of another.
+// talk begins conversations from each address of a peer, its own and those it has no right to, to
+// each of another.
 func (s *site) talk(p *ir.Program, from, to *netnstest.Peer) {
 	s.t.Helper()
 	for _, src := range from.Addrs {
@@ -87,7 +89,8 @@ func (s *site) talk(p *ir.Program, from, to *netnstest.Peer) {
 	}
 }
 
-// packets returns the beginnings of a UDP, a TCP and an ICMP conversation, from a port that no other packet had.
+// packets returns the beginnings of a UDP, a TCP and an ICMP conversation, from a port that no
+// other packet had.
 func (s *site) packets(from, to netip.Addr) []netnstest.Packet {
 	src, dst := netip.AddrPortFrom(from, s.next()), netip.AddrPortFrom(to, netnstest.Open)
 	return []netnstest.Packet{

@@ -11,8 +11,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// shot is a packet that the site can send: as rules see it, and as it is sent. What is not new is sent by way of an answer
-// to a packet that begins a conversation.
+// shot is a packet that the site can send: as rules see it, and as it is sent. What is not new is
+// sent by way of an answer to a packet that begins a conversation.
 type shot struct {
 	packet ir.Packet
 	from   *netnstest.Peer // nil for the host itself, by a socket
@@ -30,9 +30,9 @@ const (
 // services are ports of the host that some networks open, and one that none does.
 var services = [...]uint16{53, 67, 68, 69, 546, 547, netnstest.Open}
 
-// shots returns what can be sent under the program p: between the first guests of all networks, a foreign bridge and the
-// uplinks, and between the two guests of one network; from the host; to the host. What goes to the world and comes from
-// there has a part of each kind.
+// shots returns what can be sent under the program p: between the first guests of all networks, a
+// foreign bridge and the uplinks, and between the two guests of one network; from the host; to the
+// host. What goes to the world and comes from there has a part of each kind.
 func (s *site) shots(p *ir.Program, nets []network) []shot {
 	s.t.Helper()
 	world, thief := s.far[0], s.guests[nets[0].name][0] // whose rules come last, so that others' are met before
@@ -59,8 +59,9 @@ func (s *site) shots(p *ir.Program, nets []network) []shot {
 	return all
 }
 
-// between returns what one peer can send to another: the beginning of a UDP conversation, and an answer in one. With all,
-// those of TCP and ICMP conversations, and by addresses to which the peers have no right, too.
+// between returns what one peer can send to another: the beginning of a UDP conversation, and an
+// answer in one. With all, those of TCP and ICMP conversations, and by addresses to which the peers
+// have no right, too.
 func (s *site) between(from, to *netnstest.Peer, all bool) []shot {
 	s.t.Helper()
 	var list []shot
@@ -84,7 +85,8 @@ func (s *site) between(from, to *netnstest.Peer, all bool) []shot {
 }
 
 func datagram(from, to netip.Addr) netnstest.Packet {
-	return netnstest.Packet{Kind: netnstest.UDP, Src: netip.AddrPortFrom(from, low), Dst: netip.AddrPortFrom(to, netnstest.Open)}
+	return netnstest.Packet{Kind: netnstest.UDP, Src: netip.AddrPortFrom(from, low),
+		Dst: netip.AddrPortFrom(to, netnstest.Open)}
 }
 
 // reply is the answer to a datagram that the peer to sent.
@@ -100,7 +102,8 @@ func (s *site) shot(from, to *netnstest.Peer, packet netnstest.Packet) shot {
 	return shot{packet: m, from: from, sent: packet, to: to}
 }
 
-// errors returns the errors that a peer's stack sends about datagrams to a closed port, where p lets these through.
+// errors returns the errors that a peer's stack sends about datagrams to a closed port, where p
+// lets these through.
 func (s *site) errors(p *ir.Program, from, to *netnstest.Peer) []shot {
 	s.t.Helper()
 	var all []shot
@@ -110,12 +113,14 @@ func (s *site) errors(p *ir.Program, from, to *netnstest.Peer) []shot {
 			if a.Is4() != b.Is4() || isSpoofed(a) || isSpoofed(b) {
 				continue
 			}
-			about := netnstest.Packet{Kind: netnstest.UDP, Src: netip.AddrPortFrom(b, low), Dst: netip.AddrPortFrom(a, closed)}
+			about := netnstest.Packet{Kind: netnstest.UDP, Src: netip.AddrPortFrom(b, low),
+				Dst: netip.AddrPortFrom(a, closed)}
 			begin := s.shot(to, from, about)
 			if fate, err := ir.Eval(p, begin.packet); err != nil || fate.Outcome != ir.Accepted {
 				continue
 			}
-			sent := netnstest.Packet{Kind: netnstest.Unreachable, Src: netip.AddrPortFrom(a, 0), Dst: netip.AddrPortFrom(b, 0)}
+			sent := netnstest.Packet{Kind: netnstest.Unreachable, Src: netip.AddrPortFrom(a, 0),
+				Dst: netip.AddrPortFrom(b, 0)}
 			m := s.answer(begin.packet, netnstest.Result{Sent: sent})
 			m.SPort, m.DPort = 0, 0
 			all = append(all, shot{packet: m, from: from, sent: sent, to: to, begins: about})
@@ -124,8 +129,8 @@ func (s *site) errors(p *ir.Program, from, to *netnstest.Peer) []shot {
 	return all
 }
 
-// ofHost returns what the host sends into a network, and to the world with its address there; and what a guest and the
-// world send to that address.
+// ofHost returns what the host sends into a network, and to the world with its address there; and
+// what a guest and the world send to that address.
 func (s *site) ofHost(n network, guest *netnstest.Peer) []shot {
 	s.t.Helper()
 	var all []shot
@@ -149,7 +154,8 @@ func (s *site) ofHost(n network, guest *netnstest.Peer) []shot {
 				p.Dst = netip.AddrPortFrom(to, port)
 				return p
 			}
-			all = append(all, s.atHost("", n.bridge, nil, to(host, member)), s.atHost("", world.Gateway, nil, to(host, far)),
+			all = append(all, s.atHost("", n.bridge, nil, to(host, member)),
+				s.atHost("", world.Gateway, nil, to(host, far)),
 				s.atHost(n.bridge, "", guest, to(member, host)), s.atHost(world.Gateway, "", world, to(far, host)))
 		}
 	}
@@ -165,13 +171,14 @@ func (s *site) atHost(in, out string, from *netnstest.Peer, packet netnstest.Pac
 // tracker is a program that does nothing but have the kernel track connections.
 func tracker() *ir.Program {
 	p := &ir.Program{}
-	p.Add(ir.FWX, ir.Rule{Family: ir.Both, Matches: []ir.Match{ir.CTState{States: ir.StateInvalid}}, Verdict: ir.Drop{}})
+	p.Add(ir.FWX, ir.Rule{Family: ir.Both, Matches: []ir.Match{ir.CTState{States: ir.StateInvalid}},
+		Verdict: ir.Drop{}})
 	return p
 }
 
-// fire sends the packet of a shot under the program p, as if nothing had been sent before it. An answer's conversation
-// begins under tracker, so that p has no part in that; an error follows at once on what it is about, which p has to let
-// through.
+// fire sends the packet of a shot under the program p, as if nothing had been sent before it. An
+// answer's conversation begins under tracker, so that p has no part in that; an error follows at
+// once on what it is about, which p has to let through.
 func (tr *trial) fire(p *ir.Program, one shot) netnstest.Result {
 	tr.t.Helper()
 	if one.packet.State == ir.StateEstablished {
@@ -200,7 +207,8 @@ func (s *site) arrives(r netnstest.Result) netnstest.Result {
 	return r
 }
 
-// forget has the host forget all connections: the next packet of each is new, and gets its NAT from the rules.
+// forget has the host forget all connections: the next packet of each is new, and gets its NAT from
+// the rules.
 func (s *site) forget() {
 	s.t.Helper()
 	s.Do(func() {
@@ -210,9 +218,9 @@ func (s *site) forget() {
 	})
 }
 
-// contradicts returns in which way the kernel did not do what fate says; empty if it did. Of some refusals the sender hears
-// nothing: that of an ICMP error (RFC 1122 section 3.2.2), that of a datagram from the host's own socket, and that of a
-// packet with another's address.
+// contradicts returns in which way the kernel did not do what fate says; empty if it did. Of some
+// refusals the sender hears nothing: that of an ICMP error (RFC 1122 section 3.2.2), that of a
+// datagram from the host's own socket, and that of a packet with another's address.
 func contradicts(fate ir.Fate, one shot, got netnstest.Result) string {
 	heard := one.from != nil && one.packet.State != ir.StateRelated &&
 		slices.ContainsFunc(one.from.Addrs, func(a netip.Prefix) bool { return a.Addr() == one.packet.Src })

@@ -14,7 +14,8 @@ import (
 
 func TestMain(m *testing.M) { netnstest.Main(m) }
 
-// network is one network of the tests. The document is all that vnetc gets; the rest builds what it describes.
+// network is one network of the tests. The document is all that vnetc gets; the rest builds what it
+// describes.
 type network struct {
 	name    string
 	attrs   string // of <network>
@@ -115,8 +116,8 @@ func compile(t *testing.T, nets ...network) *ir.Program {
 	return p
 }
 
-// site is a host with the bridges of all networks, two guests on each, a bridge of no network with a guest, and two
-// uplinks; the default route leads to the first.
+// site is a host with the bridges of all networks, two guests on each, a bridge of no network with
+// a guest, and two uplinks; the default route leads to the first.
 type site struct {
 	*netnstest.Host
 	t        *testing.T
@@ -126,8 +127,8 @@ type site struct {
 	outcomes map[ir.Outcome]int
 }
 
-// newSite builds the site. With onLink, guests of one bridge talk to each other across the bridge; else they, too, go
-// by way of the host, in by the bridge and out by the same.
+// newSite builds the site. With onLink, guests of one bridge talk to each other across the bridge;
+// else they, too, go by way of the host, in by the bridge and out by the same.
 func newSite(t *testing.T, onLink bool, nets ...network) *site {
 	t.Helper()
 	p := netip.MustParsePrefix
@@ -169,7 +170,8 @@ func inSubnet(subnet netip.Prefix, host byte, onLink bool) netip.Prefix {
 	return netip.PrefixFrom(addr, addr.BitLen())
 }
 
-// spoofed returns addresses in no network's subnet that the first guest of network i uses all the same.
+// spoofed returns addresses in no network's subnet that the first guest of network i uses all the
+// same.
 func spoofed(i int) []netip.Prefix {
 	four, six := netip.AddrFrom4([4]byte{10, 99, byte(i), 9}), netip.AddrFrom16([16]byte{0xfd, 0x99, 3: byte(i), 15: 9})
 	return []netip.Prefix{netip.PrefixFrom(four, 32), netip.PrefixFrom(six, 128)}

@@ -17,8 +17,9 @@ const given = `table ip given {
 	chain three { type nat hook postrouting priority srcnat; udp dport 4 snat to 127.0.0.9; udp dport 5 snat to 127.0.0.9; }
 }`
 
-// TestStatus: the kernel and the referee agree on what a connection's NAT status is, in either sense and for packets that
-// have none, for each way of loading. A packet that is dropped at output is refused to the socket that sends it.
+// TestStatus: the kernel and the referee agree on what a connection's NAT status is, in either
+// sense and for packets that have none, for each way of loading. A packet that is dropped at output
+// is refused to the socket that sends it.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -53,7 +54,8 @@ func TestStatus(t *testing.T) {
 							}
 							defer func() { // with the rule
 								if got, want := send(), evalDropped(t, p, c.host, c.state, c.status); got != want {
-									t.Errorf("%s, packet %s: dropped %v, Eval says %v", ir.MatchText(match), c.name, got, want)
+									t.Errorf("%s, packet %s: dropped %v, Eval says %v", ir.MatchText(match), c.name,
+										got, want)
 								}
 							}()
 						}
@@ -65,8 +67,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// sender returns a function that sends a packet of one connection to 127.0.0.host and says whether it was dropped at output,
-// and one that ends it.
+// sender returns a function that sends a packet of one connection to 127.0.0.host and says whether
+// it was dropped at output, and one that ends it.
 func sender(t *testing.T, host byte) (send func() (dropped bool), done func()) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -87,7 +89,8 @@ func sender(t *testing.T, host byte) (send func() (dropped bool), done func()) {
 func evalDropped(t *testing.T, p *ir.Program, host byte, state ir.State, status ir.Status) bool {
 	t.Helper()
 	fate, err := ir.Eval(p, ir.Packet{
-		Family: ir.IPv4, Out: "lo", Src: netip.MustParseAddr("127.0.0.1"), Dst: netip.AddrFrom4([4]byte{127, 0, 0, host}),
+		Family: ir.IPv4, Out: "lo", Src: netip.MustParseAddr("127.0.0.1"),
+		Dst:   netip.AddrFrom4([4]byte{127, 0, 0, host}),
 		Proto: ir.UDP, SPort: 40000, DPort: uint16(host), State: state, Status: status,
 	})
 	if err != nil {

@@ -31,8 +31,9 @@ func (m mutant) class() string {
 	return fmt.Sprintf("%s %s %v", class, strings.Fields(verdict)[0], ports != "")
 }
 
-// mutants returns every mutant of p that is a program: each rule of each group with each of the changes of this file. No
-// two are the same. The rules that fill checksums are left alone: they have no part in what becomes of a packet.
+// mutants returns every mutant of p that is a program: each rule of each group with each of the
+// changes of this file. No two are the same. The rules that fill checksums are left alone: they
+// have no part in what becomes of a packet.
 func mutants(p *ir.Program) []mutant {
 	var all []mutant
 	known := map[string]bool{rulesText(p): true}
@@ -168,7 +169,8 @@ func otherMatches(m ir.Match) map[string]ir.Match {
 		return all
 	case ir.CTState:
 		return map[string]ir.Match{
-			"without related": ir.CTState{States: m.States &^ ir.StateRelated}, "negated": ir.CTState{States: m.States, Not: true},
+			"without related":     ir.CTState{States: m.States &^ ir.StateRelated},
+			"negated":             ir.CTState{States: m.States, Not: true},
 			"without established": ir.CTState{States: m.States &^ ir.StateEstablished},
 			"with new":            ir.CTState{States: m.States | ir.StateNew},
 		}
@@ -184,8 +186,9 @@ func otherMatches(m ir.Match) map[string]ir.Match {
 	return nil
 }
 
-// otherPrefixes returns a wider prefix, which has addresses of others, and a narrower one, which has none that anybody uses.
-// "Not in any network" is no rule, so a negated prefix grows to half of all addresses only.
+// otherPrefixes returns a wider prefix, which has addresses of others, and a narrower one, which
+// has none that anybody uses. "Not in any network" is no rule, so a negated prefix grows to half of
+// all addresses only.
 func otherPrefixes(p netip.Prefix, not bool) map[string]netip.Prefix {
 	wide := 0
 	if not {
@@ -198,7 +201,8 @@ func otherPrefixes(p netip.Prefix, not bool) map[string]netip.Prefix {
 	return all
 }
 
-// otherVerdicts returns verdicts whose effect can be told from v's. Two ranges that overlap can't be, by one packet.
+// otherVerdicts returns verdicts whose effect can be told from v's. Two ranges that overlap can't
+// be, by one packet.
 func otherVerdicts(v ir.Verdict, f ir.Family) map[string]ir.Verdict {
 	one := netip.MustParseAddr("203.0.113.200")
 	if f == ir.IPv6 {
@@ -212,7 +216,8 @@ func otherVerdicts(v ir.Verdict, f ir.Family) map[string]ir.Verdict {
 			"reject for accept": ir.Reject{With: ir.PortUnreachable},
 		}
 	case ir.Reject:
-		own := map[ir.Family]ir.RejectCode{ir.IPv4: ir.HostProhibited, ir.IPv6: ir.AddrUnreachable, ir.Both: ir.AdminProhibited}[f]
+		own := map[ir.Family]ir.RejectCode{ir.IPv4: ir.HostProhibited, ir.IPv6: ir.AddrUnreachable,
+			ir.Both: ir.AdminProhibited}[f]
 		return map[string]ir.Verdict{
 			"another code": ir.Reject{With: ir.AdminProhibited}, "a code of the family": ir.Reject{With: own},
 			"drop for reject": ir.Drop{}, "accept for reject": ir.Accept{}, "return for reject": ir.Return{},
@@ -220,7 +225,8 @@ func otherVerdicts(v ir.Verdict, f ir.Family) map[string]ir.Verdict {
 	case ir.Return:
 		return map[string]ir.Verdict{"snat for return": ir.SNAT{Addrs: elsewhere}, "accept for return": ir.Accept{}}
 	case ir.Masquerade:
-		all := map[string]ir.Verdict{"return for NAT": ir.Return{}, "snat for masquerade": ir.SNAT{Addrs: elsewhere, Ports: v.Ports}}
+		all := map[string]ir.Verdict{"return for NAT": ir.Return{},
+			"snat for masquerade": ir.SNAT{Addrs: elsewhere, Ports: v.Ports}}
 		if !v.Ports.IsZero() {
 			all["port range lost"] = ir.Masquerade{}
 			all["another port range"] = ir.Masquerade{Ports: ports}

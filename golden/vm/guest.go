@@ -19,7 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the host side and the guest side say to each other, over a serial port of their own: objects of JSON, a line each.
+// What the host side and the guest side say to each other, over a serial port of their own: objects
+// of JSON, a line each.
 type (
 	// order is from the host: run a script, or reboot.
 	order struct {
@@ -42,15 +43,18 @@ const (
 	guestPort = "/dev/virtio-ports/vnetc.scenarios"
 )
 
-// patience is how long a condition may take to come true. Emulated on a busy machine, a second can be a minute.
+// patience is how long a condition may take to come true. Emulated on a busy machine, a second can
+// be a minute.
 const patience = 4 * time.Minute
 
-// serveGuest is the whole life of the guest side: install what came with it, say that the machine is up, and obey.
+// serveGuest is the whole life of the guest side: install what came with it, say that the machine
+// is up, and obey.
 func serveGuest() error {
 	if err := install(); err != nil {
 		return err
 	}
-	// Not os.Open, which would make it non-blocking: between two machines' clocks the poller is one thing too many.
+	// Not os.Open, which would make it non-blocking: between two machines' clocks the poller is one
+	// thing too many.
 	fd, err := unix.Open(guestPort, unix.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", guestPort, err)
@@ -91,7 +95,8 @@ func install() error {
 	if out, err := exec.Command("install", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("install units: %w: %s", err, out)
 	}
-	if out, err := exec.Command("install", "-m", "755", guestHome+"/vnetc", "/usr/bin/vnetc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("install", "-m", "755", guestHome+"/vnetc",
+		"/usr/bin/vnetc").CombinedOutput(); err != nil {
 		return fmt.Errorf("install vnetc: %w: %s", err, out)
 	}
 	if err := exec.Command("systemctl", "daemon-reload").Run(); err != nil {
@@ -117,8 +122,9 @@ func runScript(o order) (Outcome, string) {
 			Files:               []string{file},
 			RequireExplicitExec: true,
 			RequireUniqueNames:  true,
-			Deadline:            time.Now().Add(o.Limit), // shorter than the host's patience, so that the log of what hangs comes out
-			Condition:           condition,
+			// shorter than the host's patience, so that the log of what hangs comes out
+			Deadline:  time.Now().Add(o.Limit),
+			Condition: condition,
 			Cmds: map[string]func(*testscript.TestScript, bool, []string){
 				"exits":      exits,
 				"eventually": eventually,

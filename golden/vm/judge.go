@@ -47,7 +47,8 @@ func judge(s *Scenario, image string, outcome Outcome, log string) Result {
 	return r
 }
 
-// failure returns the end of a script's log: the command that failed, what it printed, and the line of the failure.
+// failure returns the end of a script's log: the command that failed, what it printed, and the line
+// of the failure.
 func failure(log string) string {
 	if at := strings.LastIndex(log, "\n> "); at >= 0 {
 		return log[at+1:]

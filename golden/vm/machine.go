@@ -15,14 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits of the host's patience: a guest that has stopped talking is given up, however slow this machine is.
+// Limits of the host's patience: a guest that has stopped talking is given up, however slow this
+// machine is.
 const (
 	bootLimit  = 10 * time.Minute
 	stageLimit = 15 * time.Minute
 	kvmLimit   = 10 * time.Second // a /dev/kvm that works has printed the kernel's first line by then
 )
 
-// Machine is a booted guest. Once it is up it is recorded, disk, memory and all, and each scenario starts from there.
+// Machine is a booted guest. Once it is up it is recorded, disk, memory and all, and each scenario
+// starts from there.
 type Machine struct {
 	Kernel string // its release
 	KVM    bool

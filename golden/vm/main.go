@@ -1,6 +1,6 @@
-// Command vm runs scenarios on really booted Debians: systemd as the first process, a distribution's kernel, real
-// firewalld, ufw, Docker and libvirtd. It is started by golden/vm/run. The same program is the runner inside the guest,
-// where its name is guest.
+// Command vm runs scenarios on really booted Debians: systemd as the first process, a
+// distribution's kernel, real firewalld, ufw, Docker and libvirtd. It is started by golden/vm/run.
+// The same program is the runner inside the guest, where its name is guest.
 package main
 
 import (
@@ -40,7 +40,8 @@ type options struct {
 	pattern *regexp.Regexp
 }
 
-// run is main with its exit code: 0 all is well, 1 a scenario failed, 2 wrong usage, 3 this machine can't do it.
+// run is main with its exit code: 0 all is well, 1 a scenario failed, 2 wrong usage, 3 this machine
+// can't do it.
 func run(args []string) int {
 	runtime.LockOSThread() // qemu ends with the thread that started it
 	o, err := parseOptions(args)
@@ -134,8 +135,9 @@ func (o *options) runAll() ([]Result, error) {
 	return results, nil
 }
 
-// runImage runs scenarios on one image. They share a machine as far as they may: it goes back to the state of just after
-// its boot before each. Whoever wants another kernel command line has a boot of its own.
+// runImage runs scenarios on one image. They share a machine as far as they may: it goes back to
+// the state of just after its boot before each. Whoever wants another kernel command line has a
+// boot of its own.
 func (o *options) runImage(name, folder, payload string, scenarios []*Scenario) ([]Result, error) {
 	var results []Result
 	var machine *Machine
@@ -156,7 +158,8 @@ func (o *options) runImage(name, folder, payload string, scenarios []*Scenario) 
 				return results, err
 			}
 			boot = s.Boot
-			fmt.Printf("# %s is up: Linux %s, KVM %t, %.0f s\n", name, machine.Kernel, machine.KVM, time.Since(start).Seconds())
+			fmt.Printf("# %s is up: Linux %s, KVM %t, %.0f s\n", name, machine.Kernel, machine.KVM,
+				time.Since(start).Seconds())
 		} else if err := machine.restore(); err != nil {
 			return results, err
 		}

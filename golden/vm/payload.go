@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 )
 
-// makePayload builds the guest's second disk, a tar: this program as the runner, vnetc, its units, and the tools that
-// scenarios use. Files of tests, if there are any, are in the folder tree of work.
+// makePayload builds the guest's second disk, a tar: this program as the runner, vnetc, its units,
+// and the tools that scenarios use. Files of tests, if there are any, are in the folder tree of
+// work.
 func makePayload(work string) (string, error) {
 	tree := filepath.Join(work, "tree")
 	if err := os.MkdirAll(tree, 0o755); err != nil {

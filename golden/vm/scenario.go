@@ -14,9 +14,9 @@ import (
 
 // Scenario is one file of scenarios: what a host goes through, and what must be true of it then.
 //
-// Its comment is a testscript. The script's first block of comment lines is the head: prose first, which tells whose pain
-// it is, then lines of the form "# key: value" (see [Scenario.setKey]). A line "reboot" in the script divides it into
-// stages, between which the machine is rebooted.
+// Its comment is a testscript. The script's first block of comment lines is the head: prose first,
+// which tells whose pain it is, then lines of the form "# key: value" (see [Scenario.setKey]). A
+// line "reboot" in the script divides it into stages, between which the machine is rebooted.
 type Scenario struct {
 	Name   string
 	Prose  string
@@ -34,7 +34,8 @@ type Fault struct {
 	Because string
 }
 
-// knownMarks are the marks that a scenario may have: ci for those that CI runs, reboot for those with a line "reboot".
+// knownMarks are the marks that a scenario may have: ci for those that CI runs, reboot for those
+// with a line "reboot".
 var knownMarks = []string{"ci", "reboot"}
 
 // parseScenario takes a file of scenarios apart.
@@ -117,8 +118,8 @@ func (s *Scenario) setKey(key, value string) error {
 	return nil
 }
 
-// stages divides the script at its lines "reboot". Each stage keeps its place in the file, so that line numbers in its
-// messages are those of the file.
+// stages divides the script at its lines "reboot". Each stage keeps its place in the file, so that
+// line numbers in its messages are those of the file.
 func stages(archive *txtar.Archive) []string {
 	var all []string
 	var stage strings.Builder

@@ -13,14 +13,16 @@ import (
 	"time"
 )
 
-// testLimit is the host's patience with one package's tests: emulated, they take ten times as long and more.
+// testLimit is the host's patience with one package's tests: emulated, they take ten times as long
+// and more.
 const testLimit = 2 * time.Hour
 
 // testFunc is a test in a Go file.
 var testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
 
-// testScenarios makes a scenario of each package that has kernel tests and whose path matches pattern. Its tests are built
-// here, and lie in tree with the files of the repository that they read.
+// testScenarios makes a scenario of each package that has kernel tests and whose path matches
+// pattern. Its tests are built here, and lie in tree with the files of the repository that they
+// read.
 func testScenarios(tree string, pattern *regexp.Regexp) ([]*Scenario, error) {
 	out, err := exec.Command("git", "ls-files").Output()
 	if err != nil {
@@ -39,7 +41,8 @@ func testScenarios(tree string, pattern *regexp.Regexp) ([]*Scenario, error) {
 		file = strings.TrimSpace(file)
 		folder, name := path.Split(file)
 		folder = path.Clean(folder)
-		isKernel := strings.HasSuffix(name, "_test.go") && (strings.HasPrefix(name, "kernel_") || folder == "golden/kernel")
+		isKernel := strings.HasSuffix(name, "_test.go") && (strings.HasPrefix(name, "kernel_") ||
+			folder == "golden/kernel")
 		if !isKernel || !pattern.MatchString(folder) {
 			continue
 		}

@@ -94,7 +94,8 @@ func TestJudge(t *testing.T) {
 	}{
 		{"passes", "# Why.\nexec one\n", Passed, "", Passed, ""},
 		{"fails", "# Why.\nexec one\n", Failed, "", Failed, ""},
-		{"fails as is known", known, Failed, "> one\n> two\n[stderr]\nno route\nFAIL: x", Passed, "fails as is known: of a"},
+		{"fails as is known", known, Failed, "> one\n> two\n[stderr]\nno route\nFAIL: x", Passed,
+			"fails as is known: of a"},
 		{"fails for another reason", known, Failed, "> one\nno route\n> two\nFAIL: y", Failed, "another reason"},
 		{"passes though it is known to fail", known, Passed, "", Failed, "did not"},
 		{"skips", "# Why.\nexec one\n", Skipped, "> one\n> skip no foo\nno foo", Skipped, "no foo"},

@@ -2,11 +2,13 @@ package diag
 
 import "strings"
 
-// Code is the stable name of a kind of Diagnostic: kebab words, the subject first. Every code stands in [Codes].
+// Code is the stable name of a kind of Diagnostic: kebab words, the subject first. Every code
+// stands in [Codes].
 type Code string
 
-// Info explains a Code, as `vnetc explain` prints it. Bad and Good are complete inputs: Bad draws this code, Good draws
-// nothing. An input of several files is a txtar archive, in which a line such as "-- a.xml --" begins each file.
+// Info explains a Code, as `vnetc explain` prints it. Bad and Good are complete inputs: Bad draws
+// this code, Good draws nothing. An input of several files is a txtar archive, in which a line such
+// as "-- a.xml --" begins each file.
 type Info struct {
 	Code  Code   `json:"code"`
 	Title string `json:"title"` // one line, lower case
@@ -19,17 +21,20 @@ type Info struct {
 func Codes() []Info {
 	var all []Info
 	for _, part := range [][]Info{
-		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(), dhcpCodes(), dhcpHostCodes(),
-		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), assertCodes(), verifyCodes(), confCodes(), auditCodes(),
+		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(),
+		dhcpCodes(), dhcpHostCodes(),
+		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), assertCodes(), verifyCodes(),
+		confCodes(), auditCodes(),
 	} {
 		all = append(all, part...)
 	}
 	return all
 }
 
-// AboutXML is true if the code's examples are network XML. Else they are what its first word says: programs in the IR's text
-// form for ir and backend, packet expressions for packet, assertions for assert, files of that name for conf (network.conf).
-// Those of verify are network XML that only vnetc verify has something to say about; audit has none.
+// AboutXML is true if the code's examples are network XML. Else they are what its first word says:
+// programs in the IR's text form for ir and backend, packet expressions for packet, assertions for
+// assert, files of that name for conf (network.conf). Those of verify are network XML that only
+// vnetc verify has something to say about; audit has none.
 func (i Info) AboutXML() bool {
 	subject, _, _ := strings.Cut(string(i.Code), "-")
 	switch subject {

@@ -1,6 +1,7 @@
 package diag
 
-// auditCodes are what vnetc audit finds in a kernel. They have no examples: it is the host that is wrong.
+// auditCodes are what vnetc audit finds in a kernel. They have no examples: it is the host that is
+// wrong.
 func auditCodes() []Info {
 	return []Info{
 		{

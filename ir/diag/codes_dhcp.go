@@ -65,7 +65,8 @@ func dhcpCodes() []Info {
 		{"dhcp-bootp-file", "a boot file that can't be named",
 			"The file stands in a line of dnsmasq's configuration, where a comma would begin the name of a server " +
 				"and a quote means something else.",
-			served(anyRange, "<bootp file='pxelinux.0,evil.example'/>"), served(anyRange, "<bootp file='pxelinux.0'/>")},
+			served(anyRange, "<bootp file='pxelinux.0,evil.example'/>"),
+			served(anyRange, "<bootp file='pxelinux.0'/>")},
 		{"dhcp-bootp-family", "a boot file for IPv6",
 			"Libvirt tells guests of a boot file with their IPv4 address only, and ignores the element elsewhere.",
 			lab(six("    <range start='fd00:1:2:3::100' end='fd00:1:2:3::1ff'/>",

@@ -28,7 +28,8 @@ func dnsCodes() []Info {
 			"With register='yes' systemd-resolved is told to ask the network's name server for names of the domain. That server hands " +
 				"what it doesn't know to the host's resolver, unless localOnly='yes' keeps the domain to itself. Libvirt refuses one " +
 				"without the other.",
-			lab("<domain name='lab.example' register='yes'/>"), lab("<domain name='lab.example' localOnly='yes' register='yes'/>")},
+			lab("<domain name='lab.example' register='yes'/>"),
+			lab("<domain name='lab.example' localOnly='yes' register='yes'/>")},
 		{"dns-host-name", "a record without a name",
 			"A <host> in <dns> ties names to an address.",
 			records("<host ip='192.168.122.5'/>"), printer},

@@ -1,6 +1,7 @@
 package diag
 
-// irCodes is about the IR: its text form, and what a program must keep. Bad and Good are programs in the text form.
+// irCodes is about the IR: its text form, and what a program must keep. Bad and Good are programs
+// in the text form.
 func irCodes() []Info {
 	return append(irTextCodes(), irVerifyCodes()...)
 }

@@ -92,7 +92,8 @@ func bridgeCodes() []Info {
 func crowd(n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, "-- net%d.xml --\n<network><name>net%d</name><bridge name='fourteenbytes-%%d'/></network>\n", i, i)
+		fmt.Fprintf(&b, "-- net%d.xml --\n<network><name>net%d</name><bridge name='fourteenbytes-%%d'/></network>\n", i,
+			i)
 	}
 	return b.String()
 }

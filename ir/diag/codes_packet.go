@@ -1,6 +1,7 @@
 package diag
 
-// packetCodes are about packet expressions, what ir.ParsePacket reads. Bad and Good are packet expressions.
+// packetCodes are about packet expressions, what ir.ParsePacket reads. Bad and Good are packet
+// expressions.
 func packetCodes() []Info {
 	return []Info{
 		{
@@ -61,8 +62,9 @@ func packetCodes() []Info {
 	}
 }
 
-// assertCodes are about assertion files, what prove.ParseAssertions reads, and about assertions that do not hold. Bad and
-// Good are assertion files, to be verified with two networks: lab, of mode nat, and dmz, of mode route.
+// assertCodes are about assertion files, what prove.ParseAssertions reads, and about assertions
+// that do not hold. Bad and Good are assertion files, to be verified with two networks: lab, of
+// mode nat, and dmz, of mode route.
 func assertCodes() []Info {
 	return []Info{
 		{
@@ -109,7 +111,8 @@ func assertCodes() []Info {
 	}
 }
 
-// verifyCodes are what vnetc verify finds. Bad and Good are networks that have nothing else to be said about them.
+// verifyCodes are what vnetc verify finds. Bad and Good are networks that have nothing else to be
+// said about them.
 func verifyCodes() []Info {
 	inside := []string{anyBridge("virbr1"), anyIP}
 	routed := []string{"<forward mode='route'/>", anyBridge("virbr2"), otherIP}

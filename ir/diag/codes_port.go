@@ -38,8 +38,10 @@ func portCodes() []Info {
 			lab("<virtualport type='openvswitch'/>"), lab(onBridge, bridge, "<virtualport type='openvswitch'/>")},
 		{"virtualport-parameter", "a parameter that the kind of switch doesn't have",
 			"Each kind of switch has parameters of its own, and libvirt refuses others.",
-			lab(onBridge, bridge, "<virtualport type='openvswitch'>", "  <parameters managerid='1'/>", "</virtualport>"),
-			lab(onBridge, bridge, "<virtualport type='openvswitch'>", "  <parameters profileid='web'/>", "</virtualport>")},
+			lab(onBridge, bridge, "<virtualport type='openvswitch'>", "  <parameters managerid='1'/>",
+				"</virtualport>"),
+			lab(onBridge, bridge, "<virtualport type='openvswitch'>", "  <parameters profileid='web'/>",
+				"</virtualport>")},
 	}
 }
 

@@ -1,5 +1,6 @@
-// Package diag holds positions in source text and what vnetc has to say about them: one structure, rendered as text with
-// the source line, as JSON and as SARIF. It uses the standard library only, so that every other package may use it.
+// Package diag holds positions in source text and what vnetc has to say about them: one structure,
+// rendered as text with the source line, as JSON and as SARIF. It uses the standard library only,
+// so that every other package may use it.
 package diag
 
 import (
@@ -16,7 +17,8 @@ const (
 	Error Severity = iota + 1
 	// Warning is about input that works and is hardly meant.
 	Warning
-	// Note is for the curious: something was left out by nature or by choice, and the output is still complete.
+	// Note is for the curious: something was left out by nature or by choice, and the output is
+	// still complete.
 	Note
 )
 
@@ -33,8 +35,8 @@ func (s Severity) String() string {
 	return fmt.Sprintf("severity(%d)", uint8(s))
 }
 
-// Pos is a place in a text. Line and Col count from 1, Col in characters (Unicode code points), Offset in bytes from 0.
-// The zero value means "no place".
+// Pos is a place in a text. Line and Col count from 1, Col in characters (Unicode code points),
+// Offset in bytes from 0. The zero value means "no place".
 type Pos struct {
 	Offset, Line, Col int
 }
@@ -59,14 +61,16 @@ func (s Span) String() string {
 	return fmt.Sprintf("%s:%d:%d", s.File, s.Start.Line, s.Start.Col)
 }
 
-// Related is a second place that explains a Diagnostic, such as the other of two colliding elements.
+// Related is a second place that explains a Diagnostic, such as the other of two colliding
+// elements.
 type Related struct {
 	Span Span
 	Text string
 }
 
-// Diagnostic is one thing to say about the input. What names the user's own value, Why the rule behind it, Fix what to
-// type instead; all three are single lines in lower case without a full stop.
+// Diagnostic is one thing to say about the input. What names the user's own value, Why the rule
+// behind it, Fix what to type instead; all three are single lines in lower case without a full
+// stop.
 type Diagnostic struct {
 	Severity Severity
 	Code     Code
@@ -127,8 +131,8 @@ func (l List) Count(s Severity) int {
 	return n
 }
 
-// Sort orders l by the order of files in src, then by place; equal places keep their order. Files that src does not know
-// come last.
+// Sort orders l by the order of files in src, then by place; equal places keep their order. Files
+// that src does not know come last.
 func (l List) Sort(src *Sources) {
 	sort.SliceStable(l, func(i, j int) bool {
 		a, b := l[i].Span, l[j].Span

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Visible returns s with everything that does not print (control characters, bytes that are no UTF-8, marks that turn the
-// direction of writing) as Go escapes it. All text that came from outside goes through it on the way to a terminal, which
-// would obey an escape sequence.
+// Visible returns s with everything that does not print (control characters, bytes that are no
+// UTF-8, marks that turn the direction of writing) as Go escapes it. All text that came from
+// outside goes through it on the way to a terminal, which would obey an escape sequence.
 func Visible(s string) string {
 	clean := true
 	for _, r := range s {
@@ -41,7 +41,8 @@ func visibleRune(r rune, raw string) string {
 	return strings.Trim(strconv.QuoteRune(r), "'")
 }
 
-// wide are the characters that take two columns of a terminal (Unicode Standard Annex 11, classes W and F, in blocks).
+// wide are the characters that take two columns of a terminal (Unicode Standard Annex 11, classes W
+// and F, in blocks).
 var wide = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x1100, Hi: 0x115f, Stride: 1}, {Lo: 0x2e80, Hi: 0x303e, Stride: 1}, {Lo: 0x3041, Hi: 0xa4cf, Stride: 1},
@@ -49,7 +50,8 @@ var wide = &unicode.RangeTable{
 		{Lo: 0xfe30, Hi: 0xfe6f, Stride: 1}, {Lo: 0xff01, Hi: 0xff60, Stride: 1}, {Lo: 0xffe0, Hi: 0xffe6, Stride: 1},
 	},
 	R32: []unicode.Range32{
-		{Lo: 0x1f300, Hi: 0x1f64f, Stride: 1}, {Lo: 0x1f900, Hi: 0x1f9ff, Stride: 1}, {Lo: 0x20000, Hi: 0x3fffd, Stride: 1},
+		{Lo: 0x1f300, Hi: 0x1f64f, Stride: 1}, {Lo: 0x1f900, Hi: 0x1f9ff, Stride: 1},
+		{Lo: 0x20000, Hi: 0x3fffd, Stride: 1},
 	},
 }
 

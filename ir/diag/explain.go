@@ -9,7 +9,8 @@ import (
 // explainWidth is the width of the prose that Explain prints, in characters.
 const explainWidth = 80
 
-// Explain writes what i.Code means: its title, why the rule exists, and an input that draws it beside one that does not.
+// Explain writes what i.Code means: its title, why the rule exists, and an input that draws it
+// beside one that does not.
 func Explain(w io.Writer, i Info) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", i.Code, i.Title)
@@ -27,7 +28,8 @@ func Explain(w io.Writer, i Info) error {
 	return err
 }
 
-// UnknownCode returns the error for a code that no diagnostic has, with the one that was probably meant.
+// UnknownCode returns the error for a code that no diagnostic has, with the one that was probably
+// meant.
 func UnknownCode(code string) error {
 	var known []string
 	for _, i := range Codes() {
@@ -48,12 +50,14 @@ func unknownCode(code string, known []string) error {
 		}
 	}
 	if len(kin) > 0 {
-		return fmt.Errorf("no diagnostic has the code %q; about %s there are %s", code, subject, strings.Join(kin, ", "))
+		return fmt.Errorf("no diagnostic has the code %q; about %s there are %s", code, subject,
+			strings.Join(kin, ", "))
 	}
 	return fmt.Errorf("no diagnostic has the code %q; vnetc explain lists them all", code)
 }
 
-// wrap breaks text into lines of at most width characters. Paragraphs, with an empty line between them, stay apart.
+// wrap breaks text into lines of at most width characters. Paragraphs, with an empty line between
+// them, stay apart.
 func wrap(text string, width int) string {
 	var paragraphs []string
 	for _, p := range strings.Split(strings.TrimSpace(text), "\n\n") {

@@ -1,8 +1,8 @@
 package diag
 
-// Near returns the one of known that word was probably meant to be: the first of those that the fewest changes of one
-// character (put in, taken out, changed, or exchanged with its neighbour) turn it into. With more than a third of its
-// characters wrong, ok is false.
+// Near returns the one of known that word was probably meant to be: the first of those that the
+// fewest changes of one character (put in, taken out, changed, or exchanged with its neighbour)
+// turn it into. With more than a third of its characters wrong, ok is false.
 func Near(word string, known []string) (near string, ok bool) {
 	best := len([]rune(word))/3 + 1
 	for _, k := range known {

@@ -40,11 +40,12 @@ type jsonRelated struct {
 //	{"severity", "code", "file", "start": {"line", "column", "offset"}, "end", "what", "why", "fix",
 //	 "related": [{"file", "start", "end", "text"}]}
 //
-// What is empty or not known is left out, but for severity, code and what. Lines and columns count from 1, columns in
-// characters, offsets from 0 in bytes.
+// What is empty or not known is left out, but for severity, code and what. Lines and columns count
+// from 1, columns in characters, offsets from 0 in bytes.
 func JSON(w io.Writer, l List) error { return WriteJSON(w, jsonList(l)) }
 
-// MarshalJSON returns the array that [JSON] writes, as a part for a larger document; [WriteJSON] writes such a one.
+// MarshalJSON returns the array that [JSON] writes, as a part for a larger document; [WriteJSON]
+// writes such a one.
 func MarshalJSON(l List) (json.RawMessage, error) {
 	var b bytes.Buffer
 	err := JSON(&b, l)
@@ -54,7 +55,8 @@ func MarshalJSON(l List) (json.RawMessage, error) {
 func jsonList(l List) []jsonDiagnostic {
 	all := make([]jsonDiagnostic, len(l))
 	for i, d := range l {
-		j := jsonDiagnostic{Severity: d.Severity.String(), Code: d.Code, File: d.Span.File, What: d.What, Why: d.Why, Fix: d.Fix}
+		j := jsonDiagnostic{Severity: d.Severity.String(), Code: d.Code, File: d.Span.File, What: d.What, Why: d.Why,
+			Fix: d.Fix}
 		j.Start, j.End = jsonSpan(d.Span)
 		for _, r := range d.Related {
 			other := jsonRelated{File: r.Span.File, Text: r.Text}
@@ -74,8 +76,9 @@ func jsonSpan(s Span) (start, end *jsonPos) {
 	return pos(s.Start), pos(s.End)
 }
 
-// WriteJSON writes v as JSON with indents, and with everything that does not print escaped: encoding/json leaves DEL, C1 controls
-// and marks of direction as they are, which a terminal may obey. They can only stand in strings.
+// WriteJSON writes v as JSON with indents, and with everything that does not print escaped:
+// encoding/json leaves DEL, C1 controls and marks of direction as they are, which a terminal may
+// obey. They can only stand in strings.
 func WriteJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -6,7 +6,8 @@ import (
 	"path"
 )
 
-// The parts of a SARIF 2.1.0 log that vnetc writes (OASIS sarif-v2.1.0, section 3), by the standard's own names.
+// The parts of a SARIF 2.1.0 log that vnetc writes (OASIS sarif-v2.1.0, section 3), by the
+// standard's own names.
 type (
 	sarifLog struct {
 		Schema  string     `json:"$schema"`
@@ -66,8 +67,9 @@ type (
 	}
 )
 
-// SARIF writes l as a SARIF 2.1.0 log of one run of vnetc in version toolVersion: the files of src as artifacts, the table of
-// codes as rules, each diagnostic as a result. SARIF has no field for why and fix; they are lines of the message.
+// SARIF writes l as a SARIF 2.1.0 log of one run of vnetc in version toolVersion: the files of src
+// as artifacts, the table of codes as rules, each diagnostic as a result. SARIF has no field for
+// why and fix; they are lines of the message.
 func SARIF(w io.Writer, l List, src *Sources, toolVersion string) error {
 	run := sarifRun{
 		Tool: sarifTool{Driver: sarifDriver{
@@ -136,8 +138,8 @@ func sarifLocationOf(s Span) sarifLocation {
 	return location
 }
 
-// fileURI returns the URI reference of a file name: relative names stay relative, every byte that RFC 3986 reserves is
-// percent-encoded.
+// fileURI returns the URI reference of a file name: relative names stay relative, every byte that
+// RFC 3986 reserves is percent-encoded.
 func fileURI(name string) string {
 	u := url.URL{Path: name}
 	if path.IsAbs(name) {

@@ -25,7 +25,8 @@ func found(t *testing.T) (diag.List, *diag.Sources) {
 	src := &diag.Sources{}
 	src.Add("nets/a b%ü.xml", []byte(text))
 	return diag.List{
-		{Severity: diag.Error, Code: "test-code", Span: span("'ü'"), What: "name \x1b[2J\u009b\u202e<ü> is taken", Why: "why", Fix: "fix",
+		{Severity: diag.Error, Code: "test-code", Span: span("'ü'"), What: "name \x1b[2J\u009b\u202e<ü> is taken",
+			Why: "why", Fix: "fix",
 			Related: []diag.Related{{Span: span("'x'"), Text: "first"}}},
 		{Severity: diag.Note, Code: "lost", What: "no place"},
 		{Severity: diag.Warning, Code: "far", Span: diag.Span{File: "/etc/x.xml"}, What: "no line"},
@@ -34,7 +35,8 @@ func found(t *testing.T) (diag.List, *diag.Sources) {
 
 // TestTextEnds: what quotes a value of any length has an end for people, and is whole for programs.
 func TestTextEnds(t *testing.T) {
-	l := diag.List{{Severity: diag.Error, Code: "long", What: strings.Repeat("ü", 1<<20), Fix: strings.Repeat("\x00", 1<<20)}}
+	l := diag.List{{Severity: diag.Error, Code: "long", What: strings.Repeat("ü", 1<<20),
+		Fix: strings.Repeat("\x00", 1<<20)}}
 	var text, doc bytes.Buffer
 	if err := errors.Join(diag.Text(&text, l, nil, diag.TextOptions{}), diag.JSON(&doc, l)); err != nil {
 		t.Fatal(err)
@@ -299,7 +301,8 @@ func TestNear(t *testing.T) {
 
 func TestVisible(t *testing.T) {
 	tests := []struct{ in, want string }{
-		{"plain ä 网", "plain ä 网"}, {"a\nb\tc", `a\nb\tc`}, {"\x1b[31m", `\x1b[31m`}, {"\xff\u202e\u009b", `\xff\u202e\u009b`}, {"'\"\\", "'\"\\"},
+		{"plain ä 网", "plain ä 网"}, {"a\nb\tc", `a\nb\tc`}, {"\x1b[31m", `\x1b[31m`},
+		{"\xff\u202e\u009b", `\xff\u202e\u009b`}, {"'\"\\", "'\"\\"},
 	}
 	for _, tt := range tests {
 		if got := diag.Visible(tt.in); got != tt.want {
@@ -345,8 +348,8 @@ func TestUnknownCode(t *testing.T) {
 	}
 }
 
-// FuzzText: whatever the input and the place in it, what is printed holds nothing that a terminal obeys, and the marker
-// stands within the line above it, or right behind.
+// FuzzText: whatever the input and the place in it, what is printed holds nothing that a terminal
+// obeys, and the marker stands within the line above it, or right behind.
 func FuzzText(f *testing.F) {
 	f.Add([]byte("<a\tname='网\x1b[2J\xff'/>\r\n<b/>"), 9, 3)
 	f.Add([]byte(strings.Repeat("ü\t", 300)), 400, 10)
@@ -357,7 +360,8 @@ func FuzzText(f *testing.F) {
 		lines := diag.NewLines(text)
 		at := diag.Span{File: "f\n", Start: lines.Pos(offset), End: lines.Pos(offset + size)}
 		var b bytes.Buffer
-		if err := diag.Text(&b, diag.List{{Severity: diag.Error, Code: "c", What: string(text), Span: at}}, &src, diag.TextOptions{}); err != nil {
+		if err := diag.Text(&b, diag.List{{Severity: diag.Error, Code: "c", What: string(text), Span: at}}, &src,
+			diag.TextOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range b.String() {

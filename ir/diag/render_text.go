@@ -21,8 +21,8 @@ type TextOptions struct {
 //	  why: addresses are leased upward from start to end, so this range holds none
 //	  fix: swap the two, or end the range at 192.168.123.254
 //
-// A related place follows as a note with its own line. Lines whose text src does not have, or hides, are left out. What would not
-// print is escaped, see [Visible].
+// A related place follows as a note with its own line. Lines whose text src does not have, or
+// hides, are left out. What would not print is escaped, see [Visible].
 func Text(w io.Writer, l List, src *Sources, o TextOptions) error {
 	t := textPrinter{src: src, paint: plain}
 	if o.Color {
@@ -103,7 +103,8 @@ func (t *textPrinter) diagnostic(d Diagnostic) {
 	}
 }
 
-// maxSaid is how many characters of a sentence are printed. The longest that quotes no value is far below.
+// maxSaid is how many characters of a sentence are printed. The longest that quotes no value is far
+// below.
 const maxSaid = 600
 
 // said returns a sentence as it is printed: one that quotes a value of any length ends somewhere.
@@ -140,15 +141,17 @@ func (t *textPrinter) excerpt(at Span, st style) {
 	fmt.Fprintf(&t.out, "%*s | %s%s\n", len(number), "", strings.Repeat(" ", before), t.paint(st, marker))
 }
 
-// Widths in columns: of a line as it is shown, of what is kept before the marker when it is cut, of a tab.
+// Widths in columns: of a line as it is shown, of what is kept before the marker when it is cut, of
+// a tab.
 const (
 	lineWidth   = 120
 	beforeWidth = 40
 	tabWidth    = 4
 )
 
-// window returns what is shown of line, how many columns of it stand before byte from, and how many belong to the bytes
-// from up to to. A line too wide is cut on both sides of from, with … where it was cut.
+// window returns what is shown of line, how many columns of it stand before byte from, and how many
+// belong to the bytes from up to to. A line too wide is cut on both sides of from, with … where it
+// was cut.
 func window(line []byte, from, to int) (shown string, before, under int) {
 	from, to = min(from, len(line)), min(to, len(line))
 	// Only what is near from is looked at, however long the line: a column takes few bytes.

@@ -85,7 +85,8 @@ func TestTextVeryLongLine(t *testing.T) {
 	if n := len([]rune(lines[1])); n > 140 {
 		t.Errorf("the line is shown in %d characters", n)
 	}
-	if got, want := strings.IndexRune(lines[2], '^'), len([]rune(lines[1][:strings.IndexByte(lines[1], '!')])); got != want {
+	if got, want := strings.IndexRune(lines[2], '^'), len([]rune(lines[1][:strings.IndexByte(lines[1],
+		'!')])); got != want {
 		t.Errorf("marker in column %d, want %d", got, want)
 	}
 }
@@ -95,11 +96,14 @@ func TestTextWhole(t *testing.T) {
 	var src diag.Sources
 	src.Add("f", []byte(text))
 	l := diag.List{
-		{Severity: diag.Error, Code: "test-code", Span: spanOf(t, text, "'x'", 1), What: `name "x" is taken`, Why: "a name names one thing",
+		{Severity: diag.Error, Code: "test-code", Span: spanOf(t, text, "'x'", 1), What: `name "x" is taken`,
+			Why: "a name names one thing",
 			Fix: "take another", Related: []diag.Related{{Span: spanOf(t, text, "'x'", 0), Text: "it was given here"}}},
-		{Severity: diag.Warning, Code: "far", Span: diag.Span{File: "other", Start: diag.Pos{Offset: 0, Line: 3, Col: 4}}, What: "no source\nfor \x1b[31mthis"},
+		{Severity: diag.Warning, Code: "far", Span: diag.Span{File: "other",
+			Start: diag.Pos{Offset: 0, Line: 3, Col: 4}}, What: "no source\nfor \x1b[31mthis"},
 		{Severity: diag.Note, Code: "lost", What: "no place"},
-		{Severity: diag.Error, Code: "e", What: "1"}, {Severity: diag.Error, Code: "e", What: "2"}, {Severity: diag.Warning, Code: "e", What: "3"},
+		{Severity: diag.Error, Code: "e", What: "1"}, {Severity: diag.Error, Code: "e", What: "2"},
+		{Severity: diag.Warning, Code: "e", What: "3"},
 	}
 	want := `f:2:9: error: name "x" is taken [test-code]
     2 | <b name='x'/>

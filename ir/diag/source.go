@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Sources is the input text by file name, in the order in which the files were given. The zero value is empty and ready.
+// Sources is the input text by file name, in the order in which the files were given. The zero
+// value is empty and ready.
 type Sources struct {
 	names  []string
 	place  map[string]int // in names
@@ -14,8 +15,9 @@ type Sources struct {
 	hidden map[string]bool
 }
 
-// Hide says that nothing of the text under name may be shown to whoever reads diagnostics: it is not known to be theirs to
-// read. Renderers then leave the lines out; who makes diagnostics must not quote it.
+// Hide says that nothing of the text under name may be shown to whoever reads diagnostics: it is
+// not known to be theirs to read. Renderers then leave the lines out; who makes diagnostics must
+// not quote it.
 func (s *Sources) Hide(name string) {
 	if s.hidden == nil {
 		s.hidden = make(map[string]bool)
@@ -55,7 +57,8 @@ func (s *Sources) index(name string) int {
 	return s.place[name]
 }
 
-// Line returns the text of the line that holds offset, without its line end, and the offset at which it begins.
+// Line returns the text of the line that holds offset, without its line end, and the offset at
+// which it begins.
 func (s *Sources) Line(name string, offset int) (line []byte, start int) {
 	text := s.Text(name)
 	if offset < 0 || offset > len(text) {
@@ -69,8 +72,8 @@ func (s *Sources) Line(name string, offset int) (line []byte, start int) {
 	return bytes.TrimSuffix(text[start:start+end], []byte{'\r'}), start
 }
 
-// Lines finds places in one text: it turns byte offsets into a [Pos]. Asking in rising order costs one walk over the
-// text in all.
+// Lines finds places in one text: it turns byte offsets into a [Pos]. Asking in rising order costs
+// one walk over the text in all.
 type Lines struct {
 	text []byte
 	last Pos

@@ -8,13 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// Visibly returns a writer to w that escapes what [Visible] escapes, but for ends of lines and tabs. What a program says to
-// people goes through it, so that no name of a device, process or file that came from a host reaches the terminal as it is;
-// JSON means the same behind it as before.
+// Visibly returns a writer to w that escapes what [Visible] escapes, but for ends of lines and
+// tabs. What a program says to people goes through it, so that no name of a device, process or file
+// that came from a host reaches the terminal as it is; JSON means the same behind it as before.
 func Visibly(w io.Writer) io.Writer { return &visibly{w: w} }
 
-// Exactly returns the writer below one of [Visibly], for bytes that are the product itself or escapes of the program's own; w
-// itself if it is no such writer.
+// Exactly returns the writer below one of [Visibly], for bytes that are the product itself or
+// escapes of the program's own; w itself if it is no such writer.
 func Exactly(w io.Writer) io.Writer {
 	if v, ok := w.(*visibly); ok {
 		return v.w
@@ -60,7 +60,8 @@ func plainText(text []byte) bool {
 	return true
 }
 
-// appendVisibly appends the form of r, which stands as raw in the text. Above ASCII it is the one that JSON has too.
+// appendVisibly appends the form of r, which stands as raw in the text. Above ASCII it is the one
+// that JSON has too.
 func appendVisibly(out []byte, r rune, raw []byte) []byte {
 	switch {
 	case r == '\n' || r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError:

@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// What a terminal would obey comes out escaped, however the text is cut into writes; ends of lines and tabs remain.
+// What a terminal would obey comes out escaped, however the text is cut into writes; ends of lines
+// and tabs remain.
 func TestVisibly(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"plain", "NAME\tBRIDGE\nlab\tvirbr0\n", "NAME\tBRIDGE\nlab\tvirbr0\n"},
@@ -24,7 +25,8 @@ func TestVisibly(t *testing.T) {
 		{"the sign for no UTF-8", "a\ufffdb", "a\ufffdb"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, cut := range []func(io.Writer) io.Writer{func(w io.Writer) io.Writer { return w }, func(w io.Writer) io.Writer { return oneByte{w} }} {
+			for _, cut := range []func(io.Writer) io.Writer{func(w io.Writer) io.Writer { return w },
+				func(w io.Writer) io.Writer { return oneByte{w} }} {
 				var out bytes.Buffer
 				w := cut(Visibly(&out))
 				if n, err := io.WriteString(w, tt.text); n != len(tt.text) || err != nil {
@@ -86,7 +88,8 @@ func FuzzVisibly(f *testing.F) {
 		io.WriteString(w, text[at:]+"\n")
 		Visibly(&doc).Write(encoded)
 		for _, r := range plain.String() {
-			if r != '\n' && r != '\t' && !unicode.IsPrint(r) || r == utf8.RuneError && !utf8.ValidString(plain.String()) {
+			if r != '\n' && r != '\t' && !unicode.IsPrint(r) || r == utf8.RuneError &&
+				!utf8.ValidString(plain.String()) {
 				t.Fatalf("%q comes out as %q", text, plain.String())
 			}
 		}

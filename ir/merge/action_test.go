@@ -8,7 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestActionsStay: a chain in which a rule has actions stays as it is, rule by rule. Another chain is merged.
+// TestActionsStay: a chain in which a rule has actions stays as it is, rule by rule. Another chain
+// is merged.
 func TestActionsStay(t *testing.T) {
 	p := &ir.Program{}
 	p.Add(ir.FWI, rulesOf(t, `ip iifname "a" saddr 10.0.0.0/24 set mark 0x1 accept

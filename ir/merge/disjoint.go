@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// disjoint is true if it is sure that no packet matches both rules: they are for different families, or some match of the
-// one excludes some match of the other.
+// disjoint is true if it is sure that no packet matches both rules: they are for different
+// families, or some match of the one excludes some match of the other.
 func disjoint(a, b *item) bool {
 	if a.family&b.family == 0 {
 		return true

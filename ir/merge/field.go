@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Field is a property of packets that can be a part of a set's key: the name of an interface, or the
-// beginning of an address.
+// Field is a property of packets that can be a part of a set's key: the name of an interface, or
+// the beginning of an address.
 type Field struct {
 	Slot Slot
 	Bits int  // of an address: the length of its prefix
@@ -26,8 +26,8 @@ const (
 	slots             // their number
 )
 
-// FieldOf returns the field that m compares with one value; ok is false for any other match, and for
-// all addresses.
+// FieldOf returns the field that m compares with one value; ok is false for any other match, and
+// for all addresses.
 func FieldOf(m ir.Match) (f Field, not, ok bool) {
 	switch m := m.(type) {
 	case ir.IIfName:
@@ -68,8 +68,8 @@ func (f Field) Family() ir.Family {
 	return ir.IPv4
 }
 
-// is returns the match that the field has the value that m, a match of the field with as many bits or
-// more, compares with.
+// is returns the match that the field has the value that m, a match of the field with as many bits
+// or more, compares with.
 func (f Field) is(m ir.Match) ir.Match {
 	have, not, _ := FieldOf(m)
 	if have == f && !not {

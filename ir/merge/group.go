@@ -7,8 +7,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// group is items of one shape and level that become one rule: a packet that matches one of them has the verdict that all of
-// them have. What all have in common stays in the rule; the values that differ become the keys of a set.
+// group is items of one shape and level that become one rule: a packet that matches one of them has
+// the verdict that all of them have. What all have in common stays in the rule; the values that
+// differ become the keys of a set.
 type group struct {
 	level   int32
 	members []*item
@@ -43,9 +44,10 @@ func groupsOf(items []item) []*group {
 	return all
 }
 
-// takes is true if the item can join the group, and notes its values. A negated field becomes a look-up that carries the
-// other values along: "from one of these subnets, and not to that same subnet". So with these values there must be
-// only one value of the negated fields. Verdicts that don't end the walk are not merged.
+// takes is true if the item can join the group, and notes its values. A negated field becomes a
+// look-up that carries the other values along: "from one of these subnets, and not to that same
+// subnet". So with these values there must be only one value of the negated fields. Verdicts that
+// don't end the walk are not merged.
 func (g *group) takes(it *item) bool {
 	if !mergeable(it.rule.Verdict) {
 		return len(g.members) == 0
@@ -74,7 +76,8 @@ func idOf(all *[slots]asked) (id keyID) {
 
 // group adds the rules that g becomes.
 func (p *part) group(g *group) {
-	keys, excepts := g.fields(func(it *item) *[slots]asked { return &it.same }), g.fields(func(it *item) *[slots]asked { return &it.except })
+	keys, excepts := g.fields(func(it *item) *[slots]asked { return &it.same }),
+		g.fields(func(it *item) *[slots]asked { return &it.except })
 	if len(keys) == 0 || p.MaxKey > 0 && keyLength(keys, excepts) > p.MaxKey {
 		for i, it := range g.members {
 			if i == 0 || len(keys) > 0 || !p.repeats(it.rule) {
@@ -104,8 +107,9 @@ func (p *part) group(g *group) {
 	p.add(ir.Rule{Family: p.table.family & first.rule.Family, Matches: matches, Verdict: first.rule.Verdict}, from...)
 }
 
-// counts is true if the elements of the sets of rules with verdict v count for themselves. What is accepted is a network's own
-// traffic; what is refused, or rewritten, is counted for all networks together, which costs less to load.
+// counts is true if the elements of the sets of rules with verdict v count for themselves. What is
+// accepted is a network's own traffic; what is refused, or rewritten, is counted for all networks
+// together, which costs less to load.
 func counts(v ir.Verdict) bool { return v == ir.Verdict(ir.Accept{}) }
 
 // repeats is true if r says the same as the rule that was added last, which then stands for both.
@@ -164,8 +168,8 @@ func (it *item) others(keys, excepts []Field) []ir.Match {
 	return all
 }
 
-// keySet returns the set of the members' values, with those of one negated field behind them if there is
-// one.
+// keySet returns the set of the members' values, with those of one negated field behind them if
+// there is one.
 func (p *part) keySet(g *group, keys []Field, except *Field) *ir.Set {
 	fields, places := keys, make([]int, 0, len(keys)+1)
 	for _, f := range keys {
@@ -214,8 +218,9 @@ func (it *item) id(keys []Field, except *Field) (id keyID) {
 	return id
 }
 
-// made returns the set of the table that was made of just the keys that the group's members have, and that others may look
-// up, too; nil if there is none. Rules of one network ask for the same values again and again.
+// made returns the set of the table that was made of just the keys that the group's members have,
+// and that others may look up, too; nil if there is none. Rules of one network ask for the same
+// values again and again.
 func (t *table) made(g *group, keys []Field, except *Field) *shared {
 	for _, s := range t.sets {
 		same := !s.set.Counted && len(s.ids) == len(g.members)

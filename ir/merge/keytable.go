@@ -3,8 +3,9 @@ package merge
 // keyID tells keys of one shape apart: the numbers of its values, by slot, and of a negated one.
 type keyID [slots + 1]uint32
 
-// keyTable numbers keys in the order in which they come. It is a hash table with open addressing: a map of Go would do, and
-// take several times the memory, whose first use is what a short process waits for.
+// keyTable numbers keys in the order in which they come. It is a hash table with open addressing: a
+// map of Go would do, and take several times the memory, whose first use is what a short process
+// waits for.
 type keyTable struct {
 	ids   []keyID
 	slots []int32 // one more than the place in ids; 0 is free

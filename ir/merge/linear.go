@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Linear is a rule that stays one of its own, so that each packet that comes there pays for it, though
-// others ask for the same things of a packet and do the same kind of thing.
+// Linear is a rule that stays one of its own, so that each packet that comes there pays for it,
+// though others ask for the same things of a packet and do the same kind of thing.
 type Linear struct {
 	Family ir.Family // of the table
 	Rule   *ir.Rule
@@ -18,8 +18,8 @@ type Linear struct {
 	Over   *ir.Rule // the rule that must keep its place; nil where order is not the reason
 }
 
-// noteLinear keeps what stays linear of a chain's groups: among those that ask for the same things of the same fields and do the
-// same kind of thing, all but the largest.
+// noteLinear keeps what stays linear of a chain's groups: among those that ask for the same things
+// of the same fields and do the same kind of thing, all but the largest.
 func (p *part) noteLinear(items []item, groups []*group) {
 	largest := make(map[string]*group)
 	for _, g := range groups {
@@ -40,7 +40,8 @@ func (p *part) noteLinear(items []item, groups []*group) {
 	}
 }
 
-// kind is what two groups have in common that might be one rule but for order, or for the values of their verdict.
+// kind is what two groups have in common that might be one rule but for order, or for the values of
+// their verdict.
 func (g *group) kind() string {
 	it := g.members[0]
 	b := fmt.Appendf(nil, "%d %v", it.family, reflect.TypeOf(it.rule.Verdict))
@@ -76,7 +77,8 @@ func stays(items []item, it, other *item) (why string, over *ir.Rule) {
 	case it.level > other.level:
 		return "it must stay before a rule that some packet of its own matches too", barrier(items, it)
 	case it.level < other.level:
-		return "the others like it must stay before a rule that some packet of theirs matches too", barrier(items, other)
+		return "the others like it must stay before a rule that some packet of theirs matches too",
+			barrier(items, other)
 	}
 	return "another rule excepts other addresses for the same interface and address", nil
 }
@@ -88,7 +90,8 @@ func barrier(items []item, it *item) *ir.Rule {
 		next := &items[i]
 		if next == it {
 			behind = true
-		} else if behind && next.level == it.level-1 && !agree(next.rule.Verdict, it.rule.Verdict) && !disjoint(next, it) {
+		} else if behind && next.level == it.level-1 && !agree(next.rule.Verdict, it.rule.Verdict) &&
+			!disjoint(next, it) {
 			return next.rule
 		}
 	}

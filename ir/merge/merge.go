@@ -1,12 +1,13 @@
 // Package merge turns a program into one whose cost to a packet does not grow with the number of
 // rules: rules that differ in values only become one that looks the packet up in a set. The program
-// that comes out means what the one that went in means, for every packet: the prover shows it, in the
-// tests and of what back ends emit. The pass knows rules and sets, and neither networks nor targets.
+// that comes out means what the one that went in means, for every packet: the prover shows it, in
+// the tests and of what back ends emit. The pass knows rules and sets, and neither networks nor
+// targets.
 //
-// The pass goes chain by chain and family by family, in four steps: take rules apart and find those of
-// one shape (shape.go), put them on levels that say what may not move over what (order.go), merge the
-// rules of one shape and level into one with sets (group.go), and guard the chain by one look-up
-// (guard.go).
+// The pass goes chain by chain and family by family, in four steps: take rules apart and find those
+// of one shape (shape.go), put them on levels that say what may not move over what (order.go),
+// merge the rules of one shape and level into one with sets (group.go), and guard the chain by one
+// look-up (guard.go).
 package merge
 
 import (
@@ -19,18 +20,20 @@ import (
 // Options are what is to be merged for. The zero value of each but Families is the usual.
 type Options struct {
 	Families ir.Family // whose packets the merged program is for
-	// Table is where the target has groups and chains without a table; they share sets with a chain that
-	// names it.
+	// Table is where the target has groups and chains without a table; they share sets with a chain
+	// that names it.
 	Table string
-	// Chain returns what a chain is called in the names of sets; nil for its own name in lower case.
+	// Chain returns what a chain is called in the names of sets; nil for its own name in lower
+	// case.
 	Chain func(*ir.Chain) string
-	// Comment returns what the target says beside a rule or its element; nil for the rule's own comment.
-	// Equal rules with other comments stay apart.
+	// Comment returns what the target says beside a rule or its element; nil for the rule's own
+	// comment. Equal rules with other comments stay apart.
 	Comment func(*ir.Rule) string
-	// MaxKey is the most bytes that the key of a set can have, by [Field.Size]; 0 if there is no limit.
+	// MaxKey is the most bytes that the key of a set can have, by [Field.Size]; 0 if there is no
+	// limit.
 	MaxKey int
-	// Skip is true of rows of the groups' table whose rules the target leaves out, as the merged program
-	// then does; nil for none.
+	// Skip is true of rows of the groups' table whose rules the target leaves out, as the merged
+	// program then does; nil for none.
 	Skip func(*ir.GroupRow) bool
 	// Linear is true if Merged.Linear is wanted.
 	Linear bool
@@ -38,8 +41,8 @@ type Options struct {
 
 // Merged is a merged program.
 type Merged struct {
-	// Program has the chains and sets of the program that was merged, then the sets that were made for
-	// rules. Each rule is for packets of one family where a chain is no table's.
+	// Program has the chains and sets of the program that was merged, then the sets that were made
+	// for rules. Each rule is for packets of one family where a chain is no table's.
 	Program *ir.Program
 	// Linear are the rules that stay by themselves.
 	Linear []Linear
@@ -47,9 +50,9 @@ type Merged struct {
 	from map[*ir.Chain][][]*ir.Rule
 }
 
-// From returns the rules that rule i of c, a chain of the merged program, stands for, in their order;
-// none if it is a guard: the first rule of its family and place in the chain, by which packets leave
-// that no other matches.
+// From returns the rules that rule i of c, a chain of the merged program, stands for, in their
+// order; none if it is a guard: the first rule of its family and place in the chain, by which
+// packets leave that no other matches.
 func (m *Merged) From(c *ir.Chain, i int) []*ir.Rule { return m.from[c][i] }
 
 // Program merges the rules of p, which [ir.Verify] has passed. P is not changed.
@@ -130,8 +133,8 @@ func (m *merger) chain(c *ir.Chain) {
 	m.out.from[to] = from
 }
 
-// places returns what selects the rules that are met at each of the places of c: a rule has no say in
-// what packets meet at another.
+// places returns what selects the rules that are met at each of the places of c: a rule has no say
+// in what packets meet at another.
 func (m *merger) places(c *ir.Chain) []func(*ir.Rule) bool {
 	if c.Group == 0 {
 		return []func(*ir.Rule) bool{nil}
@@ -187,8 +190,8 @@ func (p *part) takes(r *ir.Rule) bool {
 	return r.Family&p.table.family != 0 && (p.of == nil || p.of(r))
 }
 
-// merge merges the rules of c that are for packets of the table. Where one of them alters packets, what other rules see depends on
-// its place: the chain stays as it is.
+// merge merges the rules of c that are for packets of the table. Where one of them alters packets,
+// what other rules see depends on its place: the chain stays as it is.
 func (p *part) merge(c *ir.Chain) {
 	if slices.ContainsFunc(c.Rules, func(r ir.Rule) bool { return len(r.Actions) > 0 && p.takes(&r) }) {
 		for i := range c.Rules {

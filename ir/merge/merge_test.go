@@ -40,18 +40,22 @@ func TestShape(t *testing.T) {
 		same       bool
 	}{
 		{"values differ", `ip iifname "a" saddr 10.0.0.0/24 accept`, `ip iifname "b" saddr 10.0.1.0/24 accept`, true},
-		{"in another order", `ip iifname "a" saddr 10.0.0.0/24 accept`, `ip saddr 10.0.1.0/24 iifname "b" accept`, true},
-		{"negated values differ", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 accept`, `ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 accept`, true},
+		{"in another order", `ip iifname "a" saddr 10.0.0.0/24 accept`, `ip saddr 10.0.1.0/24 iifname "b" accept`,
+			true},
+		{"negated values differ", `ip saddr 10.0.0.0/24 daddr != 10.0.0.0/24 accept`,
+			`ip saddr 10.0.1.0/24 daddr != 10.0.1.0/24 accept`, true},
 		{"length of prefix", `ip saddr 10.0.0.0/24 accept`, `ip saddr 10.0.1.0/25 accept`, false},
 		{"sense", `ip saddr 10.0.0.0/24 accept`, `ip saddr != 10.0.0.0/24 accept`, false},
 		{"field", `ip iifname "a" accept`, `ip oifname "a" accept`, false},
 		{"other matches", `ip iifname "a" ct state new accept`, `ip iifname "b" ct state established accept`, false},
-		{"same other matches, in another order", `ip ct state new l4proto tcp accept`, `ip l4proto tcp ct state new accept`, true},
+		{"same other matches, in another order", `ip ct state new l4proto tcp accept`,
+			`ip l4proto tcp ct state new accept`, true},
 		{"wildcards", `ip iifname "a"* accept`, `ip iifname "b"* accept`, false},
 		{"names turned around", `ip iifname != "a" accept`, `ip iifname != "b" accept`, false},
 		{"all addresses", `ip saddr 0.0.0.0/0 accept`, `ip saddr 10.0.0.0/24 accept`, false},
 		{"verdict", `ip iifname "a" accept`, `ip iifname "b" drop`, false},
-		{"code of a reject", `ip iifname "a" reject with port-unreachable`, `ip iifname "b" reject with admin-prohibited`, false},
+		{"code of a reject", `ip iifname "a" reject with port-unreachable`,
+			`ip iifname "b" reject with admin-prohibited`, false},
 	}
 	for _, tt := range tests {
 		items := itemsOf(t, new(values), tt.a+"\n"+tt.b)
@@ -61,7 +65,8 @@ func TestShape(t *testing.T) {
 	}
 }
 
-// TestLevels has rules with the levels that they must have: what stands before something that it must not move over is higher.
+// TestLevels has rules with the levels that they must have: what stands before something that it
+// must not move over is higher.
 func TestLevels(t *testing.T) {
 	tests := []struct {
 		name, rules string
@@ -110,8 +115,8 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestDisjoint holds disjoint against the prover: rules that it calls disjoint match no packet both. It must see most of
-// those that are.
+// TestDisjoint holds disjoint against the prover: rules that it calls disjoint match no packet
+// both. It must see most of those that are.
 func TestDisjoint(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var all []*ir.Rule
@@ -146,7 +151,8 @@ func TestDisjoint(t *testing.T) {
 	}
 }
 
-// programOf returns a program that drops, or does something else with, the forwarded packets of IPv4 that match.
+// programOf returns a program that drops, or does something else with, the forwarded packets of
+// IPv4 that match.
 func programOf(matches []ir.Match, verdict ...ir.Verdict) *ir.Program {
 	p := &ir.Program{}
 	verdict = append(verdict, ir.Drop{})

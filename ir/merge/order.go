@@ -2,11 +2,13 @@ package merge
 
 import "github.com/vnetc/vnetc/ir"
 
-// Order is kept by levels. A rule's level is one more than the highest level of a rule behind it that it may not move over,
-// 0 if there is none. So of two rules that must keep their order the earlier one has the higher level, and rules of one level
-// may stand in any order among themselves. Levels count from the end since chains end alike: with what catches the rest.
+// Order is kept by levels. A rule's level is one more than the highest level of a rule behind it
+// that it may not move over, 0 if there is none. So of two rules that must keep their order the
+// earlier one has the higher level, and rules of one level may stand in any order among themselves.
+// Levels count from the end since chains end alike: with what catches the rest.
 //
-// A rule may move over another when no packet matches both, or when what happens to such a packet is the same.
+// A rule may move over another when no packet matches both, or when what happens to such a packet
+// is the same.
 
 // levels sets the level of each item.
 func levels(v *values, items []item) {
@@ -25,7 +27,8 @@ type order struct {
 	byShape map[[2]int32]*shapeIndex
 }
 
-// level returns the level of item i. It looks from the highest level down, as the first that it finds decides.
+// level returns the level of item i. It looks from the highest level down, as the first that it
+// finds decides.
 func (o *order) level(i int32) int32 {
 	for level := len(o.levels) - 1; level >= 0; level-- {
 		for _, s := range o.levels[level] {
@@ -73,8 +76,8 @@ func (o *order) keeps(s *shapeIndex, i int32) bool {
 	return false
 }
 
-// agree is true if it is the same for a packet whichever of two rules with these verdicts it meets first. Counting is not:
-// the figures would change. Nor are jumps: who knows what is there.
+// agree is true if it is the same for a packet whichever of two rules with these verdicts it meets
+// first. Counting is not: the figures would change. Nor are jumps: who knows what is there.
 func agree(a, b ir.Verdict) bool { return a == b && mergeable(a) }
 
 // mergeable is true for verdicts that end the packet's walk through the chain.
@@ -86,15 +89,16 @@ func mergeable(v ir.Verdict) bool {
 	return true
 }
 
-// shapeIndex finds, among items of one shape and level, those that may match a packet that some other item matches.
+// shapeIndex finds, among items of one shape and level, those that may match a packet that some
+// other item matches.
 type shapeIndex struct {
 	members []int32
 	names   [2]*index         // by the name of the interface in, or out
 	nets    [2]map[int]*index // by the source, or destination: the first bits of it, by their number
 }
 
-// index has the members with one value as a chain: last is the place of the last one among the members, by the number of the
-// value, counted from 1; before leads from each to the one before it.
+// index has the members with one value as a chain: last is the place of the last one among the
+// members, by the number of the value, counted from 1; before leads from each to the one before it.
 type index struct {
 	last   []int32
 	before []int32
@@ -133,9 +137,9 @@ func (s *shapeIndex) add(o *order, i int32) {
 	}
 }
 
-// near returns the last of the members that can match a packet that it matches, and others perhaps, and the index that has
-// them as a chain, nil if that is all members. It makes the index that it needs: no more than one for each field, and for each
-// length of prefix.
+// near returns the last of the members that can match a packet that it matches, and others perhaps,
+// and the index that has them as a chain, nil if that is all members. It makes the index that it
+// needs: no more than one for each field, and for each length of prefix.
 func (s *shapeIndex) near(o *order, it *item) (last int32, x *index) {
 	first := &o.all[s.members[0]]
 	for k := range s.names {

@@ -13,8 +13,9 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// check merges p and holds the outcome against it: by the prover, by the referee packet by packet, and
-// by what each rule and element says that it stands for. It returns how many rules less there are.
+// check merges p and holds the outcome against it: by the prover, by the referee packet by packet,
+// and by what each rule and element says that it stands for. It returns how many rules less there
+// are.
 func check(t *testing.T, name string, p *ir.Program, o Options) int {
 	t.Helper()
 	if found := ir.Verify(p); found.HasErrors() {
@@ -45,7 +46,8 @@ func check(t *testing.T, name string, p *ir.Program, o Options) int {
 			fail("%s is %s (%v), merged %s (%v)", packet, a, errA, b, errB)
 		}
 	}
-	if again, found := ir.Parse("merged", []byte(m.Program.String())); found.HasErrors() || again.String() != m.Program.String() {
+	if again, found := ir.Parse("merged", []byte(m.Program.String())); found.HasErrors() ||
+		again.String() != m.Program.String() {
 		fail("printed and parsed it is %s (%v)", again, found)
 	}
 	if why := standsFor(p, m, o); why != "" {
@@ -78,7 +80,8 @@ func standsFor(p *ir.Program, m *Merged, o Options) string {
 		for i := range c.Rules {
 			r := &c.Rules[i]
 			from := m.From(c, i)
-			if len(from) == 0 && (i > 0 && c.Rules[i-1].Family&r.Family != 0 && !c.Rules[i-1].Mangles() || r.Verdict != ir.Verdict(ir.Return{})) {
+			if len(from) == 0 && (i > 0 && c.Rules[i-1].Family&r.Family != 0 && !c.Rules[i-1].Mangles() ||
+				r.Verdict != ir.Verdict(ir.Return{})) {
 				return "a guard that is not the first rule of its family: " + r.String()
 			}
 			for _, f := range from {
@@ -107,9 +110,9 @@ func standsFor(p *ir.Program, m *Merged, o Options) string {
 	return ""
 }
 
-// elements says what is wrong with the sets that were made: an element's rule asks for its values, or
-// for what is within them; elements differ, and are no longer than maxKey; and a set that is the same as
-// one before it, which is the same as no other, has its values.
+// elements says what is wrong with the sets that were made: an element's rule asks for its values,
+// or for what is within them; elements differ, and are no longer than maxKey; and a set that is the
+// same as one before it, which is the same as no other, has its values.
 func elements(p *ir.Program, maxKey int) string {
 	for i, s := range p.Sets {
 		if s.Same != nil && (s.Same.Same != nil || !slices.Contains(p.Sets[:i], s.Same)) {
@@ -119,7 +122,8 @@ func elements(p *ir.Program, maxKey int) string {
 			continue // not made
 		}
 		if len(s.From) != len(s.Elements) || s.Comments != nil && len(s.Comments) != len(s.Elements) {
-			return fmt.Sprintf("%s: %d elements of %d rules with %d comments", s.Label(), len(s.Elements), len(s.From), len(s.Comments))
+			return fmt.Sprintf("%s: %d elements of %d rules with %d comments", s.Label(), len(s.Elements), len(s.From),
+				len(s.Comments))
 		}
 		seen := make(map[string]bool)
 		for i, e := range s.Elements {
@@ -138,7 +142,8 @@ func elements(p *ir.Program, maxKey int) string {
 					return fmt.Sprintf("%s: %s stands for %s", s.Label(), ir.MatchText(m), s.From[i])
 				}
 				if s.Same != nil && value(m) != value(s.Same.Elements[i][k]) {
-					return fmt.Sprintf("%s: %s is not %s of %s", s.Label(), ir.MatchText(m), ir.MatchText(s.Same.Elements[i][k]), s.Same.Label())
+					return fmt.Sprintf("%s: %s is not %s of %s", s.Label(), ir.MatchText(m),
+						ir.MatchText(s.Same.Elements[i][k]), s.Same.Label())
 				}
 			}
 		}
@@ -164,14 +169,14 @@ func value(m ir.Match) any {
 	return prefixOfMatch(m).Addr()
 }
 
-// generator makes programs of few shapes and few values: most of their rules can be merged with some
-// other, and many stand in the way of others.
+// generator makes programs of few shapes and few values: most of their rules can be merged with
+// some other, and many stand in the way of others.
 type generator struct{ *rand.Rand }
 
 func one[T any](g generator, list ...T) T { return list[g.IntN(len(list))] }
 
-// similar returns a program of groups, and of a chain in a table of one family or both, with one that it
-// jumps to.
+// similar returns a program of groups, and of a chain in a table of one family or both, with one
+// that it jumps to.
 func (g generator) similar() *ir.Program {
 	p := &ir.Program{}
 	for _, group := range []ir.Group{ir.FWX, ir.FWI, ir.FWO} {
@@ -193,7 +198,8 @@ func (g generator) similar() *ir.Program {
 }
 
 func (g generator) filter() ir.Verdict {
-	return one[ir.Verdict](g, ir.Accept{}, ir.Accept{}, ir.Drop{}, ir.Reject{With: ir.PortUnreachable}, ir.Return{}, ir.Counter{})
+	return one[ir.Verdict](g, ir.Accept{}, ir.Accept{}, ir.Drop{}, ir.Reject{With: ir.PortUnreachable}, ir.Return{},
+		ir.Counter{})
 }
 
 // rules returns rules of some shapes.
@@ -238,7 +244,8 @@ func (g generator) shape(within ir.Family, v ir.Verdict) func() ir.Rule {
 	return func() ir.Rule {
 		r := ir.Rule{Family: f, Verdict: v}
 		if _, fills := v.(ir.ChecksumFill); fills {
-			r.Matches = append(r.Matches, ir.OIfName{Name: name()}, ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 68, To: 68})
+			r.Matches = append(r.Matches, ir.OIfName{Name: name()}, ir.L4Proto{Proto: ir.UDP},
+				ir.DPort{From: 68, To: 68})
 			return r
 		}
 		for _, m := range parts {
@@ -251,9 +258,11 @@ func (g generator) shape(within ir.Family, v ir.Verdict) func() ir.Rule {
 
 // prefix returns a prefix of one of four lengths, which lie in each other.
 func (g generator) prefix(f ir.Family, length int) netip.Prefix {
-	a, bits := netip.AddrFrom4([4]byte{10, 0, one[byte](g, 0, 0, 1), one[byte](g, 0, 128)}), []int{8, 24, 25, 32}[length]
+	a, bits := netip.AddrFrom4([4]byte{10, 0, one[byte](g, 0, 0, 1), one[byte](g, 0, 128)}),
+		[]int{8, 24, 25, 32}[length]
 	if f == ir.IPv6 {
-		a, bits = netip.AddrFrom16([16]byte{0xfd, 7: one[byte](g, 0, 0, 1), 8: one[byte](g, 0, 128)}), []int{8, 64, 65, 128}[length]
+		a, bits = netip.AddrFrom16([16]byte{0xfd, 7: one[byte](g, 0, 0, 1), 8: one[byte](g, 0, 128)}),
+			[]int{8, 64, 65, 128}[length]
 	}
 	return netip.PrefixFrom(a, bits).Masked()
 }
@@ -263,7 +272,8 @@ func TestRandom(t *testing.T) {
 	less := 0
 	for seed := range uint64(300) {
 		g := generator{rand.New(rand.NewPCG(seed, 1))}
-		o := Options{Families: one(g, ir.Both, ir.Both, ir.IPv4, ir.IPv6), Table: one(g, "", "vnetc"), MaxKey: one(g, 0, 0, 36)}
+		o := Options{Families: one(g, ir.Both, ir.Both, ir.IPv4, ir.IPv6), Table: one(g, "", "vnetc"),
+			MaxKey: one(g, 0, 0, 36)}
 		less += check(t, fmt.Sprintf("similar, seed %d", seed), g.similar(), o)
 	}
 	if less < 1500 {

@@ -20,8 +20,8 @@ type shared struct {
 // column returns the number of the value that element i has for field k.
 func (s *shared) column(i, k int) uint32 { return s.ids[i][s.places[k]] }
 
-// alike is true if the elements of both have the same values, whatever they are values of. Prefixes of
-// two lengths are alike if the addresses are: who looks up looks at the length.
+// alike is true if the elements of both have the same values, whatever they are values of. Prefixes
+// of two lengths are alike if the addresses are: who looks up looks at the length.
 func (s *shared) alike(o *shared) bool {
 	if len(s.ids) != len(o.ids) || len(s.fields) != len(o.fields) || s.set.Counted || o.set.Counted {
 		return false
@@ -52,7 +52,8 @@ type list struct {
 	room []ir.Match // for elements, in one piece
 }
 
-// newList makes room for about n elements of fields, whose values have their numbers at places in keys.
+// newList makes room for about n elements of fields, whose values have their numbers at places in
+// keys.
 func newList(fields []Field, places []int, n int) *list {
 	set := &ir.Set{Elements: make([][]ir.Match, 0, n), From: make([]*ir.Rule, 0, n)}
 	return &list{
@@ -87,8 +88,9 @@ func (l *list) begin(id keyID, from *ir.Rule, comment string) bool {
 // is sets match k of the element that was begun last.
 func (l *list) is(k int, m ir.Match) { l.set.Elements[len(l.set.Elements)-1][k] = m }
 
-// share returns the set of the table that has the fields and elements of l, or adds l's under the name,
-// or under the name with a number behind it. A counted set is one rule's alone: its figures are.
+// share returns the set of the table that has the fields and elements of l, or adds l's under the
+// name, or under the name with a number behind it. A counted set is one rule's alone: its figures
+// are.
 func (p *part) share(l *list, name, use string) *ir.Set {
 	l.ids = l.seen.ids
 	for _, old := range p.table.sets {
@@ -102,8 +104,8 @@ func (p *part) share(l *list, name, use string) *ir.Set {
 	return l.set
 }
 
-// reading returns the set for the fields of s among old, which is alike, and the others like it; it adds
-// s if there is none.
+// reading returns the set for the fields of s among old, which is alike, and the others like it; it
+// adds s if there is none.
 func (p *part) reading(s, old *shared, use string) *ir.Set {
 	addUse(old.set, use)
 	if found := old.reading(s.fields); found != nil {
@@ -144,11 +146,12 @@ func addUse(s *ir.Set, use string) {
 	}
 }
 
-// freeName returns name, or name with the first number behind it that makes it one that no set of the
-// table has, nor any of the program's own.
+// freeName returns name, or name with the first number behind it that makes it one that no set of
+// the table has, nor any of the program's own.
 func (p *part) freeName(name string) string {
 	taken := func(name string) bool {
-		return slices.Contains(p.reserved, name) || slices.ContainsFunc(p.table.sets, func(s *shared) bool { return s.has(name) })
+		return slices.Contains(p.reserved, name) || slices.ContainsFunc(p.table.sets,
+			func(s *shared) bool { return s.has(name) })
 	}
 	if !taken(name) {
 		return name
@@ -165,8 +168,8 @@ func (s *shared) has(name string) bool {
 	return s.set.Name == name || slices.ContainsFunc(s.others, func(o *shared) bool { return o.set.Name == name })
 }
 
-// valuesName returns the name of a set of values of one field, which are what they are, whoever looks
-// them up.
+// valuesName returns the name of a set of values of one field, which are what they are, whoever
+// looks them up.
 func valuesName(f Field) string {
 	if f.IsAddr() {
 		return "subnets" + strconv.Itoa(f.Bits)

@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// item is a rule on its way through the pass, with its matches taken apart: those that compare a field with one value, which
-// may become a part of a key, and the others.
+// item is a rule on its way through the pass, with its matches taken apart: those that compare a
+// field with one value, which may become a part of a key, and the others.
 type item struct {
 	rule   *ir.Rule
 	family ir.Family // of the packets that it can match in the table
@@ -45,9 +45,9 @@ func newShaper(v *values) *shaper {
 	return &shaper{values: v, shapes: make(map[string]int32)}
 }
 
-// item takes r apart, a rule for packets of family. Two rules have one shape if they compare the same fields in the same
-// sense, for addresses with prefixes of the same length, have all other matches in common, and the same verdict: only
-// values differ.
+// item takes r apart, a rule for packets of family. Two rules have one shape if they compare the
+// same fields in the same sense, for addresses with prefixes of the same length, have all other
+// matches in common, and the same verdict: only values differ.
 func (s *shaper) item(r *ir.Rule, family ir.Family) item {
 	it := item{rule: r, family: family}
 	var bits [2][slots]byte // of prefixes, one more; 0 where nothing is asked

@@ -6,14 +6,15 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// values numbers what rules compare fields with: names of interfaces, and prefixes, each from 1 on. Equal ones have one number,
-// so the pass compares numbers, and finds rules by them in slices.
+// values numbers what rules compare fields with: names of interfaces, and prefixes, each from 1 on.
+// Equal ones have one number, so the pass compares numbers, and finds rules by them in slices.
 type values struct {
 	names numbers[string]
 	nets  numbers[netip.Prefix]
 }
 
-// numbers numbers what it is given. Rules of one network stand together, so the last one is often asked for again.
+// numbers numbers what it is given. Rules of one network stand together, so the last one is often
+// asked for again.
 type numbers[K comparable] struct {
 	of     map[K]uint32
 	last   K

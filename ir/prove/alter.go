@@ -6,9 +6,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Actions alter packets and let them go on. What rules behind an action do is said of the packet as it is there. Said of the
-// packet as it came, it is the set of all packets that the alteration turns into such ones. Of what is not known after an
-// opaque action, only that is said which holds for every value.
+// Actions alter packets and let them go on. What rules behind an action do is said of the packet as
+// it is there. Said of the packet as it came, it is the set of all packets that the alteration
+// turns into such ones. Of what is not known after an opaque action, only that is said which holds
+// for every value.
 
 // flow is packets that return or go on altered.
 type flow struct {
@@ -52,7 +53,8 @@ func (m *model) carry(out *part, change ir.Alteration, set node, b part) {
 	}
 }
 
-// alter adds to out, which is what a does followed by b to packets that neither alters, what becomes of the others.
+// alter adds to out, which is what a does followed by b to packets that neither alters, what
+// becomes of the others.
 func (m *model) alter(out *part, a, b part) {
 	for _, f := range a.altered {
 		out.addFlow(m.space, flow{f.change, f.back, never})
@@ -91,7 +93,8 @@ func (m *model) compose(a, b ir.Alteration) ir.Alteration {
 	return c
 }
 
-// before returns the packets that are in set after change, whatever the values are that it makes unknown.
+// before returns the packets that are in set after change, whatever the values are that it makes
+// unknown.
 func (s *space) before(set node, change ir.Alteration) node {
 	if set == never || set == always {
 		return set
@@ -109,7 +112,8 @@ func (s *space) before(set node, change ir.Alteration) node {
 	return set
 }
 
-// untracked returns the packets that connection tracking passes over, as a cube: they have no status.
+// untracked returns the packets that connection tracking passes over, as a cube: they have no
+// status.
 func (s *space) untracked() node {
 	set := s.inStates(ir.StateUntracked)
 	for i := range s.status.bits {
@@ -126,7 +130,8 @@ func (s *space) fieldsOf(f ir.Fields) []field {
 		holds []field
 	}{
 		{ir.FieldSAddr, []field{s.saddr}}, {ir.FieldDAddr, []field{s.daddr}}, {ir.FieldL4Proto, []field{s.proto}},
-		{ir.FieldSPort, []field{s.sport}}, {ir.FieldDPort, []field{s.dport}}, {ir.FieldICMP, []field{s.icmpType, s.icmpCode}},
+		{ir.FieldSPort, []field{s.sport}}, {ir.FieldDPort, []field{s.dport}},
+		{ir.FieldICMP, []field{s.icmpType, s.icmpCode}},
 		{ir.FieldState, []field{s.state, s.status}}, {ir.FieldMark, []field{s.mark}},
 	} {
 		if f&x.is != 0 {
@@ -137,7 +142,8 @@ func (s *space) fieldsOf(f ir.Fields) []field {
 	return all
 }
 
-// seen returns all by what is seen of the packets' alterations: what an action sets that a packet has anyhow is none.
+// seen returns all by what is seen of the packets' alterations: what an action sets that a packet
+// has anyhow is none.
 func (s *space) seen(all fates) fates {
 	out := make(fates)
 	for f, set := range all {
@@ -166,7 +172,8 @@ func (s *space) addSeen(out fates, f fate, set node) {
 	add(f, set)
 }
 
-// returned returns flows whose packets have come to the end of a chain: those that return go on behind the jump.
+// returned returns flows whose packets have come to the end of a chain: those that return go on
+// behind the jump.
 func (s *space) returned(flows []flow) []flow {
 	var all []flow
 	for _, f := range flows {

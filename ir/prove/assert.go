@@ -15,12 +15,14 @@ import (
 type AssertionKind string
 
 const (
-	Deny     AssertionKind = "deny"     // no new connection of that kind gets through, whatever addresses a guest takes
-	Allow    AssertionKind = "allow"    // every new connection of that kind gets through, from addresses of the endpoint
+	Deny AssertionKind = "deny" // no new connection of that kind gets through, whatever addresses a guest takes
+	// every new connection of that kind gets through, from addresses of the endpoint
+	Allow    AssertionKind = "allow"
 	Isolated AssertionKind = "isolated" // no new connection to another network or outside gets through, either way
 )
 
-// Assertion is a claim about who can open connections to whom, one line of an assertion file; see [ParseAssertions].
+// Assertion is a claim about who can open connections to whom, one line of an assertion file; see
+// [ParseAssertions].
 type Assertion struct {
 	Kind     AssertionKind
 	From, To Endpoint // for Isolated From is the network
@@ -109,8 +111,10 @@ func CheckNames(p *ir.Program, assertions []Assertion) diag.List {
 			fix = "take the line out: none of these networks is of mode nat, route, open or isolated"
 		}
 		list = append(list, diag.Diagnostic{
-			Severity: diag.Error, Code: "assert-network", Span: at, What: fmt.Sprintf("there is no network %s here", e.Name),
-			Why: "an assertion speaks of the networks that are verified with it, those for which the host forwards", Fix: fix,
+			Severity: diag.Error, Code: "assert-network", Span: at,
+			What: fmt.Sprintf("there is no network %s here", e.Name),
+			Why:  "an assertion speaks of the networks that are verified with it, those for which the host forwards",
+			Fix:  fix,
 		})
 	}
 	for _, a := range assertions {
@@ -120,9 +124,10 @@ func CheckNames(p *ir.Program, assertions []Assertion) diag.List {
 	return list
 }
 
-// Check decides whether a holds: Proved, Refuted with a packet that shows it, Unknown if it depends on a rule that is not
-// modelled, or TooLarge. An Allow about connections that can't
-// be, such as those from addresses that the network does not have, is refuted, and there is no packet: it is the zero value.
+// Check decides whether a holds: Proved, Refuted with a packet that shows it, Unknown if it depends
+// on a rule that is not modelled, or TooLarge. An Allow about connections that can't be, such as
+// those from addresses that the network does not have, is refuted, and there is no packet: it is
+// the zero value.
 func (r *Reacher) Check(a Assertion) (answer Answer, packet ir.Packet) {
 	answer = Proved
 	whole := r.ask(func() {
@@ -151,7 +156,9 @@ func (r *Reacher) holds(a Assertion) (ok bool, packet ir.Packet) {
 		if some, _ := r.find(a.From, a.To, a.Query, func(s *side, _ way, set node) node { return can(s, set) }); !some {
 			return false, ir.Packet{}
 		}
-		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node { return s.And(can(s, set), s.closed(w)) })
+		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node {
+			return s.And(can(s, set), s.closed(w))
+		})
 		return !some, packet
 	case Isolated:
 		for _, other := range Endpoints(r.program) {
@@ -198,8 +205,9 @@ func (r *Reacher) depends(a Assertion) bool {
 	return false
 }
 
-// letsThrough looks for a new connection that gets through, first among those with addresses of their endpoints, which are
-// the plainer case, then among all that come and go by the endpoints' interfaces.
+// letsThrough looks for a new connection that gets through, first among those with addresses of
+// their endpoints, which are the plainer case, then among all that come and go by the endpoints'
+// interfaces.
 func (r *Reacher) letsThrough(from, to Endpoint, q Query) (bool, ir.Packet) {
 	if some, packet := r.Open(from, to, q); some {
 		return true, packet
@@ -218,5 +226,6 @@ func (r *Reacher) letsThrough(from, to Endpoint, q Query) (bool, ir.Packet) {
 	return false, ir.Packet{}
 }
 
-// canHave is true if p can have an address of s's family: the host and the outside always, a network if it has a subnet.
+// canHave is true if p can have an address of s's family: the host and the outside always, a
+// network if it has a subnet.
 func (s *side) canHave(p Endpoint) bool { return p.Kind != Network || s.places.has(p, s.family) }

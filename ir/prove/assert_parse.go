@@ -68,10 +68,11 @@ var lineGrammar = sync.OnceValue(func() *participle.Parser[textLine] {
 //	allow from network lab to outside by eth0
 //	isolated network lab
 //
-// Between deny or allow and from may stand ipv4 or ipv6, and a protocol by name or number. An end is network NAME, host or
-// outside, and may be narrowed to an address or a prefix with ADDRESS in before it; outside also to an interface with by. Ports are one, or two with - between
-// them. Names that are no plain word stand in quotes. All lines are read and all wrong ones reported; with errors there are
-// no assertions. Whether the networks exist is asked by [CheckNames].
+// Between deny or allow and from may stand ipv4 or ipv6, and a protocol by name or number. An end
+// is network NAME, host or outside, and may be narrowed to an address or a prefix with ADDRESS in
+// before it; outside also to an interface with by. Ports are one, or two with - between them. Names
+// that are no plain word stand in quotes. All lines are read and all wrong ones reported; with
+// errors there are no assertions. Whether the networks exist is asked by [CheckNames].
 func ParseAssertions(file string, text []byte) ([]Assertion, diag.List) {
 	a := &assertReader{file: file, lines: diag.NewLines(text)}
 	var all []Assertion
@@ -103,7 +104,8 @@ func (a *assertReader) span(offset, size int) diag.Span {
 }
 
 func (a *assertReader) errorf(code diag.Code, offset, size int, what, why, fix string) {
-	a.list = append(a.list, diag.Diagnostic{Severity: diag.Error, Code: code, Span: a.span(offset, size), What: what, Why: why, Fix: fix})
+	a.list = append(a.list, diag.Diagnostic{Severity: diag.Error, Code: code, Span: a.span(offset, size), What: what,
+		Why: why, Fix: fix})
 }
 
 // line reads one line; ok is false if it holds no assertion, or a wrong one.
@@ -135,16 +137,21 @@ func (a *assertReader) syntax(line string, err error) {
 	var other participle.Error
 	switch {
 	case errors.As(err, &token) && token.Unexpected.EOF():
-		a.errorf("assert-syntax", len(strings.TrimRight(line, " \t\r")), 0, "the line ends too early", form, "write the rest, such as: "+example)
+		a.errorf("assert-syntax", len(strings.TrimRight(line, " \t\r")), 0, "the line ends too early", form,
+			"write the rest, such as: "+example)
 	case errors.As(err, &token):
 		value := token.Unexpected.Value
 		fix := "write what the form wants, such as: " + example
-		if near, ok := diag.Near(value, strings.Fields("deny allow isolated from to network host outside in by port ipv4 ipv6")); ok && near != value {
+		if near, ok := diag.Near(value,
+			strings.Fields("deny allow isolated from to network host outside in by port ipv4 ipv6")); ok &&
+			near != value {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
-		a.errorf("assert-syntax", token.Unexpected.Pos.Offset, len(value), fmt.Sprintf("%s can't stand here", shown(value)), form, fix)
+		a.errorf("assert-syntax", token.Unexpected.Pos.Offset, len(value),
+			fmt.Sprintf("%s can't stand here", shown(value)), form, fix)
 	case errors.As(err, &other):
-		a.errorf("assert-syntax", other.Position().Offset, 1, "a string without an end", "what begins with \" ends with one on the same line", "end the string with \"")
+		a.errorf("assert-syntax", other.Position().Offset, 1, "a string without an end",
+			"what begins with \" ends with one on the same line", "end the string with \"")
 	default:
 		panic(fmt.Sprintf("prove: unknown error of the parser: %v", err))
 	}
@@ -172,12 +179,14 @@ func (a *assertReader) claim(c *textClaim) Assertion {
 	if c.Ports != nil {
 		q.Ports = a.ports(*c.Ports)
 		if q.Proto != 0 && !ir.HasPorts(q.Proto) {
-			a.errorf("assert-unfit", c.Ports.Pos.Offset, len(c.Ports.Text), fmt.Sprintf("a port of protocol %s", ir.ProtoName(q.Proto)),
+			a.errorf("assert-unfit", c.Ports.Pos.Offset, len(c.Ports.Text),
+				fmt.Sprintf("a port of protocol %s", ir.ProtoName(q.Proto)),
 				"only tcp, udp, sctp, dccp and udplite have ports", "take the port out, or name another protocol")
 		}
 	}
 	if _, ok := wayBetween(one.From, one.To); !ok {
-		a.errorf("assert-unfit", one.toSpan.Start.Offset-a.start, one.toSpan.End.Offset-one.toSpan.Start.Offset, fmt.Sprintf("from %s to %s", one.From, one.To),
+		a.errorf("assert-unfit", one.toSpan.Start.Offset-a.start, one.toSpan.End.Offset-one.toSpan.Start.Offset,
+			fmt.Sprintf("from %s to %s", one.From, one.To),
 			"such packets meet no rules of networks: the host's own to itself stay in it, and the host's routes decide what it passes on",
 			"name a network at one end")
 	}
@@ -194,7 +203,8 @@ func (a *assertReader) family(q *Query, w *textWord, p netip.Prefix) {
 		family = ir.IPv4
 	}
 	if q.Family != 0 && q.Family != family {
-		a.errorf("assert-unfit", w.Pos.Offset, len(w.Text), fmt.Sprintf("an %s address in an assertion about %s", familyWord(family), familyWord(q.Family)),
+		a.errorf("assert-unfit", w.Pos.Offset, len(w.Text), fmt.Sprintf("an %s address in an assertion about %s",
+			familyWord(family), familyWord(q.Family)),
 			"both ends of a connection are of one family", "write addresses of one family")
 	}
 	q.Family = family
@@ -224,7 +234,8 @@ func (a *assertReader) by(e textEnd) string {
 	}
 	if e.Plain == nil || e.Plain.Text != "outside" {
 		a.errorf("assert-unfit", e.By.Pos.Offset, len(e.By.Text), "an interface of what is not outside",
-			"guests of a network come and go by its bridge, and the host itself has none", "take by and the name out, or name outside")
+			"guests of a network come and go by its bridge, and the host itself has none",
+			"take by and the name out, or name outside")
 	}
 	name := a.text(*e.By)
 	if name == "" {
@@ -239,7 +250,8 @@ func (a *assertReader) network(w textWord) (Endpoint, diag.Span) {
 
 // value reports w as a wrong value.
 func (a *assertReader) value(w textWord, want, fix string) {
-	a.errorf("assert-value", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is not %s", shown(w.Text), want), "nothing else can stand here", fix)
+	a.errorf("assert-value", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is not %s", shown(w.Text), want),
+		"nothing else can stand here", fix)
 }
 
 // text returns the word without its quotes.
@@ -257,7 +269,8 @@ func (a *assertReader) text(w textWord) string {
 func (a *assertReader) proto(w textWord) uint8 {
 	n, ok := ir.ProtoNumber(a.text(w))
 	if !ok || n == 0 {
-		a.value(w, "a protocol", "write tcp, udp, icmp, icmpv6, sctp, dccp, udplite or a number from 1 to 255, or nothing for all")
+		a.value(w, "a protocol",
+			"write tcp, udp, icmp, icmpv6, sctp, dccp, udplite or a number from 1 to 255, or nothing for all")
 	}
 	return n
 }
@@ -288,7 +301,8 @@ func (a *assertReader) ports(w textWord) ir.PortRange {
 	low, err := strconv.ParseUint(from, 10, 16)
 	high, err2 := strconv.ParseUint(to, 10, 16)
 	if err != nil || err2 != nil || low == 0 || high < low {
-		a.value(w, "a port or a range of ports", "write a number from 1 to 65535, or two with - between them, the lower first")
+		a.value(w, "a port or a range of ports",
+			"write a number from 1 to 65535, or two with - between them, the lower first")
 	}
 	return ir.PortRange{From: uint16(low), To: uint16(high)}
 }
@@ -303,5 +317,7 @@ func shown(value string) string {
 
 // isPlain is true if name can stand in an assertion without quotes.
 func isPlain(name string) bool {
-	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '"' || r == '#' || r >= 0x7f })
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r <= ' ' || r == '"' || r == '#' || r >= 0x7f
+	})
 }

@@ -13,22 +13,29 @@ import (
 )
 
 func TestParseAssertions(t *testing.T) {
-	lab, dmz, host, outside := Endpoint{Network, "lab"}, Endpoint{Network, "dmz"}, Endpoint{Kind: Host}, Endpoint{Kind: Outside}
+	lab, dmz, host, outside := Endpoint{Network, "lab"}, Endpoint{Network, "dmz"}, Endpoint{Kind: Host},
+		Endpoint{Kind: Outside}
 	for _, c := range []struct {
 		line string
 		want Assertion
 	}{
 		{"deny from network lab to network dmz", Assertion{Kind: Deny, From: lab, To: dmz}},
-		{"allow tcp from network lab to outside port 443", Assertion{Kind: Allow, From: lab, To: outside, Query: Query{Proto: ir.TCP, Ports: ir.PortRange{From: 443, To: 443}}}},
-		{"allow ipv6 47 from host to network lab", Assertion{Kind: Allow, From: host, To: lab, Query: Query{Family: ir.IPv6, Proto: 47}}},
-		{"deny udp from 10.0.0.5 in network lab to 192.0.2.0/24 in outside port 1-1023", Assertion{Kind: Deny, From: lab, To: outside, Query: Query{
-			Family: ir.IPv4, Proto: ir.UDP, Ports: ir.PortRange{From: 1, To: 1023},
-			Source: netip.MustParsePrefix("10.0.0.5/32"), Dest: netip.MustParsePrefix("192.0.2.0/24"),
-		}}},
-		{"allow from outside by eth1 to network lab", Assertion{Kind: Allow, From: outside, To: lab, Query: Query{In: "eth1"}}},
-		{"allow from network lab to 192.0.2.1 in outside by eth0 port 1", Assertion{Kind: Allow, From: lab, To: outside, Query: Query{
-			Family: ir.IPv4, Out: "eth0", Dest: netip.MustParsePrefix("192.0.2.1/32"), Ports: ir.PortRange{From: 1, To: 1},
-		}}},
+		{"allow tcp from network lab to outside port 443", Assertion{Kind: Allow, From: lab, To: outside,
+			Query: Query{Proto: ir.TCP, Ports: ir.PortRange{From: 443, To: 443}}}},
+		{"allow ipv6 47 from host to network lab", Assertion{Kind: Allow, From: host, To: lab,
+			Query: Query{Family: ir.IPv6, Proto: 47}}},
+		{"deny udp from 10.0.0.5 in network lab to 192.0.2.0/24 in outside port 1-1023",
+			Assertion{Kind: Deny, From: lab, To: outside, Query: Query{
+				Family: ir.IPv4, Proto: ir.UDP, Ports: ir.PortRange{From: 1, To: 1023},
+				Source: netip.MustParsePrefix("10.0.0.5/32"), Dest: netip.MustParsePrefix("192.0.2.0/24"),
+			}}},
+		{"allow from outside by eth1 to network lab", Assertion{Kind: Allow, From: outside, To: lab,
+			Query: Query{In: "eth1"}}},
+		{"allow from network lab to 192.0.2.1 in outside by eth0 port 1",
+			Assertion{Kind: Allow, From: lab, To: outside, Query: Query{
+				Family: ir.IPv4, Out: "eth0", Dest: netip.MustParsePrefix("192.0.2.1/32"),
+				Ports: ir.PortRange{From: 1, To: 1},
+			}}},
 		{"isolated network lab", Assertion{Kind: Isolated, From: lab}},
 		{`isolated network "a b"`, Assertion{Kind: Isolated, From: Endpoint{Network, "a b"}}},
 	} {
@@ -38,10 +45,12 @@ func TestParseAssertions(t *testing.T) {
 			if len(list) > 0 || len(got) != 1 {
 				t.Fatalf("%v %v", got, list)
 			}
-			if diff := cmp.Diff(c.want, got[0], cmpopts.IgnoreUnexported(Assertion{}), cmpopts.IgnoreFields(Assertion{}, "Span"), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+			if diff := cmp.Diff(c.want, got[0], cmpopts.IgnoreUnexported(Assertion{}),
+				cmpopts.IgnoreFields(Assertion{}, "Span"), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if s := got[0].Span; s.String() != "a.txt:3:3" || !strings.HasPrefix(text[s.Start.Offset:s.End.Offset], c.line) {
+			if s := got[0].Span; s.String() != "a.txt:3:3" || !strings.HasPrefix(text[s.Start.Offset:s.End.Offset],
+				c.line) {
 				t.Errorf("span %s holds %q", s, text[s.Start.Offset:s.End.Offset])
 			}
 			if got[0].String() != c.line {
@@ -85,7 +94,8 @@ func TestParseAssertionErrors(t *testing.T) {
 				t.Fatalf("want one diagnostic and no assertions, got %v and %v", list, all)
 			}
 			d := list[0]
-			got := string(d.Code) + strings.Replace(strings.TrimPrefix(d.Span.String(), "a.txt:2"), ":", " ", 1) + " " + text[d.Span.Start.Offset:d.Span.End.Offset]
+			got := string(d.Code) + strings.Replace(strings.TrimPrefix(d.Span.String(), "a.txt:2"), ":", " ", 1) + " " +
+				text[d.Span.Start.Offset:d.Span.End.Offset]
 			if got != c.want || !strings.Contains(d.Fix, c.fix) || d.Why == "" {
 				t.Errorf("got %q (fix %q), want %q (fix %q)", got, d.Fix, c.want, c.fix)
 			}
@@ -96,7 +106,8 @@ func TestParseAssertionErrors(t *testing.T) {
 	}
 }
 
-// site is a NAT network lab, a routed one dmz with both families, and an isolated one safe, with libvirt's rules.
+// site is a NAT network lab, a routed one dmz with both families, and an isolated one safe, with
+// libvirt's rules.
 const site = `
 link "lab" { mode nat  bridge { name virbr0 }  addresses { prefix 10.0.0.1/24 } }
 link "dmz" { mode route  bridge { name virbr1 }  addresses { prefix 10.0.1.1/24 }  addresses { prefix fd00:1::1/64 } }
@@ -136,7 +147,8 @@ func siteProgram(t *testing.T, text string) *ir.Program {
 }
 
 func TestCheck(t *testing.T) {
-	closed := strings.Replace(site, "group FWI {", "group FWI {\n    inet iifname \"virbr2\" oifname \"virbr1\" drop", 1)
+	closed := strings.Replace(site, "group FWI {", "group FWI {\n    inet iifname \"virbr2\" oifname \"virbr1\" drop",
+		1)
 	bound := strings.Replace(site, `saddr 10.0.0.0/24 accept`, `oifname "eth0" saddr 10.0.0.0/24 accept`, 1)
 	for _, c := range []struct {
 		name, site, line string
@@ -148,8 +160,10 @@ func TestCheck(t *testing.T) {
 		{"routed lets in IPv6", site, "deny ipv6 from outside to network dmz", false, "out virbr1"},
 		{"the known leak", site, "deny from network safe to network dmz", false, "from 10.0.2."},
 		{"closed", closed, "deny from network safe to network dmz", true, ""},
-		{"the leak, but not of a port that is none", site, "deny tcp from network safe to network dmz port 22", false, ":22 "},
-		{"guests may lie about their address", strings.Replace(closed, `saddr 10.0.0.0/24 accept`, `saddr != 10.0.0.0/24 accept`, 1),
+		{"the leak, but not of a port that is none", site, "deny tcp from network safe to network dmz port 22", false,
+			":22 "},
+		{"guests may lie about their address", strings.Replace(closed, `saddr 10.0.0.0/24 accept`,
+			`saddr != 10.0.0.0/24 accept`, 1),
 			"deny from network lab to outside", false, "on virbr0"},
 		{"out", site, "allow from network lab to outside", true, ""}, // lab has no IPv6 address, so IPv6 is not asked
 		{"out by one port", site, "allow tcp from network lab to outside port 443", true, ""},
@@ -157,7 +171,8 @@ func TestCheck(t *testing.T) {
 		{"isolated is not let out", site, "allow udp from network safe to outside port 53", false, "udp from 10.0.2."},
 		{"an address of the network", site, "allow from 10.0.0.7 in network lab to network dmz", true, ""},
 		{"an address that it has not", site, "allow from 10.9.0.7 in network lab to network dmz", false, ""},
-		{"no rule refuses IPv6 here, but the bridge does not speak it", strings.ReplaceAll(site, "inet iifname \"virbr2\" reject", "ip iifname \"virbr2\" reject"),
+		{"no rule refuses IPv6 here, but the bridge does not speak it",
+			strings.ReplaceAll(site, "inet iifname \"virbr2\" reject", "ip iifname \"virbr2\" reject"),
 			"deny from network safe to outside", true, ""},
 		{"bound to a device", bound, "allow from network lab to outside", false, "out other0"},
 		{"by that device", bound, "allow from network lab to outside by eth0", true, ""},
@@ -227,7 +242,8 @@ func TestAssertCodes(t *testing.T) {
 	}
 }
 
-// FuzzParseAssertions reads any text: every place lies in the text, and what is an assertion comes back from its own words.
+// FuzzParseAssertions reads any text: every place lies in the text, and what is an assertion comes
+// back from its own words.
 func FuzzParseAssertions(f *testing.F) {
 	for _, info := range diag.Codes() {
 		if strings.HasPrefix(string(info.Code), "assert-") {
@@ -245,19 +261,22 @@ func FuzzParseAssertions(f *testing.F) {
 		}
 		for _, a := range all {
 			again, more := ParseAssertions("b", []byte(a.String()))
-			if len(more) > 0 || len(again) != 1 || again[0].String() != a.String() || again[0].Query != a.Query || again[0].From != a.From || again[0].To != a.To {
+			if len(more) > 0 || len(again) != 1 || again[0].String() != a.String() || again[0].Query != a.Query ||
+				again[0].From != a.From || again[0].To != a.To {
 				t.Fatalf("%q is %s, which is read as %v %v", text, a, again, more)
 			}
 		}
 	})
 }
 
-// TestStandIns: whatever wildcards there are, some names are covered by each of them alone, and others by none.
+// TestStandIns: whatever wildcards there are, some names are covered by each of them alone, and
+// others by none.
 func TestStandIns(t *testing.T) {
 	for _, wildcards := range [][]string{nil, {"o"}, {"vnet", "vnet0"}, {"a", "aa", "aa0"}, {"other", "0", "1"}, {""}} {
 		p := &ir.Program{}
 		for _, w := range wildcards {
-			p.Add(ir.FWI, ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.IIfName{Name: w, Wildcard: true}}, Verdict: ir.Accept{}})
+			p.Add(ir.FWI, ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.IIfName{Name: w, Wildcard: true}},
+				Verdict: ir.Accept{}})
 		}
 		s := newSpace(ir.IPv4, p)
 		covers := func(name string) (all []string) {
@@ -270,7 +289,8 @@ func TestStandIns(t *testing.T) {
 		}
 		for i, base := range append(append([]string{}, s.prefixes...), "") {
 			if got, want := covers(s.names[s.exact+1+i]), covers(base); !cmp.Equal(got, want) {
-				t.Errorf("wildcards %q: %s stands in for %q, but is covered by %q", wildcards, s.names[s.exact+1+i], base, got)
+				t.Errorf("wildcards %q: %s stands in for %q, but is covered by %q", wildcards, s.names[s.exact+1+i],
+					base, got)
 			}
 		}
 	}

@@ -11,9 +11,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Rules that ask for different values of one field meet different packets. A chain of many networks is made of such rules, a
-// set of such elements: so they are looked at value by value, and what comes of each value is hung below the field's variables,
-// which costs far less than letting what one rule leaves go through each of the others.
+// Rules that ask for different values of one field meet different packets. A chain of many networks
+// is made of such rules, a set of such elements: so they are looked at value by value, and what
+// comes of each value is hung below the field's variables, which costs far less than letting what
+// one rule leaves go through each of the others.
 
 // axis is a field that rules ask for one value of.
 type axis uint8
@@ -47,8 +48,8 @@ type value struct {
 	prefix netip.Prefix
 }
 
-// common is the axes on which all of some rules, or of the elements of a set, ask for a value, of addresses for the first bits
-// at least.
+// common is the axes on which all of some rules, or of the elements of a set, ask for a value, of
+// addresses for the first bits at least.
 type common struct {
 	at   [][axes]int8 // by rule: the number of the match on each axis, -1 if there is none
 	bits [axes]int    // -1 on an axis that some rule says nothing about
@@ -79,8 +80,8 @@ func (c *common) takes(matches []ir.Match) bool {
 	return true
 }
 
-// axis returns the axis by which the rules are told apart; ok is false if there is none. Before routing no packet has an
-// interface by which it leaves.
+// axis returns the axis by which the rules are told apart; ok is false if there is none. Before
+// routing no packet has an interface by which it leaves.
 func (c *common) axis(hook ir.Hook) (axis, bool) {
 	for a := range axes {
 		if len(c.at) > 0 && c.bits[a] >= 0 && !(a == axisOut && hook == ir.Prerouting) {
@@ -102,9 +103,9 @@ type digits [16]byte
 
 func (d *digits) at(i int) bool { return d[i/8]>>(7-i%8)&1 == 1 }
 
-// byValue returns the field of an axis, as far as all rules say something about it, and the rules by their values on it: the
-// values rising, the rules for one in their order. Matches returns those of a rule. Rules for addresses of the other family are
-// left out.
+// byValue returns the field of an axis, as far as all rules say something about it, and the rules
+// by their values on it: the values rising, the rules for one in their order. Matches returns those
+// of a rule. Rules for addresses of the other family are left out.
 func (s *space) byValue(c *common, by axis, matches func(rule int32) []ir.Match) (field, []placed) {
 	f := [axes]field{s.iif, s.oif, s.saddr, s.daddr}[by]
 	named := by == axisIn || by == axisOut

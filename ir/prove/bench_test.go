@@ -8,7 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// networks returns the rules of n NAT networks: a subnet, an accept and a reject in each direction, masquerading.
+// networks returns the rules of n NAT networks: a subnet, an accept and a reject in each direction,
+// masquerading.
 func networks(n int) *ir.Program {
 	p := &ir.Program{}
 	rule := func(v ir.Verdict, m ...ir.Match) ir.Rule { return ir.Rule{Family: ir.IPv4, Matches: m, Verdict: v} }
@@ -17,11 +18,13 @@ func networks(n int) *ir.Program {
 		net := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i / 256), byte(i), 0}), 24)
 		in, out := ir.IIfName{Name: b}, ir.OIfName{Name: b}
 		p.Add(ir.FWX, rule(ir.Accept{}, in, out))
-		p.Add(ir.FWI, rule(ir.Accept{}, ir.DAddr{Prefix: net}, out, ir.CTState{States: ir.StateEstablished | ir.StateRelated}),
+		p.Add(ir.FWI, rule(ir.Accept{}, ir.DAddr{Prefix: net}, out,
+			ir.CTState{States: ir.StateEstablished | ir.StateRelated}),
 			rule(ir.Reject{With: ir.PortUnreachable}, out))
 		p.Add(ir.FWO, rule(ir.Accept{}, ir.SAddr{Prefix: net}, in), rule(ir.Reject{With: ir.PortUnreachable}, in))
 		for _, proto := range []uint8{ir.TCP, ir.UDP} {
-			p.Add(ir.PRT, rule(ir.Masquerade{Ports: ir.PortRange{From: 1024, To: 65535}}, ir.L4Proto{Proto: proto}, ir.SAddr{Prefix: net}, ir.DAddr{Prefix: net, Not: true}))
+			p.Add(ir.PRT, rule(ir.Masquerade{Ports: ir.PortRange{From: 1024, To: 65535}}, ir.L4Proto{Proto: proto},
+				ir.SAddr{Prefix: net}, ir.DAddr{Prefix: net, Not: true}))
 		}
 		p.Add(ir.PRT, rule(ir.Masquerade{}, ir.SAddr{Prefix: net}, ir.DAddr{Prefix: net, Not: true}))
 	}

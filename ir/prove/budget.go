@@ -8,17 +8,17 @@ import (
 	"github.com/vnetc/vnetc/ir/prove/bdd"
 )
 
-// A question of the prover may be asked of programs for which its answer would take hours: a few hundred networks and one
-// foreign rule suffice. So every question has a bound, counted in steps and vertices of the diagrams, so that the answer is
-// the same on every machine.
+// A question of the prover may be asked of programs for which its answer would take hours: a few
+// hundred networks and one foreign rule suffice. So every question has a bound, counted in steps
+// and vertices of the diagrams, so that the answer is the same on every machine.
 const (
 	questionSteps = 12_000_000 // about 2 seconds
 	budgetSteps   = 36_000_000
 	maxNodes      = 3_000_000 // about 200 MiB
 )
 
-// Budget bounds what a series of questions may cost together, and each of them. A nil Budget bounds one question and is not
-// used up. A Budget is not safe for concurrent use.
+// Budget bounds what a series of questions may cost together, and each of them. A nil Budget bounds
+// one question and is not used up. A Budget is not safe for concurrent use.
 type Budget struct {
 	left  int       // steps that are left for all questions
 	each  int       // steps for one question
@@ -37,7 +37,8 @@ func TimedBudget(d time.Duration) *Budget {
 // noBudget bounds nothing.
 func noBudget() *Budget { return &Budget{left: math.MaxInt, each: math.MaxInt, nodes: math.MaxInt} }
 
-// spend runs a question on functions of m, and returns false if it came to the bound. What f has found by then holds.
+// spend runs a question on functions of m, and returns false if it came to the bound. What f has
+// found by then holds.
 func (b *Budget) spend(m *bdd.Manager, f func()) (whole bool) {
 	if b == nil {
 		b = NewBudget()

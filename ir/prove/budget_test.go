@@ -11,8 +11,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// bomb returns networks with subnets and NAT ranges of their own: the sets of what NAT does grow with the product of networks
-// and ranges as soon as something sets them apart.
+// bomb returns networks with subnets and NAT ranges of their own: the sets of what NAT does grow
+// with the product of networks and ranges as soon as something sets them apart.
 func bomb(n int, seed uint64) *ir.Program {
 	r := rand.New(rand.NewPCG(seed, seed))
 	p := &ir.Program{}
@@ -27,7 +27,8 @@ func bomb(n int, seed uint64) *ir.Program {
 		for range 6 {
 			prefix := netip.PrefixFrom(addr(), 28).Masked()
 			link.Addresses = append(link.Addresses, ir.Address{Prefix: netip.PrefixFrom(prefix.Addr().Next(), 28)})
-			p.Add(ir.FWO, ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.SAddr{Prefix: prefix}, ir.IIfName{Name: bridge}}, Verdict: ir.Accept{}})
+			p.Add(ir.FWO, ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.SAddr{Prefix: prefix},
+				ir.IIfName{Name: bridge}}, Verdict: ir.Accept{}})
 			p.Add(ir.PRT, ir.Rule{
 				Family: ir.IPv4, Matches: []ir.Match{ir.SAddr{Prefix: prefix}, ir.DAddr{Prefix: prefix, Not: true}},
 				Verdict: ir.SNAT{Addrs: ir.AddrRange{From: to, To: to}},
@@ -38,8 +39,8 @@ func bomb(n int, seed uint64) *ir.Program {
 	return p
 }
 
-// TestBudgetEndsQuestions: each kind of question about programs that are made to be large ends within its budget, says that it
-// did, and says the same again.
+// TestBudgetEndsQuestions: each kind of question about programs that are made to be large ends
+// within its budget, says that it did, and says the same again.
 func TestBudgetEndsQuestions(t *testing.T) {
 	small := func() *Budget { return &Budget{left: 60_000, each: 20_000, nodes: 10_000} }
 	p, q := bomb(60, 1), bomb(60, 2)
@@ -77,7 +78,8 @@ func TestBudgetEndsQuestions(t *testing.T) {
 	}
 }
 
-// TestBudgetIsShared: what one question takes the next one lacks, and none begins when nothing is left.
+// TestBudgetIsShared: what one question takes the next one lacks, and none begins when nothing is
+// left.
 func TestBudgetIsShared(t *testing.T) {
 	p := bomb(10, 1)
 	b := NewBudget()
@@ -99,7 +101,8 @@ func TestBudgetIsShared(t *testing.T) {
 	}
 }
 
-// TestCheckTidies: thousands of assertions that fail need no more memory than one, and get the answers they get alone.
+// TestCheckTidies: thousands of assertions that fail need no more memory than one, and get the
+// answers they get alone.
 func TestCheckTidies(t *testing.T) {
 	n := 40
 	p := linked(networks(n), n)
@@ -108,7 +111,8 @@ func TestCheckTidies(t *testing.T) {
 	largest := 0
 	for i := range 600 {
 		from, to := Endpoint{Network, p.Links[i%n].Name}, Endpoint{Network, p.Links[(7*i+1)%n].Name}
-		a := Assertion{Kind: Allow, From: from, To: to, Query: Query{Proto: ir.TCP, Ports: ir.PortRange{From: uint16(i + 1), To: uint16(3*i + 1)}}}
+		a := Assertion{Kind: Allow, From: from, To: to, Query: Query{Proto: ir.TCP,
+			Ports: ir.PortRange{From: uint16(i + 1), To: uint16(3*i + 1)}}}
 		if i%50 == 0 { // as if much had been asked
 			for _, s := range r.sides {
 				s.Release(s.made)

@@ -19,17 +19,18 @@ type Difference struct {
 	Packets  []string  // which packets, in words
 	Example  ir.Packet // one of them
 
-	// Because is the rule that is not modelled and decides whether it is so: these packets may have fate Now, or may keep theirs.
-	// Its Rule is nil for what is certain.
+	// Because is the rule that is not modelled and decides whether it is so: these packets may have
+	// fate Now, or may keep theirs. Its Rule is nil for what is certain.
 	Because ir.Step
 
-	// Foreign is true if all of them have an address that is not of the endpoint where they come from or go to, as those of guests
-	// who lie about theirs; reverse path filtering may drop such packets.
+	// Foreign is true if all of them have an address that is not of the endpoint where they come
+	// from or go to, as those of guests who lie about theirs; reverse path filtering may drop such
+	// packets.
 	Foreign bool
 }
 
-// String returns the difference in one line for each kind of packet: tcp port 22 from network lab to network dmz: was
-// rejected with port-unreachable, now accepted.
+// String returns the difference in one line for each kind of packet: tcp port 22 from network lab
+// to network dmz: was rejected with port-unreachable, now accepted.
 func (d Difference) String() string {
 	text := ""
 	for _, p := range d.Packets {
@@ -46,22 +47,26 @@ func (d Difference) NowWords() string {
 	return d.Now
 }
 
-// Change returns the packets whose fate differs between a, the old program, and b, the new one, by where they come from
-// and where they go; endpoints are those of both programs. Those with foreign addresses come last. Nothing is returned for packets that have the same fate. What
-// depends on rules that are not modelled is told as that. It has no bound: [Budget.Change] does.
+// Change returns the packets whose fate differs between a, the old program, and b, the new one, by
+// where they come from and where they go; endpoints are those of both programs. Those with foreign
+// addresses come last. Nothing is returned for packets that have the same fate. What depends on
+// rules that are not modelled is told as that. It has no bound: [Budget.Change] does.
 func Change(a, b *ir.Program) []Difference {
 	return noBudget().Change(a, b, math.MaxInt).All
 }
 
 // Changes is what [Budget.Change] found.
 type Changes struct {
-	All      []Difference
-	More     bool // More is true if there are others of the same kinds.
-	TooLarge bool // TooLarge is true if there may be others of any kind: to find them would cost more than the budget has.
+	All  []Difference
+	More bool // More is true if there are others of the same kinds.
+	// TooLarge is true if there may be others of any kind: to find them would cost more than the
+	// budget has.
+	TooLarge bool
 }
 
-// Change is the function Change, but tells no more than most differences of each kind: of one family and one way through the
-// host, from one fate to another. One rule can make a difference between every two of a thousand networks.
+// Change is the function Change, but tells no more than most differences of each kind: of one
+// family and one way through the host, from one fate to another. One rule can make a difference
+// between every two of a thousand networks.
 func (budget *Budget) Change(a, b *ir.Program, most int) Changes {
 	links := append([]*ir.Link(nil), b.Links...)
 	known := make(map[string]bool)
@@ -126,7 +131,8 @@ func (c *changes) in(w way, was, now fates) {
 	}
 }
 
-// told finds the differences of packets in set, some or all of which depend on what is not modelled.
+// told finds the differences of packets in set, some or all of which depend on what is not
+// modelled.
 func (c *changes) told(set node, before, after fate) {
 	for _, f := range []fate{after, before} {
 		if f.unknown != nil {
@@ -165,7 +171,8 @@ func (c *changes) byPlace(set node, was, now string, because ir.Step) {
 				packets = usual // those with the addresses of their endpoints are the plainer case
 			}
 			c.found = append(c.found, Difference{
-				From: from, To: to, Family: c.family, Was: was, Now: now, Packets: c.words(packets, from, to), Example: c.pick(packets),
+				From: from, To: to, Family: c.family, Was: was, Now: now, Packets: c.words(packets, from, to),
+				Example: c.pick(packets),
 				Foreign: usual == never, Because: because,
 			})
 		}
@@ -180,7 +187,8 @@ func (s *space) numberOf(f fate) endNumber {
 	return s.number(end{kind: endUnknown, rule: f.unknown})
 }
 
-// inOrder returns the fates in the order of their words, so that results don't hang on the order of a map.
+// inOrder returns the fates in the order of their words, so that results don't hang on the order of
+// a map.
 func (s *space) inOrder(f fates) []fate {
 	var all []fate
 	for one := range f {

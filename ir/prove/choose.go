@@ -14,7 +14,8 @@ type choice struct {
 	set   node
 }
 
-// choose returns the packets whose field f has one of the values, which rise, and which are in the set of that value.
+// choose returns the packets whose field f has one of the values, which rise, and which are in the
+// set of that value.
 func (s *space) choose(f field, of []choice) node {
 	first := s.first(of)
 	if first >= f.first+f.bits {
@@ -41,8 +42,8 @@ func (s *space) first(of []choice) int {
 	return first
 }
 
-// branch is choose for sets that ask variables behind the field only. The first bits of the field are decided: all values have
-// them in common.
+// branch is choose for sets that ask variables behind the field only. The first bits of the field
+// are decided: all values have them in common.
 func (s *space) branch(f field, bit int, of []choice) node {
 	switch {
 	case len(of) == 0:
@@ -57,8 +58,9 @@ func (s *space) branch(f field, bit int, of []choice) node {
 // maxBehind is how many functions [space.behind] works out, each of which takes a look at all sets.
 const maxBehind = 32
 
-// behind is choose for sets that ask the protocol or the state before an address: it decides these first, for all sets at once,
-// and so makes nothing that is not in the end. Few is false if that is more than a few functions; known has those there are.
+// behind is choose for sets that ask the protocol or the state before an address: it decides these
+// first, for all sets at once, and so makes nothing that is not in the end. Few is false if that is
+// more than a few functions; known has those there are.
 func (s *space) behind(f field, of []choice, known map[string]node) (set node, few bool) {
 	var key []byte
 	for _, c := range of {

@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestChoose: whatever the sets of the values ask, and in whichever way they are joined, it is the packets that have a value and are
-// in its set.
+// TestChoose: whatever the sets of the values ask, and in whichever way they are joined, it is the
+// packets that have a value and are in its set.
 func TestChoose(t *testing.T) {
 	s := newSpace(ir.IPv4, &ir.Program{})
 	dest := func(i int) node {
@@ -22,7 +22,10 @@ func TestChoose(t *testing.T) {
 		{"all", func(int) node { return always }},
 		{"variables behind the field", func(i int) node { return s.Not(dest(i)) }},
 		{"two protocols before it", func(i int) node { return s.And(s.value(s.proto, uint64(6+i%2)), dest(i)) }},
-		{"protocols and states", func(i int) node { return s.And(s.Not(s.value(s.proto, uint64(i%3))), s.inStates(ir.StateNew)) }},
+		{"protocols and states", func(i int) node {
+			return s.And(s.Not(s.value(s.proto, uint64(i%3))),
+				s.inStates(ir.StateNew))
+		}},
 		{"a protocol for each", func(i int) node { return s.And(s.value(s.proto, uint64(i)), dest(i)) }},
 		{"interfaces before it", func(i int) node { return s.And(s.value(s.iif, uint64(i%2)), dest(i)) }},
 		{"the field itself", func(i int) node {

@@ -15,24 +15,28 @@ const (
 	Idle                          // packets match, and without it the same would become of them
 )
 
-// DeadRule is a rule that could be taken away. Counters count all the same, so "nothing" is about packets.
+// DeadRule is a rule that could be taken away. Counters count all the same, so "nothing" is about
+// packets.
 type DeadRule struct {
 	Step     ir.Step
 	Families ir.Family // in which it is dead; all of the rule's
 	Kind     DeadKind
-	Cover    ir.Step // for Unreached: a rule before it that takes such packets; Rule is nil if no packet could match at all
+	// for Unreached: a rule before it that takes such packets; Rule is nil if no packet could match
+	// at all
+	Cover ir.Step
 }
 
-// Dead returns the rules of p's groups and base chains that do nothing, in the order of the chains. Rules in chains behind
-// jumps are not judged, nor rules with a verdict that lets packets go on, nor those beside one that alters packets. Each rule is
-// judged by itself: of two that do the same, taking one away may bring the other to life. It has no bound: [Budget.Dead] does.
+// Dead returns the rules of p's groups and base chains that do nothing, in the order of the chains.
+// Rules in chains behind jumps are not judged, nor rules with a verdict that lets packets go on,
+// nor those beside one that alters packets. Each rule is judged by itself: of two that do the same,
+// taking one away may bring the other to life. It has no bound: [Budget.Dead] does.
 func Dead(p *ir.Program) []DeadRule {
 	all, _ := noBudget().Dead(p)
 	return all
 }
 
-// Dead is the function Dead; whole is false if the answer would cost more than the budget has: nothing is known then, since a
-// rule of both families is judged in both.
+// Dead is the function Dead; whole is false if the answer would cost more than the budget has:
+// nothing is known then, since a rule of both families is judged in both.
 func (budget *Budget) Dead(p *ir.Program) (all []DeadRule, whole bool) {
 	found := make(map[*ir.Rule]*DeadRule)
 	alive := make(map[*ir.Rule]bool)
@@ -59,7 +63,8 @@ func (budget *Budget) Dead(p *ir.Program) (all []DeadRule, whole bool) {
 	return all, true
 }
 
-// branch is a rule, or a run of rules, in the tree that [model.fold] would build, with what it does.
+// branch is a rule, or a run of rules, in the tree that [model.fold] would build, with what it
+// does.
 type branch struct {
 	part
 	step        ir.Step // of a leaf
@@ -75,8 +80,9 @@ func (m *model) tree(leaves []*branch) *branch {
 	return &branch{part: m.then(l.part, r.part), left: l, right: r}
 }
 
-// deadIn judges the rules of what hangs at a hook as one list: a return goes behind the end of its chain, so chains with
-// returns to a following group are cut there by [model.chain]; here a group that returns is left alone.
+// deadIn judges the rules of what hangs at a hook as one list: a return goes behind the end of its
+// chain, so chains with returns to a following group are cut there by [model.chain]; here a group
+// that returns is left alone.
 func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule, alive map[*ir.Rule]bool) {
 	if !b.Meets(m.family) {
 		return
@@ -118,9 +124,10 @@ func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule
 	m.judge(m.tree(leaves), []node{within}, nil, policy, hook, found, alive)
 }
 
-// judge walks down to each rule with what stands before it (sets that a packet must pass) and behind it (runs it would
-// go on to).
-func (m *model) judge(r *branch, before []node, behind []*branch, policy end, hook ir.Hook, found map[*ir.Rule]*DeadRule, alive map[*ir.Rule]bool) {
+// judge walks down to each rule with what stands before it (sets that a packet must pass) and
+// behind it (runs it would go on to).
+func (m *model) judge(r *branch, before []node, behind []*branch, policy end, hook ir.Hook,
+	found map[*ir.Rule]*DeadRule, alive map[*ir.Rule]bool) {
 	if r.left != nil {
 		m.judge(r.left, before, append(behind[:len(behind):len(behind)], r.right), policy, hook, found, alive)
 		m.judge(r.right, append(before[:len(before):len(before)], r.left.on), behind, policy, hook, found, alive)
@@ -175,8 +182,8 @@ func (m *model) isDead(r *branch, before []node, behind []*branch, policy end, h
 	return Idle, set == never || what == policy
 }
 
-// oneEnd returns what a rule does with all packets that match; ok is false if it lets them go on, as a counter does, or does more
-// than one thing.
+// oneEnd returns what a rule does with all packets that match; ok is false if it lets them go on,
+// as a counter does, or does more than one thing.
 func (s *space) oneEnd(p part, policy end) (what end, ok bool) {
 	if len(p.ends) == 0 {
 		return policy, p.back != never
@@ -184,9 +191,10 @@ func (s *space) oneEnd(p part, policy end) (what end, ok bool) {
 	return s.ends[p.ends[0].end], len(p.ends) == 1
 }
 
-// shownAlive is true if the first packet of set, or the last, shows that the rule is alive. For most rules this spares the sets,
-// which have a part for each pair of networks: a packet is looked up in a set in no time. Where the first packet comes from a
-// network whose own rules, met later, would do the same to it, the last comes by an interface that no rule names.
+// shownAlive is true if the first packet of set, or the last, shows that the rule is alive. For
+// most rules this spares the sets, which have a part for each pair of networks: a packet is looked
+// up in a set in no time. Where the first packet comes from a network whose own rules, met later,
+// would do the same to it, the last comes by an interface that no rule names.
 func (m *model) shownAlive(set node, what end, before []node, behind []*branch, policy end) bool {
 	for _, last := range []bool{false, true} {
 		if set != never && m.needsRule(m.Outermost(set, last, m.width), what, before, behind, policy) {

@@ -82,7 +82,8 @@ func TestDeadCanGo(t *testing.T) {
 	}
 }
 
-// TestDeadIsWhatCanGo takes each rule away from random lists of rules: nothing changes if it is called dead, and something if not.
+// TestDeadIsWhatCanGo takes each rule away from random lists of rules: nothing changes if it is
+// called dead, and something if not.
 func TestDeadIsWhatCanGo(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	var dead, alive int

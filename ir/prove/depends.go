@@ -2,8 +2,9 @@ package prove
 
 import "github.com/vnetc/vnetc/ir"
 
-// Rules that are not modelled make an answer depend on them: a match that may hold or not, which is a variable of its own in
-// the sets of packets, and a verdict or an action of which nobody knows what becomes of the packet.
+// Rules that are not modelled make an answer depend on them: a match that may hold or not, which is
+// a variable of its own in the sets of packets, and a verdict or an action of which nobody knows
+// what becomes of the packet.
 
 // crossing is the packets that go one way, by whether they get through.
 type crossing struct {
@@ -30,7 +31,8 @@ func (m *model) crossing(w way) crossing {
 	return c
 }
 
-// because returns the rule on which the packets of set, which are among those of c that depend on one, do.
+// because returns the rule on which the packets of set, which are among those of c that depend on
+// one, do.
 func (m *model) because(c crossing, set node) ir.Step {
 	if some := m.And(set, c.either); some != never {
 		if step := m.opaqueIn(some); step.Rule != nil {

@@ -16,25 +16,32 @@ func oneNetwork(t *testing.T, text string) *ir.Program {
 
 const forwardChain = "chain ip t forward hook forward type filter priority 0 policy accept "
 
-// TestChangeDepends: what a rule may do that is not modelled is told as that, with the rule; what another rule does behind it
-// is certain.
+// TestChangeDepends: what a rule may do that is not modelled is told as that, with the rule; what
+// another rule does behind it is certain.
 func TestChangeDepends(t *testing.T) {
 	const out = `ip iifname "virbr0" `
 	tests := []struct {
 		name, a, b string
 		want       []string // was, now, number of the rule
 	}{
-		{"a limit drops", `{}`, `{ ` + out + `opaque-match "limit" drop }`, []string{"accepted, now may be dropped by 1"}},
-		{"it drops, or all is dropped", `{}`, `{ ` + out + `opaque-match "limit" drop ` + out + `drop }`, []string{"accepted, now dropped by 0"}},
-		{"it accepts, or all is dropped", `{}`, `{ ` + out + `opaque-match "limit" accept ` + out + `drop }`, []string{"accepted, now may be dropped by 1"}},
+		{"a limit drops", `{}`, `{ ` + out + `opaque-match "limit" drop }`,
+			[]string{"accepted, now may be dropped by 1"}},
+		{"it drops, or all is dropped", `{}`, `{ ` + out + `opaque-match "limit" drop ` + out + `drop }`,
+			[]string{"accepted, now dropped by 0"}},
+		{"it accepts, or all is dropped", `{}`, `{ ` + out + `opaque-match "limit" accept ` + out + `drop }`,
+			[]string{"accepted, now may be dropped by 1"}},
 		{"it logs", `{}`, `{ ` + out + `opaque-match "limit" counter }`, nil},
 		{"another match fails", `{}`, `{ ` + out + `iifname "virbr1" opaque-match "limit" drop }`, nil},
 		{"both have it", `{ ` + out + `opaque-match "limit" drop }`, `{ ` + out + `opaque-match "limit" drop }`, nil},
 		{"loopback leads nowhere", `{}`, `{ ip iifname "lo" drop ip oifname "lo" drop }`, nil},
-		{"a queue", `{}`, `{ ip counter ` + out + `opaque-verdict "queue" }`, []string{"accepted, now may be anything by 2"}},
-		{"an address is set", `{}`, `{ ` + out + `opaque-action "x" touches daddr counter }`, []string{`accepted, now accepted, daddr changed by "x" by 0`}},
-		{"a drop by the address that is set", `{}`, `{ ` + out + `opaque-action "x" touches daddr counter ip daddr 192.0.2.0/24 drop }`,
-			[]string{"accepted, now may be anything by 1", `accepted, now dropped by 0`}}, // the latter into the network
+		{"a queue", `{}`, `{ ip counter ` + out + `opaque-verdict "queue" }`,
+			[]string{"accepted, now may be anything by 2"}},
+		{"an address is set", `{}`, `{ ` + out + `opaque-action "x" touches daddr counter }`,
+			[]string{`accepted, now accepted, daddr changed by "x" by 0`}},
+		{"a drop by the address that is set", `{}`, `{ ` + out +
+			`opaque-action "x" touches daddr counter ip daddr 192.0.2.0/24 drop }`,
+			[]string{"accepted, now may be anything by 1",
+				`accepted, now dropped by 0`}}, // the latter into the network
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -57,7 +64,8 @@ func TestChangeDepends(t *testing.T) {
 	}
 }
 
-// TestMatrixDepends: what isn't known is told neither as yes nor as no, in the matrix and of an assertion.
+// TestMatrixDepends: what isn't known is told neither as yes nor as no, in the matrix and of an
+// assertion.
 func TestMatrixDepends(t *testing.T) {
 	lab, outside := Endpoint{Network, "lab"}, Endpoint{Kind: Outside}
 	tests := []struct {
@@ -69,11 +77,17 @@ func TestMatrixDepends(t *testing.T) {
 	}{
 		{"nothing", `{}`, FullAccess, 0, Proved, Refuted},
 		{"a limit drops", `{ ip opaque-match "limit" drop }`, Depends, 1, Unknown, Unknown},
-		{"a verdict map, then accept", `{ ip counter ip opaque-verdict "ct state vmap" ip accept }`, Depends, 2, Unknown, Unknown},
-		{"a limit drops some", `{ ip l4proto tcp accept ip l4proto udp drop ip opaque-match "limit" drop }`, SomeAccess, 0, Refuted, Refuted},
-		{"a limit accepts what is accepted anyhow", `{ ip opaque-match "limit" accept ip accept }`, FullAccess, 0, Proved, Refuted},
-		{"a limit drops what is dropped anyhow", `{ ip opaque-match "limit" drop ip drop }`, NoAccess, 0, Refuted, Proved},
-		{"an address that is set", `{ ip counter ip opaque-action "x" touches daddr counter ip daddr 192.0.2.0/24 drop }`, Depends, 2, Unknown, Unknown},
+		{"a verdict map, then accept", `{ ip counter ip opaque-verdict "ct state vmap" ip accept }`, Depends, 2,
+			Unknown, Unknown},
+		{"a limit drops some", `{ ip l4proto tcp accept ip l4proto udp drop ip opaque-match "limit" drop }`, SomeAccess,
+			0, Refuted, Refuted},
+		{"a limit accepts what is accepted anyhow", `{ ip opaque-match "limit" accept ip accept }`, FullAccess, 0,
+			Proved, Refuted},
+		{"a limit drops what is dropped anyhow", `{ ip opaque-match "limit" drop ip drop }`, NoAccess, 0, Refuted,
+			Proved},
+		{"an address that is set",
+			`{ ip counter ip opaque-action "x" touches daddr counter ip daddr 192.0.2.0/24 drop }`, Depends, 2, Unknown,
+			Unknown},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

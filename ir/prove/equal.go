@@ -40,17 +40,19 @@ type Result struct {
 	Because ir.Step   // for Unknown: the rule that is not modelled
 }
 
-// Equal decides whether a and b, each alone on a host, do the same to every packet of the families: the same verdict with
-// the same reject code, and the same NAT with the same ranges. Both must have passed [ir.Verify]. The checksum fill does
-// not count: it changes no packet's fate.
+// Equal decides whether a and b, each alone on a host, do the same to every packet of the families:
+// the same verdict with the same reject code, and the same NAT with the same ranges. Both must have
+// passed [ir.Verify]. The checksum fill does not count: it changes no packet's fate.
 //
-// The packet of a refutation is one that [ir.Eval] treats differently; that is checked here, so that prover and referee
-// can't drift apart unseen. It has the usual budget for one question; [Budget.Equal] has another.
+// The packet of a refutation is one that [ir.Eval] treats differently; that is checked here, so
+// that prover and referee can't drift apart unseen. It has the usual budget for one question;
+// [Budget.Equal] has another.
 func Equal(a, b *ir.Program, families ir.Family) Result {
 	return (*Budget)(nil).Equal(a, b, families)
 }
 
-// equal is Equal among some packets of each space; with names the space has more interfaces than the programs name.
+// equal is Equal among some packets of each space; with names the space has more interfaces than
+// the programs name.
 func (b *Budget) equal(p, q *ir.Program, families ir.Family, names *ir.Program, among func(*space) node) Result {
 	functions := bdd.New()
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {

@@ -4,7 +4,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// fate is [ir.Fate] as a value to compare by: without trace, and without the checksum, which no packet's fate hangs on.
+// fate is [ir.Fate] as a value to compare by: without trace, and without the checksum, which no
+// packet's fate hangs on.
 type fate struct {
 	outcome    ir.Outcome
 	reject     ir.RejectCode
@@ -51,23 +52,25 @@ type hooked struct {
 	base ir.BaseView
 }
 
-// walkAt is a point on the way: before base number next, with or without an address rewritten already.
+// walkAt is a point on the way: before base number next, with or without an address rewritten
+// already.
 type walkAt struct {
 	next       int
 	dnat, snat bool
 }
 
-// fates returns what becomes of the packets of among that go way w. Among may be less than all packets only if none is
-// rewritten before the last base chain.
+// fates returns what becomes of the packets of among that go way w. Among may be less than all
+// packets only if none is rewritten before the last base chain.
 func (m *model) fates(w way, among node) fates {
 	k := m.newWalk(w)
 	k.among = among
 	return m.seen(k.from(walkAt{}))
 }
 
-// through returns the packets that get through on way w, and those of which it isn't known what becomes of them, by the rule that
-// is not modelled. Base chains at the end of the way which end nobody, as those of NAT do,
-// are not asked: what they do to the packets does not matter here, and telling it apart can take far more.
+// through returns the packets that get through on way w, and those of which it isn't known what
+// becomes of them, by the rule that is not modelled. Base chains at the end of the way which end
+// nobody, as those of NAT do, are not asked: what they do to the packets does not matter here, and
+// telling it apart can take far more.
 func (m *model) through(w way) (accepted node, unknown fates) {
 	k := m.newWalk(w)
 	for len(k.bases) > 0 && k.endsNobody(k.bases[len(k.bases)-1]) {
@@ -131,7 +134,8 @@ func letsAll(b ir.BaseView) bool {
 	return !b.Drop
 }
 
-// from returns what becomes of packets at that point of the way. A fate is about the packet as it is there.
+// from returns what becomes of packets at that point of the way. A fate is about the packet as it
+// is there.
 func (k *walk) from(at walkAt) fates {
 	if at.next == len(k.bases) {
 		return fates{fate{outcome: ir.Accepted}: always}
@@ -170,7 +174,8 @@ func (k *walk) from(at walkAt) fates {
 	return out
 }
 
-// meetsNAT returns the packets that meet a nat chain: a connection's first, unless that end of it is rewritten already.
+// meetsNAT returns the packets that meet a nat chain: a connection's first, unless that end of it
+// is rewritten already.
 func (k *walk) meetsNAT(at walkAt, hook ir.Hook) node {
 	rewritten := at.snat
 	if hook == ir.Prerouting || hook == ir.Output {
@@ -191,7 +196,8 @@ func (k *walk) base(b hooked) part {
 	return k.fold(parts)
 }
 
-// piecesAt returns what base is folded of: what each of the groups does, or each run of rules of a single chain.
+// piecesAt returns what base is folded of: what each of the groups does, or each run of rules of a
+// single chain.
 func (k *walk) piecesAt(b hooked) []part {
 	if len(b.base.Chains) == 1 {
 		return k.piecesOf(b.base.Chains[0], b.hook, b.base)
@@ -203,7 +209,8 @@ func (k *walk) piecesAt(b hooked) []part {
 	return parts
 }
 
-// finish adds to out what becomes of the packets in set after base b, where their walk through it had end e.
+// finish adds to out what becomes of the packets in set after base b, where their walk through it
+// had end e.
 func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 	if set == never {
 		return
@@ -261,9 +268,9 @@ func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 
 func isDestination(n ir.NAT) bool { return n.Kind == ir.KindDNAT || n.Kind == ir.KindRedirect }
 
-// rewritten returns the packets that are in set after n was done to them at hook, as far as n tells: the first address of
-// its range, and the packet's own port if it is in the range, else the first; and the status that goes with n, if that changes
-// something.
+// rewritten returns the packets that are in set after n was done to them at hook, as far as n
+// tells: the first address of its range, and the packet's own port if it is in the range, else the
+// first; and the status that goes with n, if that changes something.
 func (k *walk) rewritten(set node, hook ir.Hook, n ir.NAT) node {
 	addr, port, status := k.saddr, k.sport, ir.StatusSNAT
 	if isDestination(n) {

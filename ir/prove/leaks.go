@@ -2,8 +2,8 @@ package prove
 
 import "github.com/vnetc/vnetc/ir"
 
-// Leak is a connection that a network's own rules would refuse to let out, and that gets through all the same because a
-// rule of another network, met earlier, accepts it.
+// Leak is a connection that a network's own rules would refuse to let out, and that gets through
+// all the same because a rule of another network, met earlier, accepts it.
 type Leak struct {
 	From     Endpoint
 	To       []Endpoint // whom such connections reach
@@ -13,8 +13,9 @@ type Leak struct {
 	Refused  ir.Step // the rule of From's that would have refused it; Rule is nil if none would have let it through
 }
 
-// Leaks returns the leaks of all networks, in the order of the links, IPv4 first. It needs rules with origins: a network's
-// own are those whose Origin names it. Whole is false if there may be others: to find them would cost more than the budget has.
+// Leaks returns the leaks of all networks, in the order of the links, IPv4 first. It needs rules
+// with origins: a network's own are those whose Origin names it. Whole is false if there may be
+// others: to find them would cost more than the budget has.
 func (r *Reacher) Leaks() (all []Leak, whole bool) {
 	own := ownPrograms(r.program)
 	whole = r.ask(func() {
@@ -31,8 +32,9 @@ func (r *Reacher) Leaks() (all []Leak, whole bool) {
 	return all, whole
 }
 
-// leaks returns the new forwarded packets that get through against their own network's rules. All networks are asked at
-// once: what each lets out itself is a small set, and taking all of them from the large one is one step.
+// leaks returns the new forwarded packets that get through against their own network's rules. All
+// networks are asked at once: what each lets out itself is a small set, and taking all of them from
+// the large one is one step.
 func (s *side) leaks(own map[string]*ir.Program) node {
 	forwarded := ways[0]
 	var bridges, allowed []node
@@ -81,7 +83,8 @@ func (s *side) leak(l *ir.Link, own *ir.Program, set node) Leak {
 	return leak
 }
 
-// lastStep returns the last rule that a forwarded packet meets at the forward hook: the one that decides.
+// lastStep returns the last rule that a forwarded packet meets at the forward hook: the one that
+// decides.
 func lastStep(p *ir.Program, packet ir.Packet) ir.Step {
 	fate, err := ir.Eval(p, packet)
 	if err != nil {

@@ -19,8 +19,8 @@ func (s *space) lookup(hook ir.Hook, l ir.Lookup) node {
 	return s.turned(always, in, l.Not)
 }
 
-// anyOf returns the packets for which all matches of some element hold. Elements are told apart by a field, as rules are, if
-// all ask for a value of it.
+// anyOf returns the packets for which all matches of some element hold. Elements are told apart by
+// a field, as rules are, if all ask for a value of it.
 func (s *space) anyOf(hook ir.Hook, elements [][]ir.Match) node {
 	c := common{at: make([][axes]int8, 0, len(elements))}
 	apart := true
@@ -49,7 +49,8 @@ func (s *space) anyOf(hook ir.Hook, elements [][]ir.Match) node {
 	return s.choose(f, choices)
 }
 
-// conjunction returns the packets for which all of matches hold, but for the one that has number but.
+// conjunction returns the packets for which all of matches hold, but for the one that has number
+// but.
 func (s *space) conjunction(hook ir.Hook, matches []ir.Match, but int) node {
 	set := always
 	for i, m := range matches {

@@ -6,8 +6,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// match returns the packets for which m holds at hook. It says the same as the referee, [ir.Eval]: Not turns a condition
-// around among the packets that have the field. Opaque is the caller's.
+// match returns the packets for which m holds at hook. It says the same as the referee, [ir.Eval]:
+// Not turns a condition around among the packets that have the field. Opaque is the caller's.
 func (s *space) match(hook ir.Hook, m ir.Match) node {
 	if out, ok := m.(ir.OIfName); ok && hook == ir.Prerouting { // not known before routing
 		return constant((out.Name == "") != out.Not)
@@ -87,8 +87,8 @@ func (s *space) inStates(wanted ir.State) node {
 	return s.Union(sets)
 }
 
-// hasStatus returns the packets whose connection has one of wanted, and those without a connection for which the same
-// variables are set: no match asks them.
+// hasStatus returns the packets whose connection has one of wanted, and those without a connection
+// for which the same variables are set: no match asks them.
 func (s *space) hasStatus(wanted ir.Status) node {
 	set := never
 	for i := range s.status.bits {
@@ -113,9 +113,10 @@ func (s *space) masked(value, mask uint32) node {
 	return set
 }
 
-// free returns a variable of its own for an opaque match: it may hold or not. The n-th such match of one text is the same
-// variable in every program of the space, so that two programs that share an unknown rule can still be shown equal; two
-// such matches in one program are not, since a rate limit, for one, answers differently each time.
+// free returns a variable of its own for an opaque match: it may hold or not. The n-th such match
+// of one text is the same variable in every program of the space, so that two programs that share
+// an unknown rule can still be shown equal; two such matches in one program are not, since a rate
+// limit, for one, answers differently each time.
 func (s *space) free(text string, n int, step ir.Step) node {
 	key := fmt.Sprintf("%d %s", n, text)
 	v, ok := s.opaque[key]

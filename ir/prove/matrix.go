@@ -47,7 +47,8 @@ func (r *Reacher) Matrix() []Cell {
 	return cells
 }
 
-// row puts the answers for all pairs that begin with from into cells; to is the packets that end at each of all.
+// row puts the answers for all pairs that begin with from into cells; to is the packets that end at
+// each of all.
 func (s *side) row(cells []Cell, from Endpoint, all []Endpoint, to []node) []Cell {
 	known := make(map[string]origin)
 	for i, p := range all {
@@ -69,10 +70,10 @@ func cantTell(from Endpoint, all []Endpoint, family ir.Family) []Cell {
 	return cells
 }
 
-// origin is the new packets from one endpoint that go one way, without their source: what gets through, what does not, and what
-// depends on rules that are not modelled. Networks
-// that are treated alike have one origin, and its endpoints cost next to nothing; packets of two endpoints are told apart for each
-// pair.
+// origin is the new packets from one endpoint that go one way, without their source: what gets
+// through, what does not, and what depends on rules that are not modelled. Networks that are
+// treated alike have one origin, and its endpoints cost next to nothing; packets of two endpoints
+// are told apart for each pair.
 type origin struct{ open, closed, depends node }
 
 func (s *side) originOf(from Endpoint, w way) origin {
@@ -86,7 +87,8 @@ func (s *side) originOf(from Endpoint, w way) origin {
 	return origin{without(c.accepted), without(s.closed(w)), without(c.depends)}
 }
 
-// cell answers for one pair in one family. Known has what comes from there by way; ends is the packets that end at to.
+// cell answers for one pair in one family. Known has what comes from there by way; ends is the
+// packets that end at to.
 func (s *side) cell(known map[string]origin, from, to Endpoint, ends node) Cell {
 	c := Cell{From: from, To: to, Family: s.family, Access: NotAsked}
 	w, ok := wayBetween(from, to)

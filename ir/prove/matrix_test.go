@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestMatrixIsOpenAndClosed: a cell says what the search for one packet between its endpoints says, for packets that get through and
-// for others, also where a rule asks for both ends at once.
+// TestMatrixIsOpenAndClosed: a cell says what the search for one packet between its endpoints says,
+// for packets that get through and for others, also where a rule asks for both ends at once.
 func TestMatrixIsOpenAndClosed(t *testing.T) {
 	instead := func(rule string) string {
 		return strings.Replace(site, "ip iifname \"virbr0\" saddr 10.0.0.0/24 accept", rule, 1)
@@ -28,9 +28,11 @@ func TestMatrixIsOpenAndClosed(t *testing.T) {
 			q := Query{Family: c.Family}
 			some, _ := r.Open(c.From, c.To, q)
 			others, _ := r.Closed(c.From, c.To, q)
-			want := map[[2]bool]Access{{true, true}: SomeAccess, {true, false}: FullAccess, {false, true}: NoAccess, {}: NotAsked}[[2]bool{some, others}]
+			want := map[[2]bool]Access{{true, true}: SomeAccess, {true, false}: FullAccess, {false, true}: NoAccess,
+				{}: NotAsked}[[2]bool{some, others}]
 			if c.Access != want || (len(c.Some) > 0) != (want == SomeAccess) {
-				t.Errorf("%s from %s to %s: got %q %q, want %q\n%s", c.Family, c.From, c.To, c.Access, c.Some, want, text)
+				t.Errorf("%s from %s to %s: got %q %q, want %q\n%s", c.Family, c.From, c.To, c.Access, c.Some, want,
+					text)
 			}
 			seen[c.Access]++
 		}
@@ -42,13 +44,14 @@ func TestMatrixIsOpenAndClosed(t *testing.T) {
 	}
 }
 
-// TestMatrixAlike: networks that are treated alike share their rows, so that each more makes the functions grow by its own part
-// and not by one for each of the others.
+// TestMatrixAlike: networks that are treated alike share their rows, so that each more makes the
+// functions grow by its own part and not by one for each of the others.
 func TestMatrixAlike(t *testing.T) {
 	grown := func(n int) int {
 		r := NewReacher(linked(networks(n), n))
 		before := r.sides[0].Size()
-		if cells := r.Matrix(); len(cells) != 2*(n+2)*(n+2) || cells[1].Access != NoAccess || cells[n+1].Access != FullAccess {
+		if cells := r.Matrix(); len(cells) != 2*(n+2)*(n+2) || cells[1].Access != NoAccess ||
+			cells[n+1].Access != FullAccess {
 			t.Errorf("%d networks: %d cells, and %v %v", n, len(cells), cells[1], cells[n+1])
 		}
 		return r.sides[0].Size() - before

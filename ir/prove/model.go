@@ -30,7 +30,8 @@ type chainAt struct {
 
 // newModel numbers the opaque matches of p.
 func newModel(s *space, p *ir.Program) *model {
-	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), causes: make(map[ir.Alteration]*ir.Rule), pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
+	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), causes: make(map[ir.Alteration]*ir.Rule),
+		pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
 	seen := make(map[string]int)
 	for _, c := range p.Chains {
 		for i := range c.Rules {
@@ -107,7 +108,8 @@ func (m *model) then(a, b part) part {
 	if a.on == always {
 		return b // no packet is among a.altered
 	}
-	out := part{ends: m.merge(a.ends, m.within(a.on, b.ends)), back: m.Or(a.back, m.And(a.on, b.back)), on: m.And(a.on, b.on)}
+	out := part{ends: m.merge(a.ends, m.within(a.on, b.ends)), back: m.Or(a.back, m.And(a.on, b.back)),
+		on: m.And(a.on, b.on)}
 	if len(a.altered)+len(b.altered) > 0 {
 		m.alter(&out, a, b)
 	}
@@ -142,8 +144,8 @@ func (s *space) merge(a, b []ending) []ending {
 	return append(append(out, a...), b...)
 }
 
-// fold joins parts two and two: no operand grows before it must, which makes thousands of rules take a second instead of a
-// minute.
+// fold joins parts two and two: no operand grows before it must, which makes thousands of rules
+// take a second instead of a minute.
 func (m *model) fold(parts []part) part {
 	switch len(parts) {
 	case 0:
@@ -276,8 +278,8 @@ func (m *model) decides(step ir.Step, hook ir.Hook, set node) part {
 	panic(fmt.Sprintf("prove: unknown verdict %T", step.Rule.Verdict))
 }
 
-// call returns what the packets in set meet in the chain called name; those that come out of it go on, or return if they
-// went there for good.
+// call returns what the packets in set meet in the chain called name; those that come out of it go
+// on, or return if they went there for good.
 func (m *model) call(step ir.Step, name string, hook ir.Hook, set node, forGood bool) part {
 	target := m.program.Target(step.Chain, name)
 	if target == nil {

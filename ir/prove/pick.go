@@ -6,8 +6,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// pick returns one packet of set, which must not be empty: the most ordinary one, a new TCP connection between usual
-// ports if the set has it, so that people recognise what they see.
+// pick returns one packet of set, which must not be empty: the most ordinary one, a new TCP
+// connection between usual ports if the set has it, so that people recognise what they see.
 func (s *space) pick(set node) ir.Packet {
 	prefer := func(f field, values ...uint64) {
 		for _, v := range values {
@@ -47,8 +47,8 @@ func (s *space) pick(set node) ir.Packet {
 	return p
 }
 
-// preferAddr narrows set to packets whose address field ends in the byte last, or begins as documentation addresses do,
-// where it has any.
+// preferAddr narrows set to packets whose address field ends in the byte last, or begins as
+// documentation addresses do, where it has any.
 func (s *space) preferAddr(set node, f field, last byte) node {
 	outside := netip.MustParsePrefix("198.51.100.0/24")
 	if s.family == ir.IPv6 {
@@ -69,8 +69,8 @@ func (s *space) preferAddr(set node, f field, last byte) node {
 	return set
 }
 
-// assignment finds one path through set to a packet and returns a reader of fields up to 64 bits; what the path leaves open
-// is 0.
+// assignment finds one path through set to a packet and returns a reader of fields up to 64 bits;
+// what the path leaves open is 0.
 func (s *space) assignment(set node) func(field) uint64 {
 	one := make(map[int]bool)
 	for set > always {

@@ -90,8 +90,8 @@ func (a *places) by(p Endpoint, end int) node {
 	return never
 }
 
-// loopback returns the packets that come or go by the loopback interface, none if no rule names it. It leads to the host itself:
-// the kernel forwards nothing from there or to there.
+// loopback returns the packets that come or go by the loopback interface, none if no rule names it.
+// It leads to the host itself: the kernel forwards nothing from there or to there.
 func (a *places) loopback(end int) node {
 	if atom, ok := a.space.atoms["lo"]; ok && atom <= a.space.exact {
 		return a.space.value(a.iface(end), uint64(atom))
@@ -99,8 +99,8 @@ func (a *places) loopback(end int) node {
 	return never
 }
 
-// addresses returns the packets whose address at that end is of the network; any host's address where the network has none
-// in this family.
+// addresses returns the packets whose address at that end is of the network; any host's address
+// where the network has none in this family.
 func (a *places) addresses(l *ir.Link, end int) node {
 	var sets []node
 	for _, addr := range l.Addresses {
@@ -124,8 +124,8 @@ func (a *places) has(p Endpoint, family ir.Family) bool {
 	return false
 }
 
-// occurring returns the endpoints at that end of packets in set, by interface. The list is for reading: it is the same one for other
-// packets that have them.
+// occurring returns the endpoints at that end of packets in set, by interface. The list is for
+// reading: it is the same one for other packets that have them.
 func (a *places) occurring(set node, end int) []Endpoint {
 	at := interfaces{a.space.project(set, a.iface(end)), end}
 	list, ok := a.known[at]
@@ -163,8 +163,8 @@ func (a *places) among(present node, end int) []Endpoint {
 	return list
 }
 
-// special returns the packets whose address field holds what is no host's address outside: multicast, limited broadcast,
-// unspecified, loopback and link-local addresses (RFC 6890).
+// special returns the packets whose address field holds what is no host's address outside:
+// multicast, limited broadcast, unspecified, loopback and link-local addresses (RFC 6890).
 func special(s *space, addr field) node {
 	texts := []string{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"}
 	if s.family == ir.IPv6 {

@@ -12,8 +12,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Small worlds: every field has a handful of values, so that random rules often meet each other and all packets can be
-// tried.
+// Small worlds: every field has a handful of values, so that random rules often meet each other and
+// all packets can be tried.
 var (
 	names   = []string{"b1", "b2", "e0"}
 	addrs4  = parseAddrs("10.0.0.1", "10.0.0.130", "10.0.1.1", "192.0.2.9", "203.0.113.4")
@@ -113,9 +113,11 @@ func randomRule(r *rand.Rand, f ir.Family, verdict ir.Verdict) ir.Rule {
 // randomActions returns some actions that a rule can have anywhere.
 func randomActions(r *rand.Rand) []ir.Action {
 	some := []ir.Action{
-		ir.Log{}, ir.SetMark{Value: 1, Mask: 1}, ir.SetMark{Mask: 1}, ir.SetMark{Value: 1, Mask: ^uint32(0)}, ir.SetMark{Value: 2, Mask: 3},
+		ir.Log{}, ir.SetMark{Value: 1, Mask: 1}, ir.SetMark{Mask: 1}, ir.SetMark{Value: 1, Mask: ^uint32(0)},
+		ir.SetMark{Value: 2, Mask: 3},
 		ir.OpaqueAction{Text: "nothing"}, ir.OpaqueAction{Text: "ip daddr set", Touches: ir.FieldDAddr},
-		ir.OpaqueAction{Text: "mark", Touches: ir.FieldMark}, ir.OpaqueAction{Text: "zone", Touches: ir.FieldState | ir.FieldSPort},
+		ir.OpaqueAction{Text: "mark", Touches: ir.FieldMark}, ir.OpaqueAction{Text: "zone",
+			Touches: ir.FieldState | ir.FieldSPort},
 	}
 	actions := []ir.Action{oneOf(r, some)}
 	if r.IntN(3) == 0 {
@@ -143,12 +145,14 @@ func natVerdict(r *rand.Rand, f ir.Family, source bool) ir.Verdict {
 	to := ir.AddrRange{From: a, To: a}
 	window := oneOf(r, []ir.PortRange{{}, {From: 1024, To: 65535}, {From: 53, To: 53}})
 	if source {
-		return oneOf(r, []ir.Verdict{ir.Return{}, ir.Accept{}, ir.Masquerade{Ports: window}, ir.SNAT{Addrs: to, Ports: window}})
+		return oneOf(r, []ir.Verdict{ir.Return{}, ir.Accept{}, ir.Masquerade{Ports: window},
+			ir.SNAT{Addrs: to, Ports: window}})
 	}
 	return oneOf(r, []ir.Verdict{ir.Return{}, ir.DNAT{Addrs: to, Ports: window}, ir.Redirect{Ports: window}})
 }
 
-// randomProgram returns a program with groups and, beside them, base chains at every hook with chains behind jumps.
+// randomProgram returns a program with groups and, beside them, base chains at every hook with
+// chains behind jumps.
 func randomProgram(r *rand.Rand, f ir.Family) *ir.Program {
 	p := &ir.Program{}
 	for _, g := range []ir.Group{ir.INP, ir.OUT, ir.FWX, ir.FWI, ir.FWO} {
@@ -170,16 +174,21 @@ func randomProgram(r *rand.Rand, f ir.Family) *ir.Program {
 		p.Chains = append(p.Chains, c)
 	}
 	for i, h := range []ir.Hook{ir.Prerouting, ir.Input, ir.Forward, ir.Output, ir.Postrouting} {
-		base(fmt.Sprintf("filter%d", i), ir.Base{Hook: h, Type: ir.FilterType, Priority: r.IntN(3) - 1, Drop: r.IntN(4) == 0},
+		base(fmt.Sprintf("filter%d", i), ir.Base{Hook: h, Type: ir.FilterType, Priority: r.IntN(3) - 1,
+			Drop: r.IntN(4) == 0},
 			func() ir.Verdict { return filterVerdict(r, "one", "two") })
 	}
-	base("raw", ir.Base{Hook: ir.Prerouting, Type: ir.FilterType, Priority: ir.PriorityRaw}, func() ir.Verdict { return filterVerdict(r) })
+	base("raw", ir.Base{Hook: ir.Prerouting, Type: ir.FilterType, Priority: ir.PriorityRaw},
+		func() ir.Verdict { return filterVerdict(r) })
 	if c := p.Chains[len(p.Chains)-1]; c.Name == "raw" {
 		c.Rules[0].Actions = append(c.Rules[0].Actions, ir.NoTrack{})
 	}
-	base("dnat", ir.Base{Hook: ir.Prerouting, Type: ir.NATType, Priority: ir.PriorityDstNAT}, func() ir.Verdict { return natVerdict(r, f, false) })
-	base("dnat-out", ir.Base{Hook: ir.Output, Type: ir.NATType, Priority: ir.PriorityDstNAT}, func() ir.Verdict { return natVerdict(r, f, false) })
-	base("snat", ir.Base{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT + 1}, func() ir.Verdict { return natVerdict(r, f, true) })
+	base("dnat", ir.Base{Hook: ir.Prerouting, Type: ir.NATType, Priority: ir.PriorityDstNAT},
+		func() ir.Verdict { return natVerdict(r, f, false) })
+	base("dnat-out", ir.Base{Hook: ir.Output, Type: ir.NATType, Priority: ir.PriorityDstNAT},
+		func() ir.Verdict { return natVerdict(r, f, false) })
+	base("snat", ir.Base{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT + 1},
+		func() ir.Verdict { return natVerdict(r, f, true) })
 	for _, chain := range []struct {
 		name string
 		next []string
@@ -279,8 +288,8 @@ func wayOf(p ir.Packet) way {
 	panic("a packet without an interface")
 }
 
-// TestFatesAgreeWithEval holds the prover against the referee: for random programs and packets, the packet is in the set
-// of the fate that Eval gives it, and in no other.
+// TestFatesAgreeWithEval holds the prover against the referee: for random programs and packets, the
+// packet is in the set of the fate that Eval gives it, and in no other.
 func TestFatesAgreeWithEval(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	known, unknowns, altered := 0, 0, 0
@@ -316,18 +325,20 @@ func TestFatesAgreeWithEval(t *testing.T) {
 			}
 			for f, set := range all[wayOf(pkt).name] {
 				if s.contains(set, pkt) != (f == want) {
-					t.Fatalf("round %d: %s: Eval says %+v; its being in the set of %+v is %v\n%s", round, pkt, want, f, f != want, text(t, p))
+					t.Fatalf("round %d: %s: Eval says %+v; its being in the set of %+v is %v\n%s", round, pkt, want, f,
+						f != want, text(t, p))
 				}
 			}
 		}
 	}
 	if known < 20*unknowns/10 || unknowns < 1000 || altered < 1000 {
-		t.Errorf("the test is one-sided: %d packets with a fate, %d of them altered, %d without", known, altered, unknowns)
+		t.Errorf("the test is one-sided: %d packets with a fate, %d of them altered, %d without", known, altered,
+			unknowns)
 	}
 }
 
-// TestEqualAgreesWithEval compares programs with a copy in which one rule differs: what is proved equal has no packet that
-// tells the two apart, and a packet that does is always found.
+// TestEqualAgreesWithEval compares programs with a copy in which one rule differs: what is proved
+// equal has no packet that tells the two apart, and a packet that does is always found.
 func TestEqualAgreesWithEval(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	answers := make(map[Answer]int)
@@ -341,7 +352,8 @@ func TestEqualAgreesWithEval(t *testing.T) {
 		if round%3 == 0 {
 			c.Rules[i].Actions = randomActions(r)
 		} else {
-			c.Rules[i] = ir.Rule{Family: f, Matches: randomMatch(r, f), Actions: c.Rules[i].Actions, Verdict: c.Rules[i].Verdict}
+			c.Rules[i] = ir.Rule{Family: f, Matches: randomMatch(r, f), Actions: c.Rules[i].Actions,
+				Verdict: c.Rules[i].Verdict}
 		}
 		b.AddSets()
 		result := Equal(a, b, ir.Both)

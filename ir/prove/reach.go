@@ -37,7 +37,8 @@ func (p Endpoint) String() string {
 	return fmt.Sprintf("endpoint(%d)", uint8(p.Kind))
 }
 
-// Endpoints returns the ends that p's links make: each network whose bridge the host forwards for, the host, the outside.
+// Endpoints returns the ends that p's links make: each network whose bridge the host forwards for,
+// the host, the outside.
 func Endpoints(p *ir.Program) []Endpoint {
 	var all []Endpoint
 	for _, l := range p.Links {
@@ -59,9 +60,9 @@ type Query struct {
 	In, Out string // interfaces of the outside; empty for any
 }
 
-// Reacher answers who can open connections to whom under one program: what becomes of packets of state new. Guests are
-// taken to have addresses of their network; see [Reacher.Leaks] for those that haven't. Its methods are not safe for
-// concurrent use.
+// Reacher answers who can open connections to whom under one program: what becomes of packets of
+// state new. Guests are taken to have addresses of their network; see [Reacher.Leaks] for those
+// that haven't. Its methods are not safe for concurrent use.
 type Reacher struct {
 	program *ir.Program
 	budget  *Budget
@@ -77,8 +78,9 @@ type side struct {
 	made      bdd.Mark            // where the sets above end; what is behind belongs to one question
 }
 
-// NewReacher prepares answers about p, which must have passed [ir.Verify]. Its networks are p's links; a program that was
-// read from a host has none until they are given to it. It has no bound: [Budget.Reacher] does.
+// NewReacher prepares answers about p, which must have passed [ir.Verify]. Its networks are p's
+// links; a program that was read from a host has none until they are given to it. It has no bound:
+// [Budget.Reacher] does.
 func NewReacher(p *ir.Program) *Reacher { return noBudget().Reacher(p) }
 
 // Reacher is [NewReacher] whose questions are bounded by the budget.
@@ -102,8 +104,8 @@ func (b *Budget) Reacher(p *ir.Program) *Reacher {
 	return r
 }
 
-// ask runs a question that needs all sides, and returns false if it came to the bound of the budget. Sets of earlier questions
-// may be gone afterwards.
+// ask runs a question that needs all sides, and returns false if it came to the bound of the
+// budget. Sets of earlier questions may be gone afterwards.
 func (r *Reacher) ask(f func()) (whole bool) {
 	for _, s := range r.sides {
 		s.tidy()
@@ -116,7 +118,8 @@ func (r *Reacher) spend(f func()) (whole bool) {
 	if !r.known {
 		return false
 	}
-	// The sides have a manager each. A question asks one side after the other, so each may take what one question may.
+	// The sides have a manager each. A question asks one side after the other, so each may take
+	// what one question may.
 	question := f
 	for _, s := range r.sides {
 		inner := question
@@ -129,7 +132,8 @@ func (r *Reacher) spend(f func()) (whole bool) {
 	return bdd.Within(question)
 }
 
-// garbage is how many vertices of past questions are kept: to make them again would cost more than they take.
+// garbage is how many vertices of past questions are kept: to make them again would cost more than
+// they take.
 const garbage = 1 << 19
 
 // tidy forgets what past questions needed, where that is much.
@@ -148,12 +152,14 @@ func (s *side) forget() {
 	maps.DeleteFunc(s.places.known, func(at interfaces, _ []Endpoint) bool { return !s.made.Has(at.set) })
 }
 
-// Open looks for a new connection from one endpoint to another that gets through for certain, of those q asks about.
+// Open looks for a new connection from one endpoint to another that gets through for certain, of
+// those q asks about.
 func (r *Reacher) Open(from, to Endpoint, q Query) (some bool, packet ir.Packet) {
 	return r.find(from, to, q, func(s *side, w way, set node) node { return s.And(set, s.crossings[w.name].accepted) })
 }
 
-// Closed looks for a new connection from one endpoint to another that does not get through for certain, of those q asks about.
+// Closed looks for a new connection from one endpoint to another that does not get through for
+// certain, of those q asks about.
 func (r *Reacher) Closed(from, to Endpoint, q Query) (some bool, packet ir.Packet) {
 	return r.find(from, to, q, func(s *side, w way, set node) node { return s.And(set, s.closed(w)) })
 }
@@ -177,7 +183,8 @@ func (r *Reacher) find(from, to Endpoint, q Query, narrow func(*side, way, node)
 	return false, ir.Packet{}
 }
 
-// pickFor returns a packet of set, with the interfaces that q names where they are but others to the program.
+// pickFor returns a packet of set, with the interfaces that q names where they are but others to
+// the program.
 func (s *side) pickFor(set node, q Query) ir.Packet {
 	p := s.pick(set)
 	if q.In != "" {
@@ -189,8 +196,8 @@ func (s *side) pickFor(set node, q Query) ir.Packet {
 	return p
 }
 
-// wayBetween returns the way that packets between two endpoints go; ok is false from the host to itself, and from outside to
-// outside, which is not asked.
+// wayBetween returns the way that packets between two endpoints go; ok is false from the host to
+// itself, and from outside to outside, which is not asked.
 func wayBetween(from, to Endpoint) (w way, ok bool) {
 	for _, w := range ways {
 		if w.in == (from.Kind != Host) && w.out == (to.Kind != Host) {
@@ -205,8 +212,9 @@ func (s *side) asked(from, to Endpoint, w way, q Query) node {
 	return s.And(s.narrowed(from, to, w, q), s.And(s.places.from(from), s.places.to(to)))
 }
 
-// speaks is true if packets of s's family are routed from and to p. A bridge whose network has no IPv6 address has IPv6
-// turned off, by libvirt (disable_ipv6) and by whoever else brings the network up. IPv4 can't be turned off.
+// speaks is true if packets of s's family are routed from and to p. A bridge whose network has no
+// IPv6 address has IPv6 turned off, by libvirt (disable_ipv6) and by whoever else brings the
+// network up. IPv4 can't be turned off.
 func (s *side) speaks(p Endpoint) bool {
 	if p.Kind != Network || s.family == ir.IPv4 {
 		return true
@@ -214,8 +222,8 @@ func (s *side) speaks(p Endpoint) bool {
 	return s.places.has(p, s.family)
 }
 
-// narrowed returns the new packets that go way w and of which q speaks, whatever their addresses and interfaces; none if the
-// endpoints have no packets of s's family.
+// narrowed returns the new packets that go way w and of which q speaks, whatever their addresses
+// and interfaces; none if the endpoints have no packets of s's family.
 func (s *side) narrowed(from, to Endpoint, w way, q Query) node {
 	if q.Family&s.family == 0 && q.Family != 0 || !s.speaks(from) || !s.speaks(to) {
 		return never

@@ -2,11 +2,13 @@ package prove
 
 import "github.com/vnetc/vnetc/ir"
 
-// Region is a set of packets: those for which all matches hold. An interface of empty name is the host itself, as in
-// [ir.Packet]; a region without matches is all packets. Matches that look into sets or are not modelled have no place in it.
+// Region is a set of packets: those for which all matches hold. An interface of empty name is the
+// host itself, as in [ir.Packet]; a region without matches is all packets. Matches that look into
+// sets or are not modelled have no place in it.
 type Region []ir.Match
 
-// Only returns the region of one packet. What the packet's protocol does not have, such as ports, is not asked.
+// Only returns the region of one packet. What the packet's protocol does not have, such as ports,
+// is not asked.
 func Only(p ir.Packet) Region {
 	r := Region{ir.Mark{Value: p.Mark, Mask: ^uint32(0)}}
 	switch {
@@ -25,8 +27,8 @@ func Only(p ir.Packet) Region {
 		ir.CTState{States: p.State}, ir.OIfName{Name: p.Out}, ir.IIfName{Name: p.In})
 }
 
-// EqualAmong is [Equal] for the packets of the regions only: a refutation has a packet that is in one of them. With it a
-// test asks for a difference that it can show, by packets that it can send.
+// EqualAmong is [Equal] for the packets of the regions only: a refutation has a packet that is in
+// one of them. With it a test asks for a difference that it can show, by packets that it can send.
 func EqualAmong(a, b *ir.Program, families ir.Family, among []Region) Result {
 	return (*Budget)(nil).equal(a, b, families, named(among), func(s *space) node {
 		var sets []node
@@ -46,7 +48,8 @@ func (s *space) region(r Region) node {
 	return set
 }
 
-// named returns a program that does nothing and has the regions' interface names, so that a space has them too.
+// named returns a program that does nothing and has the regions' interface names, so that a space
+// has them too.
 func named(among []Region) *ir.Program {
 	c := &ir.Chain{Family: ir.Both, Name: "regions"}
 	for _, r := range among {

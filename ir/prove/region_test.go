@@ -9,7 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// has is true if the referee says that all matches of a region hold for the packet: a rule with them drops it.
+// has is true if the referee says that all matches of a region hold for the packet: a rule with
+// them drops it.
 func (r Region) has(t *testing.T, p ir.Packet) bool {
 	t.Helper()
 	asked := &ir.Program{}
@@ -31,17 +32,19 @@ func randomRegion(r *rand.Rand, f ir.Family) Region {
 	}
 	all := Region{
 		ir.IIfName{Name: oneOf(r, append(names, "", "x9"))}, ir.OIfName{Name: oneOf(r, append(names, "", "x9"))},
-		ir.SAddr{Prefix: oneOf(r, nets)}, ir.DAddr{Prefix: oneOf(r, nets), Not: true}, ir.L4Proto{Proto: oneOf(r, protos)},
-		ir.DPort{From: oneOf(r, ports), To: 3000}, ir.CTState{States: ir.State(1 + r.IntN(31))}, ir.Mark{Value: 1, Mask: 1},
+		ir.SAddr{Prefix: oneOf(r, nets)}, ir.DAddr{Prefix: oneOf(r, nets), Not: true},
+		ir.L4Proto{Proto: oneOf(r, protos)},
+		ir.DPort{From: oneOf(r, ports), To: 3000}, ir.CTState{States: ir.State(1 + r.IntN(31))},
+		ir.Mark{Value: 1, Mask: 1},
 		ir.CTStatus{Status: ir.Status(1 + r.IntN(3)), Not: r.IntN(2) == 0},
 	}
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all[:2+r.IntN(2)]
 }
 
-// TestEqualAmongAgreesWithEval compares programs that differ in one rule: what is proved equal among some packets has none
-// of them that tells the programs apart, and what is refuted is refuted by one of them. Half of the regions are random
-// matches, half are single packets.
+// TestEqualAmongAgreesWithEval compares programs that differ in one rule: what is proved equal
+// among some packets has none of them that tells the programs apart, and what is refuted is refuted
+// by one of them. Half of the regions are random matches, half are single packets.
 func TestEqualAmongAgreesWithEval(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	answers, narrowed := make(map[Answer]int), 0
@@ -72,7 +75,8 @@ func TestEqualAmongAgreesWithEval(t *testing.T) {
 		result := EqualAmong(a, b, ir.Both, among)
 		answers[result.Answer]++
 		if result.Answer == Refuted && (!in(result.Packet) || result.A.Outcome != 0 && result.A.Equal(result.B)) {
-			t.Fatalf("round %d: refuted by %s, which is %s and %s, among %v", round, result.Packet, result.A, result.B, among)
+			t.Fatalf("round %d: refuted by %s, which is %s and %s, among %v", round, result.Packet, result.A, result.B,
+				among)
 		}
 		if result.Answer == Proved && Equal(a, b, ir.Both).Answer == Refuted {
 			narrowed++
@@ -101,12 +105,18 @@ func TestOnly(t *testing.T) {
 	}
 	r := Only(first)
 	for _, words := range []string{
-		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e0 state new", "tcp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e0 state new",
-		"udp from 10.0.0.6:400 on b1 to 192.0.2.1:53 out e0 state new", "udp from 10.0.0.5:401 on b1 to 192.0.2.1:53 out e0 state new",
-		"udp from 10.0.0.5:400 on b2 to 192.0.2.1:53 out e0 state new", "udp from 10.0.0.5:400 on b1 to 192.0.2.2:53 out e0 state new",
-		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:54 out e0 state new", "udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e1 state new",
-		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e0 state related", "udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 state new",
-		"udp from 10.0.0.5:400 to 192.0.2.1:53 out e0 state new", "udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e0 state new mark 0x1",
+		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e0 state new",
+		"tcp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e0 state new",
+		"udp from 10.0.0.6:400 on b1 to 192.0.2.1:53 out e0 state new",
+		"udp from 10.0.0.5:401 on b1 to 192.0.2.1:53 out e0 state new",
+		"udp from 10.0.0.5:400 on b2 to 192.0.2.1:53 out e0 state new",
+		"udp from 10.0.0.5:400 on b1 to 192.0.2.2:53 out e0 state new",
+		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:54 out e0 state new",
+		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e1 state new",
+		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e0 state related",
+		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 state new",
+		"udp from 10.0.0.5:400 to 192.0.2.1:53 out e0 state new",
+		"udp from 10.0.0.5:400 on b1 to 192.0.2.1:53 out e0 state new mark 0x1",
 	} {
 		p, err := ir.ParsePacket(words)
 		if err != nil {
@@ -118,8 +128,8 @@ func TestOnly(t *testing.T) {
 	}
 }
 
-// TestOnlyIsOne: a packet that differs in one property is not in the region of the other. A property that [ir.Packet] gets
-// must be asked by Only.
+// TestOnlyIsOne: a packet that differs in one property is not in the region of the other. A
+// property that [ir.Packet] gets must be asked by Only.
 func TestOnlyIsOne(t *testing.T) {
 	from, to := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.2")
 	packets := []ir.Packet{

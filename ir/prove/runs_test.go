@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestRuns: where a list of rules is cut, and by which field each piece is told apart. What the pieces mean is in the random
-// tests.
+// TestRuns: where a list of rules is cut, and by which field each piece is told apart. What the
+// pieces mean is in the random tests.
 func TestRuns(t *testing.T) {
 	in := func(name string) ir.Match { return ir.IIfName{Name: name} }
 	out := func(name string) ir.Match { return ir.OIfName{Name: name} }
@@ -21,12 +21,15 @@ func TestRuns(t *testing.T) {
 		want  []int // rules in each run, with the axis behind it; -1 for none
 	}{
 		{"one field", [][]ir.Match{{in("a")}, {in("b")}, {in("a")}}, ir.Forward, []int{3, int(axisIn)}},
-		{"the field that all have", [][]ir.Match{{in("a"), out("b")}, {out("b")}, {out("c")}}, ir.Forward, []int{3, int(axisOut)}},
+		{"the field that all have", [][]ir.Match{{in("a"), out("b")}, {out("b")}, {out("c")}}, ir.Forward,
+			[]int{3, int(axisOut)}},
 		{"out is not known before routing", [][]ir.Match{{out("b")}, {out("c")}}, ir.Prerouting, []int{2, -1}},
-		{"a rule without", [][]ir.Match{{in("a")}, {in("b")}, {}, {in("c")}}, ir.Forward, []int{2, int(axisIn), 1, -1, 1, int(axisIn)}},
+		{"a rule without", [][]ir.Match{{in("a")}, {in("b")}, {}, {in("c")}}, ir.Forward,
+			[]int{2, int(axisIn), 1, -1, 1, int(axisIn)}},
 		{"another field", [][]ir.Match{{in("a")}, {in("b")}, {from("10.0.0.0/8")}, {from("10.0.0.0/24")}}, ir.Forward,
 			[]int{2, int(axisIn), 2, int(axisSrc)}},
-		{"a wildcard, a negation, all addresses", [][]ir.Match{{ir.IIfName{Name: "b", Wildcard: true}}, {ir.IIfName{Name: "b", Not: true}}, {from("0.0.0.0/0")}},
+		{"a wildcard, a negation, all addresses", [][]ir.Match{{ir.IIfName{Name: "b", Wildcard: true}},
+			{ir.IIfName{Name: "b", Not: true}}, {from("0.0.0.0/0")}},
 			ir.Forward, []int{1, -1, 1, -1, 1, -1}},
 	}
 	for _, tt := range tests {

@@ -21,9 +21,9 @@ const (
 // field is a run of variables that hold one property of a packet, the most significant bit first.
 type field struct{ first, bits int }
 
-// space is the set of all packets of one family, as far as the rules of some programs can tell them apart. Interfaces are
-// numbered atoms: every name that occurs, one stand-in for the other names that each wildcard covers, one for any other
-// name, and 0 for no interface.
+// space is the set of all packets of one family, as far as the rules of some programs can tell them
+// apart. Interfaces are numbered atoms: every name that occurs, one stand-in for the other names
+// that each wildcard covers, one for any other name, and 0 for no interface.
 type space struct {
 	*bdd.Manager
 	family ir.Family
@@ -46,15 +46,17 @@ type space struct {
 	width   int             // number of variables
 }
 
-// order is the order of a space's variables. It changes no answer; the size of a set can hang on it by a factor of the number
-// of networks.
+// order is the order of a space's variables. It changes no answer; the size of a set can hang on it
+// by a factor of the number of networks.
 type order bool
 
 const (
-	// byField has both interfaces first and both addresses last, which keeps what a chain does small.
+	// byField has both interfaces first and both addresses last, which keeps what a chain does
+	// small.
 	byField order = false
-	// byEnd has each interface with its address: what a network lets out hangs on the one pair, what it lets in on the other,
-	// so that what gets through all chains is shared by the networks it comes from.
+	// byEnd has each interface with its address: what a network lets out hangs on the one pair,
+	// what it lets in on the other, so that what gets through all chains is shared by the networks
+	// it comes from.
 	byEnd order = true
 )
 
@@ -70,8 +72,9 @@ func newOrderedSpace(o order, family ir.Family, programs ...*ir.Program) *space 
 // newSpaceIn is newOrderedSpace with its functions in b.
 func newSpaceIn(b *bdd.Manager, o order, family ir.Family, programs ...*ir.Program) *space {
 	s := &space{
-		Manager: b, family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node), numbers: make(map[end]endNumber),
-		atoms: make(map[string]int), opaque: make(map[string]int), unknown: make(map[int]ir.Step),
+		Manager: b, family: family, known: make(map[ir.Match]node), sets: make(map[setAt]node),
+		numbers: make(map[end]endNumber),
+		atoms:   make(map[string]int), opaque: make(map[string]int), unknown: make(map[int]ir.Step),
 	}
 	s.nameAtoms(programs)
 	atomBits := 1
@@ -174,8 +177,8 @@ func sorted(set map[string]bool) []string {
 	return list
 }
 
-// standIn returns a name that begins with prefix, is none of taken, and is covered by no wildcard that does not cover prefix
-// itself: usual, if it will do.
+// standIn returns a name that begins with prefix, is none of taken, and is covered by no wildcard
+// that does not cover prefix itself: usual, if it will do.
 func (s *space) standIn(prefix string, taken map[string]bool, usual string) string {
 	free := func(name string) bool {
 		return !taken[name] && !slices.ContainsFunc(s.prefixes, func(p string) bool {
@@ -204,7 +207,9 @@ func (s *space) named(f field, name string) node {
 		return s.value(f, uint64(atom))
 	}
 	for atom := s.exact + 1; atom < len(s.names); atom++ {
-		alike := !slices.ContainsFunc(s.prefixes, func(p string) bool { return strings.HasPrefix(name, p) != strings.HasPrefix(s.names[atom], p) })
+		alike := !slices.ContainsFunc(s.prefixes, func(p string) bool {
+			return strings.HasPrefix(name, p) != strings.HasPrefix(s.names[atom], p)
+		})
 		if alike {
 			return s.value(f, uint64(atom))
 		}

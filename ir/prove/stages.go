@@ -16,8 +16,8 @@ type stage struct {
 	alters bool                 // alters is true if packets may go on that are not as they came.
 }
 
-// stages returns what the base chains do that packets on way w meet, in order, without those that plainly let everything go on
-// as it is.
+// stages returns what the base chains do that packets on way w meet, in order, without those that
+// plainly let everything go on as it is.
 func (m *model) stages(w way) []stage {
 	var all []stage
 	walk := m.newWalk(w)
@@ -63,10 +63,11 @@ func (m *model) acting(stages []stage) []stage {
 	return slices.DeleteFunc(stages, func(s stage) bool { return m.whole(s).of(accept) == always })
 }
 
-// unlike returns the packets that some stage of a and b does not do the same to. It is a short cut: what all stages do together
-// can be far larger than what each does, and what a stage does than its pieces, the more so the more networks there are; and
-// most packets, or all of them, meet stages that do the same. Ok is false if the stages don't tell: where the programs do things
-// in other stages, rewrite packets before the last one, or have a verdict that is not modelled.
+// unlike returns the packets that some stage of a and b does not do the same to. It is a short cut:
+// what all stages do together can be far larger than what each does, and what a stage does than its
+// pieces, the more so the more networks there are; and most packets, or all of them, meet stages
+// that do the same. Ok is false if the stages don't tell: where the programs do things in other
+// stages, rewrite packets before the last one, or have a verdict that is not modelled.
 func unlike(a, b *model, w way) (set node, ok bool) {
 	as, bs := a.stages(w), b.stages(w)
 	if len(as) != len(bs) {
@@ -78,7 +79,8 @@ func unlike(a, b *model, w way) (set node, ok bool) {
 	var sets []node
 	for i, s := range as {
 		o := bs[i]
-		if s.hook != o.hook || (s.typ == ir.NATType) != (o.typ == ir.NATType) || s.can[endUnknown] || o.can[endUnknown] {
+		if s.hook != o.hook || (s.typ == ir.NATType) != (o.typ == ir.NATType) || s.can[endUnknown] ||
+			o.can[endUnknown] {
 			return always, false
 		}
 		if s.policy != o.policy || !slices.EqualFunc(s.pieces, o.pieces, part.equal) {
@@ -101,7 +103,8 @@ func (p part) equal(o part) bool {
 	return p.back == o.back && p.on == o.on && slices.Equal(p.ends, o.ends) && sameFlows(p.altered, o.altered)
 }
 
-// parting returns the packets that come to one end in p and to another in o; no sets if there are none.
+// parting returns the packets that come to one end in p and to another in o; no sets if there are
+// none.
 func (s *space) parting(p, o part) []node {
 	var sets []node
 	for _, e := range p.ends {

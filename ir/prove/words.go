@@ -22,9 +22,9 @@ type alike struct {
 	shape  node // the same without the protocol
 }
 
-// words describes a set of packets between two endpoints: a line for each kind of protocol, with its ports and states, and the
-// interfaces of the outside, where not all of them are meant. It says what occurs, field by field; it does not say which values
-// occur together.
+// words describes a set of packets between two endpoints: a line for each kind of protocol, with
+// its ports and states, and the interfaces of the outside, where not all of them are meant. It says
+// what occurs, field by field; it does not say which values occur together.
 func (s *space) words(set node, from, to Endpoint) []string {
 	var kinds []alike
 	cube := s.cube(s.proto)
@@ -93,8 +93,8 @@ func (s *space) line(what string, set node, from, to Endpoint) string {
 	return strings.Join(words, " ")
 }
 
-// everywhere is true if set, which asks interface field f only, has the stand-in for any other name: then what it lacks
-// is bridges.
+// everywhere is true if set, which asks interface field f only, has the stand-in for any other
+// name: then what it lacks is bridges.
 func (s *space) everywhere(set node, f field) bool { return s.has1(set, f, len(s.names)-1) }
 
 // cube returns the conjunction of a field's variables, which names them to [bdd.Manager.Without].
@@ -114,7 +114,8 @@ func (s *space) cube(fields ...field) node {
 	return set
 }
 
-// project returns the values of field f that occur in set, as the set of all packets with one of them.
+// project returns the values of field f that occur in set, as the set of all packets with one of
+// them.
 func (s *space) project(set node, f field) node {
 	cube := always
 	for v := s.width - 1; v >= 0; v-- {

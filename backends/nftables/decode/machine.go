@@ -9,8 +9,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// machine runs the expressions of one rule on symbols: a register holds what was loaded into it, and a comparison of a
-// register becomes a match. A step that it can't follow becomes an [ir.Opaque].
+// machine runs the expressions of one rule on symbols: a register holds what was loaded into it,
+// and a comparison of a register becomes a match. A step that it can't follow becomes an
+// [ir.Opaque].
 type machine struct {
 	table  ir.Family
 	reader *reader    // knows the sets; nil if there are none
@@ -148,8 +149,8 @@ func debugText(steps ...*wire.Expression) string {
 	return wire.OneLine(b)
 }
 
-// word returns the word at which register n begins; ok is false if there is no such register. There are four of 16 bytes
-// and sixteen of 4 bytes, over the same memory (enum nft_registers).
+// word returns the word at which register n begins; ok is false if there is no such register. There
+// are four of 16 bytes and sixteen of 4 bytes, over the same memory (enum nft_registers).
 func word(n uint32) (w int, ok bool) {
 	switch {
 	case n >= unix.NFT_REG_1 && n <= unix.NFT_REG_4:
@@ -185,8 +186,8 @@ func (m *machine) get(n uint32) *value {
 	return m.regs[w]
 }
 
-// load runs a load from the packet into the register that attribute dreg names; without one the expression changes the
-// packet.
+// load runs a load from the packet into the register that attribute dreg names; without one the
+// expression changes the packet.
 func (m *machine) load(e *wire.Expression, dreg, size int) {
 	n, ok := e.Uint32(dreg)
 	if !ok || !m.set(n, &value{load: e, steps: []*wire.Expression{e}, size: size}) {
@@ -228,7 +229,8 @@ func (m *machine) bitwise(e *wire.Expression) {
 	}
 }
 
-// spoil stores a value that can't be followed but whose steps are known, for the text of what is done with it.
+// spoil stores a value that can't be followed but whose steps are known, for the text of what is
+// done with it.
 func (m *machine) spoil(e *wire.Expression, from *value, dreg uint32, size int) {
 	v := &value{size: size}
 	if from != nil {

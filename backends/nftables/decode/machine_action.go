@@ -27,9 +27,10 @@ func (m *machine) opaqueAction(touches ir.Fields, steps ...*wire.Expression) {
 	m.act(ir.OpaqueAction{Text: m.words(steps...), Touches: touches})
 }
 
-// settle gives the rule its actions. The IR does them after all matches. A log, or what touches nothing else that matches look
-// at, makes no difference before some of them, but is not the same action. What does make a difference is done to all packets
-// that the first matches hold for: these are then the rule's, and whether the rest holds, and so the verdict, is not modelled.
+// settle gives the rule its actions. The IR does them after all matches. A log, or what touches
+// nothing else that matches look at, makes no difference before some of them, but is not the same
+// action. What does make a difference is done to all packets that the first matches hold for: these
+// are then the rule's, and whether the rest holds, and so the verdict, is not modelled.
 func (m *machine) settle() {
 	if len(m.done) == 0 {
 		return
@@ -93,14 +94,16 @@ func with(v *value, e *wire.Expression) []*wire.Expression {
 	return append(v.steps[:len(v.steps):len(v.steps)], e)
 }
 
-// markOf returns what it is to set the mark to v: a constant, or the mark itself with some bits set to fixed values.
+// markOf returns what it is to set the mark to v: a constant, or the mark itself with some bits set
+// to fixed values.
 func markOf(v *value) (a ir.SetMark, ok bool) {
 	switch {
 	case v == nil:
 		return a, false
 	case len(v.data) == 4:
 		return ir.SetMark{Value: binary.NativeEndian.Uint32(v.data), Mask: ^uint32(0)}, true
-	case v.load == nil || v.load.Name != "meta" || v.load.Number(unix.NFTA_META_KEY) != unix.NFT_META_MARK || len(v.mask) != 4:
+	case v.load == nil || v.load.Name != "meta" || v.load.Number(unix.NFTA_META_KEY) != unix.NFT_META_MARK ||
+		len(v.mask) != 4:
 		return a, false
 	}
 	a.Mask = ^binary.NativeEndian.Uint32(v.mask)
@@ -151,8 +154,9 @@ func (m *machine) writePayload(e *wire.Expression, n uint32) {
 	m.opaqueAction(touches, with(v, e)...)
 }
 
-// written returns the bytes of the header, from and up to without to, that writing v changes: v may be the bytes that are
-// there, the last of them unchanged. (A field of one byte is written with the next, for the sake of the checksum.)
+// written returns the bytes of the header, from and up to without to, that writing v changes: v may
+// be the bytes that are there, the last of them unchanged. (A field of one byte is written with the
+// next, for the sake of the checksum.)
 func written(e *wire.Expression, v *value) (from, to int) {
 	from = int(e.Number(unix.NFTA_PAYLOAD_OFFSET))
 	to = from + int(e.Number(unix.NFTA_PAYLOAD_LEN))
@@ -185,7 +189,8 @@ func (m *machine) log(e *wire.Expression) {
 func (m *machine) object(e *wire.Expression) {
 	const attrType = 1 // NFTA_OBJREF_IMM_TYPE
 	switch e.Number(attrType) {
-	case unix.NFT_OBJECT_COUNTER, unix.NFT_OBJECT_CT_HELPER, unix.NFT_OBJECT_TUNNEL, unix.NFT_OBJECT_CT_TIMEOUT, unix.NFT_OBJECT_SECMARK,
+	case unix.NFT_OBJECT_COUNTER, unix.NFT_OBJECT_CT_HELPER, unix.NFT_OBJECT_TUNNEL, unix.NFT_OBJECT_CT_TIMEOUT,
+		unix.NFT_OBJECT_SECMARK,
 		unix.NFT_OBJECT_CT_EXPECT:
 		m.opaqueAction(0, e)
 	default: // a limit or quota decides whether the rule goes on
@@ -193,16 +198,20 @@ func (m *machine) object(e *wire.Expression) {
 	}
 }
 
-// onward are the targets of x_tables that let a packet go on, and what they touch of what matches look at.
+// onward are the targets of x_tables that let a packet go on, and what they touch of what matches
+// look at.
 var onward = map[string]ir.Fields{
-	"AUDIT": 0, "CHECKSUM": 0, "CLASSIFY": 0, "CONNMARK": 0, "CONNSECMARK": 0, "CT": ir.FieldState, "DSCP": 0, "ECN": 0, "HL": 0,
-	"IDLETIMER": 0, "LED": 0, "LOG": 0, "NFLOG": 0, "RATEEST": 0, "SECMARK": 0, "SET": 0, "TCPMSS": 0, "TCPOPTSTRIP": 0, "TEE": 0,
+	"AUDIT": 0, "CHECKSUM": 0, "CLASSIFY": 0, "CONNMARK": 0, "CONNSECMARK": 0, "CT": ir.FieldState, "DSCP": 0, "ECN": 0,
+	"HL":        0,
+	"IDLETIMER": 0, "LED": 0, "LOG": 0, "NFLOG": 0, "RATEEST": 0, "SECMARK": 0, "SET": 0, "TCPMSS": 0, "TCPOPTSTRIP": 0,
+	"TEE": 0,
 	"TOS": 0, "TRACE": 0, "TTL": 0,
 	"DNPT": ir.FieldDAddr, "SNPT": ir.FieldSAddr,
 	"HMARK": ir.FieldMark, "MARK": ir.FieldMark,
 }
 
-// target runs a target of x_tables, as iptables-nft makes them. Each has a structure of its own (linux/netfilter/xt_*.h).
+// target runs a target of x_tables, as iptables-nft makes them. Each has a structure of its own
+// (linux/netfilter/xt_*.h).
 func (m *machine) target(e *wire.Expression) {
 	name, info := e.Text(unix.NFTA_TARGET_NAME), e.Attrs[unix.NFTA_TARGET_INFO]
 	touches, goesOn := onward[name]
@@ -212,7 +221,8 @@ func (m *machine) target(e *wire.Expression) {
 		m.act(ir.NoTrack{})
 	case !goesOn:
 		m.end(ir.Opaque{Text: m.words(e)})
-	case name == "MARK" && e.Number(unix.NFTA_TARGET_REV) == 2 && len(info) >= 8 && word(4) != 0 && word(0)&^word(4) == 0:
+	case name == "MARK" && e.Number(unix.NFTA_TARGET_REV) == 2 && len(info) >= 8 && word(4) != 0 &&
+		word(0)&^word(4) == 0:
 		m.act(ir.SetMark{Value: word(0), Mask: word(4)}) // struct xt_mark_tginfo2
 	case name == "LOG" && len(info) >= 32 && info[0] == 4 && info[1] == 0: // struct xt_log_info: level, flags, prefix
 		prefix, _, _ := strings.Cut(string(info[2:32]), "\x00")
@@ -224,12 +234,14 @@ func (m *machine) target(e *wire.Expression) {
 	}
 }
 
-// settleNoTrack makes no more of each notrack than it is: behind connection tracking it does nothing.
+// settleNoTrack makes no more of each notrack than it is: behind connection tracking it does
+// nothing.
 func (r *reader) settleNoTrack() {
 	early, late := make(map[*ir.Chain]bool), make(map[*ir.Chain]bool)
 	for key, c := range r.chains {
 		if c.Base != nil {
-			before := (c.Base.Hook == ir.Prerouting || c.Base.Hook == ir.Output) && c.Base.Priority < ir.PriorityConntrack
+			before := (c.Base.Hook == ir.Prerouting || c.Base.Hook == ir.Output) &&
+				c.Base.Priority < ir.PriorityConntrack
 			r.reach(map[bool]map[*ir.Chain]bool{true: early, false: late}[before], key)
 		}
 	}

@@ -78,8 +78,9 @@ func (m *machine) link(key uint32, data []byte, not bool) bool {
 	return true
 }
 
-// ifnameOf reads what a name is compared with: its bytes and at least one NUL for a name, the beginning alone for a
-// wildcard. Fifteen bytes are a whole name, as there are no longer ones. Names that no interface can have are not read.
+// ifnameOf reads what a name is compared with: its bytes and at least one NUL for a name, the
+// beginning alone for a wildcard. Fifteen bytes are a whole name, as there are no longer ones.
+// Names that no interface can have are not read.
 func ifnameOf(data []byte) (name string, wildcard, ok bool) {
 	end := bytes.IndexByte(data, 0)
 	wildcard = end < 0 && len(data) < unix.IFNAMSIZ-1
@@ -95,7 +96,8 @@ func ifnameOf(data []byte) (name string, wildcard, ok bool) {
 			return "", false, false
 		}
 	}
-	odd := strings.ContainsAny(name, "/:\"\\") || name == "." || name == ".." || strings.HasSuffix(name, "+") || strings.HasSuffix(name, "*")
+	odd := strings.ContainsAny(name, "/:\"\\") || name == "." || name == ".." || strings.HasSuffix(name, "+") ||
+		strings.HasSuffix(name, "*")
 	return name, wildcard, !odd
 }
 
@@ -170,7 +172,8 @@ func (m *machine) ctStatus(v *value, data []byte, not bool) bool {
 	return true
 }
 
-// ctState reads "(state & mask) != 0", "== 0", or a comparison with one state. A packet has one state at a time.
+// ctState reads "(state & mask) != 0", "== 0", or a comparison with one state. A packet has one
+// state at a time.
 func (m *machine) ctState(v *value, data []byte, not bool) bool {
 	if len(data) != 4 {
 		return false
@@ -215,8 +218,8 @@ func (m *machine) payload(v *value, data []byte, not bool) bool {
 	return false
 }
 
-// network reads addresses, and the protocol of IPv4. In a table of both families the header is known only after the family
-// was matched.
+// network reads addresses, and the protocol of IPv4. In a table of both families the header is
+// known only after the family was matched.
 func (m *machine) network(offset int, data, mask []byte, not bool) bool {
 	src, size := 12, 4
 	switch m.out.Family {
@@ -339,7 +342,8 @@ func (m *machine) between(v *value, from, to []byte, not bool, last ...*wire.Exp
 }
 
 func (m *machine) rangeMatch(v *value, from, to []byte, not bool) bool {
-	if v.load == nil || v.load.Name != "payload" || v.mask != nil || len(from) != v.size || len(to) != v.size || bytes.Compare(from, to) > 0 {
+	if v.load == nil || v.load.Name != "payload" || v.mask != nil || len(from) != v.size || len(to) != v.size ||
+		bytes.Compare(from, to) > 0 {
 		return false
 	}
 	offset := int(v.load.Number(unix.NFTA_PAYLOAD_OFFSET))

@@ -15,7 +15,8 @@ func (m *machine) immediate(e *wire.Expression) {
 	code, chain, isVerdict := e.Verdict(unix.NFTA_IMMEDIATE_DATA)
 	if !isVerdict {
 		data := e.Value(unix.NFTA_IMMEDIATE_DATA)
-		if !m.set(e.Number(unix.NFTA_IMMEDIATE_DREG), &value{steps: []*wire.Expression{e}, size: len(data), data: data}) {
+		if !m.set(e.Number(unix.NFTA_IMMEDIATE_DREG), &value{steps: []*wire.Expression{e}, size: len(data),
+			data: data}) {
 			m.opaque(e)
 		}
 		return
@@ -78,9 +79,11 @@ func rejectCode(typ uint32, number byte, family ir.Family) ir.RejectCode {
 	return ""
 }
 
-// The codes of RFC 792, of RFC 4443, and of the kernel's NFT_REJECT_ICMPX_* for the one and the other family.
+// The codes of RFC 792, of RFC 4443, and of the kernel's NFT_REJECT_ICMPX_* for the one and the
+// other family.
 var (
-	codesV4 = map[byte]ir.RejectCode{0: ir.NetUnreachable, 1: ir.HostUnreachable, 2: ir.ProtUnreachable, 3: ir.PortUnreachable,
+	codesV4 = map[byte]ir.RejectCode{0: ir.NetUnreachable, 1: ir.HostUnreachable, 2: ir.ProtUnreachable,
+		3: ir.PortUnreachable,
 		9: ir.NetProhibited, 10: ir.HostProhibited, 13: ir.AdminProhibited}
 	codesV6 = map[byte]ir.RejectCode{0: ir.NoRoute, 1: ir.AdminProhibited, 3: ir.AddrUnreachable, 4: ir.PortUnreachable,
 		5: ir.PolicyFail, 6: ir.RejectRoute}
@@ -92,10 +95,12 @@ var (
 	}
 )
 
-// natFlags are the flags that only repeat what the registers say: addresses, ports. Others change the meaning.
+// natFlags are the flags that only repeat what the registers say: addresses, ports. Others change
+// the meaning.
 const natFlags = unix.NF_NAT_RANGE_MAP_IPS | unix.NF_NAT_RANGE_PROTO_SPECIFIED
 
-// nat reads snat and dnat. The kernel takes ports as given whenever their register is, with or without the flag.
+// nat reads snat and dnat. The kernel takes ports as given whenever their register is, with or
+// without the flag.
 func (m *machine) nat(e *wire.Expression) {
 	family := Family(byte(e.Number(unix.NFTA_NAT_FAMILY)))
 	addrs, ok := m.addrs(e, family)
@@ -144,8 +149,8 @@ func (m *machine) addr(n uint32, size int) (netip.Addr, bool) {
 	return netip.AddrFromSlice(v.data)
 }
 
-// portRange reads the range of ports in the registers that attributes low and high name; zero if e names none. Ports mean
-// nothing before a protocol that has them was matched.
+// portRange reads the range of ports in the registers that attributes low and high name; zero if e
+// names none. Ports mean nothing before a protocol that has them was matched.
 func (m *machine) portRange(e *wire.Expression, low, high int) (r ir.PortRange, ok bool) {
 	if e.Attrs[low] == nil {
 		return r, e.Attrs[high] == nil
@@ -168,7 +173,8 @@ func (m *machine) port(n uint32) (uint16, bool) {
 	return binary.BigEndian.Uint16(v.data), true
 }
 
-// masquerade reads masq. Without its flag the kernel ignores the ports, whatever the registers say and nft(8) prints.
+// masquerade reads masq. Without its flag the kernel ignores the ports, whatever the registers say
+// and nft(8) prints.
 func (m *machine) masquerade(e *wire.Expression) {
 	ports, ok := m.portRange(e, unix.NFTA_MASQ_REG_PROTO_MIN, unix.NFTA_MASQ_REG_PROTO_MAX)
 	flags := e.Number(unix.NFTA_MASQ_FLAGS)

@@ -14,20 +14,22 @@ import (
 // Links returns the names of a host's interfaces by index.
 type Links func() (map[uint32]string, error)
 
-// Read turns netlink messages into a program, on a host whose interfaces links tells, if a rule asks
-// for one by its index; nil is for no host: a batch, or what a kernel's dumps of tables, chains, sets, elements and rules hold, in
-// this order or any in which rules come after their chain and elements after their set. A set of
-// which the dump is missing is not modelled. One that is looked up for several things, such as
-// @bridges for the interface in and the interface out, comes back as several sets. The chains of
-// the groups come back as the chains they became. Tables of other families than ip, ip6 and inet,
-// and chains at hooks that the IR doesn't have, are not about the packets that a program is about:
-// their base chains are listed as unseen, and so are flowtables, whose packets pass by the rules. The chains of a table that is dormant hang at no hook. What a rule says
-// beyond the IR is kept as [ir.Opaque] in the notation of [wire.Debug].
+// Read turns netlink messages into a program, on a host whose interfaces links tells, if a rule
+// asks for one by its index; nil is for no host: a batch, or what a kernel's dumps of tables,
+// chains, sets, elements and rules hold, in this order or any in which rules come after their chain
+// and elements after their set. A set of which the dump is missing is not modelled. One that is
+// looked up for several things, such as @bridges for the interface in and the interface out, comes
+// back as several sets. The chains of the groups come back as the chains they became. Tables of
+// other families than ip, ip6 and inet, and chains at hooks that the IR doesn't have, are not about
+// the packets that a program is about: their base chains are listed as unseen, and so are
+// flowtables, whose packets pass by the rules. The chains of a table that is dormant hang at no
+// hook. What a rule says beyond the IR is kept as [ir.Opaque] in the notation of [wire.Debug].
 //
 // An error means that the bytes are damaged, or that a message changes what was there before the
 // batch.
 func Read(links Links, images []backends.Document) (*ir.Program, error) {
-	r := reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, asleep: map[chainKey]bool{}, sets: map[chainKey]*readSet{}}
+	r := reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, asleep: map[chainKey]bool{},
+		sets: map[chainKey]*readSet{}}
 	for _, image := range images {
 		r.file = image.File
 		if err := r.stream(image.Text); err != nil {
@@ -111,7 +113,8 @@ func (r *reader) message(m *wire.Message) error {
 	case unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWOBJ:
 		return nil // nothing in it, or seen only through the rules that use it
 	case unix.NFT_MSG_NEWFLOWTABLE:
-		r.pass(fmt.Sprintf("flowtable %s of table %s %s", m.Attrs.Text(wire.AttrFlowtableName), wire.FamilyWord(m.Family), m.Attrs.Text(1)))
+		r.pass(fmt.Sprintf("flowtable %s of table %s %s", m.Attrs.Text(wire.AttrFlowtableName),
+			wire.FamilyWord(m.Family), m.Attrs.Text(1)))
 		return nil
 	case unix.NFT_MSG_NEWSET:
 		return r.set(m)

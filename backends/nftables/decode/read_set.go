@@ -13,14 +13,15 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// readSet is a set as it was read: keys are bytes, whose meaning is with the rules that look packets up.
+// readSet is a set as it was read: keys are bytes, whose meaning is with the rules that look
+// packets up.
 type readSet struct {
 	key      chainKey
 	flags    uint32
 	length   int // of a key, in bytes
 	elements []readElement
-	// closed is true if nothing but what is listed is in it, and a packet that is found there does no more than be counted: no
-	// catch-all, no element that goes by itself, or that has a limit.
+	// closed is true if nothing but what is listed is in it, and a packet that is found there does
+	// no more than be counted: no catch-all, no element that goes by itself, or that has a limit.
 	closed bool
 
 	meanings map[string]*ir.Set // by what is looked up
@@ -39,7 +40,8 @@ func (r *reader) set(m *wire.Message) error {
 	if key.table == "" || key.name == "" || !ok {
 		return fmt.Errorf("a set without a name, a table or the length of its keys")
 	}
-	s := &readSet{key: key, flags: m.Attrs.Number(unix.NFTA_SET_FLAGS), length: int(length), meanings: make(map[string]*ir.Set)}
+	s := &readSet{key: key, flags: m.Attrs.Number(unix.NFTA_SET_FLAGS), length: int(length),
+		meanings: make(map[string]*ir.Set)}
 	s.closed = s.flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL|wire.FlagSetConcat) == 0 &&
 		onlyCounts(m.Attrs[wire.AttrSetExpr], m.Attrs[wire.AttrSetExpressions])
 	r.sets[key] = s
@@ -48,7 +50,8 @@ func (r *reader) set(m *wire.Message) error {
 
 // elements reads elements of a set.
 func (r *reader) elements(m *wire.Message) error {
-	s := r.sets[chainKey{m.Family, m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_TABLE), m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_SET)}]
+	s := r.sets[chainKey{m.Family, m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_TABLE),
+		m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_SET)}]
 	if s == nil {
 		return fmt.Errorf("elements of a set %q, which is not there", m.Attrs.Text(unix.NFTA_SET_ELEM_LIST_SET))
 	}
@@ -83,8 +86,9 @@ func onlyCounts(one, list []byte) bool {
 	return err == nil && !slices.ContainsFunc(all, func(e wire.Expression) bool { return e.Name != "counter" })
 }
 
-// ranges returns the elements in the order of their keys: the kernel's own is any. Those of an interval set become ranges. The
-// kernel has the beginning of an interval as one element, and what follows its end as another, marked one.
+// ranges returns the elements in the order of their keys: the kernel's own is any. Those of an
+// interval set become ranges. The kernel has the beginning of an interval as one element, and what
+// follows its end as another, marked one.
 func (s *readSet) ranges() []readElement {
 	all := s.elements
 	slices.SortFunc(all, func(a, b readElement) int {
@@ -141,8 +145,8 @@ func (m *machine) lookup(e *wire.Expression) {
 	}
 }
 
-// lookedUp returns the values that a look-up takes from the registers, and the steps that led to them. Without a set that says
-// how long its keys are it is the value of one register.
+// lookedUp returns the values that a look-up takes from the registers, and the steps that led to
+// them. Without a set that says how long its keys are it is the value of one register.
 func (m *machine) lookedUp(e *wire.Expression) (values []*value, steps []*wire.Expression) {
 	w, ok := word(e.Number(unix.NFTA_LOOKUP_SREG))
 	length := 1
@@ -168,8 +172,8 @@ func (m *machine) setOf(e *wire.Expression) *readSet {
 	return m.reader.sets[chainKey{m.chain.family, m.chain.table, e.Text(unix.NFTA_LOOKUP_SET)}]
 }
 
-// meaning returns the set of the program that a look-up of these values is in, nil if the IR has none: something about the
-// set, or about the values, is not modelled.
+// meaning returns the set of the program that a look-up of these values is in, nil if the IR has
+// none: something about the set, or about the values, is not modelled.
 func (m *machine) meaning(e *wire.Expression, values []*value, steps []*wire.Expression) *ir.Set {
 	s := m.setOf(e)
 	if s == nil || !s.closed || len(values) == 0 || slices.Contains(values, nil) {
@@ -197,8 +201,8 @@ func (m *machine) meaning(e *wire.Expression, values []*value, steps []*wire.Exp
 	return set
 }
 
-// nameSets gives each further meaning of a set a name that no set has, with a number behind it, in an order that does not hang
-// on that of the rules.
+// nameSets gives each further meaning of a set a name that no set has, with a number behind it, in
+// an order that does not hang on that of the rules.
 func (r *reader) nameSets() {
 	for _, s := range r.sets {
 		n := 1
@@ -218,14 +222,15 @@ func (r *reader) nameSets() {
 	}
 }
 
-// elementsOf returns the elements of s as matches on the values. It asks the machine what a comparison with each part of a key
-// would mean; so a look-up means what the same comparisons mean.
+// elementsOf returns the elements of s as matches on the values. It asks the machine what a
+// comparison with each part of a key would mean; so a look-up means what the same comparisons mean.
 func (m *machine) elementsOf(s *readSet, values []*value) ([][]ir.Match, bool) {
 	all := s.ranges()
 	elements := make([][]ir.Match, 0, len(all))
 	room := make([]ir.Match, len(all)*len(values)) // in one piece: as a rule there is a match for each value
 	for _, e := range all {
-		part := machine{table: m.table, reader: m.reader, proto: m.proto, out: ir.Rule{Family: m.out.Family, Matches: room[:0:len(values)]}}
+		part := machine{table: m.table, reader: m.reader, proto: m.proto,
+			out: ir.Rule{Family: m.out.Family, Matches: room[:0:len(values)]}}
 		room = room[len(values):]
 		at := 0
 		for _, v := range values {
@@ -249,7 +254,8 @@ func (m *machine) equalsPart(v *value, e readElement, at int) bool {
 		return m.rangeMatch(v, from, e.to[at:at+v.size], false)
 	}
 	if v.load != nil && v.load.Name == "meta" && !isName(v.load.Number(unix.NFTA_META_KEY)) || v.load == nil {
-		return v.load != nil && v.load.Number(unix.NFTA_META_KEY) == unix.NFT_META_L4PROTO && v.mask == nil && m.protoPart(from[0])
+		return v.load != nil && v.load.Number(unix.NFTA_META_KEY) == unix.NFT_META_L4PROTO && v.mask == nil &&
+			m.protoPart(from[0])
 	}
 	return m.equals(v, from, false)
 }

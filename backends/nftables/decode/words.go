@@ -13,8 +13,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// words returns what steps do in nft(8)'s words, as far as it is known here; else in the notation of [wire.Debug]. Different
-// steps have different words: equal words are taken to mean the same.
+// words returns what steps do in nft(8)'s words, as far as it is known here; else in the notation
+// of [wire.Debug]. Different steps have different words: equal words are taken to mean the same.
 func (m *machine) words(steps ...*wire.Expression) string {
 	if text, ok := m.phrase(steps); ok {
 		return wire.OneLine([]byte(text))
@@ -22,7 +22,8 @@ func (m *machine) words(steps ...*wire.Expression) string {
 	return debugText(steps...)
 }
 
-// phrase returns the words for steps that load a value and do one thing with it, or for one step that needs none.
+// phrase returns the words for steps that load a value and do one thing with it, or for one step
+// that needs none.
 func (m *machine) phrase(steps []*wire.Expression) (string, bool) {
 	last := steps[len(steps)-1]
 	if len(steps) == 1 {
@@ -61,7 +62,8 @@ func (m *machine) phrase(steps []*wire.Expression) (string, bool) {
 	case len(rest) == 1:
 		return m.doneWith(s, name, masked, last)
 	case len(rest) == 2 && !masked && isCompare(rest[0], unix.NFT_CMP_GTE) && isCompare(rest[1], unix.NFT_CMP_LTE):
-		return fmt.Sprintf("%s %s-%s", name, s.show(rest[0].Value(unix.NFTA_CMP_DATA)), s.show(rest[1].Value(unix.NFTA_CMP_DATA))), true
+		return fmt.Sprintf("%s %s-%s", name, s.show(rest[0].Value(unix.NFTA_CMP_DATA)),
+			s.show(rest[1].Value(unix.NFTA_CMP_DATA))), true
 	}
 	return "", false
 }
@@ -85,7 +87,8 @@ func (m *machine) doneWith(s subject, name string, masked bool, last *wire.Expre
 		return fmt.Sprintf("%s %s%s", name, op, show(last.Value(unix.NFTA_CMP_DATA))), ok
 	case "range":
 		op := operators[last.Number(unix.NFTA_RANGE_OP)]
-		return fmt.Sprintf("%s %s%s-%s", name, op, show(last.Value(unix.NFTA_RANGE_FROM_DATA)), show(last.Value(unix.NFTA_RANGE_TO_DATA))), true
+		return fmt.Sprintf("%s %s%s-%s", name, op, show(last.Value(unix.NFTA_RANGE_FROM_DATA)),
+			show(last.Value(unix.NFTA_RANGE_TO_DATA))), true
 	case "lookup":
 		set := "@" + last.Text(unix.NFTA_LOOKUP_SET) + m.contents(last)
 		_, mapped := last.Uint32(unix.NFTA_LOOKUP_DREG)
@@ -105,8 +108,8 @@ func (m *machine) doneWith(s subject, name string, masked bool, last *wire.Expre
 	return "", false
 }
 
-// contents says what is in the set of a look-up, if that doesn't change: two programs may have different sets of one name. Of
-// more than a few elements it gives a digest.
+// contents says what is in the set of a look-up, if that doesn't change: two programs may have
+// different sets of one name. Of more than a few elements it gives a digest.
 func (m *machine) contents(lookup *wire.Expression) string {
 	const few = 4
 	s := m.setOf(lookup)
@@ -130,7 +133,8 @@ func (m *machine) contents(lookup *wire.Expression) string {
 
 // operators are the words of comparisons, with a blank behind; one for equality is not needed.
 var operators = map[uint32]string{
-	unix.NFT_CMP_EQ: "", unix.NFT_CMP_NEQ: "!= ", unix.NFT_CMP_LT: "< ", unix.NFT_CMP_LTE: "<= ", unix.NFT_CMP_GT: "> ", unix.NFT_CMP_GTE: ">= ",
+	unix.NFT_CMP_EQ: "", unix.NFT_CMP_NEQ: "!= ", unix.NFT_CMP_LT: "< ", unix.NFT_CMP_LTE: "<= ", unix.NFT_CMP_GT: "> ",
+	unix.NFT_CMP_GTE: ">= ",
 }
 
 // subject is something that an expression loads or sets.
@@ -223,20 +227,30 @@ func (m *machine) setSubject(e *wire.Expression) (subject, bool) {
 
 // metaSubjects are the words of nft(8) for keys of meta (enum nft_meta_keys).
 var metaSubjects = map[uint32]subject{
-	unix.NFT_META_LEN: {"meta length", asHost}, unix.NFT_META_PROTOCOL: {"meta protocol", asHex}, unix.NFT_META_PRIORITY: {"meta priority", asHostX},
-	unix.NFT_META_MARK: {"meta mark", asHostX}, unix.NFT_META_IIF: {"iif", asHost}, unix.NFT_META_OIF: {"oif", asHost},
-	unix.NFT_META_IIFNAME: {"iifname", asText}, unix.NFT_META_OIFNAME: {"oifname", asText}, unix.NFT_META_IIFTYPE: {"iiftype", asHost},
-	unix.NFT_META_OIFTYPE: {"oiftype", asHost}, unix.NFT_META_SKUID: {"meta skuid", asHost}, unix.NFT_META_SKGID: {"meta skgid", asHost},
-	unix.NFT_META_NFTRACE: {"meta nftrace", asHost}, unix.NFT_META_RTCLASSID: {"meta rtclassid", asHostX}, unix.NFT_META_NFPROTO: {"meta nfproto", asNumber},
-	unix.NFT_META_L4PROTO: {"meta l4proto", asNumber}, unix.NFT_META_PKTTYPE: {"meta pkttype", asHost}, unix.NFT_META_CPU: {"meta cpu", asHost},
-	unix.NFT_META_IIFGROUP: {"iifgroup", asHost}, unix.NFT_META_OIFGROUP: {"oifgroup", asHost}, unix.NFT_META_CGROUP: {"meta cgroup", asHost},
+	unix.NFT_META_LEN: {"meta length", asHost}, unix.NFT_META_PROTOCOL: {"meta protocol", asHex},
+	unix.NFT_META_PRIORITY: {"meta priority", asHostX},
+	unix.NFT_META_MARK:     {"meta mark", asHostX}, unix.NFT_META_IIF: {"iif", asHost},
+	unix.NFT_META_OIF:     {"oif", asHost},
+	unix.NFT_META_IIFNAME: {"iifname", asText}, unix.NFT_META_OIFNAME: {"oifname", asText},
+	unix.NFT_META_IIFTYPE: {"iiftype", asHost},
+	unix.NFT_META_OIFTYPE: {"oiftype", asHost}, unix.NFT_META_SKUID: {"meta skuid", asHost},
+	unix.NFT_META_SKGID:   {"meta skgid", asHost},
+	unix.NFT_META_NFTRACE: {"meta nftrace", asHost}, unix.NFT_META_RTCLASSID: {"meta rtclassid", asHostX},
+	unix.NFT_META_NFPROTO: {"meta nfproto", asNumber},
+	unix.NFT_META_L4PROTO: {"meta l4proto", asNumber}, unix.NFT_META_PKTTYPE: {"meta pkttype", asHost},
+	unix.NFT_META_CPU:      {"meta cpu", asHost},
+	unix.NFT_META_IIFGROUP: {"iifgroup", asHost}, unix.NFT_META_OIFGROUP: {"oifgroup", asHost},
+	unix.NFT_META_CGROUP: {"meta cgroup", asHost},
 }
 
 // ctSubjects are those for keys of ct (enum nft_ct_keys).
 var ctSubjects = map[uint32]subject{
-	unix.NFT_CT_STATE: {"ct state", asHostX}, unix.NFT_CT_DIRECTION: {"ct direction", asNumber}, unix.NFT_CT_STATUS: {"ct status", asHostX},
-	unix.NFT_CT_MARK: {"ct mark", asHostX}, unix.NFT_CT_EXPIRATION: {"ct expiration", asHost}, unix.NFT_CT_HELPER: {"ct helper", asText},
-	unix.NFT_CT_ZONE: {"ct zone", asHost}, unix.NFT_CT_LABELS: {"ct label", asHex}, unix.NFT_CT_EVENTMASK: {"ct event", asHostX},
+	unix.NFT_CT_STATE: {"ct state", asHostX}, unix.NFT_CT_DIRECTION: {"ct direction", asNumber},
+	unix.NFT_CT_STATUS: {"ct status", asHostX},
+	unix.NFT_CT_MARK:   {"ct mark", asHostX}, unix.NFT_CT_EXPIRATION: {"ct expiration", asHost},
+	unix.NFT_CT_HELPER: {"ct helper", asText},
+	unix.NFT_CT_ZONE:   {"ct zone", asHost}, unix.NFT_CT_LABELS: {"ct label", asHex},
+	unix.NFT_CT_EVENTMASK: {"ct event", asHostX},
 }
 
 // header returns the field of a header that e loads or writes.
@@ -253,8 +267,10 @@ func (m *machine) header(e *wire.Expression) (s subject, ok bool) {
 		switch m.out.Family {
 		case ir.IPv4:
 			fields = map[place]subject{
-				{1, 1}: {"ip tos", asHex}, {2, 2}: {"ip length", asNumber}, {4, 2}: {"ip id", asNumber}, {6, 2}: {"ip frag-off", asHex},
-				{8, 1}: {"ip ttl", asNumber}, {9, 1}: {"ip protocol", asNumber}, {12, 4}: {"ip saddr", asAddr}, {16, 4}: {"ip daddr", asAddr},
+				{1, 1}: {"ip tos", asHex}, {2, 2}: {"ip length", asNumber}, {4, 2}: {"ip id", asNumber},
+				{6, 2}: {"ip frag-off", asHex},
+				{8, 1}: {"ip ttl", asNumber}, {9, 1}: {"ip protocol", asNumber}, {12, 4}: {"ip saddr", asAddr},
+				{16, 4}: {"ip daddr", asAddr},
 			}
 		case ir.IPv6:
 			fields = map[place]subject{
@@ -273,11 +289,13 @@ func (m *machine) header(e *wire.Expression) (s subject, ok bool) {
 		case ir.TCP:
 			fields[place{13, 1}] = subject{"tcp flags", asHex}
 		case ir.ICMP, ir.ICMPv6:
-			fields = map[place]subject{{0, 1}: {ir.ProtoName(m.proto) + " type", asNumber}, {1, 1}: {ir.ProtoName(m.proto) + " code", asNumber}}
+			fields = map[place]subject{{0, 1}: {ir.ProtoName(m.proto) + " type", asNumber},
+				{1, 1}: {ir.ProtoName(m.proto) + " code", asNumber}}
 		}
 	}
 	if s, ok := fields[place{offset, size}]; ok {
 		return s, true
 	}
-	return subject{fmt.Sprintf("@%s,%d,%d", base, offset*8, size*8), asHex}, base != "" // nft(8), raw payload expression
+	return subject{fmt.Sprintf("@%s,%d,%d", base, offset*8, size*8), asHex},
+		base != "" // nft(8), raw payload expression
 }

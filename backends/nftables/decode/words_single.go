@@ -24,9 +24,11 @@ func (m *machine) single(e *wire.Expression) (string, bool) {
 		}
 		return fmt.Sprintf("ct count %d", e.Number(count)), true
 	case "match":
-		return fmt.Sprintf("xt match %q rev %d info %#x", e.Text(unix.NFTA_MATCH_NAME), e.Number(unix.NFTA_MATCH_REV), e.Attrs[unix.NFTA_MATCH_INFO]), true
+		return fmt.Sprintf("xt match %q rev %d info %#x", e.Text(unix.NFTA_MATCH_NAME), e.Number(unix.NFTA_MATCH_REV),
+			e.Attrs[unix.NFTA_MATCH_INFO]), true
 	case "target":
-		return fmt.Sprintf("xt target %q rev %d info %#x", e.Text(unix.NFTA_TARGET_NAME), e.Number(unix.NFTA_TARGET_REV), e.Attrs[unix.NFTA_TARGET_INFO]), true
+		return fmt.Sprintf("xt target %q rev %d info %#x", e.Text(unix.NFTA_TARGET_NAME),
+			e.Number(unix.NFTA_TARGET_REV), e.Attrs[unix.NFTA_TARGET_INFO]), true
 	case "last":
 		return "last", true
 	}

@@ -9,26 +9,30 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// delta builds the batch that turns what the kernel holds into what is wanted, leaving alone what is right already.
+// delta builds the batch that turns what the kernel holds into what is wanted, leaving alone what
+// is right already.
 type delta struct {
 	wire.Batch
 	report backends.Report
 	origin func(seq uint32) *ir.Rule // of a message of the wanted stream
 }
 
-// Between returns the batch that makes have into want. Generation, if not 0, is that of have: the kernel then refuses
-// the batch if anybody has changed the ruleset since. Tables that want lacks are deleted. The report tells whether there is
-// anything to send.
+// Between returns the batch that makes have into want. Generation, if not 0, is that of have: the
+// kernel then refuses the batch if anybody has changed the ruleset since. Tables that want lacks
+// are deleted. The report tells whether there is anything to send.
 //
-// A packet meets the old rules or the new ones, and this hangs on base chains staying where they are. A chain hands out its
-// old rules until the instant of the change and its new ones after it (nft_do_chain reads the generation once), while a
-// chain that is deleted lets through what comes to it from that instant on (nf_remove_net_hook), be it of a packet that has
-// passed the chain which is to follow while that was still empty. So a table is never deleted to make it anew: whatever
-// differs in it is changed. What old rules look up is there as long as they are: a deleted set keeps its elements until no
-// packet is in its rules. That is not so for maps, whose elements go at once (nft_map_deactivate), and no layout may
-// use maps for what decides. TestFloodRebuild in netsetup/firewall watches all this. Only a base chain that somebody has
-// moved to another hook or priority has to be deleted, and mending it has that gap.
-func Between(have, want *Inventory, generation uint32, origin func(seq uint32) *ir.Rule) (*wire.Batch, backends.Report) {
+// A packet meets the old rules or the new ones, and this hangs on base chains staying where they
+// are. A chain hands out its old rules until the instant of the change and its new ones after it
+// (nft_do_chain reads the generation once), while a chain that is deleted lets through what comes
+// to it from that instant on (nf_remove_net_hook), be it of a packet that has passed the chain
+// which is to follow while that was still empty. So a table is never deleted to make it anew:
+// whatever differs in it is changed. What old rules look up is there as long as they are: a deleted
+// set keeps its elements until no packet is in its rules. That is not so for maps, whose elements
+// go at once (nft_map_deactivate), and no layout may use maps for what decides. TestFloodRebuild in
+// netsetup/firewall watches all this. Only a base chain that somebody has moved to another hook or
+// priority has to be deleted, and mending it has that gap.
+func Between(have, want *Inventory, generation uint32, origin func(seq uint32) *ir.Rule) (*wire.Batch,
+	backends.Report) {
 	d := &delta{origin: origin}
 	d.Open(generation)
 	for _, t := range want.Tables {
@@ -55,8 +59,8 @@ func Between(have, want *Inventory, generation uint32, origin func(seq uint32) *
 	return &d.Batch, d.report
 }
 
-// update changes what differs between old and t. All that goes is deleted first, and users before what they use: the kernel
-// deletes nothing that is in use, and what comes may bear the same name.
+// update changes what differs between old and t. All that goes is deleted first, and users before
+// what they use: the kernel deletes nothing that is in use, and what comes may bear the same name.
 func (d *delta) update(old, t *Table) {
 	p := planOf(old, t)
 	for _, c := range p.goneChains {
@@ -98,7 +102,8 @@ func (d *delta) update(old, t *Table) {
 	}
 }
 
-// addSet makes a set with its elements. Number is what the batch calls it, which the kernel wants and does not tell.
+// addSet makes a set with its elements. Number is what the batch calls it, which the kernel wants
+// and does not tell.
 func (d *delta) addSet(t *Table, s *Set, number uint32) {
 	at := d.copy(s.raw, s.seq, netlink.Create)
 	d.Uint32(unix.NFTA_SET_ID, number)
@@ -123,8 +128,8 @@ func (d *delta) deleteRules(t *Table, p *chainPlan) {
 	}
 }
 
-// addRules puts the rules that come in their places among those that stay. Each is put directly behind the last one that stays
-// before it; so of several the last goes first.
+// addRules puts the rules that come in their places among those that stay. Each is put directly
+// behind the last one that stays before it; so of several the last goes first.
 func (d *delta) addRules(p *chainPlan) {
 	for end := len(p.stays); end > 0; {
 		if p.stays[end-1] >= 0 {

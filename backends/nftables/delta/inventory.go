@@ -99,15 +99,18 @@ func (inv *Inventory) take(m wire.Message, raw []byte) error {
 	}
 	switch m.Kind() {
 	case unix.NFT_MSG_NEWCHAIN:
-		t.Chains = append(t.Chains, &Chain{Name: m.Attrs.Text(unix.NFTA_CHAIN_NAME), place: chainPlace(&m.Attrs), policy: m.Attrs.Number(unix.NFTA_CHAIN_POLICY), raw: raw, seq: m.Seq})
+		t.Chains = append(t.Chains, &Chain{Name: m.Attrs.Text(unix.NFTA_CHAIN_NAME), place: chainPlace(&m.Attrs),
+			policy: m.Attrs.Number(unix.NFTA_CHAIN_POLICY), raw: raw, seq: m.Seq})
 	case unix.NFT_MSG_NEWSET:
 		t.Sets = append(t.Sets, &Set{
-			Name: m.Attrs.Text(unix.NFTA_SET_NAME), kind: setKind(&m.Attrs), userdata: string(m.Attrs[unix.NFTA_SET_USERDATA]), size: setSize(&m.Attrs),
+			Name: m.Attrs.Text(unix.NFTA_SET_NAME), kind: setKind(&m.Attrs),
+			userdata: string(m.Attrs[unix.NFTA_SET_USERDATA]), size: setSize(&m.Attrs),
 			unnamed: m.Attrs.Number(unix.NFTA_SET_FLAGS)&unix.NFT_SET_ANONYMOUS != 0,
 			raw:     raw, seq: m.Seq, Elements: make(map[string]Element),
 		})
 	case unix.NFT_MSG_NEWOBJ:
-		t.Others = append(t.Others, Object{name: m.Attrs.Text(unix.NFTA_OBJ_NAME), kind: m.Attrs.Number(unix.NFTA_OBJ_TYPE)})
+		t.Others = append(t.Others, Object{name: m.Attrs.Text(unix.NFTA_OBJ_NAME),
+			kind: m.Attrs.Number(unix.NFTA_OBJ_TYPE)})
 	case unix.NFT_MSG_NEWFLOWTABLE:
 		t.Others = append(t.Others, Object{flowtable: true, name: m.Attrs.Text(wire.AttrFlowtableName)})
 	case unix.NFT_MSG_NEWSETELEM:
@@ -165,8 +168,9 @@ func (o Object) String() string {
 	kinds := map[uint32]string{
 		unix.NFT_OBJECT_COUNTER: "counter", unix.NFT_OBJECT_QUOTA: "quota", unix.NFT_OBJECT_CT_HELPER: "ct helper",
 		unix.NFT_OBJECT_LIMIT: "limit", unix.NFT_OBJECT_CONNLIMIT: "ct count", unix.NFT_OBJECT_TUNNEL: "tunnel",
-		unix.NFT_OBJECT_CT_TIMEOUT: "ct timeout", unix.NFT_OBJECT_SECMARK: "secmark", unix.NFT_OBJECT_CT_EXPECT: "ct expectation",
-		unix.NFT_OBJECT_SYNPROXY: "synproxy",
+		unix.NFT_OBJECT_CT_TIMEOUT: "ct timeout", unix.NFT_OBJECT_SECMARK: "secmark",
+		unix.NFT_OBJECT_CT_EXPECT: "ct expectation",
+		unix.NFT_OBJECT_SYNPROXY:  "synproxy",
 	}
 	kind := kinds[o.kind]
 	if kind == "" {
@@ -271,7 +275,8 @@ func (t *Table) takeElements(m wire.Message) error {
 			bad = err
 			return
 		}
-		parts := []string{string(a.Value(unix.NFTA_SET_ELEM_KEY)), string(a.Value(wire.AttrElemKeyEnd)), string(a[unix.NFTA_SET_ELEM_FLAGS])}
+		parts := []string{string(a.Value(unix.NFTA_SET_ELEM_KEY)), string(a.Value(wire.AttrElemKeyEnd)),
+			string(a[unix.NFTA_SET_ELEM_FLAGS])}
 		key := strings.Join(parts, "|")
 		if _, twice := s.Elements[key]; !twice {
 			s.Order = append(s.Order, key)

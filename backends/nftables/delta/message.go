@@ -16,7 +16,8 @@ func (d *delta) tableMessage(typ uint16, flags netlink.HeaderFlags, t *Table) {
 	d.End(at)
 }
 
-// deletion adds a message that deletes what bears the name in table t: a set, a chain, or all rules of a chain.
+// deletion adds a message that deletes what bears the name in table t: a set, a chain, or all rules
+// of a chain.
 func (d *delta) deletion(typ uint16, t *Table, name string) {
 	at := d.Begin(typ, 0, t.Family, nil)
 	d.Text(1, t.Name) // NFTA_SET_TABLE, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE
@@ -78,7 +79,8 @@ func (d *delta) deleteRule(t *Table, c *Chain, r Rule) {
 	d.report.Changed++
 }
 
-// addRule adds a rule behind the one with the handle; with handle 0 at the end of its chain if last, else at the head.
+// addRule adds a rule behind the one with the handle; with handle 0 at the end of its chain if
+// last, else at the head.
 func (d *delta) addRule(r Rule, handle uint64, last bool) {
 	flags := netlink.Create
 	if last {
@@ -92,8 +94,8 @@ func (d *delta) addRule(r Rule, handle uint64, last bool) {
 	d.report.Changed++
 }
 
-// copy adds a message of the wanted stream with other flags, and without the numbers that the kernel gave it if it came
-// from a dump.
+// copy adds a message of the wanted stream with other flags, and without the numbers that the
+// kernel gave it if it came from a dump.
 func (d *delta) copy(raw []byte, seq uint32, flags netlink.HeaderFlags) int {
 	m, _, err := wire.Next(raw, 0)
 	if err != nil {
@@ -114,8 +116,9 @@ func (d *delta) copy(raw []byte, seq uint32, flags netlink.HeaderFlags) int {
 	return at
 }
 
-// numbered is true for attributes that hold in their own stream only, or that only a dump has, and the kernel refuses: handles,
-// positions, counts. Of a set newer kernels tell more behind NFTA_SET_EXPRESSIONS.
+// numbered is true for attributes that hold in their own stream only, or that only a dump has, and
+// the kernel refuses: handles, positions, counts. Of a set newer kernels tell more behind
+// NFTA_SET_EXPRESSIONS.
 func numbered(kind, attr uint16) bool {
 	switch kind {
 	case unix.NFT_MSG_NEWRULE:

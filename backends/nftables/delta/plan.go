@@ -5,7 +5,8 @@ import (
 	"sort"
 )
 
-// tablePlan is how one table becomes another: what of the old one stays and what goes. All else comes.
+// tablePlan is how one table becomes another: what of the old one stays and what goes. All else
+// comes.
 type tablePlan struct {
 	chains     map[string]*chainPlan // that stay, by name
 	sets       map[string]*setPlan
@@ -26,8 +27,8 @@ type setPlan struct {
 	gone, come []string // keys
 }
 
-// planOf plans how old becomes t. What bears a wanted name and can't be changed into what is wanted goes and comes anew, and
-// so do the rules that use it.
+// planOf plans how old becomes t. What bears a wanted name and can't be changed into what is wanted
+// goes and comes anew, and so do the rules that use it.
 func planOf(old, t *Table) *tablePlan {
 	p := &tablePlan{chains: make(map[string]*chainPlan), sets: make(map[string]*setPlan)}
 	for _, c := range old.Chains {
@@ -57,13 +58,14 @@ func planOf(old, t *Table) *tablePlan {
 	return p
 }
 
-// fits is true if s becomes want by other elements alone: the kernel changes nothing else about a set that is there. More room
-// than wanted does as well.
+// fits is true if s becomes want by other elements alone: the kernel changes nothing else about a
+// set that is there. More room than wanted does as well.
 func (s *Set) fits(want *Set) bool {
 	return s.Alike(want) && (s.size == 0 || len(want.Order) <= int(s.size))
 }
 
-// Alike is true if elements of s could be elements of o, and nft would list both sets alike but for these.
+// Alike is true if elements of s could be elements of o, and nft would list both sets alike but for
+// these.
 func (s *Set) Alike(o *Set) bool { return s.kind == o.kind && s.userdata == o.userdata }
 
 // without returns the keys of s that o has not, in order.
@@ -76,8 +78,8 @@ func (s *Set) without(o *Set) (keys []string) {
 	return keys
 }
 
-// countingOn returns s with what the elements of old, which it follows and which may be nil, have counted. Those of another kind
-// do other things than count, and can't be taken over.
+// countingOn returns s with what the elements of old, which it follows and which may be nil, have
+// counted. Those of another kind do other things than count, and can't be taken over.
 func (s *Set) countingOn(old *Set) *Set {
 	if old == nil || old.kind != s.kind {
 		return s
@@ -93,8 +95,8 @@ func (s *Set) countingOn(old *Set) *Set {
 	return &on
 }
 
-// difference tells whether there is anything that is not there any more, a rule, an element, or what holds them, and whether there is
-// anything new.
+// difference tells whether there is anything that is not there any more, a rule, an element, or
+// what holds them, and whether there is anything new.
 func (p *tablePlan) difference(old, t *Table) (goes, comes bool) {
 	both := func(gone, come bool) { goes, comes = goes || gone, comes || come }
 	both(len(p.chains) < len(old.Chains), len(p.chains) < len(t.Chains))
@@ -115,11 +117,12 @@ func (p *tablePlan) difference(old, t *Table) (goes, comes bool) {
 	return goes, comes
 }
 
-// tear takes from what stays the sets whose elements differ. The kernel hands out a chain's rules as of one instant, but asks at
-// each look-up anew which elements hold. So a packet that is among the old rules when the change comes finds old elements
-// before and new ones behind, and what goes from one place and comes in another it finds nowhere. A set that is made
-// anew instead keeps its elements for the old rules, which are the last to ask it. Where nothing goes, or nothing comes, only
-// packets of networks that come or go themselves could miss anything, and sets stay.
+// tear takes from what stays the sets whose elements differ. The kernel hands out a chain's rules
+// as of one instant, but asks at each look-up anew which elements hold. So a packet that is among
+// the old rules when the change comes finds old elements before and new ones behind, and what goes
+// from one place and comes in another it finds nowhere. A set that is made anew instead keeps its
+// elements for the old rules, which are the last to ask it. Where nothing goes, or nothing comes,
+// only packets of networks that come or go themselves could miss anything, and sets stay.
 func (p *tablePlan) tear() {
 	for name, s := range p.sets {
 		if len(s.gone)+len(s.come) > 0 {
@@ -142,7 +145,8 @@ func (p *tablePlan) sever() {
 	}
 }
 
-// difference tells whether there are old rules that the new chain has nowhere, and new ones that the old chain had nowhere.
+// difference tells whether there are old rules that the new chain has nowhere, and new ones that
+// the old chain had nowhere.
 func (p *chainPlan) difference() (gone, come bool) {
 	count := make(map[string]int)
 	for _, r := range p.old.Rules {
@@ -189,8 +193,9 @@ func (p *chainPlan) gone() (rules []Rule) {
 	return rules
 }
 
-// Kept chooses the rules that stay: for each of want the place in have of an equal rule, or -1, the places rising.
-// It is a longest such choice if no rule occurs twice; of equal rules the first is paired with the first.
+// Kept chooses the rules that stay: for each of want the place in have of an equal rule, or -1, the
+// places rising. It is a longest such choice if no rule occurs twice; of equal rules the first is
+// paired with the first.
 func Kept(have, want []Rule) []int {
 	places := make(map[string][]int)
 	for i, r := range have {
@@ -206,7 +211,8 @@ func Kept(have, want []Rule) []int {
 	return rising(out)
 }
 
-// rising keeps a longest rising run of the places in list, in their order, and sets the others to -1.
+// rising keeps a longest rising run of the places in list, in their order, and sets the others to
+// -1.
 func rising(list []int) []int {
 	var tops []int // index in list of the smallest end of a rising run of each length
 	before := make([]int, len(list))

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Debug prints the rules in a stream of netlink messages in the notation of `nft --debug=netlink`: a line with family,
-// table and chain, a line for each expression, then the user data or an empty line. It prints what the bytes say; an error means
-// that they are damaged.
+// Debug prints the rules in a stream of netlink messages in the notation of `nft --debug=netlink`:
+// a line with family, table and chain, a line for each expression, then the user data or an empty
+// line. It prints what the bytes say; an error means that they are damaged.
 func Debug(stream []byte) ([]byte, error) {
 	var b []byte
 	for at := 0; at < len(stream); {
@@ -25,7 +25,8 @@ func Debug(stream []byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("byte %d: %w", m.At, err)
 		}
-		b = fmt.Appendf(b, "%s %s %s\n", FamilyWord(m.Family), m.Attrs.Text(unix.NFTA_RULE_TABLE), m.Attrs.Text(unix.NFTA_RULE_CHAIN))
+		b = fmt.Appendf(b, "%s %s %s\n", FamilyWord(m.Family), m.Attrs.Text(unix.NFTA_RULE_TABLE),
+			m.Attrs.Text(unix.NFTA_RULE_CHAIN))
 		for i := range list {
 			b = append(list[i].AppendDebug(append(b, "  "...)), '\n')
 		}
@@ -69,14 +70,16 @@ func AppendUserdata(b, data []byte) []byte {
 	return append(b, " }\n"...)
 }
 
-// AppendDebug prints the expression in brackets. Kinds that the notation is not known of here are printed with their bytes.
+// AppendDebug prints the expression in brackets. Kinds that the notation is not known of here are
+// printed with their bytes.
 func (e *Expression) AppendDebug(b []byte) []byte {
 	b = append(append(b, "[ "...), e.Name...)
 	switch e.Name {
 	case "meta":
 		b = e.debugMeta(b)
 	case "payload":
-		b = fmt.Appendf(b, " load %db @ %s + %d => reg %d", e.Number(unix.NFTA_PAYLOAD_LEN), payloadBase(e.Number(unix.NFTA_PAYLOAD_BASE)),
+		b = fmt.Appendf(b, " load %db @ %s + %d => reg %d", e.Number(unix.NFTA_PAYLOAD_LEN),
+			payloadBase(e.Number(unix.NFTA_PAYLOAD_BASE)),
 			e.Number(unix.NFTA_PAYLOAD_OFFSET), e.Number(unix.NFTA_PAYLOAD_DREG))
 	case "ct":
 		b = e.debugCt(b)
@@ -111,7 +114,8 @@ func (e *Expression) AppendDebug(b []byte) []byte {
 	case "log":
 		b = e.debugLog(b)
 	case "match", "target": // of iptables, by iptables-nft
-		b = fmt.Appendf(b, " name %s rev %d info %x", e.Text(unix.NFTA_MATCH_NAME), e.Number(unix.NFTA_MATCH_REV), e.Attrs[unix.NFTA_MATCH_INFO])
+		b = fmt.Appendf(b, " name %s rev %d info %x", e.Text(unix.NFTA_MATCH_NAME), e.Number(unix.NFTA_MATCH_REV),
+			e.Attrs[unix.NFTA_MATCH_INFO])
 	default:
 		b = e.debugBytes(b)
 	}
@@ -227,7 +231,8 @@ func (a *Attrs) Uint64(typ int) uint64 {
 	return binary.BigEndian.Uint64(a[typ])
 }
 
-// appendWords prints a register's content as nft does: words of four bytes in host byte order, the last one filled up.
+// appendWords prints a register's content as nft does: words of four bytes in host byte order, the
+// last one filled up.
 func appendWords(b, value []byte) []byte {
 	for len(value) > 0 {
 		var word [4]byte

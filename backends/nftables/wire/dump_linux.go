@@ -36,7 +36,8 @@ func Dial() (*Conn, error) {
 // Close closes the connection.
 func (r *Conn) Close() { unix.Close(r.fd) }
 
-// Ask sends a request with the attributes already encoded, and appends the kernel's messages to out.
+// Ask sends a request with the attributes already encoded, and appends the kernel's messages to
+// out.
 func (r *Conn) Ask(out []byte, typ uint16, flags uint16, family byte, attrs []byte) ([]byte, error) {
 	r.seq++
 	request := make([]byte, unix.NLMSG_HDRLEN+4, unix.NLMSG_HDRLEN+4+len(attrs))
@@ -64,8 +65,8 @@ func (r *Conn) Ask(out []byte, typ uint16, flags uint16, family byte, attrs []by
 	}
 }
 
-// collect appends the messages of one datagram to out; done is true if they are the last. The answer to a question that is
-// not a dump is one message, or an error.
+// collect appends the messages of one datagram to out; done is true if they are the last. The
+// answer to a question that is not a dump is one message, or an error.
 func collect(out, data []byte, dump bool) (all []byte, done bool, err error) {
 	for len(data) >= unix.NLMSG_HDRLEN {
 		size := int(binary.NativeEndian.Uint32(data))
@@ -91,15 +92,16 @@ func collect(out, data []byte, dump bool) (all []byte, done bool, err error) {
 			return out, true, nil
 		}
 		if cap(out)-len(out) < len(message) {
-			out = slices.Grow(out, len(out)+len(message)) // twice as long: by less, a long dump is copied again and again
+			out = slices.Grow(out,
+				len(out)+len(message)) // twice as long: by less, a long dump is copied again and again
 		}
 		out = append(out, message...)
 	}
 	return out, !dump, nil
 }
 
-// dumpTable appends the kernel's messages about one table to out: itself, its chains, sets, elements, other objects and rules.
-// There are none if the table does not exist.
+// dumpTable appends the kernel's messages about one table to out: itself, its chains, sets,
+// elements, other objects and rules. There are none if the table does not exist.
 func (r *Conn) dumpTable(out []byte, family byte, name string) ([]byte, error) {
 	out, err := r.Ask(out, unix.NFT_MSG_GETTABLE, 0, family, nameAttr(unix.NFTA_TABLE_NAME, name))
 	if errors.Is(err, unix.ENOENT) {
@@ -127,16 +129,19 @@ func (r *Conn) dumpTable(out []byte, family byte, name string) ([]byte, error) {
 	}
 	out = append(out, sets...)
 	err = Each(sets, func(m Message, _ []byte) error {
-		set := append(nameAttr(unix.NFTA_SET_ELEM_LIST_TABLE, name), nameAttr(unix.NFTA_SET_ELEM_LIST_SET, m.Attrs.Text(unix.NFTA_SET_NAME))...)
+		set := append(nameAttr(unix.NFTA_SET_ELEM_LIST_TABLE, name),
+			nameAttr(unix.NFTA_SET_ELEM_LIST_SET, m.Attrs.Text(unix.NFTA_SET_NAME))...)
 		out, err = r.Ask(out, unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, family, set)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, kind := range []uint16{unix.NFT_MSG_GETOBJ, unix.NFT_MSG_GETFLOWTABLE} { // which have their table in attribute 1, too
+	for _, kind := range []uint16{unix.NFT_MSG_GETOBJ,
+		unix.NFT_MSG_GETFLOWTABLE} { // which have their table in attribute 1, too
 		out, err = r.Ask(out, kind, unix.NLM_F_DUMP, family, nameAttr(1, name))
-		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) { // an old kernel has none of that kind
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err,
+			unix.EOPNOTSUPP) { // an old kernel has none of that kind
 			return nil, err
 		}
 	}
@@ -175,7 +180,8 @@ type Table struct {
 	Name   string
 }
 
-// Dump returns the kernel's messages about tables, all of one generation of the ruleset, and its number.
+// Dump returns the kernel's messages about tables, all of one generation of the ruleset, and its
+// number.
 func Dump(tables []Table) (stream []byte, generation uint32, err error) {
 	r, err := Dial()
 	if err != nil {

@@ -37,7 +37,8 @@ func Next(b []byte, at int) (m Message, rest []byte, err error) {
 	if size < unix.NLMSG_HDRLEN || size > int64(len(b)) {
 		return m, nil, fmt.Errorf("byte %d: a message of %d bytes in %d", at, size, len(b))
 	}
-	m = Message{At: at, Type: binary.NativeEndian.Uint16(b[4:]), Flags: binary.NativeEndian.Uint16(b[6:]), Seq: binary.NativeEndian.Uint32(b[8:])}
+	m = Message{At: at, Type: binary.NativeEndian.Uint16(b[4:]), Flags: binary.NativeEndian.Uint16(b[6:]),
+		Seq: binary.NativeEndian.Uint32(b[8:])}
 	body := b[unix.NLMSG_HDRLEN:size]
 	rest = b[min(int64(len(b)), (size+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1)):]
 	switch {

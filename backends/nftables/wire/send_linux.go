@@ -11,7 +11,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// RefusedError is one message of a batch that the kernel refused. With one of them nothing of the batch was applied.
+// RefusedError is one message of a batch that the kernel refused. With one of them nothing of the
+// batch was applied.
 type RefusedError struct {
 	Seq   uint32     // of the message, counting from 1
 	Rule  *ir.Rule   // the rule it came from, nil if it came from none
@@ -37,9 +38,9 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("%sthe kernel refuses %q: %s", where, e.Rule.String(), said)
 }
 
-// Send gives the batch to nf_tables of the calling thread's network namespace, in one piece: when it returns, all of it is
-// in force or none. It needs CAP_NET_ADMIN there. What the kernel refuses is returned as one or more *[RefusedError],
-// joined; other errors are the socket's.
+// Send gives the batch to nf_tables of the calling thread's network namespace, in one piece: when
+// it returns, all of it is in force or none. It needs CAP_NET_ADMIN there. What the kernel refuses
+// is returned as one or more *[RefusedError], joined; other errors are the socket's.
 func (b *Batch) Send() error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
@@ -58,8 +59,9 @@ func (b *Batch) Send() error {
 	return b.answers(fd)
 }
 
-// prepare gives the socket room for a batch of size bytes, and for an answer to each of its messages. A message is kept in
-// one buffer of the kernel's, which counts a little more than its bytes.
+// prepare gives the socket room for a batch of size bytes, and for an answer to each of its
+// messages. A message is kept in one buffer of the kernel's, which counts a little more than its
+// bytes.
 func prepare(fd, size int) error {
 	room := size + size/4 + 1<<16
 	for force, option := range map[int]int{unix.SO_SNDBUFFORCE: unix.SO_SNDBUF, unix.SO_RCVBUFFORCE: unix.SO_RCVBUF} {
@@ -79,7 +81,8 @@ func prepare(fd, size int) error {
 	return nil
 }
 
-// answers reads what the kernel said while it took the batch. It has said all when the batch was sent.
+// answers reads what the kernel said while it took the batch. It has said all when the batch was
+// sent.
 func (b *Batch) answers(fd int) error {
 	var refused []error
 	buffer := make([]byte, 1<<16)
@@ -123,7 +126,8 @@ func (b *Batch) refusals(data []byte) []error {
 	return all
 }
 
-// extendedAck returns the text behind an error message, if there is one (linux/netlink.h, NLM_F_ACK_TLVS).
+// extendedAck returns the text behind an error message, if there is one (linux/netlink.h,
+// NLM_F_ACK_TLVS).
 func extendedAck(message []byte) string {
 	if binary.NativeEndian.Uint16(message[6:])&unix.NLM_F_ACK_TLVS == 0 || len(message) < 2*unix.NLMSG_HDRLEN+4 {
 		return ""

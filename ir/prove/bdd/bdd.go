@@ -1,5 +1,5 @@
-// Package bdd is the kernel of the prover: Boolean functions over numbered variables, kept as binary decision diagrams. It
-// knows nothing of what the variables mean.
+// Package bdd is the kernel of the prover: Boolean functions over numbered variables, kept as
+// binary decision diagrams. It knows nothing of what the variables mean.
 package bdd
 
 import (
@@ -7,9 +7,10 @@ import (
 	"slices"
 )
 
-// Node is a Boolean function over numbered variables, in the one shape that a binary decision diagram gives it: equal
-// functions are equal numbers. It is an index into Manager.nodes, doubled, and the last bit is set for the opposite of what
-// stands there: a function and its opposite share all their vertices.
+// Node is a Boolean function over numbered variables, in the one shape that a binary decision
+// diagram gives it: equal functions are equal numbers. It is an index into Manager.nodes, doubled,
+// and the last bit is set for the opposite of what stands there: a function and its opposite share
+// all their vertices.
 type Node uint32
 
 const (
@@ -20,8 +21,9 @@ const (
 // opposite is the bit of a node that negates it.
 const opposite Node = 1
 
-// vertex is one decision: lo where the variable is false, hi where it is true; both ask later variables only. Lo is never an
-// opposite: of a function and its opposite, the one that is so has the vertex.
+// vertex is one decision: lo where the variable is false, hi where it is true; both ask later
+// variables only. Lo is never an opposite: of a function and its opposite, the one that is so has
+// the vertex.
 type vertex struct {
 	lo, hi Node
 	level  uint16
@@ -30,9 +32,9 @@ type vertex struct {
 // Leaf is the level of Never and Always, behind every variable.
 const Leaf = 1<<16 - 1
 
-// Manager keeps all functions of one computation, shared and never freed: a proof makes them, reads its answer and is done.
-// (Bryant, Graph-Based Algorithms for Boolean Function Manipulation, 1986; for opposites Brace, Rudell and Bryant, Efficient
-// Implementation of a BDD Package, 1990.)
+// Manager keeps all functions of one computation, shared and never freed: a proof makes them, reads
+// its answer and is done. (Bryant, Graph-Based Algorithms for Boolean Function Manipulation, 1986;
+// for opposites Brace, Rudell and Bryant, Efficient Implementation of a BDD Package, 1990.)
 type Manager struct {
 	nodes  []vertex
 	unique []Node // open addressing; Never (which is no decision) means empty
@@ -43,7 +45,8 @@ type Manager struct {
 	steps int // how many operations on two functions were begun since Bound
 }
 
-// cached is the result of one operation on two functions. The cache forgets: a new result takes an old one's place.
+// cached is the result of one operation on two functions. The cache forgets: a new result takes an
+// old one's place.
 type cached struct {
 	a, b, result Node
 	op           op
@@ -130,7 +133,8 @@ func (b *Manager) next() int {
 	return 2 * len(b.unique)
 }
 
-// grow makes the table of functions have size places, a power of two, of which three quarters may be taken.
+// grow makes the table of functions have size places, a power of two, of which three quarters may
+// be taken.
 func (b *Manager) grow(size int) {
 	b.nodes = append(make([]vertex, 0, size/4*3), b.nodes...)
 	b.unique = make([]Node, size)
@@ -155,9 +159,10 @@ func (b *Manager) index() {
 const (
 	maxCache = 1 << 24 // 256 MiB
 
-	// missesPerPlace is how many results are worked out for each place of the cache before it is made wider. Two large functions may
-	// have few nodes together and far more pairs of nodes: a cache that has forgotten a pair when it comes again, with all pairs
-	// below it, makes hours of a second's work, and the table of functions doesn't grow meanwhile.
+	// missesPerPlace is how many results are worked out for each place of the cache before it is
+	// made wider. Two large functions may have few nodes together and far more pairs of nodes: a
+	// cache that has forgotten a pair when it comes again, with all pairs below it, makes hours of
+	// a second's work, and the table of functions doesn't grow meanwhile.
 	missesPerPlace = 4
 )
 
@@ -265,7 +270,8 @@ func (b *Manager) apply(o op, x, y Node) Node {
 	return result
 }
 
-// Outermost returns the values of the variables at the first place where x is true, or at the last; x must not be Never.
+// Outermost returns the values of the variables at the first place where x is true, or at the last;
+// x must not be Never.
 func (b *Manager) Outermost(x Node, last bool, variables int) []bool {
 	values := slices.Repeat([]bool{last}, variables)
 	for x > Always {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// multiples returns the numbers of so many bits, the first the most significant, that m divides and whose last bit is last.
+// multiples returns the numbers of so many bits, the first the most significant, that m divides and
+// whose last bit is last.
 func multiples(b *Manager, bits, m int, last bool) Node {
 	known := make(map[[2]int]Node)
 	var from func(level, rest int) Node
@@ -33,9 +34,9 @@ func multiples(b *Manager, bits, m int, last bool) Node {
 	return from(0, 0)
 }
 
-// Even multiples of 101 and odd ones of 103 have nothing in common, which only the last bits tell: two functions of a few
-// thousand nodes, a result of none, and many times as many pairs of nodes on the way. The cache has to grow with those, though
-// the table of functions stays as it is.
+// Even multiples of 101 and odd ones of 103 have nothing in common, which only the last bits tell:
+// two functions of a few thousand nodes, a result of none, and many times as many pairs of nodes on
+// the way. The cache has to grow with those, though the table of functions stays as it is.
 func TestCacheWidens(t *testing.T) {
 	const bits = 24
 	b := New()
@@ -61,8 +62,8 @@ func table(b *Manager, x Node, bits int) (in []bool) {
 	return in
 }
 
-// TestOperations holds every operation against its meaning, packet by packet, for random functions; and equal functions are
-// equal numbers.
+// TestOperations holds every operation against its meaning, packet by packet, for random functions;
+// and equal functions are equal numbers.
 func TestOperations(t *testing.T) {
 	const bits = 5
 	r := rand.New(rand.NewPCG(5, 6))
@@ -104,7 +105,10 @@ func TestOperations(t *testing.T) {
 		check("not", b.Not(x), func(p int) bool { return !in[0][p] })
 		check("union", b.Union(sets), func(p int) bool { return in[0][p] || in[1][p] || in[2][p] || in[3][p] })
 		check("fix", b.Fix(x, cube), func(p int) bool { return in[0][p&^2|8] })
-		check("without", b.Without(x, cube), func(p int) bool { return in[0][p&^10] || in[0][p&^10|2] || in[0][p&^10|8] || in[0][p|10] })
+		check("without", b.Without(x, cube), func(p int) bool {
+			return in[0][p&^10] || in[0][p&^10|2] ||
+				in[0][p&^10|8] || in[0][p|10]
+		})
 	}
 }
 

@@ -2,7 +2,8 @@ package bdd
 
 import "time"
 
-// Limit bounds a computation. Steps and Nodes end it at the same point on every machine; Until doesn't.
+// Limit bounds a computation. Steps and Nodes end it at the same point on every machine; Until
+// doesn't.
 type Limit struct {
 	Steps int       // operations on two functions
 	Nodes int       // vertices kept at once, about: the tables grow by doubling. Each takes about 45 bytes.
@@ -27,13 +28,14 @@ const clockEvery = 1 << 14
 // step counts one step.
 func (b *Manager) step() {
 	b.steps++
-	if b.steps > b.limit.Steps || b.steps%clockEvery == 0 && !b.limit.Until.IsZero() && time.Now().After(b.limit.Until) {
+	if b.steps > b.limit.Steps || b.steps%clockEvery == 0 && !b.limit.Until.IsZero() &&
+		time.Now().After(b.limit.Until) {
 		panic(TooLarge{})
 	}
 }
 
-// Within runs f, and returns false if it came to the limit of a Manager. What f has made by then is sound, and its Manager can be
-// used on.
+// Within runs f, and returns false if it came to the limit of a Manager. What f has made by then is
+// sound, and its Manager can be used on.
 func Within(f func()) (whole bool) {
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -56,8 +58,8 @@ func (b *Manager) Mark() Mark { return Mark(len(b.nodes)) }
 // Has is true if x was there at m.
 func (m Mark) Has(x Node) bool { return int(x>>1) < int(m) }
 
-// Release forgets all functions made since m; what the caller still has of them means nothing any more. It takes as long as to
-// make a table of those that stay, and the cache begins anew.
+// Release forgets all functions made since m; what the caller still has of them means nothing any
+// more. It takes as long as to make a table of those that stay, and the cache begins anew.
 func (b *Manager) Release(m Mark) {
 	b.nodes, b.missed = b.nodes[:m], 0
 	clear(b.cache)

@@ -8,9 +8,9 @@ import (
 // Union returns the function that is true where any of sets is.
 func (b *Manager) Union(sets []Node) Node { return b.Join(slices.Clone(sets)) }
 
-// Join is Union, and spoils the list. Sets that the first variable tells apart are joined on either side of it,
-// without a step in between. Others are joined two and two, so that no operand grows before it must, and neighbours
-// first: what is alike up to some variable is joined behind it.
+// Join is Union, and spoils the list. Sets that the first variable tells apart are joined on either
+// side of it, without a step in between. Others are joined two and two, so that no operand grows
+// before it must, and neighbours first: what is alike up to some variable is joined behind it.
 func (b *Manager) Join(sets []Node) Node {
 	if len(sets) == 0 {
 		return Never
