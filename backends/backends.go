@@ -14,7 +14,7 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Names says whose names the chains and tables bear.
+// Names says whose names the chains and tables have.
 type Names string
 
 const (
@@ -73,13 +73,13 @@ type Backend interface {
 
 // Merger is a [Backend] with a layout that merges rules.
 type Merger interface {
-	// Linear returns the rules that Lower, with the same options, leaves by themselves though
-	// others ask for the same things of a packet and do the same kind of thing: in the order of the
-	// chains, family by family.
+	// Linear returns the rules that Lower, with the same options, leaves unmerged although other
+	// rules match the same fields and have the same kind of verdict: in the order of the chains,
+	// family by family.
 	Linear(p *ir.Program, o Options) []Linear
 }
 
-// Linear is a rule that stays one of its own, so that each packet that comes there pays for it.
+// Linear is a rule that is not merged, so that every packet that reaches it is compared with it.
 type Linear struct {
 	Family ir.Family
 	Rule   *ir.Rule

@@ -6,7 +6,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// DriftKind tells how what a host has differs from what is meant.
+// DriftKind says how a host differs from what is meant.
 type DriftKind string
 
 const (
@@ -20,7 +20,7 @@ const (
 	Unexplained DriftKind = "unexplained"
 )
 
-// DriftPart tells what a [Drift] is about, and which of its fields describe it.
+// DriftPart says what a [Drift] is about, and which of its fields describe it.
 type DriftPart uint8
 
 const (
@@ -30,7 +30,7 @@ const (
 	DriftBase                         // the hook, priority or policy of a chain: Chain
 	DriftObject                       // what only the back end can name: Chain, Words
 	DriftTarget                       // our rules in another target: Target, Chains, Rules
-	DriftBridge                       // rules of ours about a bridge of no known network: Target, its name, and Rules
+	DriftBridge                       // our rules about a bridge of no known network: Target, its name, and Rules
 	// a state file that is not used: Target, its path, and Words, the rest of a sentence
 	DriftStateFile
 )
@@ -48,27 +48,27 @@ type Drift struct {
 	Element []ir.Match // one of Set.Elements
 	Words   string     // in the target's own words; of a rule that has moved, behind what it stands, or empty
 	Target  string     // its name
-	Chains  int        // how many chains of ours Target has
+	Chains  int        // how many of our chains Target has
 	Rules   int        // how many rules are in them
 
-	Of       *ir.Rule // the program's rule that asks for it; nil if none or several do, as for jumps
+	Of       *ir.Rule // the program's rule that causes it; nil if none or several do, as for jumps
 	Networks []string // the networks that it concerns; nil if it concerns all
 
-	Lets *Let // of a rule of others ahead: what it lets through; nil if that is nothing, or not known
-	// Harmless is true for a rule of others ahead that is known to let nothing through that ours
+	Lets *Let // of a foreign rule ahead: what it lets through; nil if that is nothing, or not known
+	// Harmless is true for a foreign rule ahead that is known to let nothing through that ours
 	// refuse.
 	Harmless bool
 	Closes   bool // Closes is true for what is ahead and only refuses, as a chain with a policy.
 }
 
-// Let is a packet that a rule of others accepts before ours refuse it.
+// Let is a packet that a foreign rule accepts before ours refuse it.
 type Let struct {
 	Packet     ir.Packet // an example
 	From, To   string    // where it comes from and where it goes to
 	Should, Is string    // its fate by our rules, and as it is
 }
 
-// AheadOf returns those of drifts that are of others and let something through that ours refuse, or
+// AheadOf returns those of drifts that are foreign and let something through that ours refuse, or
 // may do so.
 func AheadOf(drifts []Drift) []Drift {
 	return slices.DeleteFunc(slices.Clone(drifts), func(d Drift) bool {
@@ -76,8 +76,8 @@ func AheadOf(drifts []Drift) []Drift {
 	})
 }
 
-// Mendable returns how many of drifts a Load mends: all but those of others, and those of what
-// nothing explains.
+// Mendable returns how many of drifts a Load fixes: all but foreign ones, and those that nothing
+// explains.
 func Mendable(drifts []Drift) int {
 	n := 0
 	for _, d := range drifts {

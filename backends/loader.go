@@ -8,8 +8,8 @@ import (
 )
 
 // Loader puts rulesets of one back end into the kernel, in the network namespace of the calling
-// thread. It touches nothing but what bears the names of [Options]; rules of others stay byte for
-// byte, and in their place.
+// thread. It touches nothing but what has the names of [Options]; foreign rules stay byte for byte,
+// and in their place.
 type Loader interface {
 	Backend
 	// Available returns nil if this back end can be used here, else what is missing: the tool, the
@@ -37,7 +37,7 @@ type Sibling interface {
 	// Usual returns the Loader for the place that the host's own tools use.
 	Usual() Loader
 	// Elsewhere returns the Loader for another place that holds rules under names; nil if none
-	// does, or if it can't be told for lack of a tool.
+	// does, or if it is unknown for lack of a tool.
 	Elsewhere(names Names) (Loader, error)
 }
 
@@ -55,13 +55,13 @@ func Of[R Ruleset](rules Ruleset) (R, error) {
 type Report struct {
 	Kept    int  // rules that were right already and were left alone
 	Changed int  // rules, elements and jumps that were added, replaced or deleted; 0 if nothing was sent
-	Rebuilt bool // Rebuilt is true if everything was made anew.
+	Rebuilt bool // Rebuilt is true if everything was recreated.
 
 	Left diag.List // warnings, at their origins, about rules that this kernel can't hold and that were left out
 }
 
-// Auditor is a Loader that can tell what bears on rules in force and can't be seen in what Read
-// makes of a Dump.
+// Auditor is a Loader that finds what affects loaded rules but does not show in what Read makes of
+// a Dump.
 type Auditor interface {
 	// Strays returns what the kernel holds in the tables of rules beside chains and rules that Read
 	// tells of, in the order of the kernel's tables. It changes nothing.
@@ -73,7 +73,7 @@ type Strays struct {
 	All []Stray
 	// Held is everything that packets meet in the tables of rules, ours and that of others, in the
 	// form that Read takes; Want the same with our jumps where Load puts them. They are empty where
-	// the rules of others don't come before ours.
+	// the foreign rules don't come before ours.
 	Held, Want []Document
 }
 
@@ -83,13 +83,13 @@ type StrayKind uint8
 const (
 	// StrayObject is an object under our names that is not wanted. Load takes it away.
 	StrayObject StrayKind = iota
-	// StrayJump is a jump to a chain of ours that Load puts into another place among the rules of
-	// others.
+	// StrayJump is a jump to one of our chains that Load puts into another place among the foreign
+	// rules.
 	StrayJump
-	// StrayAhead is a rule of others that packets meet before one of ours, once our jumps are in
+	// StrayAhead is a foreign rule that packets meet before one of ours, once our jumps are in
 	// their places. Load leaves it.
 	StrayAhead
-	// StrayClosed is a chain of others that may drop what ours accept. Load leaves it.
+	// StrayClosed is a foreign chain that may drop what ours accept. Load leaves it.
 	StrayClosed
 )
 

@@ -2,14 +2,14 @@ package backends
 
 import "github.com/vnetc/vnetc/ir"
 
-// Pruner is a Loader that can take single rules away from what stands under some names, whoever put
-// them there.
+// Pruner is a Loader that can delete single rules from the tables and chains of some names, no
+// matter who added them.
 type Pruner interface {
 	Loader
-	// Prune asks choose which of the rules that the kernel holds under names shall go, and takes
-	// exactly those away, in one transaction or, where the target has none so large, table by
-	// table. After an error all are there as before. What stays, stays as it is: counters, places
-	// and handles.
+	// Prune calls choose with the rules that the kernel has under names, and deletes exactly those
+	// that it returns: in one transaction or, where the target has none so large, table by table.
+	// After an error all are there as before. What stays, stays as it is: counters, places and
+	// handles.
 	//
 	// Interfaces that rules name by their index stand in held by their name. The program has no
 	// chains if there is nothing. If choose also says frame, the jumps, chains and tables of names

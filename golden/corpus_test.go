@@ -59,7 +59,7 @@ func corpus(t *testing.T, dir string, f func(t *testing.T, path string, s *Scena
 	})
 }
 
-// compare holds the recorded sections against those made now, or records the latter.
+// compare compares the recorded sections with those made now, or records the latter.
 func compare(t *testing.T, path string, s *Scenario, now []Section) {
 	t.Helper()
 	for _, rec := range s.Sections {
@@ -104,7 +104,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestBad holds each bad input against the exact text of its diagnostics. The file is named after
+// TestBad compares each bad input with the exact text of its diagnostics. The file is named after
 // the code that it is about, with an optional suffix after a dot.
 func TestBad(t *testing.T) {
 	shown := make(map[diag.Code]bool)

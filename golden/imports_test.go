@@ -141,7 +141,7 @@ func allowed(list []string, pkg string) bool {
 	return slices.ContainsFunc(list, func(may string) bool { return allows(may, pkg) })
 }
 
-// TestImports holds every import against arrows, and arrows against the imports.
+// TestImports compares every import with arrows, and arrows with the imports.
 func TestImports(t *testing.T) {
 	found, folders := imports(t)
 	why, rows := make(map[string]string), make(map[string][]string)

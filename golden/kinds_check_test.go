@@ -63,7 +63,7 @@ func (k kind) verified() error {
 	return nil
 }
 
-// opaque is true if what becomes of a packet is not known.
+// opaque is true if the fate of a packet is not known.
 func opaque(err error) bool {
 	var unknown *ir.UnknownError
 	return errors.As(err, &unknown)
@@ -86,7 +86,7 @@ func (k kind) meant() error {
 	return nil
 }
 
-// probed asks for packets that tell each sample of a match from no match, both ways.
+// probed wants packets that distinguish each sample of a match from no match, both ways.
 func (k kind) probed() error {
 	for _, p := range k.programs {
 		hold, fail := 0, 0
@@ -143,8 +143,8 @@ func (k kind) drawn() error {
 
 var randomPrograms = sync.OnceValue(func() []backendtest.Sample { return backendtest.Random(100, 1) })
 
-// proved asks the prover to tell each sample of a match from no match and from no rule, by a packet
-// that ir.Eval treats differently.
+// proved has the prover distinguish each sample of a match from no match and from no rule, by a
+// packet that ir.Eval treats differently.
 func (k kind) proved() error {
 	for _, p := range k.programs {
 		if r := prove.Equal(p, p, ir.Both); r.Answer != prove.Proved && k.name != opaqueVerdict {
@@ -159,7 +159,7 @@ func (k kind) proved() error {
 	return nil
 }
 
-// told asks the prover to tell p from q.
+// told asks the prover to distinguish p from q.
 func (k kind) told(p, q *ir.Program) error {
 	r := prove.Equal(p, q, ir.Both)
 	if k.isMatch && r.Answer == prove.Proved {
@@ -245,7 +245,7 @@ func (k kind) readBack(b backends.Backend, o backends.Options) error {
 			return err
 		}
 		if set == nil {
-			continue // it can't be said
+			continue // it can't be expressed
 		}
 		q, err := b.Read(set.Images())
 		if err != nil {

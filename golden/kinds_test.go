@@ -32,7 +32,7 @@ type check struct {
 	run   func(k kind) error
 }
 
-// checks returns all of them, but for what a front end may ask for.
+// checks returns all of them, except what a front end may generate.
 func checks() []check {
 	all := []check{
 		{"printed", "ir/words.go ir/action.go", "", kind.printed},

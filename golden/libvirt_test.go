@@ -130,7 +130,7 @@ func lineKey(backend string, l backends.Line) (key, text string) {
 	return tool + " " + l.Table + " " + l.Chain, text
 }
 
-// TestLibvirtJumps holds the whole documents, of which the jumps are a part, against the record.
+// TestLibvirtJumps compares whole documents, including the jumps, with the record.
 func TestLibvirtJumps(t *testing.T) {
 	libvirtCases(t, isValid, func(t *testing.T, _ string, src *diag.Sources, record map[string][]string) {
 		p, _ := Compile(src)

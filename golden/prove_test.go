@@ -40,9 +40,9 @@ func compiled(t *testing.T, strict bool, documents ...string) *ir.Program {
 	return netxml.Lower(nets)
 }
 
-// TestReachByTheBook: who reaches whom, as libvirt's rules are known to have it: into NAT and
-// isolated networks nobody opens connections; into routed ones everybody does, even guests of
-// isolated networks; the host is in nobody's way.
+// TestReachByTheBook: who reaches whom, as libvirt's rules are known to have it: no connection is
+// opened into NAT and isolated networks; into routed ones everybody does, even guests of isolated
+// networks; the host reaches everything.
 func TestReachByTheBook(t *testing.T) {
 	want := `
 	     nat  nat2 rout iso  host out
@@ -142,7 +142,7 @@ func TestLeaks(t *testing.T) {
 		t.Errorf("strict isolation leaves %s to %v: %s", l.From, l.To, l.Packet)
 	}
 	for _, d := range prove.Change(loose, strict) {
-		if d.Now == "dropped" { // nobody is told: the answer would go to the source that the guest wrote
+		if d.Now == "dropped" { // no answer: it would go to the source that the guest wrote
 			if d.From.Kind != prove.Network || ownAddress(loose, d.From.Name, d.Example.Src) {
 				t.Errorf("strict isolation drops what has a source of its network: %s", d)
 			}
@@ -236,8 +236,7 @@ func TestDeadByTheBook(t *testing.T) {
 	}
 }
 
-// TestChangeIsCapped: a change between every two networks is told by a few, each of them one of
-// all.
+// TestChangeIsCapped: a change between every two networks is reported by a few of them.
 func TestChangeIsCapped(t *testing.T) {
 	var documents []string
 	for i := range 5 {

@@ -76,7 +76,7 @@ func TestSetsMeanTheProgram(t *testing.T) {
 	})
 }
 
-// TestSetsOfRandomPrograms does the same for rules that nobody would write.
+// TestSetsOfRandomPrograms does the same for rules that no front end makes.
 func TestSetsOfRandomPrograms(t *testing.T) {
 	samples := backendtest.Random(400, 7)
 	samples = append(samples, backendtest.NetworkSamples()...)

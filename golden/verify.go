@@ -58,7 +58,7 @@ func traced(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 	return text, nil
 }
 
-// samplePackets returns what tells the most about the networks of any scenario, for each family:
+// samplePackets returns the most telling packets for the networks of any scenario, for each family:
 // the first network's first guest opens a connection to the outside, and is answered; the outside
 // opens one to that guest; and the guest opens one to a guest of another network. Only networks
 // with rules and addresses of their own have such guests.

@@ -17,8 +17,8 @@ import (
 // were registered: see [Program.AssumedOrder]. Accept ends the walk in one base chain; drop and
 // reject end it for good.
 //
-// Chains of type nat are met by packets of state new only: the kernel asks them once, for a
-// connection's first packet, and does to the others what it did to that one (nf_nat_inet_fn in
+// Chains of type nat are met by packets of state new only: the kernel runs them once, for a
+// connection's first packet, and treats the others like it (nf_nat_inet_fn in
 // net/netfilter/nf_nat_core.c). Two things are given up: a connection that conntrack helpers
 // expected (state related) has a first packet too, and a packet of an old connection shows no NAT
 // here though its addresses are rewritten. After a NAT verdict the other nat chains of that hook
@@ -75,7 +75,7 @@ func (e *evaluation) run() (Fate, error) {
 	return e.fate, nil
 }
 
-// BaseView is what hangs at a hook: a base chain of the program, or groups that act as one.
+// BaseView is what is attached to a hook: a base chain of the program, or groups that act as one.
 type BaseView struct {
 	Chains   []*Chain // walked one after the other
 	Priority int
@@ -89,7 +89,7 @@ func (v BaseView) Meets(f Family) bool {
 	return slices.ContainsFunc(v.Chains, func(c *Chain) bool { return c.Group != 0 || c.Family&f != 0 })
 }
 
-// Bases returns what hangs at hook, in the order in which packets meet it: see [Eval].
+// Bases returns what is attached to hook, in the order in which packets meet it: see [Eval].
 func (p *Program) Bases(hook Hook) []BaseView {
 	var all []BaseView
 	for i := range GroupTable {
@@ -122,7 +122,7 @@ type evaluation struct {
 	packet  Packet
 	hook    Hook
 	fate    Fate
-	visit   func(Visit) // told of everything met; nil if nobody asks
+	visit   func(Visit) // called for everything met; nil if not wanted
 
 	began    Packet // as it was
 	doubtful Fields // those touched by actions that perhaps were not done

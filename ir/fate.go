@@ -2,7 +2,7 @@ package ir
 
 import "fmt"
 
-// Fate is what becomes of a packet. A packet that is not accepted has no NAT and is not altered:
+// Fate is what happens to a packet. A packet that is not accepted has no NAT and is not altered:
 // its connection never comes to be.
 type Fate struct {
 	Outcome  Outcome

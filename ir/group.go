@@ -23,7 +23,7 @@ type GroupRow struct {
 	Group Group
 	Name  string // three letters
 	About string // what its rules are about, in words
-	Base         // where it hangs; its policy is accept
+	Base         // where it is attached; its policy is accept
 
 	// Of selects the rules of the group that are met here, nil if all are. A group has several rows
 	// if its rules are met at several places, each rule at one.
@@ -43,10 +43,10 @@ const (
 	OutOf                  // from guests, to elsewhere
 )
 
-// GroupTable lists the groups in the order in which a packet may meet them: all that tells one
-// group from another, but for the names that back ends give them and the rules that front ends put
-// in. Rows with the same Base stand together and are met one after the other, as if one base chain
-// jumped to each.
+// GroupTable lists the groups in the order in which a packet may meet them: everything that
+// distinguishes the groups, except the names that back ends give them and the rules that front ends
+// put in. Rows with the same Base stand together and are met one after the other, as if one base
+// chain jumped to each.
 var GroupTable = [...]GroupRow{
 	{
 		Group: INP, Name: "INP", About: "guests to services on the host",

@@ -66,7 +66,7 @@ func TestGroupRows(t *testing.T) {
 	}
 }
 
-// TestGroupBases: what hangs at the hooks is what the table says, in its order.
+// TestGroupBases: what is attached to the hooks is what the table says, in its order.
 func TestGroupBases(t *testing.T) {
 	p := &ir.Program{}
 	for _, g := range slices.Backward(ir.Groups) {

@@ -22,8 +22,8 @@ func answerOf(holds bool) answer {
 	return no
 }
 
-// meets tells whether the packet has the rule's verdict: the rule is for its family and all matches
-// hold. One match that does not hold decides, whatever the unknown ones would say.
+// meets reports whether the packet has the rule's verdict: the rule is for its family and all
+// matches hold. One match that does not hold decides, whatever the unknown ones would say.
 func (e *evaluation) meets(r *Rule) answer {
 	if r.Family&e.packet.Family == 0 {
 		return no
@@ -35,14 +35,14 @@ func (e *evaluation) meets(r *Rule) answer {
 	return all
 }
 
-// holds tells whether m holds for the packet at the present hook.
+// holds reports whether m holds for the packet at the present hook.
 //
-// Not turns a condition around among the packets that have the field: both targets match an
-// address, a port or an ICMP type only after the protocol that carries it (nft(8) adds the missing
-// "meta l4proto tcp", iptables(8) wants -p). So for a packet of the other family an address match
-// does not hold, negated or not, nor a port match for a packet without ports, nor a match on the
-// status of a connection for a packet that has none. Interfaces, states and marks are there for
-// every packet.
+// Not negates a condition among the packets that have the field: both targets match an address, a
+// port or an ICMP type only after the protocol that carries it (nft(8) adds the missing "meta
+// l4proto tcp", iptables(8) wants -p). So for a packet of the other family an address match does
+// not hold, negated or not, nor a port match for a packet without ports, nor a match on the status
+// of a connection for a packet that has none. Interfaces, states and marks are there for every
+// packet.
 func (e *evaluation) holds(m Match) answer {
 	if unknown := e.unknown(); unknown != 0 && unknown&FieldsOf(m) != 0 {
 		return maybe

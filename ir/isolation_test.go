@@ -96,7 +96,7 @@ func between(from, to network, state ir.State) ir.Packet {
 	})
 }
 
-// TestEvalNetworks asks for the consequences of the three forward groups that users of libvirt's
+// TestEvalNetworks checks the consequences of the three forward groups that users of libvirt's
 // networks know.
 func TestEvalNetworks(t *testing.T) {
 	const rejected = "rejected with port-unreachable"

@@ -21,8 +21,8 @@ const (
 	ModeHostdev     Mode = "hostdev"
 )
 
-// Managed is true if the network's bridge, addresses and services are made by whoever brings it up;
-// in the other modes they exist before, and a network is only a recipe for guest ports.
+// Managed is true if bringing the network up creates its bridge, addresses and services; in the
+// other modes they exist before, and a network is only a recipe for guest ports.
 func (m Mode) Managed() bool {
 	return m == ModeNone || m == ModeNAT || m == ModeRoute || m == ModeOpen
 }
@@ -125,7 +125,7 @@ type Route struct {
 type Domain struct {
 	Name      string
 	LocalOnly bool // LocalOnly is true if names in the domain are never asked of other servers.
-	Register  bool // Register is true if the host's resolver is told of the domain.
+	Register  bool // Register is true if the domain is registered with the host's resolver.
 }
 
 // DNS is the name service of a network.
@@ -180,8 +180,9 @@ type VLAN struct {
 	Native string // empty, tagged or untagged
 }
 
-// VirtualPort is what a switch of another kind (802.1Qbg, 802.1Qbh, openvswitch, midonet) is told
-// of a port. Type is empty in a port group that leaves it to guests, of a network that has none.
+// VirtualPort is what a switch of another kind (802.1Qbg, 802.1Qbh, openvswitch, midonet) needs to
+// know about a port. Type is empty in a port group that leaves it to guests, of a network that has
+// none.
 type VirtualPort struct {
 	Type                          string
 	ManagerID, TypeID, TypeIDVers uint32

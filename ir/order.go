@@ -5,7 +5,7 @@ import "slices"
 // AssumedOrder returns the base chains of which the order among each other is not known but taken
 // to be that of p, hook by hook and priority by priority: those of different tables that meet
 // packets of one family. (Chains of one table are listed by the kernel in the order in which they
-// were made. Which of two tables had its chain first, it does not tell.)
+// were made. It does not say which of two tables had its chain first.)
 func (p *Program) AssumedOrder() (all [][]*Chain) {
 	type place struct {
 		hook     Hook

@@ -61,10 +61,10 @@ const (
 //
 // The protocol comes first, by its name or its number; the other parts may come in any order. A
 // packet has both addresses and at least one interface: on names the one by which it came, out the
-// one by which it leaves. Where other words are left out the packet is new, bears no mark, belongs
-// to no connection that NAT rewrites, goes from port 40000 to port 443, and is an echo request if
-// it is ICMP. IPv6 addresses stand in brackets where a port follows. ICMP types have nft(8)'s
-// names, or numbers.
+// one by which it leaves. Where other words are left out the packet is new, has no mark, belongs to
+// no connection that NAT rewrites, goes from port 40000 to port 443, and is an echo request if it
+// is ICMP. IPv6 addresses stand in brackets where a port follows. ICMP types have nft(8)'s names,
+// or numbers.
 //
 // All wrong values are reported at once, in a file called [PacketFile]; with errors the packet is
 // the zero value.
@@ -118,7 +118,7 @@ func (t *packetReader) syntax(err error) {
 	}
 }
 
-// meant returns how to mend a word that stands where a key should.
+// meant returns how to fix a word that stands where a key should.
 func (t *packetReader) meant(value string) string {
 	switch value {
 	case "in", "iif", "iifname":

@@ -14,7 +14,7 @@ import (
 )
 
 // The grammar of the text form. Every value is one word, quoted or not; what kind of value it must
-// be is told apart later, so that all wrong values are reported at once.
+// be is checked later, so that all wrong values are reported at once.
 type (
 	textProgram struct {
 		Blocks []*textBlock `parser:"@@*"`

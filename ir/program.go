@@ -87,8 +87,8 @@ const (
 	PrioritySrcNAT    = 100
 )
 
-// Base says where a chain hangs. Chains at one hook are met in the order of Priority; a packet
-// accepted by one goes on to the next, a packet dropped or rejected does not.
+// Base says where a chain is attached. Chains at one hook are met in the order of Priority; a
+// packet accepted by one goes on to the next, a packet dropped or rejected does not.
 type Base struct {
 	Hook     Hook
 	Type     ChainType
@@ -125,7 +125,7 @@ type Chain struct {
 	Family Family // of the table the chain is in
 	Table  string
 	Name   string // unique in its family and table
-	Base   *Base  // nil if the chain hangs at no hook
+	Base   *Base  // nil if the chain is attached to no hook
 	Rules  []Rule
 }
 

@@ -13,7 +13,7 @@ type Accept struct{}
 // Drop ends the packet.
 type Drop struct{}
 
-// RejectCode is what the sender of a rejected packet is told: nft(8)'s name of the ICMP or ICMPv6
+// RejectCode is the answer to the sender of a rejected packet: nft(8)'s name of the ICMP or ICMPv6
 // code, or tcp-reset. RFC 792, RFC 4443, netfilter's ipt_REJECT.h and ip6t_REJECT.h.
 type RejectCode string
 
@@ -51,7 +51,7 @@ func (c RejectCode) Families() Family {
 	return 0
 }
 
-// Reject ends the packet and tells its sender so.
+// Reject ends the packet and sends its sender a code.
 type Reject struct{ With RejectCode }
 
 // Return goes back to the rule after the jump that led to this chain. In a base chain it ends the

@@ -50,8 +50,8 @@ import (
 
 // Verify returns what is wrong with p, each at the origin of the rule that is to blame: sets first,
 // then chains, then rules in the order of p, then links. An empty list means that [Eval] and the
-// back ends may rely on all that is demanded above. Something wrong is the mistake of whoever made
-// p: a front end never lets its user's input come to this.
+// back ends may rely on all that is demanded above. An error is a mistake of the code that made p:
+// a front end never lets its user's input come to this.
 func Verify(p *Program) diag.List {
 	v := &verifier{program: p, chains: make(map[chainKey]*Chain), met: make(map[*Chain][]hookPoint),
 		sets: make(map[*Set]*setDemands), names: make(map[chainKey]bool)}

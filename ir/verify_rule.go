@@ -205,7 +205,7 @@ func (v *ruleVerifier) icmp() {
 	}
 }
 
-// matchesProto is true if the rule asks for a protocol for which is holds.
+// matchesProto is true if the rule matches a protocol for which is holds.
 func (v *ruleVerifier) matchesProto(is func(uint8) bool) bool {
 	for _, m := range v.rule.Matches {
 		if p, ok := m.(L4Proto); ok && !p.Not && is(p.Proto) {

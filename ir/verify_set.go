@@ -93,7 +93,7 @@ func (r *Rule) Families() Family {
 	return f
 }
 
-// narrowed returns those of f whose packets can have the address that m asks for.
+// narrowed returns those of f whose packets can have the address that m matches.
 func narrowed(f Family, m Match) Family {
 	if of := matchFamily(m); of != 0 {
 		return f & of

@@ -10,7 +10,7 @@ type Visit struct {
 	Failed Match // for Passed: the first match that does not hold
 }
 
-// VisitKind tells what a packet meets.
+// VisitKind says what a packet meets.
 type VisitKind uint8
 
 const (
@@ -20,8 +20,8 @@ const (
 	Policy                       // the end of a base chain that is no group
 )
 
-// Walk is [Eval] that tells of everything the packet meets, in order. Rules for the other family
-// are not met. Where Eval fails, the visits up to there come with the error.
+// Walk is [Eval] that also returns everything the packet meets, in order. Rules for the other
+// family are not met. Where Eval fails, the visits up to there come with the error.
 func Walk(p *Program, pkt Packet) (Fate, []Visit, error) {
 	var visits []Visit
 	e := &evaluation{program: p, packet: pkt, visit: func(v Visit) { visits = append(visits, v) }}
@@ -29,14 +29,14 @@ func Walk(p *Program, pkt Packet) (Fate, []Visit, error) {
 	return fate, visits, err
 }
 
-// Holds is true if r is for pkt's family and all its matches hold at hook; false if that hangs on
+// Holds is true if r is for pkt's family and all its matches hold at hook; false if that depends on
 // what is not modelled.
 func (r *Rule) Holds(pkt Packet, hook Hook) bool {
 	e := &evaluation{packet: pkt, hook: hook}
 	return e.meets(r) == yes
 }
 
-// see tells the walk, if there is one, of a visit.
+// see reports a visit to the walk, if there is one.
 func (e *evaluation) see(kind VisitKind, step Step) {
 	if e.visit == nil || kind == Passed && step.Rule.Family&e.packet.Family == 0 {
 		return

@@ -64,7 +64,7 @@ func Run(t *testing.T, b backends.Backend) {
 	}
 }
 
-// checkUsual holds what the zero Options give against the options that they stand for.
+// checkUsual compares what the zero Options give with the options that they stand for.
 func checkUsual(b backends.Backend) error {
 	p := NetworkSamples()[0].Program
 	text := func(o backends.Options) (string, error) {
@@ -93,7 +93,7 @@ func checkUsual(b backends.Backend) error {
 }
 
 // checkChecksums holds b's word on whether it fills in checksums against what it makes of a rule
-// that asks for that.
+// that needs it.
 func checkChecksums(b backends.Backend, o backends.Options) error {
 	p := &ir.Program{Chains: []*ir.Chain{{Group: ir.PRT, Rules: []ir.Rule{{Family: ir.Both & o.Families,
 		Verdict: ir.ChecksumFill{}}}}}}

@@ -28,7 +28,7 @@ func kept(p *ir.Program, lines []backends.Line) *ir.Program {
 	return q
 }
 
-// maxReported is how many packets with another fate are told of.
+// maxReported is how many packets with another fate are reported.
 const maxReported = 3
 
 // sameMeaning checks point 4: packets chosen to probe every rule have the same fate in want and

@@ -19,7 +19,7 @@ type values struct {
 
 // Packets returns packets that probe p, always the same: for each rule some that match it, and
 // those with one field moved to or over a boundary that p's rules draw; forwarded ones and, for
-// what hangs elsewhere, those from and to the host.
+// chains at other hooks, those from and to the host.
 func Packets(p *ir.Program) []ir.Packet {
 	v := collect(p)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -170,7 +170,7 @@ func tidy(p ir.Packet) ir.Packet {
 	return p
 }
 
-// aim changes p so that the matches of r that are not turned around hold.
+// aim changes p so that the matches of r that are not negated hold.
 func aim(p ir.Packet, r *ir.Rule, random *rand.Rand) ir.Packet {
 	if pick(random, []bool{true, true, false}) {
 		p.State = ir.StateNew // the only one that meets nat chains
@@ -182,7 +182,7 @@ func aim(p ir.Packet, r *ir.Rule, random *rand.Rand) ir.Packet {
 	return tidy(p)
 }
 
-// aimAt changes p so that those of matches hold that are not turned around.
+// aimAt changes p so that those of matches that are not negated hold.
 func aimAt(p *ir.Packet, matches []ir.Match, random *rand.Rand) {
 	ends := func(a, b netip.Addr) netip.Addr { return pick(random, []netip.Addr{a, b}) }
 	for _, m := range matches {

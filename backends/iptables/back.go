@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// back returns what now becomes when what is ours is again as it was in s, with our jumps where
-// they stood among the rules of others.
+// back returns now with everything of ours as it was in s, and our jumps where they were among the
+// foreign rules.
 func (s *state) back(now *state) *state {
 	out := now.without()
 	for _, t := range s.tables {
@@ -37,14 +37,14 @@ func (s *state) back(now *state) *state {
 }
 
 // again returns the rules of a built-in chain, which are now, with the jumps of then. Each jump
-// stands behind the rules of others that it stood behind, as far as these are there still; of the
+// stands behind the foreign rules that it stood behind, as far as these are there still; of the
 // places that leaves, where it stands now, or else the first.
 func again(now, then []rule) []rule {
 	others, before := strangers(now), strangers(then)
 	origin := common(others, before) // of each rule of then, its place now
-	at, passed := 0, 0               // the place of the jump before, and the rules of others before that
+	at, passed := 0, 0               // the place of the jump before, and the foreign rules before that
 	var jumps []rule
-	var places []int // how many rules of others stand before each jump
+	var places []int // how many foreign rules stand before each jump
 	for _, r := range then {
 		if r.jump == "" {
 			if origin[passed] >= 0 {
@@ -71,8 +71,8 @@ func again(now, then []rule) []rule {
 	return out
 }
 
-// strangerMark begins a line of a Dump that tells which rule of others stands before a jump of
-// ours: a comment, since the rule is not ours.
+// strangerMark begins a line of a Dump that tells which foreign rule stands before one of our
+// jumps: a comment, since the rule is not ours.
 const strangerMark = "# before ours: "
 
 // writeBuiltin writes those rules of a built-in chain that lead to ours, and what stands before our
@@ -92,7 +92,7 @@ func (c *chainState) writeBuiltin(b *bytes.Buffer, prefix string, places bool) {
 	}
 }
 
-// stranger returns the rule of others that a line of a Dump tells of.
+// stranger returns the foreign rule that a line of a Dump names.
 func stranger(line string) (text string, ok bool) {
 	quoted, ok := strings.CutPrefix(line, strangerMark)
 	if !ok {

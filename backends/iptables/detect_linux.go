@@ -117,8 +117,8 @@ func (l Loader) variant(t tool) Variant {
 	return variantOf(t.restore)
 }
 
-// variantOf asks a command for the world it belongs to: "iptables v1.8.9 (nf_tables)". Before 1.8
-// there was one world.
+// variantOf asks a command which variant it is: "iptables v1.8.9 (nf_tables)". Before 1.8 there was
+// one world.
 func variantOf(path string) Variant {
 	out, err := english(path, "--version").Output()
 	if err == nil && strings.Contains(string(out), "(nf_tables)") {

@@ -10,8 +10,8 @@ import (
 
 // script is a document for iptables-restore --noflush that turns one state into another, by no more
 // commands than that takes: rules that stay are not touched, so their counters and places in the
-// kernel live on. Rules of others are never named: what is deleted by its number stands in a chain
-// of ours, jumps are deleted by what they say.
+// kernel live on. Rules of others are never named: what is deleted by its number stands in one of
+// our chains, jumps are deleted by what they say.
 type script struct {
 	text     bytes.Buffer
 	at       []entry // of each line
@@ -92,8 +92,8 @@ func (s *script) remove(from, to *tableState) {
 	}
 }
 
-// rules appends the commands for a chain of ours: rules that go from the last to the first, so that
-// numbers hold; then those that come from the first to the last, for the same reason.
+// rules appends the commands for one of our chains: rules that go from the last to the first, so
+// that numbers hold; then those that come from the first to the last, for the same reason.
 func (s *script) rules(table string, from, to *chainState) {
 	origin := common(from.rules, to.rules)
 	stays := make([]bool, len(from.rules))
@@ -197,7 +197,7 @@ func (s *script) jumps(table string, from, to *chainState) {
 	}
 }
 
-// jumpsOf returns the chains of ours to which jumps in from and to lead.
+// jumpsOf returns our chains to which jumps in from and to lead.
 func jumpsOf(from, to []rule) (names []string) {
 	for _, r := range slices.Concat(from, to) {
 		if r.jump != "" && !slices.Contains(names, r.jump) {

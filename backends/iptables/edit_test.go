@@ -43,8 +43,8 @@ func play(t *testing.T, chains map[string][]string, script string) {
 	}
 }
 
-// randomTable has rules of few texts in chains of ours, and jumps in a built-in chain among rules
-// of others.
+// randomTable has rules of few texts in our chains, and jumps in a built-in chain among foreign
+// rules.
 func randomTable(random *rand.Rand) *tableState {
 	t := &tableState{name: "filter"}
 	for _, name := range []string{"VNETC_FWX", "VNETC_FWI", "VNETC_more"} {

@@ -175,8 +175,8 @@ type natstate struct {
 	name   string
 }
 
-// natstates are the words of --ctstate that tell of NAT, in the order in which iptables-save prints
-// them behind ctstates.
+// natstates are the words of --ctstate about NAT, in the order in which iptables-save prints them
+// behind ctstates.
 var natstates = [...]natstate{{ir.StatusSNAT, "SNAT"}, {ir.StatusDNAT, "DNAT"}}
 
 // noConnection are the states of packets that belong to none.

@@ -53,7 +53,7 @@ func TestKernelLoaderFaults(t *testing.T) {
 			if old != nil {
 				h.load(old)
 				h.both("-I FORWARD 2 -i between -j ACCEPT")
-				h.both("-A FORWARD -j VNETC_FWO") // doubled, which the load would mend
+				h.both("-A FORWARD -j VNETC_FWO") // doubled, which the load would fix
 				h.traffic()
 			}
 			before := h.exact()
@@ -184,7 +184,7 @@ func TestKernelLoaderWriters(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderJumps mends the jumps of the forward chain. F and G are rules of an
+// TestKernelLoaderJumps fixes the jumps of the forward chain. F and G are rules of an
 // administrator.
 func TestKernelLoaderJumps(t *testing.T) {
 	words := map[string]string{"X": "-j VNETC_FWX", "I": "-j VNETC_FWI", "O": "-j VNETC_FWO", "F": "-i foreign -j DROP",

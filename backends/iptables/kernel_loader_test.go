@@ -292,7 +292,7 @@ func TestKernelLoaderFamily(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderOne changes one network of many: the rules of others stay the kernel's own, with
+// TestKernelLoaderOne changes one network of many: the foreign rules stay the kernel's own, with
 // their counters.
 func TestKernelLoaderOne(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
@@ -320,7 +320,7 @@ func TestKernelLoaderOne(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderForeign has rules of others around ours, which stay as they are in their places
+// TestKernelLoaderForeign has foreign rules around ours, which stay as they are in their places
 // through every change.
 func TestKernelLoaderForeign(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
@@ -361,7 +361,7 @@ func TestKernelLoaderForeign(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderReference has a rule of others lead to a chain of ours: it can't be unloaded, and
+// TestKernelLoaderReference has a foreign rule lead to one of our chains: it can't be unloaded, and
 // says why.
 func TestKernelLoaderReference(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
@@ -400,8 +400,8 @@ func TestKernelLoaderSamples(t *testing.T) {
 	})
 }
 
-// TestKernelLoaderLineBreak has a rule of others with a line break in its comment, and words of
-// ours behind it.
+// TestKernelLoaderLineBreak has a foreign rule with a line break in its comment, and words of ours
+// behind it.
 func TestKernelLoaderLineBreak(t *testing.T) {
 	eachVariant(t, func(t *testing.T, h *loading) {
 		h.Exec("iptables-"+h.variant, "-A", "FORWARD", "-m", "comment", "--comment",

@@ -66,7 +66,7 @@ func (l *restoreLine) document() string {
 	return fmt.Sprintf("*%s\n:other - [0:0]\n-A %s %s\nCOMMIT\n", l.table, l.chain, l.text)
 }
 
-// wants tells if the reader shall take l.
+// wants reports whether the reader shall take l.
 func (l *restoreLine) wants() bool { return l.takes != "-" && l.takes != "exit" }
 
 // readOf reads a document of family '4' or '6'.

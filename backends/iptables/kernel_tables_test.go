@@ -8,7 +8,7 @@ import (
 )
 
 // TestKernelTables: what the tool made is seen in its world and family, and nowhere else; and no
-// chain of others.
+// foreign chain.
 func TestKernelTables(t *testing.T) {
 	netnstest.Require(t, "iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy", "nft")
 	legacy := func(f ir.Family, _ string) (bool, error) { return hasLegacy(f) }

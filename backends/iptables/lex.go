@@ -19,8 +19,8 @@ var errQuote = errors.New("a quote is not closed")
 
 // split appends the words of line from a place on to into, as iptables-restore splits them
 // (iptables/xshared.c): blanks and tabs between words, double quotes around a word or a part of
-// one, ending it, and in quotes a backslash before any character. A quote that is not closed, of
-// which errQuote tells, ends with the line and has the line's end in it. A NUL ends the line.
+// one, ending it, and in quotes a backslash before any character. A quote that is not closed, which
+// errQuote reports, ends with the line and has the line's end in it. A NUL ends the line.
 func split(into []token, line string, from int) ([]token, error) {
 	for i := from; i < len(line); {
 		if c := line[i]; c == ' ' || c == '\t' {

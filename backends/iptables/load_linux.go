@@ -26,12 +26,12 @@ type Loader struct {
 
 var _ backends.Loader = Loader{}
 
-// tries is how often a load begins anew because others changed rules between its reading and its
+// tries is how often a load starts over because others changed rules between its reading and its
 // writing.
 const tries = 3
 
-// Dump returns what bears our names, a document a family: our chains, and the rules of built-in
-// chains that lead to them; and in comments, which Read passes over, the rules of others that stand
+// Dump returns what has our names, a document a family: our chains, and the rules of built-in
+// chains that lead to them; and in comments, which Read passes over, the foreign rules that stand
 // before these.
 func (l Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	tools, err := l.tools(ir.Both, 0)
@@ -89,7 +89,7 @@ func (l Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 }
 
 // Restore implements [backends.Loader]: a family of which there is no image is left without
-// anything of ours. Jumps go where they stood among the rules of others, of which a Dump tells in
+// anything of ours. Jumps go where they stood among the foreign rules, of which a Dump tells in
 // comments.
 func (l Loader) Restore(names backends.Names, images []backends.Document) error {
 	then := make(map[ir.Family]*state)
@@ -156,7 +156,7 @@ func once(tools []tool, prefix string, target func(tool, *state, *backends.Repor
 	return report, false, nil
 }
 
-// towards returns the scripts that bring each family to its target, and tells of them in report.
+// towards returns the scripts that bring each family to its target, and reports them in report.
 func towards(tools []tool, before []*state, target func(tool, *state, *backends.Report) (*state, error),
 	report *backends.Report) ([]*script, error) {
 	scripts := make([]*script, len(tools))
@@ -191,7 +191,7 @@ func undo(tools []tool, before []*state, prefix string) (moved bool, err error) 
 	return moved, nil
 }
 
-// sameStrangers is true if the built-in chains have the same rules of others in both.
+// sameStrangers is true if the built-in chains have the same foreign rules in both.
 func sameStrangers(a, b *state) bool {
 	for _, name := range tableNames {
 		for _, chain := range builtins {
@@ -209,7 +209,7 @@ func sameStrangers(a, b *state) bool {
 	return true
 }
 
-// referenced returns an error for a rule of others that leads to a chain which to has not.
+// referenced returns an error for a foreign rule that leads to a chain which to has not.
 func (s *state) referenced(to *state) error {
 	var all []error
 	for _, t := range s.tables {
@@ -238,7 +238,7 @@ func (t tool) leaveOutChecksums(from, to *state, report *backends.Report) error 
 				return nil
 			}
 			can, err := t.fillsChecksums(to.prefix)
-			from.forget(table.name, to.prefix+probe) // the answer took it away, if one cut short had left it
+			from.forget(table.name, to.prefix+probe) // the answer took it away, if an interrupted one had left it
 			if can || err != nil {
 				return err
 			}

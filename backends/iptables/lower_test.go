@@ -114,7 +114,7 @@ func withoutComments(text []byte) string {
 	return b.String()
 }
 
-// TestGroupTables: each group hangs in a table that is written.
+// TestGroupTables: each group is in a table that is written.
 func TestGroupTables(t *testing.T) {
 	for _, row := range ir.GroupTable {
 		if table := tableOf(&row.Base); !slices.Contains(groupTables[:], table) {

@@ -94,9 +94,9 @@ func (l *lowering) plan(p *ir.Program) plan {
 // prefix is what the names of our own chains begin with.
 func (l *lowering) prefix() string { return prefixOf(l.options.Names) }
 
-// groups places the groups, each row of their table in the table that hangs there, and the jumps to
-// them, which are inserted at the head: the last is met first. libvirt has the same chains in the
-// same tables.
+// groups places the groups, each row of their table in the iptables table at that hook and
+// priority, and the jumps to them, which are inserted at the head: the last is met first. libvirt
+// has the same chains in the same tables.
 func (p *plan) groups(program *ir.Program, prefix string) {
 	for _, name := range groupTables {
 		for i := range ir.GroupTable {
@@ -123,7 +123,7 @@ var builtins = [...]string{
 	ir.Postrouting: "POSTROUTING",
 }
 
-// tableOf returns the table that hangs where b does, by include/uapi/linux/netfilter_ipv4.h; "" if
+// tableOf returns the table at b's hook and priority, by include/uapi/linux/netfilter_ipv4.h; "" if
 // none does. Table mangle may choose another route for a packet at the output hook, which nft(8)
 // calls type route.
 func tableOf(b *ir.Base) string {

@@ -91,7 +91,7 @@ func putBack(tools []tool, before []*state, prefix string) (moved bool, err erro
 	return moved, nil
 }
 
-// sameOwn is true if both have the same of ours.
+// sameOwn is true if our part of both is the same.
 func (s *state) sameOwn(o *state) bool {
 	for _, name := range tableNames {
 		var a, b bytes.Buffer
@@ -126,7 +126,7 @@ func (s *state) restored(now *state) *state {
 }
 
 // complete adds the rules of then that c has not, behind as many as they stood behind; in a
-// built-in chain, jumps of ours.
+// built-in chain, our jumps.
 func (c *chainState) complete(then *chainState) {
 	have := make(map[string]int)
 	for _, r := range c.rules {

@@ -13,14 +13,14 @@ type programKey struct {
 	table, name string
 }
 
-// reaching finds where chains are met that hang at no hook.
+// reaching finds where chains are met that are attached to no hook.
 type reaching struct {
 	byName map[programKey]*ir.Chain
 	hooks  map[*ir.Chain]map[string]hooks
 }
 
-// reachable returns, for each chain that hangs at no hook, the tables in which it is reached and
-// the hooks there. One that nothing leads to is in its home table, reached from no hook.
+// reachable returns, for each chain that is attached to no hook, the tables in which it is reached
+// and the hooks there. One that nothing leads to is in its home table, reached from no hook.
 func reachable(p *ir.Program) map[*ir.Chain]map[string]hooks {
 	r := reaching{byName: make(map[programKey]*ir.Chain, len(p.Chains)), hooks: make(map[*ir.Chain]map[string]hooks)}
 	homes := make(map[programKey]string) // the first table that an ir table's base chains belong to
@@ -51,7 +51,7 @@ func reachable(p *ir.Program) map[*ir.Chain]map[string]hooks {
 	return r.hooks
 }
 
-// home returns the table for an ir table that no base chain tells of.
+// home returns the table for an ir table without base chains.
 func home(table string) string {
 	if slices.Contains(tableNames[:], table) {
 		return table

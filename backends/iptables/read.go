@@ -12,16 +12,16 @@ import (
 
 // Read implements [backends.Backend]. An image is what iptables-save or ip6tables-save printed, or
 // text written for iptables-restore, of the one family that the Document names. It is read as if
-// iptables-restore loaded it into an empty host, without --noflush: chains hang where the kernel's
-// tables do, policies are accept where the text gives none, counters are passed over, a second
-// block of a table begins it anew. Each rule's origin is its line.
+// iptables-restore loaded it into an empty host, without --noflush: chains are attached where the
+// kernel's tables are, policies are accept where the text gives none, counters are passed over, a
+// second block of a table begins it anew. Each rule's origin is its line.
 //
 // All options of iptables and of its extensions are known, also by the beginning of their names.
 // What is not modelled becomes [ir.Opaque] with its own text. An error means that iptables-restore
 // would refuse the text too: it gives the line. Where its two kinds, nf_tables and legacy, differ,
 // what one of them takes is read, and what they take in different ways is Opaque. Names of
-// protocols and services are those of a Debian host; names that only the host can tell (of hosts,
-// users, sets, groups of devices) are taken as they stand.
+// protocols and services are those of a Debian host; names that only the host can resolve (of
+// hosts, users, sets, groups of devices) are taken as they are.
 func (Backend) Read(images []backends.Document) (*ir.Program, error) {
 	p := &ir.Program{}
 	for _, d := range images {
@@ -250,9 +250,9 @@ func (r *reader) add(name string, base *ir.Base) *readChain {
 	return c
 }
 
-// builtin returns where the built-in chain of this name hangs, nil if the table has none of this
-// name. include/uapi/linux/netfilter_ipv4.h; table mangle's OUTPUT asks for a new route, as
-// nft(8)'s type route does.
+// builtin returns where the built-in chain of this name is attached, nil if the table has none of
+// this name. include/uapi/linux/netfilter_ipv4.h; table mangle's OUTPUT routes again, as nft(8)'s
+// type route does.
 func builtin(table, name string) *ir.Base {
 	var hook ir.Hook
 	switch name {

@@ -110,7 +110,7 @@ func (s *ruleReader) word() string {
 	return s.tokens[s.next-1].text
 }
 
-// suits tells if the line's command takes its options.
+// suits reports whether the line's command takes its options.
 func (s *ruleReader) suits() error {
 	allowed := bit('v')
 	switch {

@@ -249,7 +249,7 @@ func (s *ruleReader) ctstate(text string) bool {
 	return true
 }
 
-// stateWays returns what --ctstate asks for: one of states, or one of status. Where the IR has no
+// stateWays returns what --ctstate matches: one of states, or one of status. Where the IR has no
 // one word for it there are two ways, and a packet goes at most one of them: by its state, or by
 // its status in another state. Negated, the option holds for packets without a connection too,
 // unless it names their states.

@@ -47,7 +47,7 @@ func (s *ruleReader) extensionOption(f found, value string, given bool) error {
 	return nil
 }
 
-// allowed tells if option o may stand here.
+// allowed reports whether option o may stand here.
 func (s *ruleReader) allowed(in *instance, o *option) error {
 	name := o.names[0]
 	switch {

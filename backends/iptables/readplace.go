@@ -55,8 +55,8 @@ func (r *reader) put(c *readChain, s *ruleReader) error {
 	return nil
 }
 
-// stands tells if the line's rule may stand in c, and notes where the kernel lets c be called from
-// because of it.
+// stands reports whether the line's rule may stand in c, and notes where the kernel lets c be
+// called from because of it.
 func (s *ruleReader) stands(c *readChain) error {
 	if err := s.lands(); err != nil {
 		return err
@@ -189,8 +189,8 @@ func (r *reader) look(c *readChain, s *ruleReader, away bool) error {
 	return nil
 }
 
-// sameRule tells if two rules are the same to iptables: its own options in any order, extensions in
-// theirs. If loosely, what is not modelled is the same if it is of one extension.
+// sameRule reports whether two rules are the same to iptables: its own options in any order,
+// extensions in theirs. If loosely, what is not modelled is the same if it is of one extension.
 func sameRule(a, b *ir.Rule, loosely bool) bool {
 	ownA, othersA := split2(a, loosely)
 	ownB, othersB := split2(b, loosely)

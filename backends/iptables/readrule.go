@@ -38,7 +38,7 @@ type ruleReader struct {
 	ways    [][]ir.Match // the rule stands for one with each of them; nil for itself
 }
 
-// lineState is what is small of a ruleReader, and begins anew with each line.
+// lineState is what is small of a ruleReader, and starts over with each line.
 type lineState struct {
 	next    int  // the token to read
 	at      int  // the token of the option at hand
@@ -100,8 +100,8 @@ func (s *ruleReader) parse(r *reader, line string) error {
 	return nil
 }
 
-// complete tells if a match or target has the options that it needs, and none that exclude each
-// other.
+// complete reports whether a match or target has the options that it needs, and none that exclude
+// each other.
 func (s *ruleReader) complete(in *instance) error {
 	e := in.ext
 	if missing := e.all &^ in.seen; missing != 0 {
@@ -128,8 +128,8 @@ func (s *ruleReader) complete(in *instance) error {
 	return nil
 }
 
-// fits tells if the kernel lets the rule's matches and target stand in chain c, as far as the
-// chain's own place decides it.
+// fits reports whether the kernel lets the rule's matches and target stand in chain c, as far as
+// the chain's own place decides it.
 func (s *ruleReader) fits(c *readChain) error {
 	for i := range s.loaded {
 		e := s.loaded[i].ext

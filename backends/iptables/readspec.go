@@ -238,8 +238,8 @@ func (e *extension) list(mask uint64) string {
 	return strings.Join(names, ", ")
 }
 
-// kind is a kind of value. check tells if iptables takes the text; read, where there is one, gives
-// the rule its match, and false if the rule keeps the option's text instead.
+// kind is a kind of value. check reports whether iptables takes the text; read, where there is one,
+// gives the rule its match, and false if the rule keeps the option's text instead.
 type kind struct {
 	name  string
 	check func(s *ruleReader, text string) bool

@@ -25,7 +25,7 @@ func (s *ruleReader) leads(goes bool, name string) error {
 	return nil
 }
 
-// lands tells if -j or -g leads somewhere.
+// lands reports whether -j or -g leads somewhere.
 func (s *ruleReader) lands() error {
 	if s.jump == "" || s.target >= 0 {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// The values that options of extensions take: each function tells if iptables takes text as one of
-// a kind.
+// The values that options of extensions take: each function reports whether iptables takes text as
+// one of a kind.
 
 func isFraction(_ *ruleReader, text string) bool {
 	f, err := strconv.ParseFloat(text, 64)

@@ -178,8 +178,8 @@ func (s *script) blame(e *RefusedError) {
 const probe = "PROBE"
 
 // fillsChecksums asks the kernel whether it has the target CHECKSUM, by a rule in a chain that
-// nothing leads to. It has to be in force for a moment: iptables-legacy tells the kernel nothing of
-// what is made and taken away in one document.
+// nothing leads to. It has to be in force for a moment: iptables-legacy sends nothing to the kernel
+// about what one document both adds and deletes.
 func (t tool) fillsChecksums(prefix string) (bool, error) {
 	chain := prefix + probe
 	rule := "*mangle\n:" + chain + " - [0:0]\n-A " + chain + " -p udp -j CHECKSUM --checksum-fill\nCOMMIT\n"

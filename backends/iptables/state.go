@@ -42,7 +42,7 @@ type rule struct {
 	line     *backends.Line // what was lowered; nil for a rule from the kernel, and for jumps
 }
 
-// reference is a rule of others that leads to a chain of ours.
+// reference is a foreign rule that leads to one of our chains.
 type reference struct{ text, chain string }
 
 // prefixOf returns what the names of our chains begin with.
@@ -79,7 +79,7 @@ func (s *state) forget(table, chain string) {
 	t.chains = slices.DeleteFunc(t.chains, func(c *chainState) bool { return c.name == chain })
 }
 
-// empty is true if s has nothing of ours.
+// empty is true if s has no rules, chains or jumps of vnetc.
 func (s *state) empty() bool {
 	for _, t := range s.tables {
 		for _, c := range t.chains {
@@ -145,7 +145,7 @@ func cutOff(line string) bool {
 	return errors.Is(err, errQuote)
 }
 
-// rule reads one rule and returns its chain, nil if it is a chain of others.
+// rule reads one rule and returns its chain, nil if it is a foreign chain.
 func (s *state) rule(t *tableState, last *chainState, line string) (*chainState, error) {
 	var r rule
 	if line[0] == '[' {
@@ -221,8 +221,8 @@ func plainProtocol(line string) string {
 	return strings.TrimSuffix(before+" -p "+plain+" "+after, " ")
 }
 
-// document returns what s has of ours, as text that Read takes: our chains, and of the built-in
-// ones the rules that lead to ours; with places, comments tell what stands before our jumps.
+// document returns our part of s, as text that Read takes: our chains, and of the built-in ones the
+// rules that lead to ours; with places, comments name the foreign rules before our jumps.
 func (s *state) document(places bool) backends.Document {
 	w := wordsOf(s.family)
 	var b bytes.Buffer

@@ -9,9 +9,9 @@ import (
 
 var _ backends.Auditor = Loader{}
 
-// Strays implements [backends.Auditor]: jumps of ours that Load puts in another place, since
-// libvirt's stand before them; and rules of others that stand in a built-in chain before a jump of
-// ours all the same. Load leaves them there, since the administrator may have meant it.
+// Strays implements [backends.Auditor]: our jumps that Load puts in another place, since libvirt's
+// stand before them; and foreign rules that stand in a built-in chain before one of our jumps all
+// the same. Load leaves them there, since the administrator may have meant it.
 func (l Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
@@ -39,7 +39,7 @@ func (l Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
 	return out, nil
 }
 
-// misplaced returns the jumps of s that stand elsewhere in to, which has the same rules of others.
+// misplaced returns the jumps of s that stand elsewhere in to, which has the same foreign rules.
 func (s *state) misplaced(to *state) []backends.Stray {
 	var strays []backends.Stray
 	for _, t := range to.tables {
@@ -66,7 +66,7 @@ func (s *state) misplaced(to *state) []backends.Stray {
 }
 
 // misplacement says why a jump goes from place at of have to another of want, which has the same
-// rules of others.
+// foreign rules.
 func misplacement(have []rule, at int, want []rule, to int) string {
 	libvirts := func(rules, also []rule) string {
 		for _, r := range rules {
@@ -87,8 +87,8 @@ func misplacement(have []rule, at int, want []rule, to int) string {
 }
 
 // arranged returns what iptables-save printed of s with the built-in chains as they are in to,
-// which has the same rules of others, and the rules of others that stand before the last jump of
-// ours then. A chain of ours that is not there yet is made, empty.
+// which has the same foreign rules, and the foreign rules that stand before the last jump of ours
+// then. One of our chains that is not there yet is made, empty.
 func (s *state) arranged(to *state) (text string, ahead []backends.Stray) {
 	var out strings.Builder
 	line := 1

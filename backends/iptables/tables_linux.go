@@ -17,7 +17,7 @@ import (
 // holding returns those of the tools in whose world there may be chains with names that begin with
 // prefix. Asking the kernel for names takes a fraction of the time that a process takes to list
 // nothing; and iptables-nft-save refuses to list tables with rules made by nft, which are nobody's
-// business where no chain of ours is. A kernel that doesn't answer is asked by the tool.
+// business where none of our chains is. A kernel that doesn't answer is asked by the tool.
 func holding(tools []tool, v Variant, prefix string) []tool {
 	return slices.DeleteFunc(slices.Clone(tools), func(t tool) bool {
 		found, err := hasLegacy(t.family)

@@ -9,7 +9,7 @@ import (
 )
 
 // A target is the state that a table shall have: our chains as they are meant, and the built-in
-// chains with the rules of others as they stand.
+// chains with the foreign rules as they stand.
 
 // want returns what s becomes when it holds f.
 func (s *state) want(f *family, lines []backends.Line) *state {
@@ -59,7 +59,7 @@ func (t *tableState) mendAll(to *tableState, jumps map[string][]string) {
 	}
 }
 
-// without returns what s becomes when nothing of ours is left.
+// without returns s without our part.
 func (s *state) without() *state {
 	out := &state{family: s.family, prefix: s.prefix}
 	for _, t := range s.tables {
@@ -122,11 +122,11 @@ func mend(chain string, rules []rule, jumps []string) []rule {
 	return out
 }
 
-// between returns the places at which the jump to a chain of ours may be put among rules. Where
+// between returns the places at which the jump to one of our chains may be put among rules. Where
 // libvirt's own chains stand in the same table, the groups keep their order over both: the first
 // accept ends a packet's walk, and if what leaves a network were accepted before all rules about
-// what enters one, guests of ours would get into libvirt's, or those into ours. In a group ours
-// come first: so where ours stand doesn't hang on which of the two was started first.
+// what enters one, our guests would get into libvirt's, or those into ours. In a group ours come
+// first: so where ours stand doesn't depend on which of the two was started first.
 func between(rules []rule, name string) (low, high int) {
 	low, high = 0, len(rules)
 	own := func(r ir.GroupRow) bool { return prefixOf(backends.VnetcNames)+r.Name == name && r.Hook == ir.Forward }

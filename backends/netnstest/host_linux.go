@@ -16,7 +16,7 @@ import (
 
 // Host is a namespace that plays the machine under test, with peers around it: guests on its
 // bridges, and the world behind its uplinks. It forwards both families, has no reverse path filter,
-// and tells of each packet that it rejects. What the peers receive is kept until it is asked for;
+// and answers each packet that it rejects. What the peers receive is kept until it is asked for;
 // see [Host.Send].
 type Host struct {
 	*NS

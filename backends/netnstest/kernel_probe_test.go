@@ -60,7 +60,7 @@ func TestPacketsArrive(t *testing.T) {
 	}
 }
 
-// TestRefusalsAndLosses: what a rule refuses is told with its code, what it drops is not.
+// TestRefusalsAndLosses: a rejection arrives with its code, and a drop does not.
 func TestRefusalsAndLosses(t *testing.T) {
 	Require(t, "nft")
 	w := newWorld(t)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Result is what became of a packet: it arrived at a peer, or its sender was told that it was
-// refused, or neither.
+// Result is what became of a packet: it arrived at a peer, or its sender got a rejection, or
+// neither.
 type Result struct {
 	Sent Packet
 
@@ -130,8 +130,8 @@ func (h *Host) SendLocal(dev string, src, dst netip.AddrPort) Result {
 	return h.follow(Result{Sent: Packet{Kind: UDP, Src: src, Dst: dst}, serial: h.serial}, UDP, near)
 }
 
-// follow waits for what becomes of a packet and completes r; near is a peer whose wire the packet
-// was on.
+// follow waits for the fate of a packet and completes r; near is a peer whose wire the packet was
+// on.
 func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 	h.t.Helper()
 	done := func() bool { return h.find(&r, kind) }
@@ -144,7 +144,7 @@ func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 }
 
 // marker sends an echo request from p to the host and waits for the answer. A peer on a bridge
-// without an address asks for another address of the host's.
+// without an address sends to another address of the host.
 func (h *Host) marker(p *Peer) {
 	h.t.Helper()
 	for _, known := range append([]*Peer{p}, h.peers...) {

@@ -7,7 +7,7 @@ import (
 )
 
 // Emit returns the script for nft(8), one document for both families. It can be loaded again and
-// again: each table is declared, so that there is one to delete, deleted and made anew, all in the
+// again: each table is declared, so that there is one to delete, deleted and recreated, all in the
 // one transaction of `nft -f`.
 func (r *Ruleset) Emit() []backends.Document {
 	b := make([]byte, 0, r.sizeHint())

@@ -122,7 +122,7 @@ func TestKernelLateNoTrack(t *testing.T) {
 	}
 }
 
-// TestKernelActionPackets sends a packet through chains of others, of which one alters it and the
+// TestKernelActionPackets sends a packet through foreign chains, of which one alters it and the
 // next decides by that: what the kernel does is what Eval says of the rules that were read back, or
 // is not known to it.
 func TestKernelActionPackets(t *testing.T) {

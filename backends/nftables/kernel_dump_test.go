@@ -11,7 +11,7 @@ import (
 	"github.com/vnetc/vnetc/backends/nftables/wire"
 )
 
-// TestKernelDump: what is dumped reads as what was sent, and tables of others are not in it.
+// TestKernelDump: what is dumped reads as what was sent, and foreign tables are not in it.
 func TestKernelDump(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)

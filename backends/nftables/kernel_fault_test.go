@@ -129,7 +129,7 @@ func TestKernelRefusedAtEach(t *testing.T) {
 }
 
 // TestKernelForeignWriter: a change by somebody else between reading and writing makes the kernel
-// refuse the batch, and Load begin anew. What the other has written elsewhere stays.
+// refuse the batch, and Load start over. What the other has written elsewhere stays.
 func TestKernelForeignWriter(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)

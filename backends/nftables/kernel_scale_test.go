@@ -71,8 +71,8 @@ func meant(rules *Ruleset) (n int) {
 }
 
 // TestKernelScale loads 4000 networks, and has nft count the elements of their sets, more than
-// 50,000; then one network more, and one less: each time as many as there should be, no rule made
-// anew, and nothing else sent than what differs.
+// 50,000; then one network more, and one less: each time as many as there should be, no rule
+// recreated, and nothing else sent than what differs.
 func TestKernelScale(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)

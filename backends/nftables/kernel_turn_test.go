@@ -42,7 +42,7 @@ func listed(ns *netnstest.NS) string {
 }
 
 // TestKernelTurn goes from one random program and layout to another: the kernel then lists the same
-// as where the latter was loaded alone, and no chain at a hook that both have was made anew, as a
+// as where the latter was loaded alone, and no chain at a hook that both have was recreated, as a
 // packet could come between.
 func TestKernelTurn(t *testing.T) {
 	netnstest.Require(t, "nft")
@@ -90,7 +90,7 @@ func TestKernelTurn(t *testing.T) {
 	}
 }
 
-// TestKernelTurnTampered mends tables in which chains, sets and objects are other ones than meant.
+// TestKernelTurnTampered fixes tables in which chains, sets and objects are other ones than meant.
 func TestKernelTurnTampered(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/vnetc/vnetc/ir/merge"
 )
 
-// merge returns p as layout sets has it. Linear asks for what stays linear, too.
+// merge returns p as layout sets has it. Linear also records what stays linear.
 func (l *lowerer) merge(p *ir.Program, linear bool) *ir.Program {
 	l.merged = merge.Program(p, merge.Options{
 		Families: l.options.Families, Table: l.names.table, Chain: l.chainName, Comment: l.comment,
@@ -35,7 +35,7 @@ func (l *lowerer) behind(c *ir.Chain, i int) []*ir.Rule {
 	return l.merged.From(c, i)
 }
 
-// guard has the jump to a chain ask what r, the guard of the chain, asks: most packets are spared
+// guard gives the jump to a chain the matches of r, the guard of the chain: most packets are spared
 // the jump as well.
 func (l *lowerer) guard(to *chain, r *ir.Rule, jump *rule) {
 	asked, ok := r.Matches[0].(ir.Lookup)

@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestLinear: what is said to stay linear is what could be merged but for the order or for the
-// values of a verdict, with the rule in the way.
+// TestLinear: a rule is reported as linear if only the order, or the values of its verdict, keep it
+// from being merged; the rule in the way is named.
 func TestLinear(t *testing.T) {
 	tests := []struct {
 		name, rules string

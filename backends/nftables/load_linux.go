@@ -58,7 +58,7 @@ func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
 	return []backends.Document{{File: "rules.netlink", Text: stream}}, nil
 }
 
-// Read is [Backend.Read] for what Dump returned: an interface that a rule asks for by its index is
+// Read is [Backend.Read] for what Dump returned: an interface that a rule matches by its index is
 // read by the name that it has now, in the network namespace of the calling thread. Libvirt's rules
 // ask so.
 func (Loader) Read(images []backends.Document) (*ir.Program, error) {

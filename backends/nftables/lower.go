@@ -1,10 +1,10 @@
 // Package nftables lowers an ir.Program to nf_tables: a script for nft(8), and one netlink batch
 // that the kernel applies whole or not at all. Both come from one lowered model, in which each
 // statement holds its text and its expressions side by side. Below it, package wire has the bytes
-// of netlink, decode turns batches and kernel dumps back into a program, and delta tells what must
-// change in the kernel. Only a [Loader] touches the host.
+// of netlink, decode turns batches and kernel dumps back into a program, and delta computes what
+// must change in the kernel. Only a [Loader] touches the host.
 //
-// The groups hang in the tables ip and ip6 of one name: FWX, FWI and FWO are chains that the base
+// The groups are in the tables ip and ip6 of one name: FWX, FWI and FWO are chains that the base
 // chain "forward" jumps to in this order, PRT is a base chain of type nat. INP, OUT and the
 // checksum rules have no place in nf_tables: an accept in a table of our own opens nothing that
 // another table closes, and nf_tables can't fill in checksums. They are left out, with a note.

@@ -19,7 +19,7 @@ type ruleLowering struct {
 	reason     *refusal
 }
 
-// refusal is why a rule can't be said in nftables.
+// refusal is why nftables can't express a rule.
 type refusal struct{ what, why, fix string }
 
 func (s *ruleLowering) add(st statement) { s.statements = append(s.statements, st) }

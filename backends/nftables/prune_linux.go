@@ -107,8 +107,8 @@ func (p *pruning) cut(generation uint32, rules []*ir.Rule, frame bool) (delta.Cu
 	})
 }
 
-// goes tells which of the rules of c are among those chosen. A chain that the IR has no place for
-// stays whole.
+// goes reports which rules of c are among those chosen. A chain that the IR has no place for stays
+// whole.
 func (p *pruning) goes(t *delta.Table, c *delta.Chain, chosen map[*ir.Rule]bool) ([]bool, error) {
 	i := slices.IndexFunc(p.program.Chains, func(o *ir.Chain) bool {
 		return o.Family == decode.Family(t.Family) && o.Table == t.Name && o.Name == c.Name

@@ -63,7 +63,7 @@ type note struct {
 	why            omission
 }
 
-// known is true if it is said already that rules of the network from this place are left out.
+// known is true if it was already reported that rules of the network from this place are left out.
 func (l *lowerer) known(network string, span diag.Span, why omission) bool {
 	n := &l.notes
 	if network != n.network || n.at == 0 {

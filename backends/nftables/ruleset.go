@@ -30,7 +30,7 @@ type table struct {
 type chain struct {
 	table *table
 	name  string
-	base  *ir.Base // nil if the chain hangs at no hook
+	base  *ir.Base // nil if the chain is attached to no hook
 	rules []rule
 }
 

@@ -129,8 +129,8 @@ counter drop`},
 	}
 }
 
-// TestRefusedAlike: of equal rules that can't be said, each is refused at its own place, whatever
-// stands before them.
+// TestRefusedAlike: of equal rules that can't be expressed, each is refused at its own place,
+// whatever stands before them.
 func TestRefusedAlike(t *testing.T) {
 	p := &ir.Program{}
 	p.Add(ir.FWI, rulesOf(t, `ip iifname "a" accept

@@ -103,7 +103,7 @@ func rejectOf(code ir.RejectCode, table, family ir.Family) reject {
 // nat is masquerade, snat, dnat or redirect.
 type nat struct {
 	word   string
-	inet   bool      // inet is true in a table of both families, where an address needs its family said.
+	inet   bool      // inet is true in a table of both families, where an address needs its family before it.
 	family ir.Family // of the packets
 	addrs  ir.AddrRange
 	ports  ir.PortRange

@@ -12,8 +12,8 @@ import (
 
 var _ backends.Auditor = Loader{}
 
-// Strays implements [backends.Auditor]: sets that no rule of ours asks or that are of another kind
-// than meant, and objects such as counters, which vnetc doesn't make; and chains of others that
+// Strays implements [backends.Auditor]: sets that none of our rules asks or that are of another
+// kind than meant, and objects such as counters, which vnetc doesn't make; and foreign chains that
 // drop by policy what we accept.
 func (Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
 	set, err := backends.Of[*Ruleset](rules)
@@ -46,8 +46,8 @@ func (Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
 }
 
 // closedChains returns the base chains of tables that ours doesn't have, in the way of forwarded
-// packets and with policy drop. An accept of ours ends the walk through our chain only; there the
-// packet needs another.
+// packets and with policy drop. Our accept ends the walk through our chain only; there the packet
+// needs another.
 func closedChains(ours *delta.Inventory) ([]backends.Stray, error) {
 	r, err := wire.Dial()
 	if err != nil {

@@ -61,8 +61,8 @@ func (s *ruleLowering) jump(word, chain string) {
 	s.add(verdict{word: word, chain: chain})
 }
 
-// reject lowers a reject. What the kernel is told depends on the family that the rule is known to
-// match.
+// reject lowers a reject. What is sent to the kernel depends on the family that the rule is known
+// to match.
 func (s *ruleLowering) reject(code ir.RejectCode) {
 	if code == ir.TCPReset {
 		s.add(reject{typ: unix.NFT_REJECT_TCP_RST, text: "reject with tcp reset"})

@@ -10,8 +10,8 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// Audit is how the rules of a host differ from what some networks mean. Whoever compared them fills
-// it in.
+// Audit is how the rules of a host differ from what some networks mean. The caller that compared
+// them sets it.
 type Audit struct {
 	Drifts []backends.Drift
 	// what the drift does to packets: Was as it should be, Now as it is; the foreign ones last
@@ -23,7 +23,7 @@ type Audit struct {
 	Diff     string // a unified diff from what should be to what is, in the target's own words; may be empty
 }
 
-// Diagnostics returns the audit as diagnostics, each rule at the XML that asks for it.
+// Diagnostics returns the audit as diagnostics, each rule at the XML that causes it.
 func (a Audit) Diagnostics() diag.List {
 	var list diag.List
 	for i := range a.Drifts {
@@ -130,7 +130,7 @@ func driftWords(d *backends.Drift) string {
 	panic(fmt.Sprintf("unknown part of drift %d", d.Part))
 }
 
-// letWords says what a rule of others lets through: packet, fates and networks.
+// letWords says what a foreign rule lets through: packet, fates and networks.
 func letWords(d *backends.Drift) string {
 	text := fmt.Sprintf("it lets through, from %s to %s: %s is %s, should be %s", d.Lets.From, d.Lets.To, d.Lets.Packet,
 		d.Lets.Is, d.Lets.Should)
@@ -140,7 +140,7 @@ func letWords(d *backends.Drift) string {
 	return text
 }
 
-// driftRule returns the rule as it is meant; one that nothing asks for, as the host has it.
+// driftRule returns the rule as it is meant; one that nothing explains, as the host has it.
 func driftRule(d *backends.Drift) *ir.Rule {
 	if d.Want != nil {
 		return d.Want

@@ -137,8 +137,8 @@ type auditTest struct {
 	what        string // as a diagnostic
 }
 
-// TestDriftForms: text, JSON and diagnostics say of each drift what it is, where it is and who asks
-// for it.
+// TestDriftForms: text, JSON and diagnostics say for each drift what it is, where it is and which
+// XML causes it.
 func TestDriftForms(t *testing.T) {
 	for _, tt := range auditTests() {
 		t.Run(tt.name, func(t *testing.T) {
@@ -209,8 +209,8 @@ func driftEffects() []prove.Difference {
 	}
 }
 
-// TestEffectForms: what drift does to packets is in text, JSON and diagnostics, with what should
-// become of them and what does.
+// TestEffectForms: text, JSON and diagnostics say what drift does to packets: the fate that they
+// should have and the one that they have.
 func TestEffectForms(t *testing.T) {
 	a := Audit{
 		Drifts: []backends.Drift{{

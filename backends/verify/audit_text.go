@@ -77,8 +77,8 @@ func printDrift(b *bytes.Buffer, d *backends.Drift) {
 	}
 }
 
-// printEffects prints what drift does to packets. What it does only to those whose address is not
-// of where they come from or go to is told once for each fate.
+// printEffects prints what drift does to packets. For packets with an address that does not belong
+// to where they come from or go to, each fate is printed once.
 func printEffects(b *bytes.Buffer, changes []prove.Difference) {
 	foreign := slices.IndexFunc(changes, func(c prove.Difference) bool { return c.Foreign })
 	if foreign < 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// isWords says what becomes of packets as they are: "is dropped"; "may be dropped" where a rule
-// that is not modelled decides.
+// isWords says the fate of packets as they are: "is dropped"; "may be dropped" where a rule that is
+// not modelled decides.
 func isWords(d prove.Difference) string {
 	if d.Because.Rule != nil {
 		return d.NowWords()

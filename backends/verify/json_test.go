@@ -161,7 +161,7 @@ func ofWay(p *ir.Program, low Lowering) *Way {
 }
 
 // TestWayJSON: the JSON of a way has what the packet meets, in order, with lines, sets and origins,
-// and what becomes of it.
+// and its fate.
 func TestWayJSON(t *testing.T) {
 	p := program(t)
 	low, found := Lower(p, Target{Backend: faulty{}, Label: "faulty"}, backends.VnetcNames)

@@ -101,7 +101,7 @@ func failedWords(v ir.Visit) string {
 	return "does not match: " + diag.Visible(ir.MatchText(v.Failed))
 }
 
-// policyWord returns what becomes of a packet that no rule of base chain c ends.
+// policyWord returns the fate of a packet that no rule of base chain c ends.
 func policyWord(c *ir.Chain) string {
 	if c.Base.Drop {
 		return "drop"
@@ -109,7 +109,7 @@ func policyWord(c *ir.Chain) string {
 	return "accept"
 }
 
-// fateWords says what becomes of the packet, in a sentence for each part of it.
+// fateWords says the fate of the packet, in a sentence for each part of it.
 func fateWords(f ir.Fate, p ir.Packet) string {
 	switch f.Outcome {
 	case ir.Dropped:

@@ -21,8 +21,8 @@ type Verification struct {
 	Program *ir.Program
 	Old     *ir.Program // nil if nothing is compared
 
-	// Strict is true if Program is what --strict-isolation makes: the host answers nobody who lies
-	// about the source.
+	// Strict is true if Program is what --strict-isolation makes: the host answers no packet with a
+	// false source.
 	Strict bool
 
 	Budget   *prove.Budget     // what the answers may cost; nil for the usual one
@@ -37,8 +37,8 @@ type Verification struct {
 	Changes []prove.Difference
 	More    bool // More is true if there are changes of the kinds of Changes that are left out.
 
-	// TooLarge lists, in words, what the budget did not suffice to tell beside proofs and claims.
-	// What was found of it holds.
+	// TooLarge lists, in words, what was too large for the budget, beside proofs and claims. What
+	// was found of it holds.
 	TooLarge []string
 }
 
@@ -160,7 +160,7 @@ func (v *Verification) prove(t *Tracer, low Lowering) error {
 // is not modelled.
 func (v *Verification) Failed() bool { return v.answered(prove.Refuted) || v.answered(prove.Unknown) }
 
-// Undecided is true if what was asked is too large to tell, all or some of it.
+// Undecided is true if all or some of the answer was too large for the budget.
 func (v *Verification) Undecided() bool { return v.answered(prove.TooLarge) || len(v.TooLarge) > 0 }
 
 func (v *Verification) answered(a prove.Answer) bool {

@@ -89,7 +89,7 @@ func program(t *testing.T) *ir.Program {
 	return p
 }
 
-// A target whose rules are others is refuted by a packet that [ir.Eval] treats as is said, in the
+// A target whose rules are others is refuted by a packet that [ir.Eval] treats as stated, in the
 // program and in the rules that were read back; and only such a target fails.
 func TestDecideFaultyTargets(t *testing.T) {
 	for _, c := range []struct {

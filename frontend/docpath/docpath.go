@@ -31,7 +31,7 @@ var defaultXML string
 // 192.168.122.0/24.
 func DefaultNetwork() []byte { return []byte(defaultXML) }
 
-// UsageError is an error of whoever wrote the PATHs. All other errors of this package are the
+// UsageError is an error in the PATHs that the user gave. All other errors of this package are the
 // host's.
 type UsageError struct{ text string }
 

@@ -17,8 +17,8 @@ import (
 type File struct {
 	Path string
 	Text []byte
-	// Linked is true if a link leads from here out of the directory: whoever put it there may not
-	// be able to read the file, and must not learn of it what whoever reads it can.
+	// Linked is true if a link leads from here out of the directory: the user who put it there may
+	// not be able to read the file, and must not learn its content from a user who can.
 	Linked bool
 }
 

@@ -55,7 +55,7 @@ func Parse(file string, text []byte) (Config, diag.List) {
 	return c, p.found
 }
 
-// Chosen returns the back end that the file asks for, empty if it leaves the choice open. With none
+// Chosen returns the back end that the file names, empty if it leaves the choice open. With none
 // there is nothing to choose, which is an error where rules are wanted.
 func (c Config) Chosen() (string, diag.List) {
 	if c.FirewallBackend != None {

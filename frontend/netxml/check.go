@@ -77,8 +77,8 @@ func (c *checker) bridgeSTP() {
 	}
 }
 
-// domain: systemd-resolved asks the network's name server for what it is told to, and is what that
-// server asks in turn.
+// domain: systemd-resolved sends queries for the network's domain to the network's name server, and
+// that server sends what it does not know back to systemd-resolved.
 func (c *checker) domain() {
 	domain := c.net.root.Sound("domain")
 	if !domain.Yes("register") || domain.Yes("localOnly") || domain.Has("localOnly") && domain.Attr("localOnly").Bad {

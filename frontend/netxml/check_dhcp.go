@@ -56,7 +56,7 @@ type span struct {
 	from, to netip.Addr
 }
 
-// dhcpRange holds one range against its subnet, as libvirt does, and the address of the host.
+// dhcpRange compares one range with its subnet, as libvirt does, and the address of the host.
 func (c *checker) dhcpRange(s subnet, n *xmldoc.Node) (r span, ok bool) {
 	from, ok1 := n.Addr("start")
 	to, ok2 := n.Addr("end")
@@ -255,8 +255,8 @@ func (c *checker) once(seen map[string]*xmldoc.Node, n *xmldoc.Node, name, key, 
 }
 
 // onceNamed reports a second host of a name. A guest with two cards has one: each card gets its
-// address, and the name is that of one of them. Where a guest is known by nothing else, one of the
-// two addresses is for nobody.
+// address, and the name is that of one of them. If a guest is known by nothing else, one of the two
+// addresses is never used.
 func (c *checker) onceNamed(seen map[string]*xmldoc.Node, n *xmldoc.Node) {
 	v, ok := n.Value("name")
 	if !ok {
@@ -282,7 +282,7 @@ func (c *checker) onceNamed(seen map[string]*xmldoc.Node, n *xmldoc.Node) {
 		"give each a name of its own, unless both are cards of one guest", c.Related(first.At("name"), "the first"))
 }
 
-// bootp: libvirt tells guests what to boot together with their IPv4 address.
+// bootp: libvirt sends guests what to boot together with their IPv4 address.
 func (c *checker) bootp(s subnet, dhcp *xmldoc.Node) {
 	n := dhcp.Sound("bootp")
 	switch {

@@ -38,7 +38,7 @@ func (c *checker) dns() {
 	}
 }
 
-// unserved: names of DHCP hosts that nobody will be able to ask for.
+// unserved: names of DHCP hosts that no resolver can look up.
 func (c *checker) unserved(dns *xmldoc.Node) {
 	for _, s := range c.net.subnets {
 		for _, h := range s.node.Kid("dhcp").All("host") {

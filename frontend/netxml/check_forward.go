@@ -220,7 +220,7 @@ func (c *checker) natAddress() {
 	}
 }
 
-// hasFamily is true if the network has an <ip> of that family, or one of which that can't be told.
+// hasFamily is true if the network has an <ip> of that family, or one whose family is unknown.
 func (c *checker) hasFamily(family ir.Family) bool {
 	for _, s := range c.net.subnets {
 		if !s.ok || familyOf(s.addr) == family {

@@ -11,7 +11,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// addresses: what hangs on an <ip> beside DHCP.
+// addresses: what depends on an <ip> beside DHCP.
 func (c *checker) addresses() {
 	for _, s := range c.net.subnets {
 		if !s.ok {
@@ -27,8 +27,8 @@ func (c *checker) addresses() {
 	}
 }
 
-// exposed: TFTP asks nobody who he is, so all guests get every file below the root that all users
-// of the host may read.
+// exposed: TFTP has no authentication, so all guests can get every file below the root that all
+// users of the host may read.
 func (c *checker) exposed(tftp *xmldoc.Node) {
 	root, ok := tftp.Value("root")
 	if !ok {

@@ -10,9 +10,9 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// One line a document: what stands in <network> beside its name, and the places and codes of what
-// is said about it. P and V are the rows of libvirt's own refusals, U what it accepts and a careful
-// tool doesn't.
+// One line a document: what is in <network> beside its name, and the places and codes of its
+// diagnostics. P and V are the rows of libvirt's own refusals, U what it accepts and a careful tool
+// doesn't.
 func TestCheck(t *testing.T) {
 	const (
 		ip    = "<ip address='10.0.0.1' prefix='24'/>"
@@ -283,7 +283,7 @@ func TestLax(t *testing.T) {
 	}
 }
 
-// Places are counted in characters, and every problem of a file is said in the order of the file.
+// Places are counted in characters, and every problem is reported in the order of the file.
 func TestPlaces(t *testing.T) {
 	text := "<network>\r\n\t<title>é</title><!-- ü --><bridge\n   name = 'vb+'\n   stp=\"x&amp;y\"/>\n  <nmae>ä</nmae>\n</network>\n"
 	src := &diag.Sources{}

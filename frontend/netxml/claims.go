@@ -20,8 +20,8 @@ func Claims(networks []*Network) *ir.Program {
 	return p
 }
 
-// onBridge returns the lowering of an isolated network on n's bridge that has all that libvirt asks
-// a document for before it makes rules without an address: IPv6, DHCP and TFTP.
+// onBridge returns the lowering of an isolated network on n's bridge that has everything that makes
+// libvirt add rules without an address: IPv6, DHCP and TFTP.
 func onBridge(p *ir.Program, n *Network) *lowering {
 	bare := *n
 	bare.Def, bare.Mode, bare.Strict, bare.subnets = libvirtxml.Network{}, ir.ModeNone, false, nil

@@ -11,8 +11,7 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// What Claims adds is what the document of an isolated network asks for that has the bridge, both
-// families, DHCP and TFTP.
+// Claims adds the rules of an isolated network that has the bridge, both families, DHCP and TFTP.
 func TestClaims(t *testing.T) {
 	const ip = "<ip address='10.1.2.1' prefix='24'/>"
 	everything := func(bridge string) string {

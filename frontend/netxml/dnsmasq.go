@@ -42,7 +42,7 @@ func (c *checker) dnsmasqLine(at xmldoc.Extent, name, value string, given bool) 
 		if near := xmldoc.Nearest(strings.TrimLeft(name, "-"), optionNames()); near != "" {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
-		report := c.Fault // nobody knows what it would do
+		report := c.Fault // its effect is unknown
 		if c.allowed(name) {
 			report = func(code diag.Code, at xmldoc.Extent, what, why, fix string, _ ...diag.Related) {
 				c.Unknown(code, at, what, why, fix)

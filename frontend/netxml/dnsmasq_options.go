@@ -19,7 +19,7 @@ const (
 
 // dnsmasqOptions are the options of dnsmasq(8) 2.90, as it lists and tries them itself, and a few
 // of later versions. What decides over more than the guests of the network itself needs permission:
-// whoever may write a network's document need not be the administrator of the host.
+// a user who may write a network's document need not be the administrator of the host.
 var dnsmasqOptions = []optionGroup{
 	{admin, "runs a program on the host", `conf-script= dhcp-luascript= dhcp-script= script-arp script-on-renewal`},
 	{admin, "says as whom dnsmasq or its programs run", `dhcp-scriptuser= group[=] user[=]`},

@@ -12,7 +12,7 @@ const dnsmasqNamespace = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 // maxRate is the largest number of a <bandwidth>, in KB/s or KiB.
 const maxRate = 1<<32 - 1
 
-// language is what is said of documents that are no network at all, and where the table begins.
+// language has the messages about documents that are no network at all, and the root of the table.
 var language = &xmldoc.Language{
 	Noun:  "network",
 	Roots: []*xmldoc.Element{network},

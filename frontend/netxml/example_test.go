@@ -30,7 +30,7 @@ func Example() {
 	// lab.xml:2:9: nothing else may enter the network
 }
 
-// All that is wrong is said at once, each at its place.
+// All errors are reported at once, each at its place.
 func ExampleParse() {
 	src := &diag.Sources{}
 	src.Add("lab.xml", []byte(`<network>

@@ -154,7 +154,7 @@ func hardwareAddr(v string) net.HardwareAddr {
 }
 
 // routeOf reads a route that was checked. The prefix comes from the tree, since libvirtxml can't
-// tell 0 from absent.
+// distinguish 0 from absent.
 func routeOf(n *xmldoc.Node, def *libvirtxml.NetworkRoute) ir.Route {
 	metric, _ := strconv.ParseUint(def.Metric, 10, 32)
 	dest := netip.MustParseAddr(def.Address)

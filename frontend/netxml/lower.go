@@ -35,8 +35,8 @@ var guestPorts = ir.PortRange{From: 1024, To: 65535}
 //
 // An accept in FWI of a routed network is met before the FWO of the network that a packet comes
 // from, so guests that their own network would let out nowhere get into the routed one. That is
-// libvirt's meaning, and the default. With Options.StrictIsolation each network also asks at the
-// end of its FWX whether its own rules let the packet out. And what comes in by its bridge with a
+// libvirt's meaning, and the default. With Options.StrictIsolation each network also checks, at the
+// end of its FWX, that its own rules let the packet out. And what comes in by its bridge with a
 // source that is not of its guests is dropped, there and at input, whoever it is for: what the host
 // sends because of such a packet (a refusal, an echo, a SYN-ACK, an answer of DNS) would go to the
 // source that the guest wrote, with the guest's data in it.

@@ -11,8 +11,7 @@ import (
 // lines of dnsmasq's configuration and in rules, so each is checked against what those places can
 // hold.
 
-// title accepts text without line breaks. It goes nowhere, so what else is in it is nobody's
-// business.
+// title accepts text without line breaks. It is not passed on, so nothing else in it is checked.
 func title(v string) xmldoc.Problem {
 	return xmldoc.WithoutAny(v, func(r rune) bool { return r == '\n' || r == '\r' })
 }

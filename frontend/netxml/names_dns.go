@@ -96,7 +96,7 @@ func dnsLabels(code diag.Code, v string) xmldoc.Problem {
 	return xmldoc.Problem{}
 }
 
-// notInDNS tells which character makes a name one that DNS doesn't carry.
+// notInDNS returns the character that DNS does not allow in a name.
 func notInDNS(code diag.Code, r rune) xmldoc.Problem {
 	if r > unicode.MaxASCII && unicode.IsLetter(r) {
 		return xmldoc.Wrong(code, fmt.Sprintf("with %q in it", string(r)),
@@ -144,7 +144,7 @@ func txtValue(v string) xmldoc.Problem {
 // dnsmasq's own: see maxLine.
 const maxText = 700
 
-// quotes tells whether dnsmasq, when it has read a value, is still in a quotation, and whether it
+// quotes reports whether dnsmasq, when it has read a value, is still in a quotation, and whether it
 // drops a comment. Within quotes a backslash takes the meaning from the character behind it.
 func quotes(v string) (quoted, comment bool) {
 	blank := false // before the character

@@ -53,9 +53,9 @@ type Network struct {
 func (n *Network) Name() string { return n.root.Kid("name").TextOr("") }
 
 // Parse reads every file of src, in order, and checks each document and all together. It returns
-// the networks in that order, without the files that can't be read as XML, and what is to be said
-// about all files, in the order of the files. The networks may be lowered only if the list has no
-// error. A file that declares another encoding is replaced in src by the same in UTF-8.
+// the networks in that order, without the files that can't be read as XML, and the diagnostics of
+// all files, in the order of the files. The networks may be lowered only if the list has no error.
+// A file that declares another encoding is replaced in src by the same in UTF-8.
 func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 	names := src.Names()
 	for _, name := range names {

@@ -18,8 +18,8 @@ type subnet struct {
 }
 
 // local is true if the subnet's addresses are of the link only, so that those of other links may be
-// the same (RFC 4291 section 2.5.6). Of IPv4 there are none: the host's routes don't tell the links
-// of 169.254.0.0/16 apart.
+// the same (RFC 4291 section 2.5.6). Of IPv4 there are none: the host's routes do not distinguish
+// the links of 169.254.0.0/16.
 func (s subnet) local() bool {
 	return s.prefix.Addr().Is6() && s.prefix.Addr().IsLinkLocalUnicast() && s.prefix.Bits() >= 10
 }
@@ -55,7 +55,7 @@ func (c *checker) prefixOf(n *xmldoc.Node, route bool) (addr netip.Addr, prefix 
 	return addr, netip.PrefixFrom(addr, bits).Masked(), true
 }
 
-// family reads the address in attribute name and holds it against attribute family, which is ipv4
+// family reads the address in attribute name and compares it with attribute family, which is ipv4
 // if absent.
 func (c *checker) family(n *xmldoc.Node, name string) (addr netip.Addr, ok bool) {
 	value, ok := n.Value(name)

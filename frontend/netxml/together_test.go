@@ -10,8 +10,8 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Collisions between networks are said at the later one and show the earlier one. Each document is
-// the inside of a network.
+// Collisions between networks are reported at the later one and show the earlier one. Each document
+// is the inside of a network.
 func TestTogether(t *testing.T) {
 	ip := func(s string) string {
 		return "<ip address='" + s[:strings.Index(s, "/")] + "' prefix='" + s[strings.Index(s, "/")+1:] + "'/>"
@@ -105,7 +105,7 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// Files that can't be read are said and left out; the others are still judged together.
+// Files that can't be read are reported and left out; the others are still judged together.
 func TestUnreadable(t *testing.T) {
 	src := &diag.Sources{}
 	src.Add("a.xml", []byte("<network><name>x</name>"))

@@ -67,7 +67,7 @@ func declared(text []byte) (name string, at Extent) {
 	return string(value), Extent{int32(start), int32(start + len(value))}
 }
 
-// What is said of encodings that are not read.
+// The diagnostics about encodings that are not read.
 const (
 	encodingsRead = "documents are read in UTF-8, and in ASCII and Latin-1 where their first line says so"
 	saveAsUTF8    = "save the file as UTF-8 and say so in its first line"

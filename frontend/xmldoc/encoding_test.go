@@ -64,7 +64,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// What a document declares is not turned around twice, and a long one not at all.
+// A declared encoding is decoded once only, and a long one not at all.
 func TestUTF8Limit(t *testing.T) {
 	long := "<?xml version='1.0' encoding='latin1'?>" + strings.Repeat("\xe9", MaxSize)
 	if got := UTF8([]byte(long)); string(got) != long {

@@ -55,7 +55,7 @@ func UnsafeIn(r rune) bool {
 // (dev_valid_name).
 func UnsafeInDevice(r rune) bool { return UnsafeIn(r) || strings.ContainsRune(":,;#!{}()<>|&$%=", r) }
 
-// Named tells which character makes a name unsafe.
+// Named names the character that makes a name unsafe.
 func Named(code diag.Code, r rune, place string) Problem {
 	what := fmt.Sprintf("with %q in it", string(r))
 	if Unprintable(r) {

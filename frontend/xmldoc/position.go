@@ -21,7 +21,7 @@ type Source struct {
 	runes []int32
 }
 
-// runeBlock is how many bytes are counted anew for each place.
+// runeBlock is how many bytes are counted again for each place.
 const runeBlock = 512
 
 // Extent is a piece of a source by byte offsets, from Start up to and without End.

@@ -9,7 +9,7 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Report gathers what is to be said about one document.
+// Report collects the diagnostics of one document.
 type Report struct {
 	Source *Source
 	List   diag.List

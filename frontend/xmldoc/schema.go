@@ -17,7 +17,7 @@ type Problem struct {
 // Wrong returns a [Problem].
 func Wrong(code diag.Code, what, why, fix string) Problem { return Problem{code, what, why, fix} }
 
-// Check holds root and what is below it against the table of the language, gives every node its
+// Check compares root and what is below it with the table of the language, gives every node its
 // line of the table, and reports what the table doesn't know or allow: elements, attributes,
 // repetition, text, and values that are wrong by themselves. It is false, and nothing below root
 // was looked at, if a document of the language doesn't begin with root.
@@ -38,15 +38,15 @@ func (l *Language) Check(r *Report, root *Node) (ok bool) {
 	return false
 }
 
-// walker holds one document against the table of its language.
+// walker compares one document with the table of its language.
 type walker struct {
 	*Report
 	lang *Language
 	root *Element
 }
 
-// is true if n is such an element. Elements of no namespace are told by having no prefix, whatever
-// the default.
+// is true if n is such an element. An element without a prefix is in no namespace, whatever the
+// default.
 func (e *Element) is(n *Node) bool {
 	return e.Name == n.Name && (e.Space == n.Space || n.Space == "" && e.Space == n.inherited)
 }

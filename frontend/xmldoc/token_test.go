@@ -164,9 +164,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// FuzzRead: no input makes the reader panic; it has an error to tell of what it can't read; and
-// what it tells of lies in the input, at the lines and columns that diag counts, one inside of the
-// other.
+// FuzzRead: no input makes the reader panic; it reports an error for what it can't read; and every
+// span lies in the input, at the lines and columns that diag counts, one inside of the other.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"<zoo name='a'><cage size='0x1'><animal legs='4'>cow &amp; ox</animal></cage></zoo>",

@@ -191,7 +191,7 @@ func TestPlace(t *testing.T) {
 func checkSpan(t *testing.T, r *Report, s diag.Span) {
 	t.Helper()
 	if !utf8.Valid(r.Source.Text) {
-		return // the byte at fault is at the place that is told, whatever a column is there
+		return // the wrong byte is at the reported place, whatever a column is there
 	}
 	lines := diag.NewLines(r.Source.Text)
 	if start, end := lines.Pos(s.Start.Offset), lines.Pos(s.End.Offset); s.Start != start || s.End != end ||

@@ -127,8 +127,8 @@ func Address(v string) Problem {
 		"write an address such as 192.168.122.1 or fd00::1"}
 }
 
-// leadingZeros tells whether v would be an IPv4 address but for leading zeros, and how else it may
-// be read.
+// leadingZeros reports whether v would be an IPv4 address but for leading zeros, and how else it
+// may be read.
 func leadingZeros(v string) (plain, octal string, ok bool) {
 	parts := strings.Split(v, ".")
 	if len(parts) != 4 {

@@ -1,9 +1,9 @@
 // Package xmldoc reads XML documents that people write for a program: it keeps the place of every
-// name and value, holds a document against a table of what may stand in it, and reports all faults,
+// name and value, compares a document with a table of what may stand in it, and reports all faults,
 // each at its place.
 //
 // A front end describes its documents by a [Language]. [Language.Read] turns bytes into a tree of
-// [Node], [Language.Check] holds the tree against the table, [Place] asks which documents may have
+// [Node], [Language.Check] compares the tree with the table, [Place] says which documents may have
 // which part, and [Node.Tokens] plays the tree to a decoder of encoding/xml. Everything is reported
 // to a [Report]. The input may be hostile: its size, depth and characters are limited, and nothing
 // in it makes the reader open another file.
@@ -30,7 +30,7 @@ type Element struct {
 	Space string // namespace; empty for none
 	Many  bool   // Many is true if the element may be given more than once.
 	// Free is true if only those of the content that the table has are of interest, as in
-	// <metadata>: other elements, and text, are nobody's business.
+	// <metadata>: other elements, and text, are not looked at.
 	Free bool
 	// FreeAttrs is true if only those attributes that the table has are of interest.
 	FreeAttrs bool

@@ -1,5 +1,5 @@
 // Package kernel holds tests only: networks are compiled, loaded into a kernel in every form that
-// vnetc emits, and real packets are sent. What becomes of each must be what ir.Eval says of the
+// vnetc emits, and real packets are sent. The fate of each must be what ir.Eval says of the
 // compiled program.
 //
 // Where the model and the kernel are not one, the tests keep out of the way or say so beside the

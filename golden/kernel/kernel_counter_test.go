@@ -54,7 +54,7 @@ func TestCounterexamples(t *testing.T) {
 		nets := c.networks()
 		p := without(compile(t, nets...), func(r ir.Rule) bool {
 			return r.Mangles()
-		}) // no part in what becomes of a packet
+		}) // no part in the fate of a packet
 		var j *judged
 		for i, l := range loaders() {
 			if c.drops && l.backend != (iptables.Backend{}) {
@@ -83,15 +83,15 @@ type judged struct {
 	hidden, equal []mutant
 }
 
-// counterexample is a mutant with the packet that tells it from the program, and what becomes of
-// that in both.
+// counterexample is a mutant with the packet that distinguishes it from the program, and its fate
+// in both.
 type counterexample struct {
 	mutant
 	found prove.Result
 }
 
-// judge has the prover judge the mutants of p. That a mutant is equal is held against the referee,
-// for everything that can be sent.
+// judge has the prover judge the mutants of p. If the prover calls a mutant equal, the referee
+// checks that, for everything that can be sent.
 func (c campaign) judge(t *testing.T, p *ir.Program, shots []shot) *judged {
 	t.Helper()
 	j, done := &judged{}, make(map[string]bool)
@@ -165,7 +165,7 @@ func (j *judged) every(n, first int) []counterexample {
 	return some
 }
 
-// report tells how many mutants there were and what could not be shown, and fails if there were not
+// report logs how many mutants there were and what could not be shown, and fails if there were not
 // enough of each sort.
 func (j *judged) report(t *testing.T, c campaign) {
 	t.Helper()

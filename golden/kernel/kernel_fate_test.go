@@ -165,7 +165,7 @@ func translated(nat *ir.NAT, got netnstest.Result) string {
 	return ""
 }
 
-// refusalCode returns nft(8)'s name for what the sender was told (RFC 792, RFC 1812 section
+// refusalCode returns nft(8)'s name for the code that the sender got (RFC 792, RFC 1812 section
 // 5.2.7.1, RFC 4443 section 3.1).
 func refusalCode(f ir.Family, got netnstest.Result) ir.RejectCode {
 	if got.Refusal.Kind == netnstest.RST {

@@ -137,7 +137,7 @@ func (s *site) bridged(p *ir.Program, n network) {
 			s.t.Fatal(err)
 		}
 		if fate.Outcome == ir.Rejected {
-			continue // nobody is told of a multicast's refusal (RFC 1122 section 3.2.2), so there is nothing to compare
+			continue // a rejected multicast is not answered (RFC 1122 section 3.2.2), so there is nothing to compare
 		}
 		s.compare(p, m, s.Send(guest, packet))
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // TestMutants shows that the comparisons of this package can fail: a program with one thing wrong
-// in it is loaded, and the packet that tells is found to contradict the right program, and not the
-// wrong one.
+// in it is loaded, and the packet that shows it contradicts the right program, and not the wrong
+// one.
 func TestMutants(t *testing.T) {
 	t.Parallel()
 	nets := networks()

@@ -33,7 +33,7 @@ func (m mutant) class() string {
 
 // mutants returns every mutant of p that is a program: each rule of each group with each of the
 // changes of this file. No two are the same. The rules that fill checksums are left alone: they
-// have no part in what becomes of a packet.
+// have no part in the fate of a packet.
 func mutants(p *ir.Program) []mutant {
 	var all []mutant
 	known := map[string]bool{rulesText(p): true}
@@ -132,7 +132,7 @@ func changes(r ir.Rule) map[string]ir.Rule {
 	return all
 }
 
-// matchKind returns the word before what a match asks for: saddr, ct state.
+// matchKind returns the word before the value of a match: saddr, ct state.
 func matchKind(m ir.Match) string {
 	words := strings.Fields(ir.MatchText(m))
 	if words[0] == "ct" {
@@ -201,8 +201,8 @@ func otherPrefixes(p netip.Prefix, not bool) map[string]netip.Prefix {
 	return all
 }
 
-// otherVerdicts returns verdicts whose effect can be told from v's. Two ranges that overlap can't
-// be, by one packet.
+// otherVerdicts returns verdicts whose effect differs visibly from v's. Two ranges that overlap
+// can't be, by one packet.
 func otherVerdicts(v ir.Verdict, f ir.Family) map[string]ir.Verdict {
 	one := netip.MustParseAddr("203.0.113.200")
 	if f == ir.IPv6 {

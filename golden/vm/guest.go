@@ -245,7 +245,7 @@ func (t *scriptT) Log(args ...any) { fmt.Fprintln(&t.log, args...) }
 // Parallel does nothing: scripts have the machine for themselves.
 func (t *scriptT) Parallel() {}
 
-// Verbose is true: the log of a failure must tell all.
+// Verbose is true: the log of a failure must be complete.
 func (t *scriptT) Verbose() bool { return true }
 
 // Run runs f, which may end its goroutine.

@@ -26,7 +26,7 @@ type Result struct {
 	Took     time.Duration
 }
 
-// judge holds what happened in the guest against what the scenario's head says.
+// judge compares what happened in the guest with what the scenario's head says.
 func judge(s *Scenario, image string, outcome Outcome, log string) Result {
 	r := Result{Scenario: s, Image: image, Outcome: outcome}
 	known := s.fault(image)

@@ -136,8 +136,8 @@ func (o *options) runAll() ([]Result, error) {
 }
 
 // runImage runs scenarios on one image. They share a machine as far as they may: it goes back to
-// the state of just after its boot before each. Whoever wants another kernel command line has a
-// boot of its own.
+// the state of just after its boot before each. A scenario that wants another kernel command line
+// has a boot of its own.
 func (o *options) runImage(name, folder, payload string, scenarios []*Scenario) ([]Result, error) {
 	var results []Result
 	var machine *Machine

@@ -15,7 +15,7 @@ import (
 // Scenario is one file of scenarios: what a host goes through, and what must be true of it then.
 //
 // Its comment is a testscript. The script's first block of comment lines is the head: prose first,
-// which tells whose pain it is, then lines of the form "# key: value" (see [Scenario.setKey]). A
+// which says whose problem it is, then lines of the form "# key: value" (see [Scenario.setKey]). A
 // line "reboot" in the script divides it into stages, between which the machine is rebooted.
 type Scenario struct {
 	Name   string

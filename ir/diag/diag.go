@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Severity tells whether a Diagnostic stops the work. The zero value is invalid.
+// Severity says whether a Diagnostic stops the work. The zero value is invalid.
 type Severity uint8
 
 const (

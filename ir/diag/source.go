@@ -15,9 +15,8 @@ type Sources struct {
 	hidden map[string]bool
 }
 
-// Hide says that nothing of the text under name may be shown to whoever reads diagnostics: it is
-// not known to be theirs to read. Renderers then leave the lines out; who makes diagnostics must
-// not quote it.
+// Hide says that nothing of the text under name may be shown in diagnostics: it is not known to be
+// theirs to read. Renderers then leave the lines out; who makes diagnostics must not quote it.
 func (s *Sources) Hide(name string) {
 	if s.hidden == nil {
 		s.hidden = make(map[string]bool)

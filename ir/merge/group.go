@@ -219,8 +219,8 @@ func (it *item) id(keys []Field, except *Field) (id keyID) {
 }
 
 // made returns the set of the table that was made of just the keys that the group's members have,
-// and that others may look up, too; nil if there is none. Rules of one network ask for the same
-// values again and again.
+// and that others may look up, too; nil if there is none. Rules of one network match the same
+// values many times.
 func (t *table) made(g *group, keys []Field, except *Field) *shared {
 	for _, s := range t.sets {
 		same := !s.set.Counted && len(s.ids) == len(g.members)

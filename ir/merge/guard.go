@@ -6,9 +6,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// guard spares most packets a chain: when every rule in it asks for a value of one field, packets
-// with another value leave at once, by one look-up. It comes after the merging of groups. Rules
-// that ask for nothing but what the guard has asked lose that look-up.
+// guard spares most packets a chain: if every rule in it matches a value of one field, packets with
+// another value leave at once, by one look-up. It comes after the merging of groups. Rules that
+// match nothing but what the guard has matched lose that look-up.
 func (p *part) guard(items []item) {
 	head := ir.Rule{Family: p.table.family, Verdict: ir.Return{}}
 	if len(p.rules)-p.bare < 2 || p.of != nil && !p.of(&head) {
@@ -42,7 +42,7 @@ func (p *part) guard(items []item) {
 	p.rules, p.from = slices.Insert(p.rules, 0, head), slices.Insert(p.from, 0, nil)
 }
 
-// commonField returns the field of which every item asks for a value: an interface if there is one,
+// commonField returns the field of which every item matches a value: an interface if there is one,
 // else the first bits of an address, as many as the shortest prefix has.
 func commonField(items []item) (Field, bool) {
 	for _, slot := range [...]Slot{Out, In, Src, Dst} {

@@ -1,6 +1,6 @@
 package merge
 
-// keyID tells keys of one shape apart: the numbers of its values, by slot, and of a negated one.
+// keyID distinguishes keys of one shape: the numbers of its values, by slot, and of a negated one.
 type keyID [slots + 1]uint32
 
 // keyTable numbers keys in the order in which they come. It is a hash table with open addressing: a

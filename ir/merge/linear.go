@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Linear is a rule that stays one of its own, so that each packet that comes there pays for it,
-// though others ask for the same things of a packet and do the same kind of thing.
+// Linear is a rule that is not merged, so that every packet that reaches it is compared with it,
+// although other rules match the same fields and have the same kind of verdict.
 type Linear struct {
 	Family ir.Family // of the table
 	Rule   *ir.Rule
@@ -18,8 +18,8 @@ type Linear struct {
 	Over   *ir.Rule // the rule that must keep its place; nil where order is not the reason
 }
 
-// noteLinear keeps what stays linear of a chain's groups: among those that ask for the same things
-// of the same fields and do the same kind of thing, all but the largest.
+// noteLinear keeps what stays linear of a chain's groups: among those that match the same fields
+// and have the same kind of verdict, all but the largest.
 func (p *part) noteLinear(items []item, groups []*group) {
 	largest := make(map[string]*group)
 	for _, g := range groups {

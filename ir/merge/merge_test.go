@@ -115,7 +115,7 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestDisjoint holds disjoint against the prover: rules that it calls disjoint match no packet
+// TestDisjoint compares disjoint with the prover: rules that it calls disjoint match no packet
 // both. It must see most of those that are.
 func TestDisjoint(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))

@@ -139,7 +139,7 @@ func (s *shapeIndex) add(o *order, i int32) {
 
 // near returns the last of the members that can match a packet that it matches, and others perhaps,
 // and the index that has them as a chain, nil if that is all members. It makes the index that it
-// needs: no more than one for each field, and for each length of prefix.
+// needs: at most one for each field, and for each length of prefix.
 func (s *shapeIndex) near(o *order, it *item) (last int32, x *index) {
 	first := &o.all[s.members[0]]
 	for k := range s.names {
@@ -188,7 +188,7 @@ func (s *shapeIndex) netted(o *order, k, bits int) *index {
 	return s.nets[k][bits]
 }
 
-// firstBits returns the number of the first bits of the prefix that the item asks for.
+// firstBits returns the number of the first bits of the prefix that the item matches.
 func (o *order) firstBits(it *item, slot, bits int) uint32 {
 	m := it.match(it.same[slot])
 	if prefixOfMatch(m).Bits() == bits {

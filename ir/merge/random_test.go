@@ -13,7 +13,7 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// check merges p and holds the outcome against it: by the prover, by the referee packet by packet,
+// check merges p and compares the outcome with it: by the prover, by the referee packet by packet,
 // and by what each rule and element says that it stands for. It returns how many rules less there
 // are.
 func check(t *testing.T, name string, p *ir.Program, o Options) int {
@@ -110,9 +110,9 @@ func standsFor(p *ir.Program, m *Merged, o Options) string {
 	return ""
 }
 
-// elements says what is wrong with the sets that were made: an element's rule asks for its values,
-// or for what is within them; elements differ, and are no longer than maxKey; and a set that is the
-// same as one before it, which is the same as no other, has its values.
+// elements says what is wrong with the sets that were made: an element's rule matches its values,
+// or values within them; elements differ, and are no longer than maxKey; and a set that is the same
+// as one before it, which is the same as no other, has its values.
 func elements(p *ir.Program, maxKey int) string {
 	for i, s := range p.Sets {
 		if s.Same != nil && (s.Same.Same != nil || !slices.Contains(p.Sets[:i], s.Same)) {

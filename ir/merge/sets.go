@@ -168,8 +168,8 @@ func (s *shared) has(name string) bool {
 	return s.set.Name == name || slices.ContainsFunc(s.others, func(o *shared) bool { return o.set.Name == name })
 }
 
-// valuesName returns the name of a set of values of one field, which are what they are, whoever
-// looks them up.
+// valuesName returns the name of a set of values of one field; it does not depend on the rules that
+// look it up.
 func valuesName(f Field) string {
 	if f.IsAddr() {
 		return "subnets" + strconv.Itoa(f.Bits)

@@ -53,8 +53,8 @@ func (m *model) carry(out *part, change ir.Alteration, set node, b part) {
 	}
 }
 
-// alter adds to out, which is what a does followed by b to packets that neither alters, what
-// becomes of the others.
+// alter adds to out, which is the effect of a followed by b on packets that neither alters, the
+// fate of the others.
 func (m *model) alter(out *part, a, b part) {
 	for _, f := range a.altered {
 		out.addFlow(m.space, flow{f.change, f.back, never})

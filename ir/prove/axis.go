@@ -11,12 +11,12 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Rules that ask for different values of one field meet different packets. A chain of many networks
+// Rules that match different values of one field match different packets. A chain of many networks
 // is made of such rules, a set of such elements: so they are looked at value by value, and what
 // comes of each value is hung below the field's variables, which costs far less than letting what
 // one rule leaves go through each of the others.
 
-// axis is a field that rules ask for one value of.
+// axis is a field of which rules match one value.
 type axis uint8
 
 const (
@@ -27,7 +27,7 @@ const (
 	axes // their number
 )
 
-// axisOf returns the axis on which m asks for one value; ok is false for any other match.
+// axisOf returns the axis on which m matches one value; ok is false for any other match.
 func axisOf(m ir.Match) (a axis, v value, ok bool) {
 	switch m := m.(type) {
 	case ir.IIfName:
@@ -48,8 +48,8 @@ type value struct {
 	prefix netip.Prefix
 }
 
-// common is the axes on which all of some rules, or of the elements of a set, ask for a value, of
-// addresses for the first bits at least.
+// common is the axes on which all of some rules, or all elements of a set, match a value; of
+// addresses, the first bits at least.
 type common struct {
 	at   [][axes]int8 // by rule: the number of the match on each axis, -1 if there is none
 	bits [axes]int    // -1 on an axis that some rule says nothing about
@@ -80,7 +80,7 @@ func (c *common) takes(matches []ir.Match) bool {
 	return true
 }
 
-// axis returns the axis by which the rules are told apart; ok is false if there is none. Before
+// axis returns the axis by which the rules are distinguished; ok is false if there is none. Before
 // routing no packet has an interface by which it leaves.
 func (c *common) axis(hook ir.Hook) (axis, bool) {
 	for a := range axes {
@@ -95,7 +95,7 @@ func (c *common) axis(hook ir.Hook) (axis, bool) {
 type placed struct {
 	value digits
 	rule  int32
-	but   int8 // the number of the match that asks for the value and no more; -1 if it asks for more
+	but   int8 // the number of the match that matches the value and nothing else; -1 if it matches more
 }
 
 // digits is a value of a field in binary, its first bit first.

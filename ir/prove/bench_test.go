@@ -77,7 +77,7 @@ func BenchmarkDead(b *testing.B) {
 	}
 }
 
-// BenchmarkMatrix asks who reaches whom among all networks.
+// BenchmarkMatrix computes who reaches whom among all networks.
 func BenchmarkMatrix(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("%dnetworks", n), func(b *testing.B) {

@@ -15,7 +15,7 @@ import (
 type Difference struct {
 	From, To Endpoint
 	Family   ir.Family
-	Was, Now string    // what becomes of them, in words
+	Was, Now string    // their fate, in words
 	Packets  []string  // which packets, in words
 	Example  ir.Packet // one of them
 
@@ -39,7 +39,7 @@ func (d Difference) String() string {
 	return text
 }
 
-// NowWords returns what becomes of the packets now, or may: accepted, may be accepted.
+// NowWords returns the fate of the packets now, or the possible one: accepted, may be accepted.
 func (d Difference) NowWords() string {
 	if d.Because.Rule != nil {
 		return "may be " + d.Now
@@ -50,7 +50,7 @@ func (d Difference) NowWords() string {
 // Change returns the packets whose fate differs between a, the old program, and b, the new one, by
 // where they come from and where they go; endpoints are those of both programs. Those with foreign
 // addresses come last. Nothing is returned for packets that have the same fate. What depends on
-// rules that are not modelled is told as that. It has no bound: [Budget.Change] does.
+// rules that are not modelled is reported as such. It has no bound: [Budget.Change] does.
 func Change(a, b *ir.Program) []Difference {
 	return noBudget().Change(a, b, math.MaxInt).All
 }
@@ -64,9 +64,9 @@ type Changes struct {
 	TooLarge bool
 }
 
-// Change is the function Change, but tells no more than most differences of each kind: of one
-// family and one way through the host, from one fate to another. One rule can make a difference
-// between every two of a thousand networks.
+// Change is the function Change, but returns at most "most" differences of each kind: of one family
+// and one way through the host, from one fate to another. One rule can make a difference between
+// every two of a thousand networks.
 func (budget *Budget) Change(a, b *ir.Program, most int) Changes {
 	links := append([]*ir.Link(nil), b.Links...)
 	known := make(map[string]bool)
@@ -152,7 +152,7 @@ func (c *changes) told(set node, before, after fate) {
 	}
 }
 
-// byPlace tells the packets of set apart by where they come from and go to.
+// byPlace divides the packets of set by where they come from and go to.
 func (c *changes) byPlace(set node, was, now string, because ir.Step) {
 	kind := len(c.found)
 	for _, from := range c.places.occurring(set, source) {
@@ -179,7 +179,7 @@ func (c *changes) byPlace(set node, was, now string, because ir.Step) {
 	}
 }
 
-// numberOf returns the number of the end that an unknown fate is, which tells such fates apart.
+// numberOf returns the number of the end that an unknown fate is; it distinguishes such fates.
 func (s *space) numberOf(f fate) endNumber {
 	if f.unknown == nil {
 		return 0
@@ -187,8 +187,8 @@ func (s *space) numberOf(f fate) endNumber {
 	return s.number(end{kind: endUnknown, rule: f.unknown})
 }
 
-// inOrder returns the fates in the order of their words, so that results don't hang on the order of
-// a map.
+// inOrder returns the fates in the order of their words, so that results don't depend on the order
+// of a map.
 func (s *space) inOrder(f fates) []fate {
 	var all []fate
 	for one := range f {

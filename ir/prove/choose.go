@@ -33,7 +33,7 @@ func (s *space) choose(f field, of []choice) node {
 	return s.Union(sets)
 }
 
-// first returns the first variable that any of the sets asks.
+// first returns the first variable on which any of the sets depends.
 func (s *space) first(of []choice) int {
 	first := bdd.Leaf
 	for _, c := range of {

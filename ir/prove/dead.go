@@ -7,12 +7,12 @@ import (
 	"github.com/vnetc/vnetc/ir/prove/bdd"
 )
 
-// DeadKind tells in which way a rule does nothing.
+// DeadKind says in which way a rule does nothing.
 type DeadKind uint8
 
 const (
 	Unreached DeadKind = iota + 1 // no packet comes to it and matches
-	Idle                          // packets match, and without it the same would become of them
+	Idle                          // packets match, and without it their fate would be the same
 )
 
 // DeadRule is a rule that could be taken away. Counters count all the same, so "nothing" is about
@@ -80,9 +80,9 @@ func (m *model) tree(leaves []*branch) *branch {
 	return &branch{part: m.then(l.part, r.part), left: l, right: r}
 }
 
-// deadIn judges the rules of what hangs at a hook as one list: a return goes behind the end of its
-// chain, so chains with returns to a following group are cut there by [model.chain]; here a group
-// that returns is left alone.
+// deadIn judges the rules of what is attached to a hook as one list: a return goes behind the end
+// of its chain, so chains with returns to a following group are cut there by [model.chain]; here a
+// group that returns is left alone.
 func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule, alive map[*ir.Rule]bool) {
 	if !b.Meets(m.family) {
 		return
@@ -100,7 +100,7 @@ func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule
 				return // a return that goes on with the next group; see above
 			}
 			if len(p.altered) > 0 || r.Alters() {
-				return // what later rules do is said of other packets
+				return // what later rules do is stated for other packets
 			}
 			leaves = append(leaves, &branch{part: p, step: step})
 		}

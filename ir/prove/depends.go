@@ -3,8 +3,8 @@ package prove
 import "github.com/vnetc/vnetc/ir"
 
 // Rules that are not modelled make an answer depend on them: a match that may hold or not, which is
-// a variable of its own in the sets of packets, and a verdict or an action of which nobody knows
-// what becomes of the packet.
+// a variable of its own in the sets of packets, and a verdict or an action after which the fate of
+// the packet is unknown.
 
 // crossing is the packets that go one way, by whether they get through.
 type crossing struct {

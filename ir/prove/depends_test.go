@@ -16,7 +16,7 @@ func oneNetwork(t *testing.T, text string) *ir.Program {
 
 const forwardChain = "chain ip t forward hook forward type filter priority 0 policy accept "
 
-// TestChangeDepends: what a rule may do that is not modelled is told as that, with the rule; what
+// TestChangeDepends: what an unmodelled rule may do is reported as "may", with the rule; what
 // another rule does behind it is certain.
 func TestChangeDepends(t *testing.T) {
 	const out = `ip iifname "virbr0" `
@@ -64,8 +64,7 @@ func TestChangeDepends(t *testing.T) {
 	}
 }
 
-// TestMatrixDepends: what isn't known is told neither as yes nor as no, in the matrix and of an
-// assertion.
+// TestMatrixDepends: what is unknown is neither yes nor no, in the matrix and for an assertion.
 func TestMatrixDepends(t *testing.T) {
 	lab, outside := Endpoint{Network, "lab"}, Endpoint{Kind: Outside}
 	tests := []struct {

@@ -36,7 +36,7 @@ func (a Answer) String() string {
 type Result struct {
 	Answer  Answer
 	Packet  ir.Packet // for Refuted: one that shows the difference
-	A, B    ir.Fate   // for Refuted: what [ir.Eval] says becomes of Packet, with traces
+	A, B    ir.Fate   // for Refuted: the fate of Packet by [ir.Eval], with traces
 	Because ir.Step   // for Unknown: the rule that is not modelled
 }
 
@@ -133,7 +133,7 @@ func (s *space) certain(set node) node {
 	return s.Not(s.Without(s.Not(set), s.opaqueCube()))
 }
 
-// opaqueIn returns the rule behind the first opaque match that set hangs on.
+// opaqueIn returns the rule behind the first opaque match that set depends on.
 func (s *space) opaqueIn(set node) ir.Step {
 	seen := make(map[node]bool)
 	first := s.width
@@ -173,7 +173,7 @@ func unknownStep(a *model, fa fates, b *model, fb fates, within node) ir.Step {
 	panic("prove: a packet meets an unmodelled verdict or action that no rule has")
 }
 
-// refute returns a packet of set and what becomes of it in a and b.
+// refute returns a packet of set and its fate in a and b.
 func (s *space) refute(a, b *ir.Program, set node) Result {
 	r := Result{Answer: Refuted, Packet: s.pick(set)}
 	var errA, errB error

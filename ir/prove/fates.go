@@ -5,7 +5,7 @@ import (
 )
 
 // fate is [ir.Fate] as a value to compare by: without trace, and without the checksum, which no
-// packet's fate hangs on.
+// packet's fate depends on.
 type fate struct {
 	outcome    ir.Outcome
 	reject     ir.RejectCode
@@ -14,7 +14,7 @@ type fate struct {
 	unknown    *ir.Rule // set if a verdict or an action that is not modelled decides
 }
 
-// fates is a partition of all packets by what becomes of them.
+// fates is a partition of all packets by their fate.
 type fates map[fate]node
 
 // way is one of the three ways of a packet through the hooks.
@@ -59,18 +59,18 @@ type walkAt struct {
 	dnat, snat bool
 }
 
-// fates returns what becomes of the packets of among that go way w. Among may be less than all
-// packets only if none is rewritten before the last base chain.
+// fates returns the fate of the packets of among that go way w. Among may be less than all packets
+// only if none is rewritten before the last base chain.
 func (m *model) fates(w way, among node) fates {
 	k := m.newWalk(w)
 	k.among = among
 	return m.seen(k.from(walkAt{}))
 }
 
-// through returns the packets that get through on way w, and those of which it isn't known what
-// becomes of them, by the rule that is not modelled. Base chains at the end of the way which end
-// nobody, as those of NAT do, are not asked: what they do to the packets does not matter here, and
-// telling it apart can take far more.
+// through returns the packets that get through on way w, and those of which it isn't known their
+// fate, by the rule that is not modelled. Base chains at the end of the way that end no packet,
+// such as those of NAT, are left out: what they do to packets does not matter here, and computing
+// it can take far longer.
 func (m *model) through(w way) (accepted node, unknown fates) {
 	k := m.newWalk(w)
 	for len(k.bases) > 0 && k.endsNobody(k.bases[len(k.bases)-1]) {
@@ -134,8 +134,8 @@ func letsAll(b ir.BaseView) bool {
 	return !b.Drop
 }
 
-// from returns what becomes of packets at that point of the way. A fate is about the packet as it
-// is there.
+// from returns the fate of packets at that point of the way. A fate is about the packet as it is
+// there.
 func (k *walk) from(at walkAt) fates {
 	if at.next == len(k.bases) {
 		return fates{fate{outcome: ir.Accepted}: always}
@@ -209,8 +209,8 @@ func (k *walk) piecesAt(b hooked) []part {
 	return parts
 }
 
-// finish adds to out what becomes of the packets in set after base b, where their walk through it
-// had end e.
+// finish adds to out the fate of the packets in set after base b, where their walk through it had
+// end e.
 func (k *walk) finish(out fates, at walkAt, b hooked, e end, set node) {
 	if set == never {
 		return

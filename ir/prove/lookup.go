@@ -19,8 +19,8 @@ func (s *space) lookup(hook ir.Hook, l ir.Lookup) node {
 	return s.turned(always, in, l.Not)
 }
 
-// anyOf returns the packets for which all matches of some element hold. Elements are told apart by
-// a field, as rules are, if all ask for a value of it.
+// anyOf returns the packets for which all matches of some element hold. Elements are distinguished
+// by a field, as rules are, if all match a value of it.
 func (s *space) anyOf(hook ir.Hook, elements [][]ir.Match) node {
 	c := common{at: make([][axes]int8, 0, len(elements))}
 	apart := true

@@ -7,7 +7,7 @@ import (
 )
 
 // match returns the packets for which m holds at hook. It says the same as the referee, [ir.Eval]:
-// Not turns a condition around among the packets that have the field. Opaque is the caller's.
+// Not negates a condition among the packets that have the field. Opaque is the caller's.
 func (s *space) match(hook ir.Hook, m ir.Match) node {
 	if out, ok := m.(ir.OIfName); ok && hook == ir.Prerouting { // not known before routing
 		return constant((out.Name == "") != out.Not)
@@ -88,7 +88,7 @@ func (s *space) inStates(wanted ir.State) node {
 }
 
 // hasStatus returns the packets whose connection has one of wanted, and those without a connection
-// for which the same variables are set: no match asks them.
+// for which the same variables are set: no match depends on them.
 func (s *space) hasStatus(wanted ir.Status) node {
 	set := never
 	for i := range s.status.bits {

@@ -9,7 +9,7 @@ const (
 	NoAccess   Access = "no"      // none gets through
 	SomeAccess Access = "some"    // some do
 	FullAccess Access = "yes"     // all do
-	NotAsked   Access = "-"       // there are no such packets, or they are nobody's question
+	NotAsked   Access = "-"       // there are no such packets, or they are not looked at
 	Depends    Access = "depends" // a rule that is not modelled decides, and otherwise all do or none
 	CantTell   Access = "?"       // the answer would cost more than the budget has
 )
@@ -73,7 +73,7 @@ func cantTell(from Endpoint, all []Endpoint, family ir.Family) []Cell {
 // origin is the new packets from one endpoint that go one way, without their source: what gets
 // through, what does not, and what depends on rules that are not modelled. Networks that are
 // treated alike have one origin, and its endpoints cost next to nothing; packets of two endpoints
-// are told apart for each pair.
+// are distinguished for each pair.
 type origin struct{ open, closed, depends node }
 
 func (s *side) originOf(from Endpoint, w way) origin {

@@ -8,7 +8,7 @@ import (
 )
 
 // TestMatrixIsOpenAndClosed: a cell says what the search for one packet between its endpoints says,
-// for packets that get through and for others, also where a rule asks for both ends at once.
+// for packets that get through and for others, also where a rule matches both ends at once.
 func TestMatrixIsOpenAndClosed(t *testing.T) {
 	instead := func(rule string) string {
 		return strings.Replace(site, "ip iifname \"virbr0\" saddr 10.0.0.0/24 accept", rule, 1)

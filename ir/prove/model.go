@@ -25,7 +25,7 @@ type opaqueAt struct {
 type chainAt struct {
 	chain    *ir.Chain
 	hook     ir.Hook
-	priority int // tells the halves of a group apart
+	priority int // distinguishes the halves of a group
 }
 
 // newModel numbers the opaque matches of p.
@@ -162,7 +162,7 @@ func (m *model) chain(c *ir.Chain, hook ir.Hook) part {
 	return m.half(c, hook, ir.BaseView{})
 }
 
-// half returns what those rules of c do that b has, all of them if it doesn't say which.
+// half evaluates the rules of c selected by b.Of, or all of them if Of is nil.
 func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 	at := chainAt{c, hook, b.Priority}
 	p, ok := m.chains[at]
@@ -175,7 +175,7 @@ func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 	return p
 }
 
-// piecesOf returns what half is folded of: a part for each run of rules.
+// piecesOf returns the pieces that half joins: a part for each run of rules.
 func (m *model) piecesOf(c *ir.Chain, hook ir.Hook, b ir.BaseView) []part {
 	at := chainAt{c, hook, b.Priority}
 	if p, ok := m.pieces[at]; ok {

@@ -288,7 +288,7 @@ func wayOf(p ir.Packet) way {
 	panic("a packet without an interface")
 }
 
-// TestFatesAgreeWithEval holds the prover against the referee: for random programs and packets, the
+// TestFatesAgreeWithEval compares the prover with the referee: for random programs and packets, the
 // packet is in the set of the fate that Eval gives it, and in no other.
 func TestFatesAgreeWithEval(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -337,8 +337,8 @@ func TestFatesAgreeWithEval(t *testing.T) {
 	}
 }
 
-// TestEqualAgreesWithEval compares programs with a copy in which one rule differs: what is proved
-// equal has no packet that tells the two apart, and a packet that does is always found.
+// TestEqualAgreesWithEval compares programs with a copy in which one rule differs: programs proved
+// equal have no packet with different fates, and where there is one it is always found.
 func TestEqualAgreesWithEval(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	answers := make(map[Answer]int)

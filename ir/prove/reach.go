@@ -49,7 +49,7 @@ func Endpoints(p *ir.Program) []Endpoint {
 	return append(all, Endpoint{Kind: Host}, Endpoint{Kind: Outside})
 }
 
-// Query narrows a question to some packets. The zero value asks about all.
+// Query narrows a question to some packets. The zero value means all.
 type Query struct {
 	Family ir.Family    // 0 for both
 	Proto  uint8        // IANA number; 0 for any
@@ -60,9 +60,9 @@ type Query struct {
 	In, Out string // interfaces of the outside; empty for any
 }
 
-// Reacher answers who can open connections to whom under one program: what becomes of packets of
-// state new. Guests are taken to have addresses of their network; see [Reacher.Leaks] for those
-// that haven't. Its methods are not safe for concurrent use.
+// Reacher answers who can open connections to whom under one program: the fate of packets of state
+// new. Guests are taken to have addresses of their network; see [Reacher.Leaks] for those that
+// haven't. Its methods are not safe for concurrent use.
 type Reacher struct {
 	program *ir.Program
 	budget  *Budget
@@ -118,8 +118,8 @@ func (r *Reacher) spend(f func()) (whole bool) {
 	if !r.known {
 		return false
 	}
-	// The sides have a manager each. A question asks one side after the other, so each may take
-	// what one question may.
+	// The sides have a manager each. A question looks at one side after the other, and each may use
+	// the budget of one question.
 	question := f
 	for _, s := range r.sides {
 		inner := question
@@ -213,8 +213,8 @@ func (s *side) asked(from, to Endpoint, w way, q Query) node {
 }
 
 // speaks is true if packets of s's family are routed from and to p. A bridge whose network has no
-// IPv6 address has IPv6 turned off, by libvirt (disable_ipv6) and by whoever else brings the
-// network up. IPv4 can't be turned off.
+// IPv6 address has IPv6 turned off, by libvirt (disable_ipv6) and by every other tool that brings
+// the network up. IPv4 can't be turned off.
 func (s *side) speaks(p Endpoint) bool {
 	if p.Kind != Network || s.family == ir.IPv4 {
 		return true

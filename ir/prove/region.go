@@ -22,13 +22,13 @@ func Only(p ir.Packet) Region {
 			r = append(r, ir.CTStatus{Status: bit, Not: p.Status&bit == 0})
 		}
 	}
-	return append(r, // what a space asks first is added last: that is cheapest
+	return append(r, // the first variables of a space are added last: that is cheapest
 		ir.DAddrRange{From: p.Dst, To: p.Dst}, ir.SAddrRange{From: p.Src, To: p.Src}, ir.L4Proto{Proto: p.Proto},
 		ir.CTState{States: p.State}, ir.OIfName{Name: p.Out}, ir.IIfName{Name: p.In})
 }
 
 // EqualAmong is [Equal] for the packets of the regions only: a refutation has a packet that is in
-// one of them. With it a test asks for a difference that it can show, by packets that it can send.
+// one of them. With it a test gets a difference that it can show, by packets that it can send.
 func EqualAmong(a, b *ir.Program, families ir.Family, among []Region) Result {
 	return (*Budget)(nil).equal(a, b, families, named(among), func(s *space) node {
 		var sets []node
@@ -43,7 +43,7 @@ func EqualAmong(a, b *ir.Program, families ir.Family, among []Region) Result {
 func (s *space) region(r Region) node {
 	set := always
 	for _, m := range r {
-		set = s.And(set, s.match(ir.Postrouting, m)) // where every match has what it asks for
+		set = s.And(set, s.match(ir.Postrouting, m)) // where every match has its value
 	}
 	return set
 }

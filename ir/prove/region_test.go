@@ -24,7 +24,7 @@ func (r Region) has(t *testing.T, p ir.Packet) bool {
 	return fate.Outcome == ir.Dropped
 }
 
-// randomRegion returns a region of the small world by two or three things that it asks.
+// randomRegion returns a region of the small world, given by two or three conditions.
 func randomRegion(r *rand.Rand, f ir.Family) Region {
 	nets := nets4
 	if f == ir.IPv6 {
@@ -42,9 +42,9 @@ func randomRegion(r *rand.Rand, f ir.Family) Region {
 	return all[:2+r.IntN(2)]
 }
 
-// TestEqualAmongAgreesWithEval compares programs that differ in one rule: what is proved equal
-// among some packets has none of them that tells the programs apart, and what is refuted is refuted
-// by one of them. Half of the regions are random matches, half are single packets.
+// TestEqualAmongAgreesWithEval compares programs that differ in one rule: programs proved equal for
+// some packets treat all of them alike, and a refutation is by one of them. Half of the regions are
+// random matches, half are single packets.
 func TestEqualAmongAgreesWithEval(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	answers, narrowed := make(map[Answer]int), 0
@@ -138,7 +138,7 @@ func TestOnlyIsOne(t *testing.T) {
 	}
 	fields := reflect.TypeFor[ir.Packet]()
 	for i := range fields.NumField() {
-		told := fields.Field(i).Name == "Family" // the addresses tell
+		told := fields.Field(i).Name == "Family" // the addresses differ
 		for _, p := range packets {
 			only := ir.Rule{Family: ir.Both, Matches: Only(p)}
 			if !only.Holds(p, ir.Forward) {

@@ -7,7 +7,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// run is rules in a row that ask for a value on the same axes.
+// run is consecutive rules that match a value on the same axes.
 type run struct {
 	common
 	steps []ir.Step

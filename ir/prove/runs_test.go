@@ -8,7 +8,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestRuns: where a list of rules is cut, and by which field each piece is told apart. What the
+// TestRuns: where a list of rules is cut, and by which field each piece is distinguished. What the
 // pieces mean is in the random tests.
 func TestRuns(t *testing.T) {
 	in := func(name string) ir.Match { return ir.IIfName{Name: name} }

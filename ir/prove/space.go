@@ -21,8 +21,8 @@ const (
 // field is a run of variables that hold one property of a packet, the most significant bit first.
 type field struct{ first, bits int }
 
-// space is the set of all packets of one family, as far as the rules of some programs can tell them
-// apart. Interfaces are numbered atoms: every name that occurs, one stand-in for the other names
+// space is the set of all packets of one family, as far as the rules of some programs distinguish
+// them. Interfaces are numbered atoms: every name that occurs, one stand-in for the other names
 // that each wildcard covers, one for any other name, and 0 for no interface.
 type space struct {
 	*bdd.Manager
@@ -46,21 +46,21 @@ type space struct {
 	width   int             // number of variables
 }
 
-// order is the order of a space's variables. It changes no answer; the size of a set can hang on it
-// by a factor of the number of networks.
+// order is the order of a space's variables. It changes no answer; the size of a set can depend on
+// it by a factor of the number of networks.
 type order bool
 
 const (
 	// byField has both interfaces first and both addresses last, which keeps what a chain does
 	// small.
 	byField order = false
-	// byEnd has each interface with its address: what a network lets out hangs on the one pair,
+	// byEnd has each interface with its address: what a network lets out depends on the one pair,
 	// what it lets in on the other, so that what gets through all chains is shared by the networks
 	// it comes from.
 	byEnd order = true
 )
 
-// newSpace returns the space in which the programs' rules for family can be told apart.
+// newSpace returns the space in which the programs' rules for family can be distinguished.
 func newSpace(family ir.Family, programs ...*ir.Program) *space {
 	return newOrderedSpace(byField, family, programs...)
 }
@@ -158,7 +158,7 @@ func (s *space) nameAtoms(programs []*ir.Program) {
 	}
 }
 
-// noteName calls note with the interface name that m asks for, if it asks for one.
+// noteName calls note with the interface name that m matches, if it matches one.
 func noteName(m ir.Match, note func(name string, wildcard bool)) {
 	switch m := m.(type) {
 	case ir.IIfName:
@@ -201,7 +201,7 @@ func (s *space) standIn(prefix string, taken map[string]bool, usual string) stri
 	return usual // wildcards leave no name of letters
 }
 
-// named returns the packets whose interface field f is name, or what no rule tells from it.
+// named returns the packets whose interface field f is name, or that no rule distinguishes from it.
 func (s *space) named(f field, name string) node {
 	if atom := s.atoms[name]; atom > 0 && atom <= s.exact {
 		return s.value(f, uint64(atom))
@@ -226,7 +226,8 @@ func (s *space) value(f field, v uint64) node {
 	return set
 }
 
-// bit returns the packets of rest whose variable v is as wanted; rest asks later variables only.
+// bit returns the packets of rest whose variable v is as wanted; rest depends on later variables
+// only.
 func (s *space) bit(v int, want bool, rest node) node {
 	if want {
 		return s.Vertex(uint16(v), never, rest)

@@ -66,7 +66,7 @@ func (m *model) acting(stages []stage) []stage {
 // unlike returns the packets that some stage of a and b does not do the same to. It is a short cut:
 // what all stages do together can be far larger than what each does, and what a stage does than its
 // pieces, the more so the more networks there are; and most packets, or all of them, meet stages
-// that do the same. Ok is false if the stages don't tell: where the programs do things in other
+// that do the same. Ok is false if the stages don't show it: where the programs do things in other
 // stages, rewrite packets before the last one, or have a verdict that is not modelled.
 func unlike(a, b *model, w way) (set node, ok bool) {
 	as, bs := a.stages(w), b.stages(w)

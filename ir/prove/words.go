@@ -11,7 +11,7 @@ import (
 // maxWords is how many values of a field are named before they are counted.
 const maxWords = 6
 
-// wordy are the protocols that are told apart in words.
+// wordy are the protocols that are distinguished in words.
 var wordy = [...]uint8{ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6}
 
 // alike is protocols of which a set has the same packets, but for the protocol.
@@ -93,8 +93,8 @@ func (s *space) line(what string, set node, from, to Endpoint) string {
 	return strings.Join(words, " ")
 }
 
-// everywhere is true if set, which asks interface field f only, has the stand-in for any other
-// name: then what it lacks is bridges.
+// everywhere is true if set, which depends on interface field f only, has the stand-in for any
+// other name: then what it lacks is bridges.
 func (s *space) everywhere(set node, f field) bool { return s.has1(set, f, len(s.names)-1) }
 
 // cube returns the conjunction of a field's variables, which names them to [bdd.Manager.Without].
@@ -157,7 +157,7 @@ func (s *space) ranges(set node, f field) string {
 	return strings.Join(words, ",")
 }
 
-// has1 is true if set, which asks field f only, has value v.
+// has1 is true if set, which depends on field f only, has value v.
 func (s *space) has1(set node, f field, v int) bool {
 	for set > always {
 		lo, hi := s.Halves(set)

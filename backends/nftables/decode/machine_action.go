@@ -234,8 +234,7 @@ func (m *machine) target(e *wire.Expression) {
 	}
 }
 
-// settleNoTrack makes no more of each notrack than it is: behind connection tracking it does
-// nothing.
+// settleNoTrack reduces each notrack to what it does: behind connection tracking it does nothing.
 func (r *reader) settleNoTrack() {
 	early, late := make(map[*ir.Chain]bool), make(map[*ir.Chain]bool)
 	for key, c := range r.chains {

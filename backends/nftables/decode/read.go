@@ -14,16 +14,16 @@ import (
 // Links returns the names of a host's interfaces by index.
 type Links func() (map[uint32]string, error)
 
-// Read turns netlink messages into a program, on a host whose interfaces links tells, if a rule
-// asks for one by its index; nil is for no host: a batch, or what a kernel's dumps of tables,
-// chains, sets, elements and rules hold, in this order or any in which rules come after their chain
-// and elements after their set. A set of which the dump is missing is not modelled. One that is
-// looked up for several things, such as @bridges for the interface in and the interface out, comes
-// back as several sets. The chains of the groups come back as the chains they became. Tables of
-// other families than ip, ip6 and inet, and chains at hooks that the IR doesn't have, are not about
-// the packets that a program is about: their base chains are listed as unseen, and so are
-// flowtables, whose packets pass by the rules. The chains of a table that is dormant hang at no
-// hook. What a rule says beyond the IR is kept as [ir.Opaque] in the notation of [wire.Debug].
+// Read turns netlink messages into a program, on a host whose interfaces are links, for rules that
+// match one by its index; nil is for no host: a batch, or what a kernel's dumps of tables, chains,
+// sets, elements and rules hold, in this order or any in which rules come after their chain and
+// elements after their set. A set of which the dump is missing is not modelled. One that is looked
+// up for several things, such as @bridges for the interface in and the interface out, comes back as
+// several sets. The chains of the groups come back as the chains they became. Tables of other
+// families than ip, ip6 and inet, and chains at hooks that the IR doesn't have, are not about the
+// packets that a program is about: their base chains are listed as unseen, and so are flowtables,
+// whose packets pass by the rules. The chains of a table that is dormant are attached to no hook.
+// What a rule says beyond the IR is kept as [ir.Opaque] in the notation of [wire.Debug].
 //
 // An error means that the bytes are damaged, or that a message changes what was there before the
 // batch.
@@ -132,7 +132,7 @@ func (r *reader) message(m *wire.Message) error {
 	return fmt.Errorf("message %d of nf_tables is neither in a dump nor in a batch that makes tables anew", m.Type&0xff)
 }
 
-// deleteTable forgets what is in a table that the batch makes anew.
+// deleteTable forgets what is in a table that the batch recreates.
 func (r *reader) deleteTable(m *wire.Message) {
 	name := m.Attrs.Text(unix.NFTA_TABLE_NAME)
 	kept := r.list[:0]
@@ -237,8 +237,8 @@ func hookWord(family byte, number uint32) string {
 	return fmt.Sprint(number)
 }
 
-// Base reads where a chain hangs, from its message and the attribute NFTA_CHAIN_HOOK in it; nil if
-// the IR has no such place.
+// Base reads where a chain is attached, from its message and the attribute NFTA_CHAIN_HOOK in it;
+// nil if the IR has no such place.
 func Base(m *wire.Message, hook []byte) (*ir.Base, error) {
 	h, err := wire.ParseAttrs(hook)
 	if err != nil {

@@ -21,7 +21,7 @@ type readSet struct {
 	length   int // of a key, in bytes
 	elements []readElement
 	// closed is true if nothing but what is listed is in it, and a packet that is found there does
-	// no more than be counted: no catch-all, no element that goes by itself, or that has a limit.
+	// at most be counted: no catch-all, no element that goes by itself, or that has a limit.
 	closed bool
 
 	meanings map[string]*ir.Set // by what is looked up
@@ -202,7 +202,7 @@ func (m *machine) meaning(e *wire.Expression, values []*value, steps []*wire.Exp
 }
 
 // nameSets gives each further meaning of a set a name that no set has, with a number behind it, in
-// an order that does not hang on that of the rules.
+// an order that does not depend on that of the rules.
 func (r *reader) nameSets() {
 	for _, s := range r.sets {
 		n := 1

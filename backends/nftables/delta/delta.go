@@ -19,18 +19,18 @@ type delta struct {
 
 // Between returns the batch that makes have into want. Generation, if not 0, is that of have: the
 // kernel then refuses the batch if anybody has changed the ruleset since. Tables that want lacks
-// are deleted. The report tells whether there is anything to send.
+// are deleted. The report says whether there is anything to send.
 //
-// A packet meets the old rules or the new ones, and this hangs on base chains staying where they
+// A packet meets the old rules or the new ones, and this depends on base chains staying where they
 // are. A chain hands out its old rules until the instant of the change and its new ones after it
 // (nft_do_chain reads the generation once), while a chain that is deleted lets through what comes
 // to it from that instant on (nf_remove_net_hook), be it of a packet that has passed the chain
-// which is to follow while that was still empty. So a table is never deleted to make it anew:
+// which is to follow while that was still empty. So a table is never deleted to recreate it:
 // whatever differs in it is changed. What old rules look up is there as long as they are: a deleted
 // set keeps its elements until no packet is in its rules. That is not so for maps, whose elements
 // go at once (nft_map_deactivate), and no layout may use maps for what decides. TestFloodRebuild in
 // netsetup/firewall watches all this. Only a base chain that somebody has moved to another hook or
-// priority has to be deleted, and mending it has that gap.
+// priority has to be deleted, and fixing it has that gap.
 func Between(have, want *Inventory, generation uint32, origin func(seq uint32) *ir.Rule) (*wire.Batch,
 	backends.Report) {
 	d := &delta{origin: origin}
@@ -60,7 +60,7 @@ func Between(have, want *Inventory, generation uint32, origin func(seq uint32) *
 }
 
 // update changes what differs between old and t. All that goes is deleted first, and users before
-// what they use: the kernel deletes nothing that is in use, and what comes may bear the same name.
+// what they use: the kernel deletes nothing that is in use, and what comes may have the same name.
 func (d *delta) update(old, t *Table) {
 	p := planOf(old, t)
 	for _, c := range p.goneChains {
@@ -102,8 +102,8 @@ func (d *delta) update(old, t *Table) {
 	}
 }
 
-// addSet makes a set with its elements. Number is what the batch calls it, which the kernel wants
-// and does not tell.
+// addSet makes a set with its elements. Number is its name in the batch, which the kernel wants and
+// does not return.
 func (d *delta) addSet(t *Table, s *Set, number uint32) {
 	at := d.copy(s.raw, s.seq, netlink.Create)
 	d.Uint32(unix.NFTA_SET_ID, number)

@@ -1,4 +1,4 @@
-// Package delta tells what must change so that tables of the kernel become others, and builds the
-// batch that does it. It compares netlink messages, those of a dump and those of a wanted batch,
-// and knows nothing of what they mean to packets.
+// Package delta computes the difference between the kernel's tables and the wanted ones, and builds
+// the batch that makes it. It compares netlink messages, those of a dump and those of a wanted
+// batch, and knows nothing of what they mean to packets.
 package delta

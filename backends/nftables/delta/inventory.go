@@ -11,8 +11,8 @@ import (
 )
 
 // Inventory is what a stream of messages about tables says, sorted out: of a batch, what the kernel
-// would hold after it; of a dump, what it holds. Only what vnetc makes is told apart; of all else
-// (other objects, flowtables) it has the names.
+// would hold after it; of a dump, what it holds. Only what vnetc makes is distinguished; of all
+// else (other objects, flowtables) it has the names.
 type Inventory struct {
 	Tables []*Table // in the order of the stream
 }
@@ -30,7 +30,7 @@ type Table struct {
 // Chain is a chain with its rules in order.
 type Chain struct {
 	Name   string
-	place  string // what it hangs at, in one text to compare by
+	place  string // what it is attached to, in one text to compare by
 	policy uint32
 	raw    []byte // the message that makes it
 	seq    uint32 // of that message
@@ -179,8 +179,8 @@ func (o Object) String() string {
 	return kind + " " + o.name
 }
 
-// chainPlace puts type, hook and priority into one text; it is empty for a chain that hangs
-// nowhere.
+// chainPlace puts type, hook and priority into one text; it is empty for a chain that is attached
+// to no hook.
 func chainPlace(a *wire.Attrs) string {
 	if a[unix.NFTA_CHAIN_HOOK] == nil {
 		return ""

@@ -16,7 +16,7 @@ func (d *delta) tableMessage(typ uint16, flags netlink.HeaderFlags, t *Table) {
 	d.End(at)
 }
 
-// deletion adds a message that deletes what bears the name in table t: a set, a chain, or all rules
+// deletion adds a message that deletes what has the name in table t: a set, a chain, or all rules
 // of a chain.
 func (d *delta) deletion(typ uint16, t *Table, name string) {
 	at := d.Begin(typ, 0, t.Family, nil)

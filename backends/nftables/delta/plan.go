@@ -27,8 +27,8 @@ type setPlan struct {
 	gone, come []string // keys
 }
 
-// planOf plans how old becomes t. What bears a wanted name and can't be changed into what is wanted
-// goes and comes anew, and so do the rules that use it.
+// planOf plans how old becomes t. An object that has a wanted name but cannot be changed into the
+// wanted object is deleted and added again, and so are the rules that use it.
 func planOf(old, t *Table) *tablePlan {
 	p := &tablePlan{chains: make(map[string]*chainPlan), sets: make(map[string]*setPlan)}
 	for _, c := range old.Chains {
@@ -95,7 +95,7 @@ func (s *Set) countingOn(old *Set) *Set {
 	return &on
 }
 
-// difference tells whether there is anything that is not there any more, a rule, an element, or
+// difference reports whether there is anything that is not there any more, a rule, an element, or
 // what holds them, and whether there is anything new.
 func (p *tablePlan) difference(old, t *Table) (goes, comes bool) {
 	both := func(gone, come bool) { goes, comes = goes || gone, comes || come }
@@ -120,7 +120,7 @@ func (p *tablePlan) difference(old, t *Table) (goes, comes bool) {
 // tear takes from what stays the sets whose elements differ. The kernel hands out a chain's rules
 // as of one instant, but asks at each look-up anew which elements hold. So a packet that is among
 // the old rules when the change comes finds old elements before and new ones behind, and what goes
-// from one place and comes in another it finds nowhere. A set that is made anew instead keeps its
+// from one place and comes in another it finds nowhere. A set that is recreated instead keeps its
 // elements for the old rules, which are the last to ask it. Where nothing goes, or nothing comes,
 // only packets of networks that come or go themselves could miss anything, and sets stay.
 func (p *tablePlan) tear() {
@@ -145,7 +145,7 @@ func (p *tablePlan) sever() {
 	}
 }
 
-// difference tells whether there are old rules that the new chain has nowhere, and new ones that
+// difference reports whether there are old rules that the new chain has nowhere, and new ones that
 // the old chain had nowhere.
 func (p *chainPlan) difference() (gone, come bool) {
 	count := make(map[string]int)

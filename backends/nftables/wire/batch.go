@@ -25,8 +25,8 @@ type Batch struct {
 func (b *Batch) Len() int { return len(b.rules) }
 
 // Rule returns the rule of the program that the message with this sequence number came from, nil if
-// it came from none: so an error of the kernel, which bears the number, is traced back. Elements of
-// a set share a message; for these it is the rule of the first.
+// it came from none: so an error of the kernel, which has the number, is traced back. Elements of a
+// set share a message; for these it is the rule of the first.
 func (b *Batch) Rule(seq uint32) *ir.Rule {
 	if seq < 1 || int64(seq) > int64(len(b.rules)) {
 		return nil

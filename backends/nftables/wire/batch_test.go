@@ -10,7 +10,7 @@ import (
 
 // TestMasqueradeFlag watches the library's fault that [marshal] cures: without
 // NF_NAT_RANGE_PROTO_SPECIFIED the kernel ignores the ports, and nft lists them all the same. When
-// the library is mended this test fails, and the cure can go.
+// the library is fixed this test fails, and the cure can go.
 func TestMasqueradeFlag(t *testing.T) {
 	flags := func(masq []byte) uint32 {
 		e, err := parseExpression(masq)

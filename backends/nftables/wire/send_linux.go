@@ -17,7 +17,7 @@ type RefusedError struct {
 	Seq   uint32     // of the message, counting from 1
 	Rule  *ir.Rule   // the rule it came from, nil if it came from none
 	Errno unix.Errno // the kernel's reason
-	Text  string     // what the kernel said beside it (NLMSGERR_ATTR_MSG), usually nothing
+	Text  string     // the kernel's text beside it (NLMSGERR_ATTR_MSG), usually none
 }
 
 // Unwrap returns the errno.
@@ -81,8 +81,7 @@ func prepare(fd, size int) error {
 	return nil
 }
 
-// answers reads what the kernel said while it took the batch. It has said all when the batch was
-// sent.
+// answers reads the kernel's answers to the batch. All of them are there when the batch was sent.
 func (b *Batch) answers(fd int) error {
 	var refused []error
 	buffer := make([]byte, 1<<16)

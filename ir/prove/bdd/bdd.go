@@ -84,7 +84,7 @@ func hash(a, b, c uint32) uint32 {
 	return uint32(h * 0xc2b2ae3d27d4eb4f >> 32)
 }
 
-// Level returns the first variable that x asks.
+// Level returns the first variable on which x depends.
 func (b *Manager) Level(x Node) uint16 { return b.nodes[x>>1].level }
 
 // Halves returns what x is where its first variable is false, and where it is true.
@@ -224,7 +224,7 @@ func (b *Manager) Without(x, cube Node) Node {
 	return b.apply(opWithout, x, cube)
 }
 
-// apply computes o on two functions by the first variable that either asks.
+// apply computes o on two functions by the first variable on which either depends.
 func (b *Manager) apply(o op, x, y Node) Node {
 	b.step()
 	if e := b.entry(o, x, y); e.op == o && e.a == x && e.b == y {

@@ -62,7 +62,7 @@ func table(b *Manager, x Node, bits int) (in []bool) {
 	return in
 }
 
-// TestOperations holds every operation against its meaning, packet by packet, for random functions;
+// TestOperations compares every operation with its meaning, packet by packet, for random functions;
 // and equal functions are equal numbers.
 func TestOperations(t *testing.T) {
 	const bits = 5

@@ -13,7 +13,7 @@ type Limit struct {
 // TooLarge is what a computation panics with that comes to its limit; see [Within].
 type TooLarge struct{}
 
-// Error makes a TooLarge that nobody catches readable.
+// Error makes a TooLarge that is not recovered readable.
 func (TooLarge) Error() string { return "bdd: the computation is larger than its limit" }
 
 // Bound gives the computations that follow this limit, and counts steps from 0.
@@ -59,7 +59,7 @@ func (b *Manager) Mark() Mark { return Mark(len(b.nodes)) }
 func (m Mark) Has(x Node) bool { return int(x>>1) < int(m) }
 
 // Release forgets all functions made since m; what the caller still has of them means nothing any
-// more. It takes as long as to make a table of those that stay, and the cache begins anew.
+// more. It takes as long as to make a table of those that stay, and the cache starts over.
 func (b *Manager) Release(m Mark) {
 	b.nodes, b.missed = b.nodes[:m], 0
 	clear(b.cache)

@@ -8,7 +8,7 @@ import (
 // Union returns the function that is true where any of sets is.
 func (b *Manager) Union(sets []Node) Node { return b.Join(slices.Clone(sets)) }
 
-// Join is Union, and spoils the list. Sets that the first variable tells apart are joined on either
+// Join is Union, and spoils the list. Sets that differ in the first variable are joined on either
 // side of it, without a step in between. Others are joined two and two, so that no operand grows
 // before it must, and neighbours first: what is alike up to some variable is joined behind it.
 func (b *Manager) Join(sets []Node) Node {
@@ -47,7 +47,7 @@ func (b *Manager) Join(sets []Node) Node {
 	return b.Or(apart, b.Join(sets[without:with]))
 }
 
-// order compares functions by the first place where each is true, as far as their variables tell.
+// order compares functions by the first place where each is true, as far as their variables show.
 func (b *Manager) order(x, y Node) int {
 	for x != y {
 		if c := cmp.Compare(b.Level(x), b.Level(y)); c != 0 {
