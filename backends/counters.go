@@ -2,15 +2,15 @@ package backends
 
 import "github.com/vnetc/vnetc/ir"
 
-// Counter is a Loader that can tell what rules in force have counted.
-type Counter interface {
-	// Tallies returns what the kernel's counters of rules say, of every rule that it holds as rules
+// CounterReader is a Loader that can tell what rules in force have counted.
+type CounterReader interface {
+	// Counters returns what the kernel's counters of rules say, of every rule that it holds as rules
 	// has it, in the order of [Ruleset.Lines]. It changes nothing.
-	Tallies(rules Ruleset) ([]Tally, error)
+	Counters(rules Ruleset) ([]Counted, error)
 }
 
-// Tally is what one counter has counted since the kernel has it.
-type Tally struct {
+// Counted is what one counter has counted since the kernel has it.
+type Counted struct {
 	Family ir.Family
 	Rules  []*ir.Rule // whose packets are counted: several where they share the counter, and nobody can tell them apart
 	Count

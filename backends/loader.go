@@ -63,44 +63,44 @@ type Report struct {
 // Auditor is a Loader that finds what affects loaded rules but does not show in what Read makes of
 // a Dump.
 type Auditor interface {
-	// Strays returns what the kernel holds in the tables of rules beside chains and rules that Read
+	// Unexpected returns what the kernel holds in the tables of rules beside chains and rules that Read
 	// tells of, in the order of the kernel's tables. It changes nothing.
-	Strays(rules Ruleset) (Strays, error)
+	Unexpected(rules Ruleset) (Unexpected, error)
 }
 
-// Strays is what an [Auditor] tells of.
-type Strays struct {
-	All []Stray
-	// Held is everything that packets meet in the tables of rules, ours and that of others, in the
+// Unexpected is what an [Auditor] tells of.
+type Unexpected struct {
+	Items []UnexpectedItem
+	// Loaded is everything that packets meet in the tables of rules, ours and that of others, in the
 	// form that Read takes; Want the same with our jumps where Load puts them. They are empty where
 	// the foreign rules don't come before ours.
-	Held, Want []Document
+	Loaded, Want []Document
 }
 
-// StrayKind tells what a [Stray] is.
-type StrayKind uint8
+// UnexpectedKind tells what a [UnexpectedItem] is.
+type UnexpectedKind uint8
 
 const (
-	// StrayObject is an object under our names that is not wanted. Load takes it away.
-	StrayObject StrayKind = iota
-	// StrayJump is a jump to one of our chains that Load puts into another place among the foreign
+	// UnwantedObject is an object under our names that is not wanted. Load takes it away.
+	UnwantedObject UnexpectedKind = iota
+	// MisplacedJump is a jump to one of our chains that Load puts into another place among the foreign
 	// rules.
-	StrayJump
-	// StrayAhead is a foreign rule that packets meet before one of ours, once our jumps are in
+	MisplacedJump
+	// ForeignAhead is a foreign rule that packets meet before one of ours, once our jumps are in
 	// their places. Load leaves it.
-	StrayAhead
-	// StrayClosed is a foreign chain that may drop what ours accept. Load leaves it.
-	StrayClosed
+	ForeignAhead
+	// ForeignDrop is a foreign chain that may drop what ours accept. Load leaves it.
+	ForeignDrop
 )
 
-// Stray is something that an [Auditor] tells of: of ours and not wanted there, or of others in our
+// UnexpectedItem is something that an [Auditor] tells of: of ours and not wanted there, or of others in our
 // way.
-type Stray struct {
-	Kind   StrayKind
+type UnexpectedItem struct {
+	Kind   UnexpectedKind
 	Family ir.Family
 	Table  string
 	Chain  string // where a rule stands; empty for other things
 	Text   string // in the target's own words
-	To     string // of a StrayJump: the chain of ours to which it leads
-	Line   int    // of a StrayAhead: its line in the document of its family in Strays.Want
+	To     string // of a MisplacedJump: the chain of ours to which it leads
+	Line   int    // of a ForeignAhead: its line in the document of its family in Unexpected.Want
 }

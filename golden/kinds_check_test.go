@@ -151,7 +151,7 @@ func (k kind) proved() error {
 			return fmt.Errorf("%q is not equal to itself: %s", &p.Chains[0].Rules[0], r.Answer)
 		}
 		for _, q := range fewer(p) {
-			if err := k.told(p, q); err != nil {
+			if err := k.distinguished(p, q); err != nil {
 				return err
 			}
 		}
@@ -159,8 +159,8 @@ func (k kind) proved() error {
 	return nil
 }
 
-// told asks the prover to distinguish p from q.
-func (k kind) told(p, q *ir.Program) error {
+// distinguished asks the prover to distinguish p from q.
+func (k kind) distinguished(p, q *ir.Program) error {
 	r := prove.Equal(p, q, ir.Both)
 	if k.isMatch && r.Answer == prove.Proved {
 		return fmt.Errorf("%q is equal to the rule without the match, or to no rule", &p.Chains[0].Rules[0])

@@ -199,7 +199,7 @@ func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, err
 			return stop, &UnknownError{Packet: e.packet, Step: e.blamed(step)}
 		}
 		e.fate.Trace = append(e.fate.Trace, step)
-		e.see(Held, step)
+		e.see(Matched, step)
 		e.act(step)
 		after, err := e.apply(step, depth)
 		if err != nil {

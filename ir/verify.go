@@ -8,7 +8,7 @@ import (
 	"unicode"
 
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/ir/spread"
+	"github.com/vnetc/vnetc/ir/parallel"
 )
 
 // What Verify demands of a program. The numbers stand in the tests, one failing case each at least.
@@ -80,7 +80,7 @@ func Verify(p *Program) diag.List {
 // rules checks the rules of all chains, each chain by itself: for that v is only read.
 func (v *verifier) rules(chains []*Chain) {
 	found := make([]diag.List, len(chains))
-	spread.Over(len(chains), func(i int) {
+	parallel.For(len(chains), func(i int) {
 		own := *v
 		own.list = nil
 		for j := range chains[i].Rules {

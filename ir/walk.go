@@ -6,7 +6,7 @@ type Visit struct {
 	Hook   Hook
 	Chain  *Chain
 	Index  int   // of Rule in Chain
-	Rule   *Rule // for Passed and Held
+	Rule   *Rule // for Passed and Matched
 	Failed Match // for Passed: the first match that does not hold
 }
 
@@ -16,7 +16,7 @@ type VisitKind uint8
 const (
 	Entered VisitKind = iota + 1 // a chain
 	Passed                       // a rule of which a match does not hold
-	Held                         // a rule of which all matches hold
+	Matched                      // a rule of which all matches hold
 	Policy                       // the end of a base chain that is no group
 )
 

@@ -36,7 +36,7 @@ chain ip t d {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := map[ir.VisitKind]string{ir.Entered: "into", ir.Passed: "past", ir.Held: "held", ir.Policy: "policy of"}
+	kinds := map[ir.VisitKind]string{ir.Entered: "into", ir.Passed: "past", ir.Matched: "held", ir.Policy: "policy of"}
 	var got []string
 	var steps []ir.Step
 	for _, v := range visits {
@@ -48,7 +48,7 @@ chain ip t d {
 			line += ", but not " + ir.MatchText(v.Failed)
 		}
 		got = append(got, line)
-		if v.Kind == ir.Held || v.Kind == ir.Policy {
+		if v.Kind == ir.Matched || v.Kind == ir.Policy {
 			steps = append(steps, ir.Step{Chain: v.Chain, Index: v.Index, Rule: v.Rule})
 		}
 	}

@@ -93,9 +93,9 @@ func (h *Host) answers(addr netip.Addr, sockets []link.Listener) bool {
 	if !slices.ContainsFunc(sockets, at) {
 		return false
 	}
-	const tries, patience = 4, 500 * time.Millisecond
+	const tries, timeout = 4, 500 * time.Millisecond
 	for range tries { // a host that is busy
-		if dnsmasq.Ask(addr, patience) {
+		if dnsmasq.Ask(addr, timeout) {
 			return true
 		}
 		now, err := link.ReadSockets(link.PortDNS)

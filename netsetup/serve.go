@@ -208,11 +208,11 @@ func (s *startServer) Undo() error {
 	if err := s.old.Write(s.paths); err != nil || !s.running {
 		return err
 	}
-	return s.again()
+	return s.restart()
 }
 
-// again starts a dnsmasq that ran before, and waits for it.
-func (s server) again() error {
+// restart starts a dnsmasq that ran before, and waits for it.
+func (s server) restart() error {
 	starting, err := s.begin()
 	if starting == nil {
 		return err
@@ -275,7 +275,7 @@ func (s *stopServer) Undo() error {
 	if err := s.Wait(); err != nil {
 		return err
 	}
-	return s.again()
+	return s.restart()
 }
 
 // removeFiles deletes what a network's dnsmasq read and wrote, its leases among them.

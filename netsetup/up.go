@@ -13,9 +13,9 @@ type Plan struct {
 	Before, After []Step
 	Notes         []string     // what the network asks for and no step does, and why
 	Lacks         []state.Lack // steps left out because the kernel couldn't do them before
-	// Forwarding lists the sysctls that the network needs to be 1 while it is up; Held those that it needs as it is before,
-	// and so goes on needing if its change fails. Held is empty for a network that is not up.
-	Forwarding, Held []string
+	// Forwarding lists the sysctls that the network needs to be 1 while it is up; ForwardingBefore those that it needs as it is before,
+	// and so goes on needing if its change fails. ForwardingBefore is empty for a network that is not up.
+	Forwarding, ForwardingBefore []string
 	// Stepped, if it isn't nil, is called when one of the steps is over. Those that are left out because one before them failed
 	// are not told.
 	Stepped func()
@@ -164,11 +164,11 @@ func needs(plans []Plan, runs []run) []string {
 	return paths
 }
 
-// held returns the sysctls that networks whose change has failed need as before.
+// forwardingBefore returns the sysctls that networks whose change has failed need as before.
 func held(plans []Plan, runs []run) (paths []string) {
 	for i, p := range plans {
 		if runs[i].Err != nil {
-			paths = append(paths, p.Held...)
+			paths = append(paths, p.ForwardingBefore...)
 		}
 	}
 	return paths

@@ -31,9 +31,9 @@ type slot struct {
 // Loader returns the loader of the kernel's back end called name.
 func (k *Kernel) Loader(name string) *KernelLoader { return &KernelLoader{k, name} }
 
-// Held returns what the kernel holds in a back end under names, for the caller to tamper with; nil
+// Loaded returns what the kernel holds in a back end under names, for the caller to tamper with; nil
 // if there is nothing.
-func (k *Kernel) Held(backend string, names backends.Names) *ir.Program {
+func (k *Kernel) Loaded(backend string, names backends.Names) *ir.Program {
 	return k.held[slot{backend, names}]
 }
 
@@ -71,8 +71,8 @@ type KernelLoader struct {
 }
 
 var (
-	_ backends.Pruner  = (*KernelLoader)(nil)
-	_ backends.Counter = (*KernelLoader)(nil)
+	_ backends.Pruner        = (*KernelLoader)(nil)
+	_ backends.CounterReader = (*KernelLoader)(nil)
 )
 
 func (l *KernelLoader) Name() string             { return l.name }
@@ -152,16 +152,16 @@ func (l *KernelLoader) Unload(names backends.Names) error {
 	return nil
 }
 
-// Tallies implements [backends.Counter]: nothing is ever counted.
-func (l *KernelLoader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
+// Counters implements [backends.CounterReader]: nothing is ever counted.
+func (l *KernelLoader) Counters(rules backends.Ruleset) ([]backends.Counted, error) {
 	if err := l.kernel.call("count", l.name); err != nil {
 		return nil, err
 	}
-	var tallies []backends.Tally
+	var counters []backends.Counted
 	for _, line := range rules.Lines() {
-		tallies = append(tallies, backends.Tally{Family: line.Family, Rules: []*ir.Rule{line.Rule}})
+		counters = append(counters, backends.Counted{Family: line.Family, Rules: []*ir.Rule{line.Rule}})
 	}
-	return tallies, nil
+	return counters, nil
 }
 
 // Prune implements [backends.Pruner].

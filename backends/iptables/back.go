@@ -30,16 +30,16 @@ func (s *state) back(now *state) *state {
 				base = &chainState{name: c.name}
 				to.chains = append(to.chains, base)
 			}
-			base.rules = again(have, c.rules)
+			base.rules = withJumps(have, c.rules)
 		}
 	}
 	return out
 }
 
-// again returns the rules of a built-in chain, which are now, with the jumps of then. Each jump
+// withJumps returns the rules of a built-in chain, which are now, with the jumps of then. Each jump
 // stands behind the foreign rules that it stood behind, as far as these are there still; of the
 // places that leaves, where it stands now, or else the first.
-func again(now, then []rule) []rule {
+func withJumps(now, then []rule) []rule {
 	others, before := strangers(now), strangers(then)
 	origin := common(others, before) // of each rule of then, its place now
 	at, passed := 0, 0               // the place of the jump before, and the foreign rules before that

@@ -31,7 +31,7 @@ func textOf(rules []rule) (text string) {
 }
 
 // TestAgain: jumps stand where they stood, whatever has become of the rules of others. The packets
-// that an administrator's rule kept from ours, it keeps from them again.
+// that an administrator's rule kept from ours, it keeps from them withJumps.
 func TestAgain(t *testing.T) {
 	tests := []struct{ name, then, now, want string }{
 		{"empty chain", "xio", "", "xio"},
@@ -51,7 +51,7 @@ func TestAgain(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(textOf(forward(test.want)), textOf(again(forward(test.now),
+			if diff := cmp.Diff(textOf(forward(test.want)), textOf(withJumps(forward(test.now),
 				forward(test.then)))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

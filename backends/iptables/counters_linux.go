@@ -10,11 +10,11 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-var _ backends.Counter = Loader{}
+var _ backends.CounterReader = Loader{}
 
-// Tallies implements [backends.Counter] with what iptables-save -c prints. A family that this host
-// has not, has no tallies.
-func (l Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
+// Counters implements [backends.CounterReader] with what iptables-save -c prints. A family that this host
+// has not, has no counters.
+func (l Loader) Counters(rules backends.Ruleset) ([]backends.Counted, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
 		return nil, err
@@ -31,21 +31,21 @@ func (l Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tallies []backends.Tally
+	var counters []backends.Counted
 	for _, s := range states {
 		i := slices.IndexFunc(set.families, func(f family) bool { return f.family == s.family })
-		counted, err := s.tallies(s.want(&set.families[i], set.lines))
+		counted, err := s.counters(s.want(&set.families[i], set.lines))
 		if err != nil {
 			return nil, err
 		}
-		tallies = append(tallies, counted...)
+		counters = append(counters, counted...)
 	}
-	return tallies, nil
+	return counters, nil
 }
 
-// tallies returns what s has counted for the rules of want that it has.
-func (s *state) tallies(want *state) ([]backends.Tally, error) {
-	var tallies []backends.Tally
+// counters returns what s has counted for the rules of want that it has.
+func (s *state) counters(want *state) ([]backends.Counted, error) {
+	var counters []backends.Counted
 	for _, t := range want.tables {
 		for _, c := range t.chains {
 			have := s.table(t.name).chain(c.name)
@@ -60,12 +60,12 @@ func (s *state) tallies(want *state) ([]backends.Tally, error) {
 				if err != nil {
 					return nil, fmt.Errorf("rule %q of table %s: %w", have.rules[at].text, t.name, err)
 				}
-				tallies = append(tallies, backends.Tally{Family: s.family, Rules: []*ir.Rule{c.rules[i].line.Rule},
+				counters = append(counters, backends.Counted{Family: s.family, Rules: []*ir.Rule{c.rules[i].line.Rule},
 					Count: count})
 			}
 		}
 	}
-	return tallies, nil
+	return counters, nil
 }
 
 // parseCount reads [packets:bytes].

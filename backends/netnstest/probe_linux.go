@@ -42,8 +42,8 @@ func (r Result) String() string {
 }
 
 const (
-	patience = 5 * time.Millisecond // before asking whether the packet is lost
-	limit    = 5 * time.Second      // for what must come, on a slow machine
+	timeout = 5 * time.Millisecond // before asking whether the packet is lost
+	limit   = 5 * time.Second      // for what must come, on a slow machine
 )
 
 // Send sends a packet of kind UDP, SYN or EchoRequest from a peer, whatever its source address, and
@@ -135,11 +135,11 @@ func (h *Host) SendLocal(dev string, src, dst netip.AddrPort) Result {
 func (h *Host) follow(r Result, kind Kind, near *Peer) Result {
 	h.t.Helper()
 	done := func() bool { return h.find(&r, kind) }
-	if h.await(patience, done) {
+	if h.await(timeout, done) {
 		return r
 	}
 	h.marker(near)
-	h.await(patience, done) // what was read after the reply, and a margin
+	h.await(timeout, done) // what was read after the reply, and a margin
 	return r
 }
 
@@ -193,7 +193,7 @@ func (h *Host) ping(p *Peer, src, host netip.Addr) {
 	for end := time.Now().Add(limit); time.Now().Before(end); {
 		h.transmit(p, Packet{Kind: EchoRequest, Src: netip.AddrPortFrom(src, 1), Dst: netip.AddrPortFrom(host, 0)},
 			serial)
-		if h.await(patience, answered) {
+		if h.await(timeout, answered) {
 			return
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-var _ backends.Counter = Loader{}
+var _ backends.CounterReader = Loader{}
 
-// Tallies implements [backends.Counter] with the counters of rules; of rules that look packets up
+// Counters implements [backends.CounterReader] with the counters of rules; of rules that look packets up
 // in a counted set, with those of its elements. Other rules that were merged share one tally.
-func (Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
+func (Loader) Counters(rules backends.Ruleset) ([]backends.Counted, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
 		return nil, err
@@ -20,14 +20,14 @@ func (Loader) Tallies(rules backends.Ruleset) ([]backends.Tally, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tallies []backends.Tally
+	var counters []backends.Counted
 	for _, t := range set.tables {
 		number := familyNumber(t.family)
 		if held := have.Table(number, t.name); held != nil {
-			tallies = t.tallies(tallies, want.Table(number, t.name), held)
+			counters = t.counters(counters, want.Table(number, t.name), held)
 		}
 	}
-	return tallies, nil
+	return counters, nil
 }
 
 // inventories returns what the ruleset makes, and what the kernel holds in its tables.
@@ -43,8 +43,8 @@ func (r *Ruleset) inventories() (want, have *delta.Inventory, err error) {
 	return want, have, err
 }
 
-// tallies appends what held has counted for the rules of t, which is want.
-func (t *table) tallies(tallies []backends.Tally, want, held *delta.Table) []backends.Tally {
+// counters appends what held has counted for the rules of t, which is want.
+func (t *table) counters(counters []backends.Counted, want, held *delta.Table) []backends.Counted {
 	for _, c := range t.chains {
 		there := held.Chain(c.name)
 		if there == nil {
@@ -56,14 +56,14 @@ func (t *table) tallies(tallies []backends.Tally, want, held *delta.Table) []bac
 				continue
 			}
 			if s := r.countedSet(); s != nil {
-				tallies = s.tallies(tallies, t.family, want.Set(s.name), held.Set(s.name))
+				counters = s.counters(counters, t.family, want.Set(s.name), held.Set(s.name))
 				continue
 			}
 			behind := append([]*ir.Rule{r.origin}, r.merged...)
-			tallies = append(tallies, backends.Tally{Family: t.family, Rules: behind, Count: there.Rules[at].Count()})
+			counters = append(counters, backends.Counted{Family: t.family, Rules: behind, Count: there.Rules[at].Count()})
 		}
 	}
-	return tallies
+	return counters
 }
 
 // countedSet returns the set whose elements count for the rule, nil if the rule does so itself.
@@ -76,16 +76,16 @@ func (r *rule) countedSet() *set {
 	return nil
 }
 
-// tallies appends what the elements of held, which may be nil, have counted. Those of want are
+// counters appends what the elements of held, which may be nil, have counted. Those of want are
 // those of s, in the same order.
-func (s *set) tallies(tallies []backends.Tally, family ir.Family, want, held *delta.Set) []backends.Tally {
+func (s *set) counters(counters []backends.Counted, family ir.Family, want, held *delta.Set) []backends.Counted {
 	if held == nil {
-		return tallies
+		return counters
 	}
 	for i, key := range want.Order {
 		if e, ok := held.Elements[key]; ok {
-			tallies = append(tallies, backends.Tally{Family: family, Rules: []*ir.Rule{s.origins[i]}, Count: e.Count()})
+			counters = append(counters, backends.Counted{Family: family, Rules: []*ir.Rule{s.origins[i]}, Count: e.Count()})
 		}
 	}
-	return tallies
+	return counters
 }

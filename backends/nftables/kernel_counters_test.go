@@ -32,14 +32,14 @@ func guestsOf(numbers ...int) *ir.Program {
 	return p
 }
 
-// TestKernelTallies gives counters figures with nft, and wants them from Tallies, also after other
+// TestKernelCounters gives counters figures with nft, and wants them from Counters, also after other
 // elements came and went, and after the whole was taken away and restored from a dump.
-func TestKernelTallies(t *testing.T) {
+func TestKernelCounters(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
-	tallies := func(p *ir.Program) (out []string) {
+	counters := func(p *ir.Program) (out []string) {
 		ns.Do(func() {
-			all, err := Loader{}.Tallies(lowered(t, p, setsOptions))
+			all, err := Loader{}.Counters(lowered(t, p, setsOptions))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestKernelTallies(t *testing.T) {
 	}
 	wants := func(what string, p *ir.Program, want ...string) {
 		t.Helper()
-		if diff := cmp.Diff(want, tallies(p)); diff != "" {
+		if diff := cmp.Diff(want, counters(p)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}

@@ -77,7 +77,7 @@ func (Loader) Load(rules backends.Ruleset) (backends.Report, error) {
 	if err != nil {
 		return backends.Report{}, err
 	}
-	return turn(want.Where(), want, batch)
+	return transform(want.Where(), want, batch)
 }
 
 // Restore makes the kernel hold what a Dump of names returned; with no images, nothing under these
@@ -91,16 +91,16 @@ func (Loader) Restore(names backends.Names, images []backends.Document) error {
 	if err != nil {
 		return err
 	}
-	_, err = turn(tablesOf(names), want, &wire.Batch{})
+	_, err = transform(tablesOf(names), want, &wire.Batch{})
 	return err
 }
 
 // Unload deletes the tables of names.
 func (l Loader) Unload(names backends.Names) error { return l.Restore(names, nil) }
 
-// turn makes the kernel's tables into what is wanted. Somebody else's change of the ruleset in
+// transform makes the kernel's tables into what is wanted. Somebody else's change of the ruleset in
 // between makes it begin again.
-func turn(tables []wire.Table, want *delta.Inventory, batch *wire.Batch) (backends.Report, error) {
+func transform(tables []wire.Table, want *delta.Inventory, batch *wire.Batch) (backends.Report, error) {
 	for range wire.Tries {
 		stream, generation, err := wire.Dump(tables)
 		if err != nil {

@@ -153,8 +153,8 @@ func ofWay(p *ir.Program, low Lowering) *Way {
 				Kind: ir.Passed, Hook: ir.Forward, Chain: forward, Index: 1, Rule: &forward.Rules[1],
 				Failed: ir.IIfName{Name: "virbr0"},
 			},
-			{Kind: ir.Held, Hook: ir.Forward, Chain: forward, Index: 0, Rule: &forward.Rules[0]},
-			{Kind: ir.Held, Hook: ir.Forward, Chain: base, Index: 4, Rule: looking},
+			{Kind: ir.Matched, Hook: ir.Forward, Chain: forward, Index: 0, Rule: &forward.Rules[0]},
+			{Kind: ir.Matched, Hook: ir.Forward, Chain: base, Index: 4, Rule: looking},
 			{Kind: ir.Policy, Hook: ir.Forward, Chain: base},
 		},
 	}

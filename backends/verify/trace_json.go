@@ -87,7 +87,7 @@ func fateJSON(f ir.Fate) jsonFate {
 }
 
 func stepsJSON(w *Way) []jsonStep {
-	kinds := map[ir.VisitKind]string{ir.Entered: "entered", ir.Passed: "passed", ir.Held: "held", ir.Policy: "policy"}
+	kinds := map[ir.VisitKind]string{ir.Entered: "entered", ir.Passed: "passed", ir.Matched: "held", ir.Policy: "policy"}
 	steps := []jsonStep{}
 	for _, v := range w.Visits {
 		step := jsonStep{Kind: kinds[v.Kind], Hook: v.Hook.String(), Chain: v.Chain.Label()}
@@ -111,7 +111,7 @@ func (step *jsonStep) rule(w *Way, v ir.Visit) {
 	if v.Failed != nil {
 		step.Failed = ir.MatchText(v.Failed)
 	}
-	if v.Kind == ir.Held {
+	if v.Kind == ir.Matched {
 		step.Sets = w.Elements(v)
 	}
 	r := w.Source(v)

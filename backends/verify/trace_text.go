@@ -26,9 +26,9 @@ func (w *Way) Text() string {
 		switch v.Kind {
 		case ir.Passed:
 			fmt.Fprintf(&b, "    - %s\n      %s\n", diag.Visible(v.Rule.String()), failedWords(v))
-		case ir.Held:
+		case ir.Matched:
 			fmt.Fprintf(&b, "    + %s\n", diag.Visible(v.Rule.String()))
-			held(&b, w, v)
+			writeMatched(&b, w, v)
 		case ir.Policy:
 			fmt.Fprintf(&b, "    policy %s\n", policyWord(v.Chain))
 		}
@@ -37,8 +37,8 @@ func (w *Way) Text() string {
 	return b.String()
 }
 
-// held writes what there is to say about a rule that matched.
-func held(b *strings.Builder, w *Way, v ir.Visit) {
+// writeMatched writes what there is to say about a rule that matched.
+func writeMatched(b *strings.Builder, w *Way, v ir.Visit) {
 	for _, words := range w.Elements(v) {
 		fmt.Fprintf(b, "      %-10s%s\n", "in set", diag.Visible(words))
 	}

@@ -82,7 +82,7 @@ func (w *Way) Source(v ir.Visit) *ir.Rule {
 func (w *Way) Decider() *ir.Rule {
 	var last *ir.Rule
 	for _, v := range w.Visits {
-		if v.Kind != ir.Held || v.Hook == ir.Postrouting && last != nil {
+		if v.Kind != ir.Matched || v.Hook == ir.Postrouting && last != nil {
 			continue
 		}
 		if r := w.Source(v); r != nil && r.Origin != (ir.Origin{}) {

@@ -95,11 +95,11 @@ func (v *Verification) Decide(targets []Target, matrix bool) error {
 	if v.Old != nil {
 		changes := v.Budget.Change(v.Old, v.Program, maxChanges)
 		v.Changes, v.More = changes.All, changes.More
-		v.told(!changes.TooLarge, "for which packets the fate changes")
+		v.noteTooLarge(!changes.TooLarge, "for which packets the fate changes")
 	}
 	var whole bool
 	v.Dead, whole = v.Budget.Dead(v.Program)
-	v.told(whole, "which rules do nothing")
+	v.noteTooLarge(whole, "which rules do nothing")
 	return nil
 }
 
@@ -120,17 +120,17 @@ func (v *Verification) reach(tracer *Tracer, matrix bool) error {
 	}
 	if matrix {
 		v.Cells = reacher.Matrix()
-		v.told(!slices.ContainsFunc(v.Cells, func(c prove.Cell) bool { return c.Access == prove.CantTell }),
+		v.noteTooLarge(!slices.ContainsFunc(v.Cells, func(c prove.Cell) bool { return c.Access == prove.CantTell }),
 			"who reaches whom, where the table has ?")
 	}
 	leaks, whole := reacher.Leaks()
 	v.Leaks = leakFindings(v.Program, leaks)
-	v.told(whole, "which connections get through though their own network's rules refuse them")
+	v.noteTooLarge(whole, "which connections get through though their own network's rules refuse them")
 	return nil
 }
 
-// told notes what was asked, in words, if it wasn't told whole.
-func (v *Verification) told(whole bool, what string) {
+// noteTooLarge notes a question, in words, whose answer is not whole.
+func (v *Verification) noteTooLarge(whole bool, what string) {
 	if !whole {
 		v.TooLarge = append(v.TooLarge, what)
 	}

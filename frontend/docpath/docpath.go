@@ -15,7 +15,7 @@ import (
 
 	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/ir/spread"
+	"github.com/vnetc/vnetc/ir/parallel"
 )
 
 // Default is the PATH that stands for [DefaultNetwork] where there is no file of that name.
@@ -76,7 +76,7 @@ func read(stdin io.Reader, paths []string, networks string) (*diag.Sources, erro
 		}
 	}
 	texts, errs := make([][]byte, len(files)), make([]error, len(files))
-	spread.Over(len(files), func(i int) { texts[i], errs[i] = ReadFile(files[i]) })
+	parallel.For(len(files), func(i int) { texts[i], errs[i] = ReadFile(files[i]) })
 	for i, file := range files {
 		if errs[i] != nil {
 			return nil, errs[i]

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/vnetc/vnetc/ir/spread"
+	"github.com/vnetc/vnetc/ir/parallel"
 )
 
 // File is one document of a directory.
@@ -36,7 +36,7 @@ func Files(dir string) ([]File, error) {
 	}
 	defer root.Close()
 	files, errs := make([]File, len(entries)), make([]error, len(entries))
-	spread.Over(len(entries), func(i int) { files[i], errs[i] = readIn(root, dir, entries[i]) })
+	parallel.For(len(entries), func(i int) { files[i], errs[i] = readIn(root, dir, entries[i]) })
 	for _, err := range errs {
 		if err != nil {
 			return nil, err

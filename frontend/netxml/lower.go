@@ -5,7 +5,7 @@ import (
 
 	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
-	"github.com/vnetc/vnetc/ir/spread"
+	"github.com/vnetc/vnetc/ir/parallel"
 )
 
 // limitedBroadcast is every host on a link (RFC 919).
@@ -46,7 +46,7 @@ func Lower(networks []*Network) *ir.Program {
 		p.Add(g)
 		p.Group(g).Rules = make([]ir.Rule, 0, usual[g]*len(networks))
 	}
-	spread.Over(len(networks), func(i int) { p.Links[i] = networks[i].link() })
+	parallel.For(len(networks), func(i int) { p.Links[i] = networks[i].link() })
 	for i := len(networks) - 1; i >= 0; i-- {
 		if n := networks[i]; n.Mode.Filtered() {
 			newLowering(p, n).lower()

@@ -13,7 +13,7 @@ import (
 	"github.com/vnetc/vnetc/frontend/xmldoc"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
-	"github.com/vnetc/vnetc/ir/spread"
+	"github.com/vnetc/vnetc/ir/parallel"
 )
 
 // Options alter a compilation. The zero value is the strict one.
@@ -62,7 +62,7 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 		src.Add(name, xmldoc.UTF8(src.Text(name)))
 	}
 	checkers := make([]*checker, len(names))
-	spread.Over(len(names), func(i int) {
+	parallel.For(len(names), func(i int) {
 		c := &checker{opts: opts, Report: xmldoc.Report{
 			Source: &xmldoc.Source{Name: names[i], Text: src.Text(names[i])}, Lax: opts.Lax,
 		}}
@@ -73,7 +73,7 @@ func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
 		checkers[i] = c
 	})
 	checkTogether(checkers, opts)
-	spread.Over(len(checkers), func(i int) {
+	parallel.For(len(checkers), func(i int) {
 		c := checkers[i]
 		if c.net != nil && !c.List.HasErrors() {
 			c.decode()

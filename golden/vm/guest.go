@@ -43,9 +43,9 @@ const (
 	guestPort = "/dev/virtio-ports/vnetc.scenarios"
 )
 
-// patience is how long a condition may take to come true. Emulated on a busy machine, a second can
+// timeout is how long a condition may take to come true. Emulated on a busy machine, a second can
 // be a minute.
-const patience = 4 * time.Minute
+const timeout = 4 * time.Minute
 
 // serveGuest is the whole life of the guest side: install what came with it, say that the machine
 // is up, and obey.
@@ -122,7 +122,7 @@ func runScript(o order) (Outcome, string) {
 			Files:               []string{file},
 			RequireExplicitExec: true,
 			RequireUniqueNames:  true,
-			// shorter than the host's patience, so that the log of what hangs comes out
+			// shorter than the limit of the host, so that the log of what hangs comes out
 			Deadline:  time.Now().Add(o.Limit),
 			Condition: condition,
 			Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -190,14 +190,14 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 
 // wait runs a command until what it does is enough, and shows the last run only.
 func wait(ts *testscript.TestScript, args []string, enough func(out string, err error) bool) {
-	for end := time.Now().Add(patience); ; time.Sleep(300 * time.Millisecond) {
+	for end := time.Now().Add(timeout); ; time.Sleep(300 * time.Millisecond) {
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Dir = ts.MkAbs(".")
 		out, err := cmd.CombinedOutput()
 		if enough(string(out), err) || time.Now().After(end) {
 			ts.Logf("%s", bytes.TrimRight(out, "\n"))
 			if !enough(string(out), err) {
-				ts.Fatalf("not within %v; the last time: %v", patience, err)
+				ts.Fatalf("not within %v; the last time: %v", timeout, err)
 			}
 			return
 		}

@@ -125,15 +125,15 @@ func (c *changes) in(w way, was, now fates) {
 		rest := c.Diff(c.And(within, was[before]), now[before])
 		for _, after := range c.inOrder(now) {
 			if set := c.And(rest, now[after]); before != after && set != never {
-				c.told(set, before, after)
+				c.record(set, before, after)
 			}
 		}
 	}
 }
 
-// told finds the differences of packets in set, some or all of which depend on what is not
+// record finds the differences of packets in set, some or all of which depend on what is not
 // modelled.
-func (c *changes) told(set node, before, after fate) {
+func (c *changes) record(set node, before, after fate) {
 	for _, f := range []fate{after, before} {
 		if f.unknown != nil {
 			c.byPlace(c.Without(set, c.opaqueCube()), before.String(), after.String(), stepOf(f.unknown, c.programs...))

@@ -191,7 +191,7 @@ func (k *walk) meetsNAT(at walkAt, hook ir.Hook) node {
 func (k *walk) base(b hooked) part {
 	var parts []part
 	for _, c := range b.base.Chains {
-		parts = append(parts, k.half(c, b.hook, b.base))
+		parts = append(parts, k.selected(c, b.hook, b.base))
 	}
 	return k.fold(parts)
 }
@@ -204,7 +204,7 @@ func (k *walk) piecesAt(b hooked) []part {
 	}
 	var parts []part
 	for _, c := range b.base.Chains {
-		parts = append(parts, k.half(c, b.hook, b.base))
+		parts = append(parts, k.selected(c, b.hook, b.base))
 	}
 	return parts
 }

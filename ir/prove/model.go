@@ -159,11 +159,11 @@ func (m *model) fold(parts []part) part {
 
 // chain returns what the rules of c do at hook. The packets that return have gone on.
 func (m *model) chain(c *ir.Chain, hook ir.Hook) part {
-	return m.half(c, hook, ir.BaseView{})
+	return m.selected(c, hook, ir.BaseView{})
 }
 
-// half evaluates the rules of c selected by b.Of, or all of them if Of is nil.
-func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
+// selected evaluates the rules of c selected by b.Of, or all of them if Of is nil.
+func (m *model) selected(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 	at := chainAt{c, hook, b.Priority}
 	p, ok := m.chains[at]
 	if !ok {
@@ -175,7 +175,7 @@ func (m *model) half(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 	return p
 }
 
-// piecesOf returns the pieces that half joins: a part for each run of rules.
+// piecesOf returns the pieces that selected joins: a part for each run of rules.
 func (m *model) piecesOf(c *ir.Chain, hook ir.Hook, b ir.BaseView) []part {
 	at := chainAt{c, hook, b.Priority}
 	if p, ok := m.pieces[at]; ok {

@@ -8,7 +8,7 @@ import (
 
 // Ask asks a name server for its version, which no server asks another for, and returns true if it answers anything in time. A
 // server whose packets a firewall drops does not, and may be fine.
-func Ask(server netip.Addr, patience time.Duration) bool {
+func Ask(server netip.Addr, timeout time.Duration) bool {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(server, 53)))
 	if err != nil {
 		return false
@@ -19,7 +19,7 @@ func Ask(server netip.Addr, patience time.Duration) bool {
 	if _, err := conn.Write(query); err != nil {
 		return false
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return false
 	}
 	n, err := conn.Read(make([]byte, 512))

@@ -123,13 +123,13 @@ func (f Files) Stage(p Paths) error {
 		return err
 	}
 	for path, text := range f.All(p) {
-		err := remove(beside(path))
+		err := remove(temporary(path))
 		if there, _ := readFile(path); err == nil && !sameFile(there, text) && text != nil {
 			err = stage(path, text)
 		}
 		if err != nil {
 			for path := range f.All(p) {
-				err = errors.Join(err, remove(beside(path)))
+				err = errors.Join(err, remove(temporary(path)))
 			}
 			return err
 		}
@@ -141,7 +141,7 @@ func (f Files) Stage(p Paths) error {
 // configuration, and nobody could tell.
 func (f Files) Put(p Paths) error {
 	for path, text := range f.All(p) {
-		err := os.Rename(beside(path), path)
+		err := os.Rename(temporary(path), path)
 		if errors.Is(err, fs.ErrNotExist) { // it is there already
 			err = nil
 		}
@@ -163,16 +163,16 @@ func replace(path string, text []byte) error {
 	if err := stage(path, text); err != nil {
 		return err
 	}
-	err := os.Rename(beside(path), path)
+	err := os.Rename(temporary(path), path)
 	if err != nil {
-		os.Remove(beside(path))
+		os.Remove(temporary(path))
 	}
 	return err
 }
 
 // stage writes a file beside its place.
 func stage(path string, text []byte) error {
-	tmp := beside(path)
+	tmp := temporary(path)
 	err := os.WriteFile(tmp, text, 0o644)
 	if err == nil {
 		err = os.Chmod(tmp, 0o644) // whatever the umask is
@@ -183,8 +183,8 @@ func stage(path string, text []byte) error {
 	return err
 }
 
-// beside is where a file is written before it is renamed. No network's file has such a name.
-func beside(path string) string {
+// temporary is where a file is written before it is renamed. No network's file has such a name.
+func temporary(path string) string {
 	dir, base := filepath.Split(path)
 	return filepath.Join(dir, "."+base+".new")
 }
@@ -194,7 +194,7 @@ func beside(path string) string {
 func (p Paths) left() []string {
 	var all []string
 	for _, path := range []string{p.Conf, p.Hosts, p.AddnHosts, p.Reserved} {
-		all = append(all, path, beside(path))
+		all = append(all, path, temporary(path))
 	}
 	return append(all, p.PID, p.Leases, p.Stale)
 }

@@ -64,7 +64,7 @@ func TestWrite(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{p.PID, p.Leases, p.Stale, beside(p.Conf)} {
+	for _, path := range []string{p.PID, p.Leases, p.Stale, temporary(p.Conf)} {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -336,7 +336,7 @@ func TestForeground(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		starting.patience = 300 * time.Millisecond
+		starting.timeout = 300 * time.Millisecond
 		if err := Wait(starting)[0]; err == nil || !strings.Contains(err.Error(), "in the foreground") {
 			t.Errorf("got error %v", err)
 		}

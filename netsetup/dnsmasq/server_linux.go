@@ -18,8 +18,8 @@ const (
 	confFlag = "--conf-file="
 )
 
-// patience is how long dnsmasq may take to start. It needs milliseconds, and more on a host that is busy.
-const patience = 30 * time.Second
+// timeout is how long dnsmasq may take to start. It needs milliseconds, and more on a host that is busy.
+const timeout = 30 * time.Second
 
 // Server is the dnsmasq of one network, whose files are written.
 type Server struct {
@@ -33,7 +33,7 @@ type Starting struct {
 	cmd   *exec.Cmd
 	said  int // reading end of a pipe
 
-	patience time.Duration
+	timeout time.Duration
 }
 
 // Begin starts dnsmasq in the network namespace of the calling thread, and doesn't wait for it: many start side by side. Wait
@@ -68,7 +68,7 @@ func (s Server) Begin() (*Starting, error) {
 		unix.Close(pipe[0])
 		return nil, fmt.Errorf("start dnsmasq: %w", err)
 	}
-	return &Starting{paths: s.Paths, cmd: cmd, said: pipe[0], patience: patience}, nil
+	return &Starting{paths: s.Paths, cmd: cmd, said: pipe[0], timeout: timeout}, nil
 }
 
 // background returns an error for options that keep dnsmasq in the foreground: nobody could tell when it serves.
@@ -169,7 +169,7 @@ func (s *Starting) wait() error {
 	if !in {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
-		return fmt.Errorf("dnsmasq with %s is not up after %v; does a file that an option includes hold it in the foreground?", s.paths.Conf, s.patience)
+		return fmt.Errorf("dnsmasq with %s is not up after %v; does a file that an option includes hold it in the foreground?", s.paths.Conf, s.timeout)
 	}
 	failed := s.cmd.Wait()
 	if failed == nil {
@@ -192,7 +192,7 @@ func (s *Starting) inTime() (bool, error) {
 		return h == nil, err
 	}
 	defer h.close()
-	return h.wait(s.patience)
+	return h.wait(s.timeout)
 }
 
 // text returns what is in the pipe, as one line. It doesn't wait for more.

@@ -60,8 +60,8 @@ func Stop(networks ...Paths) error {
 	// A second look finds what the first one left: whoever did not listen, and children that outlived their parent. A child
 	// that runs a script ignores SIGTERM, and ends when it has told the script of its last lease.
 	steps := []struct {
-		signal   unix.Signal
-		patience time.Duration
+		signal  unix.Signal
+		timeout time.Duration
 	}{{unix.SIGTERM, 5 * time.Second}, {unix.SIGTERM, time.Second}, {unix.SIGKILL, 2 * time.Second}, {unix.SIGKILL, 2 * time.Second}}
 	var running map[string]Process
 	for _, step := range steps {
@@ -69,7 +69,7 @@ func Stop(networks ...Paths) error {
 		if running, err = Find(networks...); err != nil || len(running) == 0 {
 			return err
 		}
-		if err := end(running, step.signal, step.patience); err != nil {
+		if err := end(running, step.signal, step.timeout); err != nil {
 			return err
 		}
 	}
@@ -79,8 +79,8 @@ func Stop(networks ...Paths) error {
 	return nil
 }
 
-// end sends all a signal and waits for them together, as long as patience.
-func end(running map[string]Process, signal unix.Signal, patience time.Duration) error {
+// end sends all a signal and waits for them together, as long as timeout.
+func end(running map[string]Process, signal unix.Signal, timeout time.Duration) error {
 	var handles []*handle
 	defer func() {
 		for _, h := range handles {
@@ -97,7 +97,7 @@ func end(running map[string]Process, signal unix.Signal, patience time.Duration)
 			return fmt.Errorf("stop dnsmasq (process %d) with %s: %w", p.PID, conf, err)
 		}
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for _, h := range handles {
 		if _, err := h.wait(time.Until(deadline)); err != nil {
 			return err
@@ -145,8 +145,8 @@ func (h *handle) signal(signal unix.Signal) error {
 }
 
 // wait returns true when the process has ended, false if it has not in time.
-func (h *handle) wait(patience time.Duration) (bool, error) {
-	deadline := time.Now().Add(patience)
+func (h *handle) wait(timeout time.Duration) (bool, error) {
+	deadline := time.Now().Add(timeout)
 	for {
 		left := max(time.Until(deadline), 0)
 		poll := []unix.PollFd{{Fd: int32(h.fd), Events: unix.POLLIN}}

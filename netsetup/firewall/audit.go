@@ -22,8 +22,8 @@ type Audit struct {
 	target      Target
 	meant, held *ir.Program
 	links       []*ir.Link
-	strays      backends.Strays
-	ofStray     []int // the drift of each of strays.All
+	unexpected  backends.Unexpected
+	driftOf     []int // the drift of each of unexpected.Items
 }
 
 // maxChanges is how many changes of each kind are told: one rule may change what happens between every two networks.
@@ -75,22 +75,22 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 	if found.HasErrors() {
 		return Audit{}, found, nil
 	}
-	held, err := t.Held()
+	held, err := t.Loaded()
 	if err != nil {
 		return Audit{}, found, err
 	}
-	var strays backends.Strays
+	var unexpected backends.Unexpected
 	if !wantsNothing(p) || len(held.Chains) > 0 {
-		if strays, err = t.straysOf(rules); err != nil {
+		if unexpected, err = t.unexpectedIn(rules); err != nil {
 			return Audit{}, found, err
 		}
 	}
-	a, err := t.compare(p, rules, held, strays)
+	a, err := t.compare(p, rules, held, unexpected)
 	return a, found, err
 }
 
 // compare says how what the target holds differs from p, which was lowered to rules.
-func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program, strays backends.Strays) (Audit, error) {
+func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program, unexpected backends.Unexpected) (Audit, error) {
 	if wantsNothing(p) && len(held.Chains) == 0 {
 		return Audit{}, nil // the frame of tables and chains goes with the last network
 	}
@@ -110,7 +110,7 @@ func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program,
 		}
 	}
 	a.Drifts = append(a.Drifts, setDrift(meant, held, behind)...)
-	a.strayDrift(strays)
+	a.addUnexpected(unexpected)
 	owners := ownersOf(p.Links)
 	for i := range a.Drifts {
 		a.Drifts[i].Networks = owners.concerned(&a.Drifts[i])
@@ -123,7 +123,7 @@ func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program,
 func Leftovers(others []Target) ([]backends.Drift, error) {
 	var drifts []backends.Drift
 	for _, o := range others {
-		held, err := o.Held()
+		held, err := o.Loaded()
 		if err != nil && o.Loader.Available() != nil {
 			continue
 		}

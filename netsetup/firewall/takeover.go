@@ -23,14 +23,14 @@ type Claim struct {
 
 // Taken is what a take-over did in one place, or would do.
 type Taken struct {
-	Removed []Held // rules of the networks that were taken over
-	Left    []Held // what stays in libvirt's chains: rules of its other networks, and what others put there
-	Found   bool   // Found is true if there was anything of libvirt's, be it chains without rules.
+	Removed []ChainRule // rules of the networks that were taken over
+	Left    []ChainRule // what stays in libvirt's chains: rules of its other networks, and what others put there
+	Found   bool        // Found is true if there was anything of libvirt's, be it chains without rules.
 	backends.Pruned
 }
 
-// Held is a rule that a chain held, in the words of the IR.
-type Held struct{ Chain, Rule string }
+// ChainRule is a rule that a chain held, in the words of the IR.
+type ChainRule struct{ Chain, Rule string }
 
 // TakeOver takes the rules of networks that vnetc manages away from where libvirt put them, once vnetc's own stand: so no
 // packet meets neither. Everything else stays, in libvirt's chains too.
@@ -190,7 +190,7 @@ func taken(held *ir.Program, rules []*ir.Rule) Taken {
 	goes := setOf(rules)
 	for _, c := range held.Chains {
 		for i := range c.Rules {
-			h := Held{c.Label(), c.Rules[i].String()}
+			h := ChainRule{c.Label(), c.Rules[i].String()}
 			switch {
 			case goes[&c.Rules[i]]:
 				t.Removed = append(t.Removed, h)

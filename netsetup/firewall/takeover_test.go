@@ -105,7 +105,7 @@ func TestTakeOver(t *testing.T) {
 					t.Errorf("removed %v, gone %t", got.Removed, got.Gone)
 				}
 				stays := func(word string) bool {
-					return slices.ContainsFunc(got.Left, func(h Held) bool { return strings.Contains(h.Rule+" ", word) })
+					return slices.ContainsFunc(got.Left, func(h ChainRule) bool { return strings.Contains(h.Rule+" ", word) })
 				}
 				if len(got.Left) != len(test.left) || slices.ContainsFunc(test.left, func(word string) bool { return !stays(word) }) {
 					t.Errorf("left %v, want rules with %v", got.Left, test.left)

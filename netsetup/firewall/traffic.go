@@ -26,7 +26,7 @@ type Figures struct {
 // Count returns what the rules of p have counted that the target holds: of networks by the names in p's links. What others'
 // rules, or p's rules for other chains than those of forwarded packets, have counted is not in it.
 func Count(p *ir.Program, t Target) (Figures, diag.List, error) {
-	counter, ok := t.Loader.(backends.Counter)
+	counter, ok := t.Loader.(backends.CounterReader)
 	if !ok {
 		return Figures{}, nil, fmt.Errorf("back end %s tells no counters", t.Loader.Name())
 	}
@@ -34,22 +34,22 @@ func Count(p *ir.Program, t Target) (Figures, diag.List, error) {
 	if found.HasErrors() {
 		return Figures{}, found, nil
 	}
-	tallies, err := counter.Tallies(rules)
+	counters, err := counter.Counters(rules)
 	if err != nil {
 		return Figures{}, found, err
 	}
-	return sum(p, tallies), found, nil
+	return sum(p, counters), found, nil
 }
 
-// sum adds the tallies up.
-func sum(p *ir.Program, tallies []backends.Tally) Figures {
+// sum adds the counters up.
+func sum(p *ir.Program, counters []backends.Counted) Figures {
 	of := directionsOf(p)
 	all := new(meter)
 	meters := make(map[string]*meter)
 	for _, l := range p.Links {
 		meters[l.Name] = new(meter)
 	}
-	for _, t := range tallies {
+	for _, t := range counters {
 		d, ok := of[t.Rules[0]]
 		if !ok {
 			continue

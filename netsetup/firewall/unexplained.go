@@ -44,7 +44,7 @@ type unexplained struct {
 func FindUnexplained(targets []Target, k Known) (Unexplained, error) {
 	var all Unexplained
 	for _, t := range targets {
-		held, err := t.Held()
+		held, err := t.Loaded()
 		if err != nil && t.Loader.Available() != nil {
 			continue // a back end that can't be used here holds none
 		}
@@ -300,7 +300,7 @@ func (t Target) Foreign(k Known) (bridges []string, opaque int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	held, err := t.Held()
+	held, err := t.Loaded()
 	if err != nil && t.Loader.Available() != nil {
 		return nil, 0, nil
 	}

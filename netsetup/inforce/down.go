@@ -140,7 +140,7 @@ func (d *downRun) Load(gone []string) error {
 	stay := without(d.before, gone)
 	w := d.stay
 	if len(stay) > len(w.networks) {
-		if w = d.again(stay); w.Found.HasErrors() {
+		if w = d.recompile(stay); w.Found.HasErrors() {
 			return w.Found
 		}
 	}
@@ -173,7 +173,7 @@ func (r *NetworkRun) forget() {
 // withoutRules tells of the networks in force those that have no rules.
 func (d *downRun) withoutRules() map[string]bool {
 	names := make(map[string]bool)
-	if w := d.again(d.before); !w.Found.HasErrors() { // else there may be rules
+	if w := d.recompile(d.before); !w.Found.HasErrors() { // else there may be rules
 		for _, l := range w.Program.Links {
 			names[l.Name] = !l.Mode.Filtered()
 		}

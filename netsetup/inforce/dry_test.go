@@ -95,7 +95,7 @@ func TestDryIsReal(t *testing.T) {
 	}
 	// tamper changes the rules that the kernel holds.
 	tamper := func(f func(*ir.Program)) func(*world) {
-		return func(w *world) { f(w.kernel.Held("first", backends.VnetcNames)) }
+		return func(w *world) { f(w.kernel.Loaded("first", backends.VnetcNames)) }
 	}
 	filled := func(p *ir.Program) *ir.Chain {
 		i := slices.IndexFunc(p.Chains, func(c *ir.Chain) bool { return len(c.Rules) > 0 })
@@ -169,7 +169,7 @@ func TestFailedUpLists(t *testing.T) {
 		want := 0
 		if beside {
 			w.must(apply("dmz none"))
-			c := w.kernel.Held("first", backends.VnetcNames).Chains
+			c := w.kernel.Loaded("first", backends.VnetcNames).Chains
 			i := slices.IndexFunc(c, func(c *ir.Chain) bool { return len(c.Rules) > 0 })
 			c[i].Rules = append(c[i].Rules, ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Matches: []ir.Match{ir.IIfName{Name: bridge("dmz")}, ir.Mark{Value: 7, Mask: 7}}})
 			want = 1

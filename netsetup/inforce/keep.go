@@ -31,7 +31,7 @@ func (h *Host) known(w Wanted, bridges []string) firewall.Known {
 		if w.Program != nil {
 			all = subnetsOf(w.Program)
 		}
-		if before := h.again(h.networks); before.Program != nil {
+		if before := h.recompile(h.networks); before.Program != nil {
 			for s := range subnetsOf(before.Program) {
 				all[s] = true
 			}

@@ -281,7 +281,7 @@ func (w *world) libvirtAdds(backend string, docs ...string) {
 	if found.HasErrors() {
 		w.t.Fatal(found)
 	}
-	there := w.kernel.Held(backend, backends.LibvirtNames)
+	there := w.kernel.Loaded(backend, backends.LibvirtNames)
 	for _, c := range (lines{}).Lower(all).Chains {
 		there.Add(c.Group, c.Rules...)
 	}

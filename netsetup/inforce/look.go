@@ -10,8 +10,8 @@ import (
 
 // Times of those who only look.
 const (
-	patience = 2 * time.Second       // for another process that changes the host meanwhile, unless the user has less
-	between  = 20 * time.Millisecond // between two looks
+	timeout = 2 * time.Second       // for another process that changes the host meanwhile, unless the user has less
+	between = 20 * time.Millisecond // between two looks
 )
 
 // Look has read look at the host, without the lock: it delays nobody, and needs no right to write.
@@ -22,7 +22,7 @@ func Look(dir string, o Options, read func(*Host) error) error {
 	if o.Machine == nil {
 		o.Machine = thisMachine{}
 	}
-	tell, until := o.Tell, time.Now().Add(min(patience, o.Wait))
+	tell, until := o.Tell, time.Now().Add(min(timeout, o.Wait))
 	for {
 		var told []Event
 		o.Tell = func(e Event) { told = append(told, e) }

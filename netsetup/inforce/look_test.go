@@ -23,7 +23,7 @@ func TestLookAgain(t *testing.T) {
 	changes := map[string]func(){
 		"state files": func() { w.must(apply("dmz nat")) },
 		"rules only": func() {
-			fwi := w.kernel.Held("first", backends.VnetcNames).Group(ir.FWI)
+			fwi := w.kernel.Loaded("first", backends.VnetcNames).Group(ir.FWI)
 			fwi.Rules = fwi.Rules[:0]
 			w.must(apply("lab nat"))
 		},

@@ -69,13 +69,13 @@ func TestEveryCutOfTakeOver(t *testing.T) {
 				t.Errorf("%s: rules of %v only", when, ruled)
 			}
 			w.must(v)
-			if left := w.kernel.Held("first", backends.LibvirtNames); left == nil || interfacesOf(left)["virbr-lab"] || !interfacesOf(left)["virbr-other"] {
+			if left := w.kernel.Loaded("first", backends.LibvirtNames); left == nil || interfacesOf(left)["virbr-lab"] || !interfacesOf(left)["virbr-other"] {
 				t.Errorf("%s, and again: libvirt's rules are\n%v", when, left)
 			}
-			if left := w.kernel.Held("second", backends.LibvirtNames); left != nil {
+			if left := w.kernel.Loaded("second", backends.LibvirtNames); left != nil {
 				t.Errorf("%s, and again: elsewhere libvirt's rules are\n%v", when, left)
 			}
-			if ours := w.kernel.Held("first", backends.VnetcNames); ours == nil || !interfacesOf(ours)["virbr-lab"] {
+			if ours := w.kernel.Loaded("first", backends.VnetcNames); ours == nil || !interfacesOf(ours)["virbr-lab"] {
 				t.Errorf("%s, and again: ours are\n%v", when, ours)
 			}
 		}

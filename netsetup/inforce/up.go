@@ -98,7 +98,7 @@ func (u *upRun) bringUp() ([]state.Network, error) {
 	var plans []netsetup.Plan
 	for _, r := range u.results {
 		if len(r.Problems) == 0 {
-			r.plan.Held = u.held(r.Name)
+			r.plan.ForwardingBefore = u.forwardingBefore(r.Name)
 			plans = append(plans, r.plan)
 		}
 	}
@@ -149,7 +149,7 @@ func (u *upRun) except(names []string) (Wanted, error) {
 			networks = append(networks, *old)
 		}
 	}
-	w := u.again(networks)
+	w := u.recompile(networks)
 	if w.Found.HasErrors() {
 		return w, w.Found
 	}
@@ -167,7 +167,7 @@ func (u *upRun) forwarding(names []string) *netsetup.Forwarding {
 		switch {
 		case slices.Contains(names, n.Name):
 		case slices.Contains(u.refused, n.Name):
-			f.Others = append(f.Others, u.held(n.Name)...)
+			f.Others = append(f.Others, u.forwardingBefore(n.Name)...)
 		case n.Up:
 			f.Others = append(f.Others, netsetup.ForwardingOf(u.wanted.Program.Links[i])...)
 		}
@@ -175,14 +175,14 @@ func (u *upRun) forwarding(names []string) *netsetup.Forwarding {
 	return f
 }
 
-// held returns the sysctls that the network called name needs as it was before this run; none if it
+// forwardingBefore returns the sysctls that the network called name needs as it was before this run; none if it
 // was not up.
-func (u *upRun) held(name string) []string {
+func (u *upRun) forwardingBefore(name string) []string {
 	old := find(u.before, name)
 	if old == nil || !old.Up {
 		return nil
 	}
-	w := u.again([]state.Network{*old})
+	w := u.recompile([]state.Network{*old})
 	if w.Found.HasErrors() {
 		return nil
 	}

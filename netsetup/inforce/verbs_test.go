@@ -114,7 +114,7 @@ func TestMerge(t *testing.T) {
 func TestTampered(t *testing.T) {
 	w := newWorld(t)
 	w.must(apply("lab nat", "dmz nat"))
-	fwi := w.kernel.Held("first", backends.VnetcNames).Group(ir.FWI)
+	fwi := w.kernel.Loaded("first", backends.VnetcNames).Group(ir.FWI)
 	fwi.Rules = fwi.Rules[1:]
 	drifts, err := w.drifts()
 	if err != nil || len(drifts) != 1 || drifts[0].Kind != backends.Missing {

@@ -51,14 +51,14 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 	return w, h.refusedFile(w)
 }
 
-// again compiles networks as they are in force.
-func (h *Host) again(known []state.Network) Wanted {
+// recompile compiles networks as they are in force.
+func (h *Host) recompile(known []state.Network) Wanted {
 	return want(h.o.Compiler, &diag.Sources{}, known, ParseOptions{}, false)
 }
 
-// compiled is [Host.again] for networks that must compile.
+// compiled is [Host.recompile] for networks that must compile.
 func (h *Host) compiled(known []state.Network) (Wanted, error) {
-	w := h.again(known)
+	w := h.recompile(known)
 	if err := h.refusedFile(w); err != nil {
 		return w, err
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vnetc/vnetc/ir/spread"
+	"github.com/vnetc/vnetc/ir/parallel"
 )
 
 // Network is the state file of one network in force.
@@ -108,7 +108,7 @@ func (f folder) Networks() (networks []Network, unused []Unused, err error) {
 		return nil, nil, err
 	}
 	files, errs := make([]networkFile, len(paths)), make([]error, len(paths))
-	spread.Over(len(paths), func(i int) { files[i], errs[i] = readNetwork(paths[i]) })
+	parallel.For(len(paths), func(i int) { files[i], errs[i] = readNetwork(paths[i]) })
 	for i, path := range paths {
 		var untrusted *UntrustedError
 		switch n := &files[i]; {

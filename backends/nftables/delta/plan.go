@@ -46,7 +46,7 @@ func planOf(old, t *Table) *tablePlan {
 	}
 	if len(p.sets) > 0 {
 		if goes, comes := p.difference(old, t); goes && comes {
-			p.tear()
+			p.replaceSets()
 		}
 	}
 	for _, s := range old.Sets {
@@ -54,7 +54,7 @@ func planOf(old, t *Table) *tablePlan {
 			p.goneSets = append(p.goneSets, s)
 		}
 	}
-	p.sever()
+	p.dropUsers()
 	return p
 }
 
@@ -117,13 +117,13 @@ func (p *tablePlan) difference(old, t *Table) (goes, comes bool) {
 	return goes, comes
 }
 
-// tear takes from what stays the sets whose elements differ. The kernel hands out a chain's rules
+// replaceSets takes from what stays the sets whose elements differ. The kernel hands out a chain's rules
 // as of one instant, but asks at each look-up anew which elements hold. So a packet that is among
 // the old rules when the change comes finds old elements before and new ones behind, and what goes
 // from one place and comes in another it finds nowhere. A set that is recreated instead keeps its
 // elements for the old rules, which are the last to ask it. Where nothing goes, or nothing comes,
 // only packets of networks that come or go themselves could miss anything, and sets stay.
-func (p *tablePlan) tear() {
+func (p *tablePlan) replaceSets() {
 	for name, s := range p.sets {
 		if len(s.gone)+len(s.come) > 0 {
 			delete(p.sets, name)
@@ -131,8 +131,8 @@ func (p *tablePlan) tear() {
 	}
 }
 
-// sever takes from what stays the rules that use a chain or a set that goes.
-func (p *tablePlan) sever() {
+// dropUsers takes from what stays the rules that use a chain or a set that goes.
+func (p *tablePlan) dropUsers() {
 	if len(p.goneChains)+len(p.goneSets) == 0 {
 		return
 	}
@@ -208,12 +208,12 @@ func Kept(have, want []Rule) []int {
 			out[i], places[r.key] = p[0], p[1:]
 		}
 	}
-	return rising(out)
+	return longestIncreasing(out)
 }
 
-// rising keeps a longest rising run of the places in list, in their order, and sets the others to
+// longestIncreasing keeps a longest rising run of the places in list, in their order, and sets the others to
 // -1.
-func rising(list []int) []int {
+func longestIncreasing(list []int) []int {
 	var tops []int // index in list of the smallest end of a rising run of each length
 	before := make([]int, len(list))
 	for i, v := range list {

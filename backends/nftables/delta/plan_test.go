@@ -13,8 +13,8 @@ func TestRising(t *testing.T) {
 		{[]int{-1, 3, -1, 4, 0, 5}, []int{-1, 3, -1, 4, -1, 5}},
 		{[]int{1, 0}, []int{-1, 0}},
 	} {
-		if got := rising(tt.list); !slices.Equal(got, tt.want) {
-			t.Errorf("rising(%v) = %v, want %v", tt.list, got, tt.want)
+		if got := longestIncreasing(tt.list); !slices.Equal(got, tt.want) {
+			t.Errorf("longestIncreasing(%v) = %v, want %v", tt.list, got, tt.want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package spread
+package parallel
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 func TestOver(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 1000} {
 		met := make([]int, n)
-		Over(n, func(i int) { met[i]++ })
+		For(n, func(i int) { met[i]++ })
 		for i, times := range met {
 			if times != 1 {
 				t.Errorf("%d of %d: met %d times, want once", i, n, times)

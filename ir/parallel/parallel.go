@@ -1,6 +1,6 @@
-// Package spread does one piece of work for each of many things, on all processors at once. It uses
+// Package parallel does one piece of work for each of many things, on all processors at once. It uses
 // the standard library only, so that every other package may use it.
-package spread
+package parallel
 
 import (
 	"runtime"
@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// Over calls f for 0 to n-1, on all processors at once, and returns when all are done. What f does
+// For calls f for 0 to n-1, on all processors at once, and returns when all are done. What f does
 // for one number must not depend on the others; so the result is the same in whatever order they
 // come.
-func Over(n int, f func(int)) {
+func For(n int, f func(int)) {
 	workers := min(n, runtime.GOMAXPROCS(0))
 	if workers <= 1 {
 		for i := range n {

@@ -12,23 +12,23 @@ import (
 
 var _ backends.Auditor = Loader{}
 
-// Strays implements [backends.Auditor]: sets that none of our rules asks or that are of another
+// Unexpected implements [backends.Auditor]: sets that none of our rules asks or that are of another
 // kind than meant, and objects such as counters, which vnetc doesn't make; and foreign chains that
 // drop by policy what we accept.
-func (Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
+func (Loader) Unexpected(rules backends.Ruleset) (backends.Unexpected, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
-		return backends.Strays{}, err
+		return backends.Unexpected{}, err
 	}
 	want, have, err := set.inventories()
 	if err != nil {
-		return backends.Strays{}, err
+		return backends.Unexpected{}, err
 	}
-	var strays []backends.Stray
+	var unexpected []backends.UnexpectedItem
 	for _, old := range have.Tables {
 		t := want.Table(old.Family, old.Name)
 		add := func(text string) {
-			strays = append(strays, backends.Stray{Family: decode.Family(old.Family), Table: old.Name, Text: text})
+			unexpected = append(unexpected, backends.UnexpectedItem{Family: decode.Family(old.Family), Table: old.Name, Text: text})
 		}
 		for _, s := range old.Sets {
 			if wanted := t.Set(s.Name); wanted == nil {
@@ -42,13 +42,13 @@ func (Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
 		}
 	}
 	closed, err := closedChains(want)
-	return backends.Strays{All: append(strays, closed...)}, explain(err)
+	return backends.Unexpected{Items: append(unexpected, closed...)}, explain(err)
 }
 
 // closedChains returns the base chains of tables that ours doesn't have, in the way of forwarded
 // packets and with policy drop. Our accept ends the walk through our chain only; there the packet
 // needs another.
-func closedChains(ours *delta.Inventory) ([]backends.Stray, error) {
+func closedChains(ours *delta.Inventory) ([]backends.UnexpectedItem, error) {
 	r, err := wire.Dial()
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func closedChains(ours *delta.Inventory) ([]backends.Stray, error) {
 	if err != nil {
 		return nil, err
 	}
-	var closed []backends.Stray
+	var closed []backends.UnexpectedItem
 	err = wire.Each(stream, func(m wire.Message, _ []byte) error {
 		table, hook := m.Attrs.Text(unix.NFTA_CHAIN_TABLE), m.Attrs[unix.NFTA_CHAIN_HOOK]
 		family := decode.Family(m.Family)
@@ -69,8 +69,8 @@ func closedChains(ours *delta.Inventory) ([]backends.Stray, error) {
 		if err != nil || base == nil || !base.Drop || base.Hook == ir.Input || base.Hook == ir.Output {
 			return err
 		}
-		closed = append(closed, backends.Stray{
-			Family: family, Table: table, Chain: m.Attrs.Text(unix.NFTA_CHAIN_NAME), Kind: backends.StrayClosed,
+		closed = append(closed, backends.UnexpectedItem{
+			Family: family, Table: table, Chain: m.Attrs.Text(unix.NFTA_CHAIN_NAME), Kind: backends.ForeignDrop,
 			Text: "policy drop, for what no rule of this chain accepts, whatever ours say",
 		})
 		return nil

@@ -9,15 +9,15 @@ import (
 
 var _ backends.Auditor = Loader{}
 
-// Strays implements [backends.Auditor]: our jumps that Load puts in another place, since libvirt's
+// Unexpected implements [backends.Auditor]: our jumps that Load puts in another place, since libvirt's
 // stand before them; and foreign rules that stand in a built-in chain before one of our jumps all
 // the same. Load leaves them there, since the administrator may have meant it.
-func (l Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
+func (l Loader) Unexpected(rules backends.Ruleset) (backends.Unexpected, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
-		return backends.Strays{}, err
+		return backends.Unexpected{}, err
 	}
-	var out backends.Strays
+	var out backends.Unexpected
 	for i := range set.families {
 		tools, err := l.tools(set.families[i].family, 0)
 		if err != nil {
@@ -25,23 +25,23 @@ func (l Loader) Strays(rules backends.Ruleset) (backends.Strays, error) {
 		}
 		states, err := read(tools, set.prefix)
 		if err != nil {
-			return backends.Strays{}, err
+			return backends.Unexpected{}, err
 		}
 		s := states[0]
 		to := s.want(&set.families[i], set.lines)
-		out.All = append(out.All, s.misplaced(to)...)
+		out.Items = append(out.Items, s.misplaced(to)...)
 		want, ahead := s.arranged(to)
-		out.All = append(out.All, ahead...)
+		out.Items = append(out.Items, ahead...)
 		w := wordsOf(s.family)
-		out.Held = append(out.Held, backends.Document{File: w.file, Family: s.family, Text: []byte(s.saved)})
+		out.Loaded = append(out.Loaded, backends.Document{File: w.file, Family: s.family, Text: []byte(s.saved)})
 		out.Want = append(out.Want, backends.Document{File: w.file, Family: s.family, Text: []byte(want)})
 	}
 	return out, nil
 }
 
 // misplaced returns the jumps of s that stand elsewhere in to, which has the same foreign rules.
-func (s *state) misplaced(to *state) []backends.Stray {
-	var strays []backends.Stray
+func (s *state) misplaced(to *state) []backends.UnexpectedItem {
+	var unexpected []backends.UnexpectedItem
 	for _, t := range to.tables {
 		for _, c := range t.chains {
 			have := s.table(t.name).chain(c.name)
@@ -56,13 +56,13 @@ func (s *state) misplaced(to *state) []backends.Stray {
 				}
 				to := slices.IndexFunc(c.rules, func(w rule) bool { return w.jump == r.jump })
 				text := misplacement(have.rules, at, c.rules, to)
-				strays = append(strays, backends.Stray{
-					Kind: backends.StrayJump, Family: s.family, Table: t.name, Chain: c.name, Text: text, To: r.jump,
+				unexpected = append(unexpected, backends.UnexpectedItem{
+					Kind: backends.MisplacedJump, Family: s.family, Table: t.name, Chain: c.name, Text: text, To: r.jump,
 				})
 			}
 		}
 	}
-	return strays
+	return unexpected
 }
 
 // misplacement says why a jump goes from place at of have to another of want, which has the same
@@ -89,7 +89,7 @@ func misplacement(have []rule, at int, want []rule, to int) string {
 // arranged returns what iptables-save printed of s with the built-in chains as they are in to,
 // which has the same foreign rules, and the foreign rules that stand before the last jump of ours
 // then. One of our chains that is not there yet is made, empty.
-func (s *state) arranged(to *state) (text string, ahead []backends.Stray) {
+func (s *state) arranged(to *state) (text string, ahead []backends.UnexpectedItem) {
 	var out strings.Builder
 	line := 1
 	put := func(text string) {
@@ -105,8 +105,8 @@ func (s *state) arranged(to *state) (text string, ahead []backends.Stray) {
 		}
 		for i, r := range c.rules {
 			if i < last && r.jump == "" {
-				ahead = append(ahead, backends.Stray{
-					Kind: backends.StrayAhead, Family: s.family, Table: table.name, Chain: c.name, Line: line,
+				ahead = append(ahead, backends.UnexpectedItem{
+					Kind: backends.ForeignAhead, Family: s.family, Table: table.name, Chain: c.name, Line: line,
 					Text: strings.TrimPrefix(r.text, "-A "+c.name+" "),
 				})
 			}

@@ -41,10 +41,10 @@ func listed(ns *netnstest.NS) string {
 	return netnstest.InOrder(ns.Exec("nft", "-s", "list", "ruleset"))
 }
 
-// TestKernelTurn goes from one random program and layout to another: the kernel then lists the same
+// TestKernelTransform goes from one random program and layout to another: the kernel then lists the same
 // as where the latter was loaded alone, and no chain at a hook that both have was recreated, as a
 // packet could come between.
-func TestKernelTurn(t *testing.T) {
+func TestKernelTransform(t *testing.T) {
 	netnstest.Require(t, "nft")
 	r := rand.New(rand.NewPCG(3, 4))
 	ns, alone := netnstest.New(t), netnstest.New(t)
@@ -90,8 +90,8 @@ func TestKernelTurn(t *testing.T) {
 	}
 }
 
-// TestKernelTurnTampered fixes tables in which chains, sets and objects are other ones than meant.
-func TestKernelTurnTampered(t *testing.T) {
+// TestKernelTransformTampered fixes tables in which chains, sets and objects are other ones than meant.
+func TestKernelTransformTampered(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
 	rules := layOut(t, routedNetworks(6, 2), backends.Sets)
@@ -146,8 +146,8 @@ func TestKernelTurnTampered(t *testing.T) {
 	}
 }
 
-// TestKernelTurnGrows: more networks than a set has room for.
-func TestKernelTurnGrows(t *testing.T) {
+// TestKernelTransformGrows: more networks than a set has room for.
+func TestKernelTransformGrows(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
 	for _, n := range []int{10, 64, 65, 300, 10, 1000} {

@@ -9,44 +9,44 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// straysOf returns what the back end alone can tell.
-func (t Target) straysOf(rules backends.Ruleset) (backends.Strays, error) {
+// unexpectedIn returns what the back end alone can tell.
+func (t Target) unexpectedIn(rules backends.Ruleset) (backends.Unexpected, error) {
 	if auditor, ok := t.Loader.(backends.Auditor); ok {
-		return auditor.Strays(rules)
+		return auditor.Unexpected(rules)
 	}
-	return backends.Strays{}, nil
+	return backends.Unexpected{}, nil
 }
 
-// strayDrift adds what the back end alone can tell.
-func (a *Audit) strayDrift(strays backends.Strays) {
-	a.strays = strays
-	a.ofStray = make([]int, len(a.strays.All))
-	for i, s := range a.strays.All {
+// addUnexpected adds what the back end alone can tell.
+func (a *Audit) addUnexpected(unexpected backends.Unexpected) {
+	a.unexpected = unexpected
+	a.driftOf = make([]int, len(a.unexpected.Items))
+	for i, s := range a.unexpected.Items {
 		d := backends.Drift{
 			Kind: backends.Extra, Part: backends.DriftObject, Words: s.Text,
 			Chain: &ir.Chain{Family: s.Family, Table: s.Table, Name: s.Chain},
 		}
 		switch s.Kind {
-		case backends.StrayAhead, backends.StrayClosed:
-			d.Kind, d.Closes = backends.Ahead, s.Kind == backends.StrayClosed
-		case backends.StrayJump:
+		case backends.ForeignAhead, backends.ForeignDrop:
+			d.Kind, d.Closes = backends.Ahead, s.Kind == backends.ForeignDrop
+		case backends.MisplacedJump:
 			d.Kind = backends.Moved
 			jump := a.jumpOf(s)
 			if told := slices.IndexFunc(a.Drifts, func(o backends.Drift) bool { return jump != nil && o.Want == jump }); told >= 0 {
-				a.Drifts[told].Words, a.ofStray[i] = s.Text, told
+				a.Drifts[told].Words, a.driftOf[i] = s.Text, told
 				continue
 			}
 			if jump != nil {
 				d.Part, d.Chain, d.Want, d.Have = backends.DriftRule, find(a.meant, d.Chain), jump, jump
 			}
 		}
-		a.ofStray[i] = len(a.Drifts)
+		a.driftOf[i] = len(a.Drifts)
 		a.Drifts = append(a.Drifts, d)
 	}
 }
 
-// jumpOf returns the jump, as it is meant, that a stray is; nil if there is none.
-func (a *Audit) jumpOf(s backends.Stray) *ir.Rule {
+// jumpOf returns the jump, as it is meant, that an unexpected item is; nil if there is none.
+func (a *Audit) jumpOf(s backends.UnexpectedItem) *ir.Rule {
 	c := find(a.meant, &ir.Chain{Family: s.Family, Table: s.Table, Name: s.Chain})
 	if c == nil {
 		return nil
@@ -61,23 +61,23 @@ func (a *Audit) jumpOf(s backends.Stray) *ir.Rule {
 // around looks at the rules in force among those of others, and finds what our jumps in the wrong places do to packets, and what
 // the rules ahead of ours let through that ours refuse. If it can't be told, it is not held for harmless.
 func (a *Audit) around(budget *prove.Budget) {
-	var ahead []int // strays
+	var ahead []int // unexpected
 	moved := false
-	for i, s := range a.strays.All {
-		moved = moved || s.Kind == backends.StrayJump
-		if s.Kind == backends.StrayAhead {
+	for i, s := range a.unexpected.Items {
+		moved = moved || s.Kind == backends.MisplacedJump
+		if s.Kind == backends.ForeignAhead {
 			ahead = append(ahead, i)
 		}
 	}
 	if len(ahead) == 0 && !moved {
 		return
 	}
-	want, err := a.target.Loader.Read(a.strays.Want)
+	want, err := a.target.Loader.Read(a.unexpected.Want)
 	if err != nil {
 		return // others have what is not understood
 	}
 	want.Links = a.links
-	if held, err := a.target.Loader.Read(a.strays.Held); moved && err == nil {
+	if held, err := a.target.Loader.Read(a.unexpected.Loaded); moved && err == nil {
 		held.Links = a.links
 		changes := budget.Change(want, held, maxChanges)
 		a.Changes = append(a.Changes, changes.All...)
@@ -86,23 +86,23 @@ func (a *Audit) around(budget *prove.Budget) {
 	a.judgeAhead(budget, want, ahead)
 }
 
-// judgeAhead finds for each of the strays what it lets through, if it alone stood before ours in p.
+// judgeAhead finds for each of the unexpected what it lets through, if it alone stood before ours in p.
 func (a *Audit) judgeAhead(budget *prove.Budget, p *ir.Program, ahead []int) {
 	lines := make(map[placeOfLine]bool)
 	for _, i := range ahead {
-		lines[lineOf(a.strays.All[i])] = true
+		lines[lineOf(a.unexpected.Items[i])] = true
 	}
 	none := a.behind(p, lines)
 	together, known := letsThrough(budget, none, a.behind(p, nil))
 	if known && together == nil {
 		for _, i := range ahead {
-			a.Drifts[a.ofStray[i]].Harmless = true
+			a.Drifts[a.driftOf[i]].Harmless = true
 		}
 		return
 	}
 	blamed := false
 	for _, i := range ahead {
-		d, at := &a.Drifts[a.ofStray[i]], lineOf(a.strays.All[i])
+		d, at := &a.Drifts[a.driftOf[i]], lineOf(a.unexpected.Items[i])
 		delete(lines, at)
 		change, known := letsThrough(budget, none, a.behind(p, lines))
 		lines[at] = true
@@ -111,7 +111,7 @@ func (a *Audit) judgeAhead(budget *prove.Budget, p *ir.Program, ahead []int) {
 		blamed = blamed || !d.Harmless
 	}
 	for _, i := range ahead {
-		if d := &a.Drifts[a.ofStray[i]]; !blamed { // only together, as one that sets a mark and one that asks for it
+		if d := &a.Drifts[a.driftOf[i]]; !blamed { // only together, as one that sets a mark and one that asks for it
 			d.Harmless = false
 			lets(d, together)
 		}
@@ -124,7 +124,7 @@ type placeOfLine struct {
 	line   int
 }
 
-func lineOf(s backends.Stray) placeOfLine { return placeOfLine{s.Family, s.Line} }
+func lineOf(s backends.UnexpectedItem) placeOfLine { return placeOfLine{s.Family, s.Line} }
 
 // behind returns p with the rules of lines behind all others of their chains that lead elsewhere: where they no longer decide
 // before ours. Packets of connections that stand are accepted first: they follow a packet that was new, which is what counts.
