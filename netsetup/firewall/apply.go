@@ -139,7 +139,7 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 // earlier is what stood before an Apply, as far as is needed to say later what it mended.
 type earlier struct {
 	held   *ir.Program // nil if it could not be understood
-	strays backends.Strays
+	unexpected backends.Unexpected
 	left   []backends.Drift // of other targets
 }
 
@@ -150,7 +150,7 @@ func (t Target) earlier(rules backends.Ruleset, images []backends.Document, othe
 		e.held = held
 	}
 	if len(images) > 0 {
-		e.strays, _ = t.straysOf(rules)
+		e.unexpected, _ = t.unexpectedIn(rules)
 	}
 	for _, o := range others {
 		images, err := o.Loader.Dump(o.Options.Names)
@@ -172,7 +172,7 @@ func (t Target) mended(p *ir.Program, rules backends.Ruleset, e earlier) []backe
 	if e.held == nil {
 		return e.left
 	}
-	a, err := t.compare(p, rules, e.held, e.strays)
+	a, err := t.compare(p, rules, e.held, e.unexpected)
 	if err != nil {
 		return e.left
 	}
@@ -246,8 +246,8 @@ func (t Target) clear() (gone bool, err error) {
 	return true, t.Loader.Unload(t.Options.Names)
 }
 
-// Held returns the program that the target holds under our names; without chains if it holds nothing.
-func (t Target) Held() (*ir.Program, error) {
+// Loaded returns the program that the target holds under our names; without chains if it holds nothing.
+func (t Target) Loaded() (*ir.Program, error) {
 	images, err := t.Loader.Dump(t.Options.Names)
 	if err != nil {
 		return nil, err
@@ -278,7 +278,7 @@ func (t Target) heldIn(images []backends.Document) (*ir.Program, error) {
 
 // prove returns nil if what the target holds does the same to every packet as p.
 func (t Target) prove(p *ir.Program) error {
-	held, err := t.Held()
+	held, err := t.Loaded()
 	if err != nil {
 		return &UnprovenError{Read: err}
 	}

@@ -85,7 +85,7 @@ func (i Image) prove(l backends.Loader) error {
 			return err
 		}
 	}
-	now, err := Target{Loader: l, Options: backends.Options{Names: i.Names}}.Held()
+	now, err := Target{Loader: l, Options: backends.Options{Names: i.Names}}.Loaded()
 	if err != nil {
 		return fmt.Errorf("read back: %w", err)
 	}
