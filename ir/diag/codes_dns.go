@@ -19,25 +19,26 @@ func dnsCodes() []Info {
 			"With enable='no' there is no name server for the network, and libvirt refuses records and forwarders.",
 			lab("<dns enable='no'>", "  <host ip='192.168.122.5'><hostname>printer</hostname></host>", "</dns>",
 				anyIP), printer},
-		{"dns-name", "no domain name",
-			"Names are letters, digits, dashes and underscores, in parts of 1 to 63 bytes with dots between. They " +
-				"stand in lines of dnsmasq's configuration, where other characters begin something else. Names in " +
-				"other letters have a form that begins with xn--.",
+		{"dns-name", "not a domain name",
+			"Names are letters, digits, dashes and underscores, in parts of 1 to 63 bytes with dots between. " +
+				"They are in lines of dnsmasq's configuration, where other characters have a meaning of their " +
+				"own. Write names in other letters in the form that begins with xn--.",
 			lab("<domain name='my lab'/>"), lab("<domain name='lab.example'/>")},
-		{"domain-register", "a domain that is registered and not kept",
-			"With register='yes' systemd-resolved is told to ask the network's name server for names of the domain. That server hands " +
-				"what it doesn't know to the host's resolver, unless localOnly='yes' keeps the domain to itself. Libvirt refuses one " +
-				"without the other.",
+		{"domain-register", "a domain that is registered and not local",
+			"With register='yes', systemd-resolved sends queries for the domain to the network's name server. " +
+				"That server sends what it does not know back to the host's resolver, unless localOnly='yes' " +
+				"keeps the domain local. Libvirt refuses one without the other.",
 			lab("<domain name='lab.example' register='yes'/>"),
 			lab("<domain name='lab.example' localOnly='yes' register='yes'/>")},
 		{"dns-host-name", "a record without a name",
 			"A <host> in <dns> ties names to an address.",
 			records("<host ip='192.168.122.5'/>"), printer},
 		{"dns-host-unusual", "a name that no host should have",
-			"dnsmasq serves names of hosts as they are written. A host's name is made of letters, digits and dashes (RFC 1123), and " +
-				"programs refuse to ask for others. A star stands for nothing: it answers only who asks for a star.",
+			"dnsmasq serves names of hosts as they are written. A host's name is made of letters, digits and " +
+				"dashes (RFC 1123), and some programs refuse to look up others. A star is not a wildcard: only a " +
+				"query for a name with a star gets this answer.",
 			records("<host ip='192.168.122.5'>", "  <hostname>*.apps.example</hostname>", "</host>"), printer},
-		{"dns-forwarder", "a forwarder that says nothing",
+		{"dns-forwarder", "a forwarder without address and domain",
 			"A forwarder says which server to ask (addr), or which names to ask a server for (domain), or both. A " +
 				"port is that of a server.",
 			records("<forwarder/>"), records("<forwarder addr='192.0.2.53'/>")},

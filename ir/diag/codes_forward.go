@@ -13,7 +13,8 @@ func forwardCodes() []Info {
 			lab("<forward mode='nat'>", "  <interface dev='eth0'/>", "  <interface dev='eth1'/>", "</forward>", anyIP),
 			lab("<forward mode='nat' dev='eth0'/>", anyIP)},
 		{"forward-dev-mismatch", "dev is not the first interface",
-			"The attribute dev is short for the first <interface>. Where both are given they name the same device.",
+			"The attribute dev is short for the first <interface>. If both are given, they must name the same " +
+				"device.",
 			lab("<forward mode='bridge' dev='eth0'>", "  <interface dev='eth1'/>", "</forward>"),
 			lab("<forward mode='bridge'>", "  <interface dev='eth1'/>", "</forward>")},
 		{"forward-dev-self", "a network that forwards to its own bridge",
@@ -21,7 +22,7 @@ func forwardCodes() []Info {
 			lab("<forward mode='nat' dev='virbr7'/>", "<bridge name='virbr7'/>", anyIP),
 			lab("<forward mode='nat' dev='eth0'/>", "<bridge name='virbr7'/>", anyIP)},
 		{"forward-dev-twice", "a device given twice",
-			"Guests are spread over the devices of a network, each of which stands in the list once.",
+			"Guests are distributed over the devices of a network, and each device is listed once.",
 			lab("<forward mode='private'>", "  <interface dev='eth0'/>", "  <interface dev='eth0'/>", "</forward>"),
 			lab("<forward mode='private'>", "  <interface dev='eth0'/>", "  <interface dev='eth1'/>", "</forward>")},
 		{"forward-dev-missing", "no device for guests",
@@ -29,18 +30,20 @@ func forwardCodes() []Info {
 				"host. Libvirt accepts a network that names none, on which no guest can start.",
 			lab("<forward mode='private'/>"), lab("<forward mode='private' dev='eth0'/>")},
 		{"forward-mixed", "devices of different kinds",
-			"A network's devices are interfaces, or PCI addresses, or the functions of one card (<pf>). Beside <pf> only what its " +
-				"functions are may stand, as libvirt writes them into the document of a running network; <pf> then decides.",
+			"A network's devices are interfaces, or PCI addresses, or the functions of one card (<pf>). Beside " +
+				"<pf> only its own functions may be listed, as libvirt does in the XML of a running network; " +
+				"<pf> then decides.",
 			lab("<forward mode='passthrough' dev='eth1'>", "  <pf dev='eth0'/>", "</forward>"),
 			lab("<forward mode='passthrough'>", "  <pf dev='eth0'/>", "</forward>")},
-		{"forward-pci", "the PCI address of no card",
-			"A PCI address has a domain, a bus, a slot and a function. All zeros is the bridge to the processor itself.",
+		{"forward-pci", "not the PCI address of a card",
+			"A PCI address has a domain, a bus, a slot and a function. All zeros is the host bridge, which is " +
+				"not a card.",
 			lab("<forward mode='hostdev'>", "  <address type='pci' function='0x1'/>", "</forward>"),
 			lab("<forward mode='hostdev'>",
 				"  <address type='pci' domain='0x0000' bus='0x01' slot='0x10' function='0x1'/>", "</forward>")},
 		{"forward-bridge", "a bridge and devices",
-			"In mode bridge guests are put on a bridge of the host, which <bridge> names, or by macvtap on a device, " +
-				"which <forward> names. Both at once libvirt refuses.",
+			"In mode bridge guests are put on a bridge of the host, which <bridge> names, or by macvtap on a " +
+				"device, which <forward> names. Libvirt refuses both at once.",
 			lab("<forward mode='bridge' dev='eth0'/>", "<bridge name='br0'/>"),
 			lab("<forward mode='bridge'/>", "<bridge name='br0'/>")},
 	}
@@ -60,16 +63,16 @@ func natCodes() []Info {
 	// the addresses are those of a third network, so that they are known
 	const third = "-- c.xml --\n<network>\n  <name>c</name>\n  <ip address='203.0.113.1' prefix='24'/>\n</network>\n"
 	return []Info{
-		{"nat-address-order", "a range of addresses that is none",
+		{"nat-address-order", "not a range of addresses",
 			"A range holds the addresses from start up to end. Libvirt takes ranges in which the first two numbers " +
 				"of both are the same, so at most 65536 addresses.",
 			nat("<nat><address start='203.0.113.20' end='203.0.113.10'/></nat>"),
 			pair(addressed(anyIP, "203.0.113.10", "203.0.113.20"),
 				[]string{"<ip address='203.0.113.1' prefix='24'/>"})},
 		{"nat-address-unknown", "addresses that none of the networks has",
-			"Guests' packets leave with these source addresses, and answers come back only if the host has them or " +
-				"the network outside routes them to it. Neither libvirt nor vnetc gives them to the host. What " +
-				"subnets the host itself is in is not known here, so this is a reminder.",
+			"Guests' packets leave with these source addresses, and answers come back only if the host has them " +
+				"or the network outside routes them to it. Neither libvirt nor vnetc gives them to the host. " +
+				"vnetc does not look at the host's own subnets here, so this is a reminder.",
 			nat("<nat><address start='203.0.113.10' end='203.0.113.20'/></nat>"), ports},
 		{"nat-address-twice", "two networks share addresses of NAT",
 			"It works, but guests of both networks look the same from outside and use up the same ports.",
@@ -77,7 +80,7 @@ func natCodes() []Info {
 				addressed(otherIP, "203.0.113.15", "203.0.113.30")) + third,
 			pair(addressed(anyIP, "203.0.113.10", "203.0.113.20"),
 				addressed(otherIP, "203.0.113.21", "203.0.113.30")) + third},
-		{"nat-port-order", "a range of ports that is none",
+		{"nat-port-order", "not a range of ports",
 			"A range holds the ports from start up to end. A range of one port is defined by libvirt and then can't " +
 				"be started.",
 			nat("<nat><port start='2000' end='1024'/></nat>"), ports},

@@ -15,7 +15,7 @@ func ipCodes() []Info {
 			"Attribute family is ipv4 unless the element says otherwise, and all addresses of the element are of " +
 				"that family.",
 			lab("<ip address='fd00:1:2:3::1' prefix='64'/>"), lab(sixIP)},
-		{"ip-netmask", "no netmask",
+		{"ip-netmask", "not a netmask",
 			"A netmask is an IPv4 address of ones followed by zeros. Libvirt defines a network whose mask has holes " +
 				"and then can't start it.",
 			lab("<ip address='192.168.122.1' netmask='255.0.255.0'/>"),
@@ -37,19 +37,19 @@ func ipCodes() []Info {
 			lab("<ip address='10.20.78.1'/>"), lab("<ip address='10.20.78.1' prefix='24'/>")},
 		{"ip-unusable", "an address that no host can have",
 			"The address of the subnet itself, its broadcast address, and multicast, loopback and unspecified " +
-				"addresses are no host's.",
+				"addresses belong to no host.",
 			lab("<ip address='192.168.122.0' prefix='24'/>"), good},
-		{"ip-unadvertised", "an IPv6 subnet that guests are not told of",
-			"Router advertisements have guests choose addresses of the network's IPv6 subnets, unless one of these has DHCP: " +
-				"then they speak of that one only. Libvirt logs a warning.",
+		{"ip-unadvertised", "an IPv6 subnet that is not advertised to guests",
+			"Router advertisements let guests choose addresses in the network's IPv6 subnets. If one of these " +
+				"has DHCP, only that one is advertised. Libvirt logs a warning.",
 			lab("<ip family='ipv6' address='fd00:1:2:3::1' prefix='64'>",
 				"  <dhcp><range start='fd00:1:2:3::10' end='fd00:1:2:3::ff'/></dhcp>", "</ip>",
 				"<ip family='ipv6' address='fd00:1:2:4::1' prefix='64'/>"),
 			lab("<ip family='ipv6' address='fd00:1:2:3::1' prefix='64'/>",
 				"<ip family='ipv6' address='fd00:1:2:4::1' prefix='64'/>")},
 		{"ip-overlap", "two subnets overlap",
-			"An address is in one subnet, on one bridge: otherwise the host can't tell where to send packets for it, " +
-				"and rules of one network match the guests of another.",
+			"An address is in one subnet, on one bridge: otherwise the host does not know where to send packets " +
+				"for it, and rules of one network match guests of another.",
 			pair([]string{"<ip address='192.168.122.1' prefix='24'/>"},
 				[]string{"<ip address='192.168.122.129' prefix='25'/>"}), pair([]string{anyIP}, []string{otherIP})},
 		{"localptr-prefix", "a subnet without a reverse zone of its own",
@@ -58,13 +58,13 @@ func ipCodes() []Info {
 			lab("<ip address='192.168.122.1' prefix='25' localPtr='yes'/>"),
 			lab("<ip address='192.168.122.1' prefix='24' localPtr='yes'/>")},
 		{"tftp-root", "a directory that can't be served",
-			"The directory stands in a line of dnsmasq's configuration, where a comma or a quote means something " +
+			"The directory is in a line of dnsmasq's configuration, where a comma or a quote means something " +
 				"else. It is a full path, since dnsmasq runs in a directory of its own choice.",
 			lab("<ip address='192.168.122.1' prefix='24'>", "  <tftp root='srv/tftp'/>", "</ip>"),
 			lab("<ip address='192.168.122.1' prefix='24'>", "  <tftp root='/srv/tftp'/>", "</ip>")},
-		{"tftp-exposed", "files of the host for every guest",
-			"TFTP knows no passwords. A guest gets every file below the root that all users of the host may read, so the root is a folder " +
-				"that holds nothing but what guests boot from.",
+		{"tftp-exposed", "files of the host that every guest can read",
+			"TFTP has no passwords. A guest can get every file below the root that all users of the host may " +
+				"read, so use a folder that contains only what guests boot from.",
 			lab("<ip address='192.168.122.1' prefix='24'>", "  <tftp root='/etc'/>", "</ip>"),
 			lab("<ip address='192.168.122.1' prefix='24'>", "  <tftp root='/srv/tftp'/>", "</ip>")},
 		{"tftp-family", "TFTP for IPv6",
@@ -95,8 +95,9 @@ func routeCodes() []Info {
 			lab(anyIP, route, "<route address='10.99.0.0' prefix='16' gateway='192.168.122.3'/>"),
 			lab(anyIP, route, "<route address='10.99.0.0' prefix='16' gateway='192.168.122.3' metric='5'/>")},
 		{"route-overlap", "a route to the subnet of a network",
-			"The host is on that subnet itself, with its own address on the bridge, and needs no gateway. Of two networks that " +
-				"claim one subnet of IPv4 libvirt refuses to start the second; within one network it starts, and the route disputes the bridge's own.",
+			"The host is on that subnet itself, with its own address on the bridge, and needs no gateway. Of two " +
+				"networks that claim one subnet of IPv4 libvirt refuses to start the second; within one network " +
+				"it starts, and the route conflicts with the bridge's own.",
 			lab(anyIP, otherIP, "<route address='192.168.123.0' prefix='24' gateway='192.168.122.2'/>"), good},
 		{"route-part", "a route to a part of another network's subnet",
 			"The host would send packets for some guests of the other network to a guest of this one.",

@@ -10,15 +10,15 @@ func nameCodes() []Info {
 	good := lab(anyIP)
 	return []Info{
 		{"name-missing", "a network without a name",
-			"State, configuration and comments in rules bear the network's name.",
+			"State, configuration and comments in rules contain the network's name.",
 			"<network>\n  <name></name>\n</network>\n", good},
 		{"name-unsafe", "a name that can't be the name of files",
-			"The name becomes the name of files beside those of other networks, and stands in dnsmasq's " +
-				"configuration and in comments of rules. Blanks, quotes, wildcards, slashes and what can't be seen " +
-				"mean something else there, and the names . and .. are directories.",
+			"The name becomes the name of files beside those of other networks, and is in dnsmasq's " +
+				"configuration and in comments of rules. Blanks, quotes, wildcards, slashes and invisible " +
+				"characters have a meaning of their own there, and the names . and .. are directories.",
 			"<network>\n  <name>../lab</name>\n</network>\n", good},
-		{"name-twice", "two networks of one name",
-			"Everything that is made for a network bears its name, so the second would take the place of the first.",
+		{"name-twice", "two networks with one name",
+			"Everything that is made for a network has its name, so the second would replace the first.",
 			"-- a.xml --\n" + lab(anyIP) + "-- b.xml --\n" + lab(otherIP), pair([]string{anyIP}, []string{otherIP})},
 		{"uuid-format", "not a UUID",
 			"A UUID is 32 hexadecimal digits (RFC 9562). It may be left out: libvirt then chooses one.",
@@ -28,8 +28,8 @@ func nameCodes() []Info {
 				"chooses one.",
 			lab("<uuid>00000000-0000-0000-0000-000000000000</uuid>"),
 			lab("<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>")},
-		{"uuid-twice", "two networks of one UUID",
-			"A UUID identifies one network. Two of them are most often a file that was copied.",
+		{"uuid-twice", "two networks with one UUID",
+			"A UUID identifies one network. The cause is usually a copied file.",
 			pair([]string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"},
 				[]string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"}),
 			pair([]string{"<uuid>8ab54f6f-3b5e-4d7c-8ec2-a4a7d1c4f2b6</uuid>"},
@@ -41,10 +41,11 @@ func nameCodes() []Info {
 			"The kernel gives no interface that address.",
 			lab("<mac address='00:00:00:00:00:00'/>"), lab("<mac address='52:54:00:12:34:56'/>")},
 		{"mac-multicast", "a MAC address of a group",
-			"The lowest bit of the first octet marks addresses of groups of stations. An interface has one without it.",
+			"The lowest bit of the first octet marks group addresses. An interface has an address without it.",
 			lab("<mac address='53:54:00:12:34:56'/>"), lab("<mac address='52:54:00:12:34:56'/>")},
-		{"mac-twice", "two networks of one MAC address",
-			"Two bridges of one address work while they are never connected. It is most often a file that was copied.",
+		{"mac-twice", "two networks with one MAC address",
+			"Two bridges with one address work as long as they are never connected. The cause is usually a " +
+				"copied file.",
 			pair([]string{"<mac address='52:54:00:12:34:56'/>"}, []string{"<mac address='52:54:00:12:34:56'/>"}),
 			pair([]string{"<mac address='52:54:00:12:34:56'/>"}, []string{"<mac address='52:54:00:12:34:57'/>"})},
 	}
@@ -58,7 +59,7 @@ func bridgeCodes() []Info {
 				"wildcard for iptables or nft is refused too: a rule for vb+ would match every interface that begins " +
 				"with vb.",
 			lab("<bridge name='vb+'/>"), lab("<bridge name='vb0'/>")},
-		{"bridge-pattern", "a pattern that is none",
+		{"bridge-pattern", "not a pattern for a name",
 			"One %d in a name stands for the lowest number that is free. Other uses of % have no meaning, and " +
 				"libvirt then takes a name of its own choice.",
 			lab("<bridge name='lab%d-%d'/>"), lab("<bridge name='lab%d'/>")},
@@ -66,17 +67,17 @@ func bridgeCodes() []Info {
 			"For a bridge whose name is left open, or has %d in it, libvirt tries the numbers from 0 to 256, and a " +
 				"name has 15 bytes at most. Name the bridge.",
 			crowd(11), crowd(10)},
-		{"bridge-twice", "two networks of one bridge",
-			"A bridge that is made for a network belongs to it alone, with its addresses and rules.",
+		{"bridge-twice", "two networks with one bridge",
+			"The bridge of a network belongs to it alone, with its addresses and rules.",
 			pair([]string{"<bridge name='virbr7'/>"}, []string{"<bridge name='virbr7'/>"}),
 			pair([]string{"<bridge name='virbr7'/>"}, []string{"<bridge name='virbr8'/>"})},
-		{"bridge-zone", "no name of a firewalld zone",
-			"The bridge is put into the zone of that name by a command to firewalld. Whether the zone exists only " +
-				"the host knows.",
+		{"bridge-zone", "not a name of a firewalld zone",
+			"The bridge is put into the zone of that name by a command to firewalld. Only the host knows whether " +
+				"the zone exists.",
 			lab("<bridge name='virbr0' zone='my zone'/>"), lab("<bridge name='virbr0' zone='libvirt'/>")},
 		{"device-name", "a name that no interface can have",
 			"The kernel's names of interfaces have 1 to 15 bytes, without blanks, slashes and colons. What is a " +
-				"wildcard or a quote for iptables or nft is refused too, since the name stands in rules.",
+				"wildcard or a quote for iptables or nft is refused too, since the name is in rules.",
 			lab("<forward mode='nat' dev='eth0 -j ACCEPT'/>", anyIP), lab("<forward mode='nat' dev='eth0'/>", anyIP)},
 		{"mtu-size", "an MTU that no bridge can have",
 			"The kernel takes 68 to 65535 bytes for a bridge.",

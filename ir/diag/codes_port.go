@@ -15,8 +15,8 @@ func portCodes() []Info {
 			"Libvirt drops a limit of 0, so traffic is not limited at all.",
 			rate("average='0'"), rate("average='1000'")},
 		{"bandwidth-floor", "a guarantee or a class in a network",
-			"A floor is what one guest is sure to get, and stands in the <interface> of the guest. Classes are " +
-				"chosen by who sets limits up. Libvirt refuses both in a network.",
+			"A floor is what one guest is sure to get, and belongs into the <interface> of the guest. Classes " +
+				"are internal to whatever sets the limits. Libvirt refuses both in a network.",
 			rate("average='1000' floor='200'"), rate("average='1000'")},
 		{"bandwidth-peak", "a peak below the average",
 			"The peak is how fast a burst may go, above the average.",
@@ -24,7 +24,7 @@ func portCodes() []Info {
 		{"portgroup-name", "a port group without a name",
 			"Guests choose a port group by its name.",
 			lab("<portgroup name=''/>"), lab("<portgroup name='web'/>")},
-		{"portgroup-twice", "two port groups of one name",
+		{"portgroup-twice", "two port groups with one name",
 			"Guests choose a port group by its name.",
 			lab("<portgroup name='web'/>", "<portgroup name='web'/>"),
 			lab("<portgroup name='web'/>", "<portgroup name='db'/>")},
@@ -33,8 +33,8 @@ func portCodes() []Info {
 			lab("<portgroup name='web' default='yes'/>", "<portgroup name='db' default='yes'/>"),
 			lab("<portgroup name='web' default='yes'/>", "<portgroup name='db'/>")},
 		{"virtualport-mode", "a virtual port that the mode can't have",
-			"Open vSwitch and MidoNet are kinds of bridge (mode bridge with a <bridge name>); 802.1Qbg and 802.1Qbh " +
-				"are spoken by devices (macvtap and hostdev).",
+			"Open vSwitch and MidoNet are kinds of bridge (mode bridge with a <bridge name>); devices (macvtap " +
+				"and hostdev) speak 802.1Qbg and 802.1Qbh.",
 			lab("<virtualport type='openvswitch'/>"), lab(onBridge, bridge, "<virtualport type='openvswitch'/>")},
 		{"virtualport-parameter", "a parameter that the kind of switch doesn't have",
 			"Each kind of switch has parameters of its own, and libvirt refuses others.",
