@@ -47,11 +47,12 @@ const (
 	FieldICMP  // type and code
 	FieldState // of connection tracking, and the connection's status
 	FieldMark
+	FieldTCPFlags
 
-	AllFields = FieldMark<<1 - 1
+	AllFields = FieldTCPFlags<<1 - 1
 )
 
-var fieldNames = [...]string{"saddr", "daddr", "l4proto", "sport", "dport", "icmp", "state", "mark"}
+var fieldNames = [...]string{"saddr", "daddr", "l4proto", "sport", "dport", "icmp", "state", "mark", "flags"}
 
 // String returns the names of the fields with commas between them, as the text form has them.
 func (f Fields) String() string {
@@ -79,6 +80,8 @@ func FieldsOf(m Match) Fields {
 		return FieldDPort | FieldL4Proto
 	case ICMPType:
 		return FieldICMP | FieldL4Proto
+	case TCPFlags:
+		return FieldTCPFlags | FieldL4Proto
 	case CTState, CTStatus:
 		return FieldState
 	case Mark:

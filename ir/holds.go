@@ -70,6 +70,8 @@ func (e *evaluation) holds(m Match) answer {
 	case ICMPType:
 		is := p.ICMPType == m.Type && (!m.HasCode || p.ICMPCode == m.Code)
 		return answerOf((p.Proto == ICMP || p.Proto == ICMPv6) && is != m.Not)
+	case TCPFlags:
+		return answerOf(p.Proto == TCP && (p.TCPFlags()&m.Mask == m.Flags) != m.Not)
 	case CTState:
 		return answerOf((p.State&m.States != 0) != m.Not)
 	case CTStatus:

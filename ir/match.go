@@ -85,6 +85,33 @@ type ICMPType struct {
 	Not     bool
 }
 
+// Flags are control bits of a TCP header (RFC 9293, section 3.1), as they stand there: FIN is the
+// lowest.
+type Flags uint8
+
+const (
+	FlagFIN Flags = 1 << iota
+	FlagSYN
+	FlagRST
+	FlagPSH
+	FlagACK
+	FlagURG
+	FlagECE
+	FlagCWR
+
+	AllFlags = ^Flags(0)
+)
+
+// String returns nft(8)'s words for the bits of f, with commas; "none" for no bit, "all" for all.
+func (f Flags) String() string { return flagWords(f) }
+
+// TCPFlags holds if, of the control bits in Mask, exactly those in Flags are set. It stands in rules
+// that match protocol TCP.
+type TCPFlags struct {
+	Mask, Flags Flags
+	Not         bool
+}
+
 // State is a set of connection tracking states, the bits of nft(8)'s ct state.
 type State uint8
 
@@ -149,6 +176,7 @@ func (L4Proto) isMatch()    {}
 func (SPort) isMatch()      {}
 func (DPort) isMatch()      {}
 func (ICMPType) isMatch()   {}
+func (TCPFlags) isMatch()   {}
 func (CTState) isMatch()    {}
 func (CTStatus) isMatch()   {}
 func (Mark) isMatch()       {}

@@ -19,6 +19,8 @@ type Packet struct {
 
 	SPort, DPort       uint16 // for protocols with ports
 	ICMPType, ICMPCode uint8  // for ICMP and ICMPv6
+	Flags              Flags  // for TCP, if HasFlags; see [Packet.TCPFlags]
+	HasFlags           bool
 
 	State  State  // one bit
 	Status Status // of its connection, when it meets the first rule
@@ -32,6 +34,18 @@ func HasPorts(proto uint8) bool {
 		return true
 	}
 	return false
+}
+
+// TCPFlags returns the control bits of a TCP packet: Flags if HasFlags, else those that are usual
+// in its state, SYN for a packet that begins a connection and ACK for any other.
+func (p Packet) TCPFlags() Flags {
+	switch {
+	case p.HasFlags:
+		return p.Flags
+	case p.State == StateNew:
+		return FlagSYN
+	}
+	return FlagACK
 }
 
 var protoNames = [...]struct {
@@ -88,6 +102,8 @@ func (p Packet) check() error {
 		return errors.New("packet without an interface: it needs one by which it came, or leaves, or both")
 	case bits.OnesCount8(uint8(p.State)) != 1 || p.State > StateUntracked:
 		return fmt.Errorf("packet with connection state %q: it has exactly one", stateWords(p.State))
+	case p.Proto != TCP && (p.HasFlags || p.Flags != 0), !p.HasFlags && p.Flags != 0:
+		return fmt.Errorf("packet of %s with TCP flags %s", ProtoName(p.Proto), p.Flags)
 	case p.Status > StatusSNAT|StatusDNAT || p.Status != 0 && p.State&Tracked == 0:
 		return fmt.Errorf("packet in state %s with status %#x: only connections have one, snat and dnat", p.State,
 			uint8(p.Status))
@@ -139,6 +155,32 @@ func statusWords(s Status) string {
 	return strings.Join(words, ",")
 }
 
+var flagNames = [...]struct {
+	flag Flags
+	name string
+}{
+	{FlagFIN, "fin"}, {FlagSYN, "syn"}, {FlagRST, "rst"}, {FlagPSH, "psh"},
+	{FlagACK, "ack"}, {FlagURG, "urg"}, {FlagECE, "ecn"}, {FlagCWR, "cwr"},
+}
+
+// flagWords returns nft(8)'s words for the bits of f, with commas; "none" for no bit, "all" for
+// all.
+func flagWords(f Flags) string {
+	switch f {
+	case 0:
+		return "none"
+	case AllFlags:
+		return "all"
+	}
+	var words []string
+	for _, n := range flagNames {
+		if f&n.flag != 0 {
+			words = append(words, n.name)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
 // String returns p as one line of words, which [ParsePacket] reads: tcp from 10.20.1.5:40000 on
 // virbr0 to 198.51.100.7:443 out eth0 state new.
 func (p Packet) String() string {
@@ -162,6 +204,9 @@ func (p Packet) String() string {
 		fmt.Fprintf(&b, " out %s", word(p.Out))
 	}
 	fmt.Fprintf(&b, " state %s", stateWords(p.State))
+	if p.Proto == TCP && p.HasFlags {
+		fmt.Fprintf(&b, " flags %s", p.Flags)
+	}
 	if p.Status != 0 {
 		fmt.Fprintf(&b, " status %s", statusWords(p.Status))
 	}

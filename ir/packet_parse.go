@@ -18,18 +18,18 @@ import (
 // word.
 type (
 	textPacket struct {
-		Proto textWord      `parser:"(?! 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' ) @@"`
+		Proto textWord      `parser:"(?! 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' ) @@"`
 		Parts []*packetPart `parser:"@@*"`
 	}
 	packetPart struct {
 		Pos   lexer.Position
-		Key   string   `parser:"@( 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' )"`
+		Key   string   `parser:"@( 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' )"`
 		Value textWord `parser:"@@"`
 	}
 )
 
 // packetKeys are the keys in the order in which [Packet.String] writes them.
-var packetKeys = [...]string{"type", "code", "from", "on", "to", "out", "state", "status", "mark"}
+var packetKeys = [...]string{"type", "code", "from", "on", "to", "out", "state", "flags", "status", "mark"}
 
 // packetGrammar is built when it is first asked for, as grammar is.
 var packetGrammar = sync.OnceValue(func() *participle.Parser[textPacket] {
@@ -61,8 +61,8 @@ const (
 //
 // The protocol comes first, by its name or its number; the other parts may come in any order. A
 // packet has both addresses and at least one interface: on names the one by which it came, out the
-// one by which it leaves. Where other words are left out the packet is new, has no mark, belongs to
-// no connection that NAT rewrites, goes from port 40000 to port 443, and is an echo request if it
+// one by which it leaves. Where other words are left out the packet is new, has no mark and the
+// TCP flags that are usual in its state, belongs to no connection that NAT rewrites, goes from port 40000 to port 443, and is an echo request if it
 // is ICMP. IPv6 addresses stand in brackets where a port follows. ICMP types have nft(8)'s names,
 // or numbers.
 //
@@ -154,6 +154,9 @@ func (t *packetReader) packet(tree *textPacket) Packet {
 	}
 	if w := t.part("state"); w != nil {
 		p.State = t.state(*w)
+	}
+	if w := t.part("flags"); w != nil {
+		p.Flags, p.HasFlags = t.tcpFlags(*w, p.Proto), p.Proto == TCP
 	}
 	if w := t.part("status"); w != nil {
 		p.Status = t.natStatus(*w, p.State)
@@ -323,6 +326,17 @@ func (t *packetReader) state(w textWord) State {
 		t.value(w, "one connection state", "write one of invalid, established, related, new, untracked")
 	}
 	return s
+}
+
+// tcpFlags reads the flags of a packet of protocol proto.
+func (t *packetReader) tcpFlags(w textWord, proto uint8) Flags {
+	flags := t.flags(w)
+	if proto != TCP && t.known {
+		t.errorf("packet-unfit", w.Pos.Offset, len(w.Text), "flags in a packet of protocol "+ProtoName(proto),
+			"only tcp has flags", "take the flags out")
+		return 0
+	}
+	return flags
 }
 
 // natStatus reads the status of the connection of a packet in state s.

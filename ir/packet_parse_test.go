@@ -48,6 +48,11 @@ func TestParsePacket(t *testing.T) {
 			with(func(p *ir.Packet) {
 				p.State, p.Status = ir.StateEstablished, ir.StatusSNAT|ir.StatusDNAT
 			})},
+		{"flags", "tcp from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0 flags syn,ack", with(func(p *ir.Packet) {
+			p.Flags, p.HasFlags = ir.FlagSYN|ir.FlagACK, true
+		})},
+		{"no flags", "tcp from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0 flags none",
+			with(func(p *ir.Packet) { p.HasFlags = true })},
 		{"echo request unsaid", "icmp from 10.20.1.5 on virbr0 to 198.51.100.7 out eth0", with(func(p *ir.Packet) {
 			p.Proto, p.SPort, p.DPort, p.ICMPType = ir.ICMP, 0, 0, 8 // RFC 792
 		})},
@@ -120,6 +125,8 @@ func TestParsePacketErrors(t *testing.T) {
 		{"tcp on a " + to, "packet-missing 1:26 ", "from"},
 		{"tcp " + from + from + "on a " + to, "packet-twice 1:20 from", "one of the two"},
 		{"icmp from 10.20.1.5:80 on a " + to, "packet-unfit 1:11 10.20.1.5:80", "10.20.1.5"},
+		{"udp " + from + "on a " + to + "flags syn", "packet-unfit 1:47 syn", "take the flags out"},
+		{"tcp " + from + "on a " + to + "flags syn+ack", "packet-value 1:47 syn+ack", "none; or all"},
 		{"tcp type 8 " + from + "on a " + to, "packet-unfit 1:5 type", "type"},
 		{"47 code 8 " + from + "on a " + to, "packet-unfit 1:4 code", "code"},
 		{"tcp " + from + "on a to 2001:db8::7", "packet-family 1:28 2001:db8::7", "one family"},

@@ -112,6 +112,9 @@ func (t *textReader) match(m *textMatch) Match {
 		return DPort{From: r.From, To: r.To, Not: m.Not}
 	case "type":
 		return t.icmpType(m)
+	case "flags":
+		flags, mask := t.flagsUnder(m.Value)
+		return TCPFlags{Mask: mask, Flags: flags, Not: m.Not}
 	case "state":
 		return CTState{States: t.states(m.Value), Not: m.Not}
 	case "status":

@@ -152,6 +152,50 @@ func (t *textReader) status(w textWord) Status {
 	return all
 }
 
+// flags reads TCP flags with commas between them, none or all.
+func (t *textReader) flags(w textWord) Flags {
+	flags, ok := parseFlags(t.text(w))
+	if !ok {
+		t.value(w, "a list of TCP flags", flagsFix)
+	}
+	return flags
+}
+
+// flagsUnder reads FLAGS/MASK.
+func (t *textReader) flagsUnder(w textWord) (flags, mask Flags) {
+	before, after, both := strings.Cut(t.text(w), "/")
+	flags, ok := parseFlags(before)
+	mask, ok2 := parseFlags(after)
+	if !both || !ok || !ok2 {
+		t.value(w, "TCP flags under a mask", "write FLAGS/MASK, such as syn/fin,syn,rst,ack")
+	}
+	return flags, mask
+}
+
+const flagsFix = "write some of fin, syn, rst, psh, ack, urg, ecn, cwr with commas between them; none; or all"
+
+func parseFlags(text string) (all Flags, ok bool) {
+	switch text {
+	case "none":
+		return 0, true
+	case "all":
+		return AllFlags, true
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		known := Flags(0)
+		for _, n := range flagNames {
+			if n.name == name {
+				known = n.flag
+			}
+		}
+		if known == 0 {
+			return 0, false
+		}
+		all |= known
+	}
+	return all, true
+}
+
 // mark returns w as VALUE/MASK, or as VALUE alone for all bits.
 func (t *textReader) mark(w textWord) (value, mask uint32) {
 	text := t.text(w)

@@ -74,6 +74,10 @@ dport 6000-6063
 icmp type 8
 icmp type 3 code 4
 icmp type != 128
+tcp flags syn/fin,syn,rst,ack
+tcp flags != syn/syn,rst
+tcp flags fin/fin
+tcp flags none/ack,urg
 ct state established,related
 ct state new
 ct state != invalid

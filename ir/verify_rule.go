@@ -65,6 +65,14 @@ func (v *ruleVerifier) match(m Match) {
 		v.ports(PortRange{m.From, m.To})
 	case ICMPType:
 		v.icmp()
+	case TCPFlags:
+		if m.Mask == 0 || m.Flags&^m.Mask != 0 {
+			v.wrong("ir-match", fmt.Sprintf("TCP flags %s under mask %s", m.Flags, m.Mask),
+				"what the mask takes away is never set", "use flags within the mask")
+		}
+		if !v.matchesProto(func(p uint8) bool { return p == TCP }) {
+			v.wrong("ir-match", "TCP flags in a rule for any protocol", "only TCP has them", "add a match on protocol tcp")
+		}
 	case CTState:
 		if m.States == 0 || m.States >= StateUntracked<<1 {
 			v.wrong("ir-match", fmt.Sprintf("match on connection states %#x", uint8(m.States)),

@@ -46,6 +46,8 @@ func MatchText(m Match) string {
 		return "dport " + not(m.Not) + portWords(m.From, m.To)
 	case ICMPType:
 		return "icmp type " + not(m.Not) + icmpWords(m)
+	case TCPFlags:
+		return "tcp flags " + not(m.Not) + m.Flags.String() + "/" + m.Mask.String()
 	case CTState:
 		return "ct state " + not(m.Not) + stateWords(m.States)
 	case CTStatus:

@@ -164,6 +164,8 @@ func matchRules(v ir.Verdict) []ir.Rule {
 				for _, proto := range []uint8{ir.TCP, ir.UDP, ir.SCTP} {
 					all = appendRule(all, f, v, ir.L4Proto{Proto: proto}, m)
 				}
+			case ir.TCPFlags:
+				all = appendRule(all, f, v, ir.L4Proto{Proto: ir.TCP}, m)
 			case ir.ICMPType:
 				if f == ir.IPv4 {
 					all = appendRule(all, f, v, ir.L4Proto{Proto: ir.ICMP}, m)

@@ -3,6 +3,7 @@ package backendtest
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -15,6 +16,7 @@ type values struct {
 	ports  []uint16
 	icmp   [][2]uint8
 	marks  []uint32
+	flags  []ir.Flags
 }
 
 // Packets returns packets that probe p, always the same: for each rule some that match it, and
@@ -35,6 +37,9 @@ func Packets(p *ir.Program) []ir.Packet {
 					continue
 				}
 				all = append(all, around(aim(v.packet(random, f), &c.Rules[i], random), random)...)
+				if within, ok := inSets(&c.Rules[i]); ok {
+					all = append(all, aim(v.packet(random, f), &within, random))
+				}
 			}
 		}
 	}
@@ -44,11 +49,26 @@ func Packets(p *ir.Program) []ir.Packet {
 	return all
 }
 
+// inSets returns r with the sense of its negated look-ups turned around; ok is false if it has none. Hardly a packet is in
+// a set by chance.
+func inSets(r *ir.Rule) (within ir.Rule, ok bool) {
+	within = *r
+	within.Matches = slices.Clone(r.Matches)
+	for i, m := range within.Matches {
+		if l, is := m.(ir.Lookup); is && l.Not {
+			l.Not, ok = false, true
+			within.Matches[i] = l
+		}
+	}
+	return within, ok
+}
+
 // collect finds the values of p.
 func collect(p *ir.Program) *values {
 	v := &values{names: []string{"other0"}, protos: []uint8{ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6, 47},
 		ports: []uint16{0, 40000, 65535},
-		icmp:  [][2]uint8{{8, 0}}, marks: []uint32{0}, addrs: map[ir.Family][]netip.Addr{}}
+		icmp:  [][2]uint8{{8, 0}}, marks: []uint32{0}, flags: []ir.Flags{ir.FlagSYN, ir.FlagACK},
+		addrs: map[ir.Family][]netip.Addr{}}
 	v.prefix(netip.MustParsePrefix("198.18.0.1/32"))
 	v.prefix(netip.MustParsePrefix("2001:db8:ffff::1/128"))
 	for _, r := range rules(p) {
@@ -85,6 +105,8 @@ func (v *values) match(m ir.Match) {
 		v.ports = append(v.ports, m.From-1, m.From, m.To, m.To+1)
 	case ir.ICMPType:
 		v.icmp = append(v.icmp, [2]uint8{m.Type, m.Code}, [2]uint8{m.Type, m.Code + 1}, [2]uint8{m.Type + 1, m.Code})
+	case ir.TCPFlags:
+		v.flags = append(v.flags, m.Flags, m.Flags^m.Mask, m.Flags|^m.Mask, m.Flags^(m.Mask&-m.Mask))
 	case ir.Lookup:
 		for _, element := range m.Set.Elements {
 			for _, m := range element {
@@ -146,6 +168,7 @@ func (v *values) packet(random *rand.Rand, f ir.Family) ir.Packet {
 		Proto: pick(random, v.protos), State: pick(random, states), Status: pick(random, statuses),
 		Mark:  pick(random, v.marks),
 		SPort: pick(random, v.ports), DPort: pick(random, v.ports), ICMPType: icmp[0], ICMPCode: icmp[1],
+		Flags: pick(random, v.flags), HasFlags: random.IntN(4) > 0,
 	}
 	switch random.IntN(4) {
 	case 0:
@@ -160,6 +183,9 @@ func (v *values) packet(random *rand.Rand, f ir.Family) ir.Packet {
 func tidy(p ir.Packet) ir.Packet {
 	if !ir.HasPorts(p.Proto) {
 		p.SPort, p.DPort = 0, 0
+	}
+	if p.Proto != ir.TCP || !p.HasFlags {
+		p.Flags, p.HasFlags = 0, false
 	}
 	if p.Proto != ir.ICMP && p.Proto != ir.ICMPv6 {
 		p.ICMPType, p.ICMPCode = 0, 0
@@ -218,6 +244,9 @@ func aimAt(p *ir.Packet, matches []ir.Match, random *rand.Rand) {
 		case ir.ICMPType:
 			set(&p.ICMPType, m.Type, m.Not)
 			set(&p.ICMPCode, m.Code, m.Not)
+		case ir.TCPFlags:
+			set(&p.Flags, m.Flags, m.Not)
+			set(&p.HasFlags, true, m.Not)
 		case ir.CTState:
 			set(&p.State, m.States&-m.States, m.Not)
 		case ir.CTStatus:
@@ -254,6 +283,7 @@ func (v *values) around(p ir.Packet, random *rand.Rand) []ir.Packet {
 	change(func(q *ir.Packet) { q.State = pick(random, states) })
 	change(func(q *ir.Packet) { q.Status = pick(random, statuses) })
 	change(func(q *ir.Packet) { q.Mark = pick(random, v.marks) })
+	change(func(q *ir.Packet) { q.Flags, q.HasFlags = pick(random, v.flags), true })
 	change(func(q *ir.Packet) { q.In = "" })
 	change(func(q *ir.Packet) { q.Out = "" })
 	change(func(q *ir.Packet) { icmp := pick(random, v.icmp); q.ICMPType, q.ICMPCode = icmp[0], icmp[1] })

@@ -157,6 +157,10 @@ func (g *generator) protocol(r *ir.Rule) {
 		if from, to := g.ports(); g.IntN(2) == 0 {
 			r.Matches = append(r.Matches, ir.DPort{From: from, To: to, Not: g.not()})
 		}
+		if proto == ir.TCP && g.IntN(3) == 0 {
+			mask := ir.Flags(1 + g.IntN(63)) // iptables knows six
+			r.Matches = append(r.Matches, ir.TCPFlags{Mask: mask, Flags: ir.Flags(g.IntN(64)) & mask, Not: g.not()})
+		}
 	case proto == ir.ICMP || proto == ir.ICMPv6:
 		r.Matches = append(r.Matches, ir.ICMPType{Type: uint8(g.IntN(16)), Code: uint8(g.IntN(3)),
 			HasCode: g.IntN(2) == 0, Not: g.not()})

@@ -48,7 +48,8 @@ const maxLogPrefix = 29
 // onward are the targets of iptables-extensions(8) and ip6tables-extensions(8) that let a packet go
 // on, and what they touch of what matches look at. The others end its walk, or may.
 var onward = map[string]ir.Fields{
-	"AUDIT": 0, "CHECKSUM": 0, "CLASSIFY": 0, "CONNMARK": 0, "CONNSECMARK": 0, "CT": 0, "DSCP": 0, "ECN": 0, "HL": 0,
+	"AUDIT": 0, "CHECKSUM": 0, "CLASSIFY": 0, "CONNMARK": 0, "CONNSECMARK": 0, "CT": 0, "DSCP": 0,
+	"ECN": ir.FieldTCPFlags, "HL": 0,
 	"IDLETIMER": 0,
 	"LED":       0, "LOG": 0, "NFLOG": 0, "NOTRACK": 0, "RATEEST": 0, "SECMARK": 0, "SET": 0, "TCPMSS": 0,
 	"TCPOPTSTRIP": 0,

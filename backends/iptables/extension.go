@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -11,13 +12,9 @@ import (
 // extension appends the -m part of match i, if it has one and is not appended with an earlier one.
 func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal {
 	switch m := r.Matches[i].(type) {
-	case ir.SPort:
-		if fs.dport < 0 || i < fs.dport {
-			return l.ports(r, fs)
-		}
-	case ir.DPort:
-		if fs.sport < 0 || i < fs.sport {
-			return l.ports(r, fs)
+	case ir.SPort, ir.DPort, ir.TCPFlags:
+		if fs.transport() == i {
+			return l.transport(r, fs)
 		}
 	case ir.SAddrRange:
 		if fs.dstRange < 0 || i < fs.dstRange {
@@ -48,8 +45,19 @@ func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal
 	return nil
 }
 
-// ports appends -m tcp (udp, sctp, dccp) with its ports.
-func (l *lowering) ports(r *ir.Rule, fs fields) *refusal {
+// transport returns the first match of the rule that is an option of -m tcp (udp, ...).
+func (fs fields) transport() int {
+	first := -1
+	for _, i := range [...]int{fs.sport, fs.dport, fs.flags} {
+		if i >= 0 && (first < 0 || i < first) {
+			first = i
+		}
+	}
+	return first
+}
+
+// transport appends -m tcp (udp, sctp, dccp) with its ports and flags.
+func (l *lowering) transport(r *ir.Rule, fs fields) *refusal {
 	name := ""
 	switch fs.protocol {
 	case ir.TCP:
@@ -97,8 +105,29 @@ func (l *lowering) ports(r *ir.Rule, fs fields) *refusal {
 	}
 	if fs.dport >= 0 {
 		m := r.Matches[fs.dport].(ir.DPort)
-		return add("--dport", m.From, m.To, m.Not)
+		if why := add("--dport", m.From, m.To, m.Not); why != nil {
+			return why
+		}
 	}
+	if fs.flags >= 0 {
+		if !opened {
+			l.text = append(l.text, " -m tcp"...)
+		}
+		return l.tcpFlags(r.Matches[fs.flags].(ir.TCPFlags))
+	}
+	return nil
+}
+
+// knownFlags are the bits of TCP's header that iptables knows.
+const knownFlags = ir.FlagFIN | ir.FlagSYN | ir.FlagRST | ir.FlagPSH | ir.FlagACK | ir.FlagURG
+
+// tcpFlags appends --tcp-flags.
+func (l *lowering) tcpFlags(m ir.TCPFlags) *refusal {
+	if m.Mask&^knownFlags != 0 {
+		return refusalf("--tcp-flags knows FIN, SYN, RST, PSH, ACK and URG only", nftablesCan, "TCP flags %s", m.Mask)
+	}
+	l.option("--tcp-flags", m.Not)
+	l.text = append(l.text, strings.ToUpper(m.Mask.String()+" "+m.Flags.String())...)
 	return nil
 }
 

@@ -12,9 +12,9 @@ import (
 // fields finds the matches of a rule that iptables-save prints at a place of their own: the index
 // in Rule.Matches, -1 if there is none.
 type fields struct {
-	src, dst, in, out, proto               int
-	sport, dport, srcRange, dstRange, icmp int
-	protocol                               int // the IANA number that a packet must have to match; -1 if any may do
+	src, dst, in, out, proto                      int
+	sport, dport, flags, srcRange, dstRange, icmp int
+	protocol                                      int // the IANA number that a packet must have to match; -1 if any may do
 }
 
 // matches appends the matches of r in the order of iptables-save: -s -d -i -o -p, then extensions
@@ -43,8 +43,8 @@ func (l *lowering) matches(f ir.Family, at *tableChain, r *ir.Rule) (fields, *re
 // collect fills fields. A packet field can be matched once: the option is taken once in a command,
 // and iptables-nft lists only the last of two extensions that look at the same port.
 func collect(r *ir.Rule) (fields, *refusal) {
-	m := fields{src: -1, dst: -1, in: -1, out: -1, proto: -1, sport: -1, dport: -1, srcRange: -1, dstRange: -1,
-		icmp: -1, protocol: -1}
+	m := fields{src: -1, dst: -1, in: -1, out: -1, proto: -1, sport: -1, dport: -1, flags: -1, srcRange: -1,
+		dstRange: -1, icmp: -1, protocol: -1}
 	for i, match := range r.Matches {
 		var at *int
 		switch match := match.(type) {
@@ -65,6 +65,8 @@ func collect(r *ir.Rule) (fields, *refusal) {
 			at = &m.sport
 		case ir.DPort:
 			at = &m.dport
+		case ir.TCPFlags:
+			at = &m.flags
 		case ir.SAddrRange:
 			at = &m.srcRange
 		case ir.DAddrRange:
@@ -103,6 +105,8 @@ func options(m ir.Match) string {
 		return "--sport"
 	case ir.DPort:
 		return "--dport"
+	case ir.TCPFlags:
+		return "--tcp-flags"
 	case ir.SAddrRange:
 		return "--src-range"
 	case ir.DAddrRange:

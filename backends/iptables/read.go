@@ -37,6 +37,7 @@ func (Backend) Read(images []backends.Document) (*ir.Program, error) {
 		}
 		r.finish()
 	}
+	p.AddSets()
 	return p, nil
 }
 
@@ -49,6 +50,7 @@ type reader struct {
 	found   lately // matches
 	targets lately
 	chains  map[chainKey]*readChain
+	sets    map[chainKey]*ir.Set // of ports, by their names
 	order   []*readChain
 	last    *readChain // looked up last, nil for none
 

@@ -61,9 +61,24 @@ func TestReadRule(t *testing.T) {
 		{"-p tcp -m tcp --dport 0:65535 -j ACCEPT", accept(tcp)},
 		{"-p tcp -m tcp --dport ssh -j ACCEPT", accept(tcp, ir.DPort{From: 22, To: 22})},
 		{"-p tcp -m tcp --dport 22 --tcp-flags SYN,ACK SYN -m mark --mark 1 -j ACCEPT",
-			accept(tcp, ir.DPort{From: 22, To: 22}, ir.Opaque{Text: "-m tcp --tcp-flags SYN,ACK SYN"},
+			accept(tcp, ir.DPort{From: 22, To: 22}, ir.TCPFlags{Mask: ir.FlagSYN | ir.FlagACK, Flags: ir.FlagSYN},
 				ir.Mark{Value: 1, Mask: 0xffffffff})},
-		{"-p tcp ! --syn -j ACCEPT", accept(tcp, ir.Opaque{Text: "-m tcp ! --syn"})},
+		{"-p tcp ! --syn -j ACCEPT", accept(tcp,
+			ir.TCPFlags{Mask: ir.FlagFIN | ir.FlagSYN | ir.FlagRST | ir.FlagACK, Flags: ir.FlagSYN, Not: true})},
+		{"-p tcp --tcp-flags ALL NONE -j ACCEPT", accept(tcp, ir.TCPFlags{Mask: 0x3f})},
+		{"-p tcp ! --tcp-flags fin,,RST rst -j ACCEPT",
+			accept(tcp, ir.TCPFlags{Mask: ir.FlagFIN | ir.FlagRST, Flags: ir.FlagRST, Not: true})},
+		{"-p tcp --tcp-flags SYN ACK -j ACCEPT", accept(tcp, ir.Opaque{Text: "-m tcp --tcp-flags SYN ACK"})}, // never
+		{"-p tcp -m multiport --dports 80,http,6000:6063 -j ACCEPT", accept(tcp, ir.Lookup{Set: &ir.Set{
+			Family: ir.IPv4, Table: "mangle", Name: "dports 80,80,6000-6063",
+			Elements: [][]ir.Match{
+				{ir.DPort{From: 80, To: 80}}, {ir.DPort{From: 80, To: 80}}, {ir.DPort{From: 6000, To: 6063}},
+			},
+		}})},
+		{"-p udp -m multiport ! --ports 53 -j ACCEPT", accept(udp, ir.Lookup{Not: true, Set: &ir.Set{
+			Family: ir.IPv4, Table: "mangle", Name: "ports 53",
+			Elements: [][]ir.Match{{ir.SPort{From: 53, To: 53}}, {ir.DPort{From: 53, To: 53}}},
+		}})},
 		{"-p icmp --icmp-type echo-request -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 8})},
 		{"-p icmp -m icmp --icmp-type 3/4 -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP},
 			ir.ICMPType{Type: 3, Code: 4, HasCode: true})},

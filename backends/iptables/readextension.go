@@ -40,7 +40,10 @@ func (s *ruleReader) extensionOption(f found, value string, given bool) error {
 			return fmt.Errorf("%q is no %s for option --%s", value, k.name, o.names[0])
 		}
 	}
-	if len(o.values) == 1 && o.values[0].read != nil && o.values[0].read(s, value) {
+	if n := len(o.values); n > 0 && o.values[n-1].read != nil && o.values[n-1].read(s, value) {
+		return nil
+	}
+	if len(o.values) == 0 && in.ext.name == "tcp" && s.syn() { // --syn, its one option without a value
 		return nil
 	}
 	s.keep(in, o)

@@ -27,7 +27,9 @@ var kinds = sync.OnceValue(func() map[string]kind {
 		"proto":       {name: "protocol", check: isProtocol},
 		"port":        {name: "port", check: isPort},
 		"port:":       {name: "port or range of ports", check: isPorts},
-		"ports":       {name: "list of up to 15 ports of the rule's protocol", check: isPortList},
+		"sports":      {name: portList, check: isPortList, read: (*ruleReader).sourcePorts},
+		"dports":      {name: portList, check: isPortList, read: (*ruleReader).destinationPorts},
+		"ports":       {name: portList, check: isPortList, read: (*ruleReader).eitherPorts},
 		"addr":        {name: "address", check: isAddr},
 		"addrs":       {name: "list of addresses", check: isAddrs},
 		"net":         {name: "address with its mask", check: isNet},
@@ -46,7 +48,8 @@ var kinds = sync.OnceValue(func() map[string]kind {
 		"dscpclass":   {name: "DiffServ class", check: pattern(`(?i)EF|BE|CS[0-7]|AF[1-4][1-3]`)},
 		"tos":         {name: "type of service", check: isTOS},
 		"level":       {name: "level", check: isLevel},
-		"tcpflags":    {name: "list of TCP flags", check: isTCPFlags},
+		"tcpflags":    {name: "list of TCP flags", check: (*ruleReader).isTCPMask},
+		"tcpflagsset": {name: "list of TCP flags", check: isTCPFlags, read: (*ruleReader).tcpFlags},
 		"tcpoptions":  {name: "list of TCP options", check: isTCPOptions},
 		"headernames": {name: "list of headers", check: oneOf("list", strings.Fields(headerNames))},
 		"headeropts":  {name: "list of up to 16 options", check: isHeaderOptions},
@@ -89,6 +92,8 @@ var kinds = sync.OnceValue(func() map[string]kind {
 		"dstrange":   {name: "range of addresses", check: isRange, read: (*ruleReader).destinationRange},
 	}
 })
+
+const portList = "list of up to 15 ports of the rule's protocol"
 
 // addressTypes are the words of the match addrtype, headerNames those of ipv6header.
 const (

@@ -40,10 +40,11 @@ type ruleReader struct {
 
 // lineState is what is small of a ruleReader, and starts over with each line.
 type lineState struct {
-	next    int  // the token to read
-	at      int  // the token of the option at hand
-	command byte // the letter of -A, -I, ...; 0 for none
-	rank    int  // the number behind the chain, 0 for none
+	mask    ir.Flags // of --tcp-flags
+	next    int      // the token to read
+	at      int      // the token of the option at hand
+	command byte     // the letter of -A, -I, ...; 0 for none
+	rank    int      // the number behind the chain, 0 for none
 
 	given  letters // options of iptables itself
 	nots   letters // of these the negated ones
@@ -288,7 +289,7 @@ func (s *ruleReader) expand(i, j int, way []ir.Match) []ir.Match {
 func (s *ruleReader) hidePorts() {
 	for i, m := range s.matches {
 		switch m.(type) {
-		case ir.SPort, ir.DPort:
+		case ir.SPort, ir.DPort, ir.TCPFlags:
 			s.matches[i] = ir.Opaque{Text: ir.MatchText(m)}
 		}
 	}

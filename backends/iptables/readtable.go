@@ -136,7 +136,7 @@ var matchTable = [...]extension{
 	{name: "mh", family: ir.IPv6, proto: "mh", options: "!mh-type=mhtype"},
 	{
 		name: "multiport", proto: "tcp,udp,udplite,sctp,dccp",
-		options: "!source-ports/sports=ports !destination-ports/dports=ports !ports=ports",
+		options: "!source-ports/sports=sports !destination-ports/dports=dports !ports=ports",
 		rules:   "any:* one:source-ports,destination-ports,ports",
 	},
 	{name: "nfacct", options: "nfacct-name=str", rules: "all:nfacct-name"},
@@ -229,7 +229,7 @@ var matchTable = [...]extension{
 	},
 	{
 		name: "tcp", proto: "tcp",
-		options: "!tcp-flags=tcpflags+tcpflags !syn !source-port/sport=sport !destination-port/dport=dport " +
+		options: "!tcp-flags=tcpflags+tcpflagsset !syn !source-port/sport=sport !destination-port/dport=dport " +
 			"!tcp-option=n(1-255)",
 		rules: "one:tcp-flags,syn",
 	},

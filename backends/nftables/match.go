@@ -109,13 +109,13 @@ func (s *ruleLowering) match(m ir.Match) {
 // transport is what a rule matches in the transport header.
 type transport struct {
 	proto  ir.L4Proto // the protocol that the fields are of: the one that the rule matches
-	fields []ir.Match // ports, the source before the destination; then ICMP types
+	fields []ir.Match // ports, the source before the destination; then ICMP types and TCP flags
 	done   bool
 }
 
 func isTransport(m ir.Match) bool {
 	switch m.(type) {
-	case ir.SPort, ir.DPort, ir.ICMPType:
+	case ir.SPort, ir.DPort, ir.ICMPType, ir.TCPFlags:
 		return true
 	}
 	return false
@@ -126,7 +126,7 @@ func (t *transport) covers(m ir.Match) bool { return len(t.fields) > 0 && m == i
 
 func transportOf(ms []ir.Match) transport {
 	var t transport
-	var dst, icmp []ir.Match
+	var dst, rest []ir.Match
 	for i, m := range ms {
 		if slices.Contains(ms[:i], m) {
 			continue
@@ -140,11 +140,11 @@ func transportOf(ms []ir.Match) transport {
 			t.fields = append(t.fields, m)
 		case ir.DPort:
 			dst = append(dst, m)
-		case ir.ICMPType:
-			icmp = append(icmp, m)
+		case ir.ICMPType, ir.TCPFlags:
+			rest = append(rest, m)
 		}
 	}
-	t.fields = append(append(t.fields, dst...), icmp...)
+	t.fields = append(append(t.fields, dst...), rest...)
 	return t
 }
 
@@ -174,6 +174,11 @@ func (s *ruleLowering) transport(t *transport) {
 	s.ports(proto, t.fields)
 	for _, i := range types {
 		s.add(i)
+	}
+	for _, m := range t.fields {
+		if m, ok := m.(ir.TCPFlags); ok {
+			s.add(tcpFlags{flags: m.Flags, mask: m.Mask, not: m.Not})
+		}
 	}
 }
 

@@ -254,7 +254,7 @@ func matchRules(family ir.Family) []ir.Rule {
 			rule(ir.Reject{With: ir.TCPReset}, m, proto)
 			for _, n := range moreMatches() {
 				switch n.(type) {
-				case ir.SPort, ir.DPort:
+				case ir.SPort, ir.DPort, ir.TCPFlags:
 					rule(ir.Accept{}, proto, m, n)
 				}
 			}
@@ -278,6 +278,9 @@ func moreMatches() []ir.Match {
 		ir.SPort{From: 7, To: 7},
 		ir.ICMPType{Type: 200}, ir.ICMPType{Type: 3, Code: 4, HasCode: true, Not: true},
 		ir.ICMPType{Type: 0, Code: 0, HasCode: true}, ir.ICMPType{Type: 3, Code: 200, HasCode: true},
+		ir.TCPFlags{Mask: ir.AllFlags, Flags: ir.FlagSYN}, ir.TCPFlags{Mask: ir.AllFlags, Not: true},
+		ir.TCPFlags{Mask: ir.FlagECE | ir.FlagCWR, Flags: ir.FlagECE}, ir.TCPFlags{Mask: ir.FlagACK, Not: true},
+		ir.TCPFlags{Mask: ir.FlagSYN}, ir.TCPFlags{Mask: ir.AllFlags, Flags: ir.AllFlags},
 		ir.CTState{States: ir.StateEstablished | ir.StateRelated, Not: true},
 		ir.CTStatus{Status: ir.StatusSNAT}, ir.CTStatus{Status: ir.StatusSNAT | ir.StatusDNAT, Not: true},
 		ir.Mark{Value: 0, Mask: 0xf0}, ir.Mark{Value: 0x10, Mask: 0xfffffff0},
@@ -296,6 +299,8 @@ func protosOf(m ir.Match) []ir.Match {
 	case ir.SPort, ir.DPort:
 		return []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.L4Proto{Proto: ir.UDP}, ir.L4Proto{Proto: ir.SCTP},
 			ir.L4Proto{Proto: ir.DCCP}, ir.L4Proto{Proto: ir.UDPLite}}
+	case ir.TCPFlags:
+		return []ir.Match{ir.L4Proto{Proto: ir.TCP}}
 	case ir.ICMPType:
 		return []ir.Match{ir.L4Proto{Proto: ir.ICMP}, ir.L4Proto{Proto: ir.ICMPv6}}
 	}

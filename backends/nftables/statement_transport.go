@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/google/nftables/expr"
 
@@ -103,4 +104,56 @@ func (s icmp) exprs(x []expr.Any) []expr.Any {
 		value = value[:1]
 	}
 	return append(x, loadTransport(0, uint32(len(value))), compare(s.not, value))
+}
+
+// tcpFlags is a comparison of control bits of TCP. Nft prints it in the words of their names; no bit, and bits under no
+// mask, have words of their own.
+type tcpFlags struct {
+	flags, mask ir.Flags
+	not         bool
+}
+
+func (s tcpFlags) appendText(b []byte, _ form) []byte {
+	b = append(b, "tcp flags "...)
+	if s.mask != ir.AllFlags {
+		b = append(b, "& "...)
+		b = append(appendFlags(b, s.mask), ' ')
+	}
+	switch {
+	case s.not:
+		b = append(b, "!= "...)
+	default:
+		b = append(b, "== "...)
+	}
+	return appendFlags(b, s.flags)
+}
+
+// appendFlags appends flags as nft(8) takes and lists them: a list in parentheses, or 0x0.
+func appendFlags(b []byte, flags ir.Flags) []byte {
+	words := tcpFlagWords(flags)
+	switch len(words) {
+	case 0:
+		return append(b, "0x0"...)
+	case 1:
+		return append(b, words[0]...)
+	}
+	return append(append(append(b, '('), strings.Join(words, " | ")...), ')')
+}
+
+func tcpFlagWords(flags ir.Flags) []string {
+	switch flags {
+	case 0:
+		return nil
+	case ir.AllFlags:
+		return strings.Split((ir.AllFlags&^ir.FlagFIN).String()+",fin", ",")
+	}
+	return strings.Split(flags.String(), ",")
+}
+
+func (s tcpFlags) exprs(x []expr.Any) []expr.Any {
+	x = append(x, loadTransport(13, 1))
+	if s.mask != ir.AllFlags {
+		x = append(x, masked([]byte{byte(s.mask)}))
+	}
+	return append(x, compare(s.not, []byte{byte(s.flags)}))
 }

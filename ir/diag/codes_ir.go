@@ -27,10 +27,10 @@ func irTextCodes() []Info {
 		{
 			Code:  "ir-key",
 			Title: "a link of a program with an unknown key, or with one key twice",
-			Text:  "The keys of a link are the properties of a network. A key that holds a list is given once " +
+			Text: "The keys of a link are the properties of a network. A key that holds a list is given once " +
 				"for each element.",
-			Bad:   "link \"lab\" {\n    mode nat\n    brige { name virbr0 }\n}\n",
-			Good:  "link \"lab\" {\n    mode nat\n    bridge { name virbr0 }\n}\n",
+			Bad:  "link \"lab\" {\n    mode nat\n    brige { name virbr0 }\n}\n",
+			Good: "link \"lab\" {\n    mode nat\n    bridge { name virbr0 }\n}\n",
 		},
 	}
 }
@@ -124,10 +124,10 @@ func irVerdictCodes() []Info {
 		{
 			Code:  "ir-jump",
 			Title: "a jump leads to no chain of its table, to a base chain, or in a circle",
-			Text:  "A jump or goto leads to a chain without a hook, in the family and table of the rule, and " +
+			Text: "A jump or goto leads to a chain without a hook, in the family and table of the rule, and " +
 				"never back in a circle.",
-			Bad:   "chain ip filter a {\n    ip jump b\n}\n",
-			Good:  "chain ip filter a {\n    ip jump b\n}\nchain ip filter b {\n}\n",
+			Bad:  "chain ip filter a {\n    ip jump b\n}\n",
+			Good: "chain ip filter a {\n    ip jump b\n}\nchain ip filter b {\n}\n",
 		},
 		{
 			Code:  "ir-nat",
@@ -140,10 +140,10 @@ func irVerdictCodes() []Info {
 		{
 			Code:  "ir-checksum",
 			Title: "a checksum is filled in where packets are not altered",
-			Text:  "Packets are altered at priority mangle. Part of PRT is there, and a checksum fill in PRT " +
+			Text: "Packets are altered at priority mangle. Part of PRT is there, and a checksum fill in PRT " +
 				"belongs to it.",
-			Bad:   "group FWO {\n    ip checksum fill\n}\n",
-			Good:  "group PRT {\n    ip checksum fill\n}\n",
+			Bad:  "group FWO {\n    ip checksum fill\n}\n",
+			Good: "group PRT {\n    ip checksum fill\n}\n",
 		},
 		{
 			Code:  "ir-text",
@@ -173,10 +173,10 @@ func irVerdictCodes() []Info {
 		{
 			Code:  "ir-link",
 			Title: "a link without a name of its own, with an unknown mode, or with control characters",
-			Text:  "A link is found by its name, its mode says what is created, and its texts become single " +
+			Text: "A link is found by its name, its mode says what is created, and its texts become single " +
 				"lines of files.",
-			Bad:   "link \"lab\" {\n    mode bridged\n}\n",
-			Good:  "link \"lab\" {\n    mode bridge\n}\n",
+			Bad:  "link \"lab\" {\n    mode bridged\n}\n",
+			Good: "link \"lab\" {\n    mode bridge\n}\n",
 		},
 	}
 }

@@ -55,6 +55,9 @@ func excludes(a, b ir.Match) bool {
 	case ir.DPort:
 		b, ok := b.(ir.DPort)
 		return ok && !a.Not && !b.Not && (a.To < b.From || b.To < a.From)
+	case ir.TCPFlags:
+		b, ok := b.(ir.TCPFlags)
+		return ok && !a.Not && !b.Not && (a.Flags^b.Flags)&a.Mask&b.Mask != 0
 	case ir.CTState:
 		b, ok := b.(ir.CTState)
 		return ok && statesOf(a)&statesOf(b) == 0

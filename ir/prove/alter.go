@@ -100,7 +100,7 @@ func (s *space) before(set node, change ir.Alteration) node {
 		return set
 	}
 	if value, mask := change.Mark(); mask != 0 {
-		set = s.Fix(set, s.masked(value, mask))
+		set = s.Fix(set, s.marked(value, mask))
 	}
 	if change.Untracked() {
 		set = s.Fix(set, s.untracked())
@@ -133,6 +133,7 @@ func (s *space) fieldsOf(f ir.Fields) []field {
 		{ir.FieldSPort, []field{s.sport}}, {ir.FieldDPort, []field{s.dport}},
 		{ir.FieldICMP, []field{s.icmpType, s.icmpCode}},
 		{ir.FieldState, []field{s.state, s.status}}, {ir.FieldMark, []field{s.mark}},
+		{ir.FieldTCPFlags, []field{s.flags}},
 	} {
 		if f&x.is != 0 {
 			all = append(all, x.holds...)
@@ -148,7 +149,7 @@ func (s *space) seen(all fates) fates {
 	out := make(fates)
 	for f, set := range all {
 		if _, mask := f.altered.Mark(); mask != 0 {
-			same := s.And(set, s.masked(f.altered.Mark()))
+			same := s.And(set, s.marked(f.altered.Mark()))
 			s.addSeen(out, f, s.Diff(set, same))
 			f.altered, set = f.altered.WithoutMark(), same
 		}

@@ -50,7 +50,7 @@ func (m *model) because(c crossing, set node) ir.Step {
 // opaqueCube returns the variables of all opaque matches.
 func (s *space) opaqueCube() node {
 	cube := always
-	for v := s.width - 1; v > s.mark.first+s.mark.bits-1; v-- {
+	for v := s.width - 1; v >= s.flags.first+s.flags.bits; v-- { // the last field
 		cube = s.Vertex(uint16(v), never, cube)
 	}
 	return cube

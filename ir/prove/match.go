@@ -49,12 +49,14 @@ func (s *space) build(m ir.Match) node {
 			is = s.And(is, s.value(s.icmpCode, uint64(m.Code)))
 		}
 		return s.turned(s.Or(s.value(s.proto, ir.ICMP), s.value(s.proto, ir.ICMPv6)), is, m.Not)
+	case ir.TCPFlags:
+		return s.turned(s.value(s.proto, ir.TCP), s.masked(s.flags, uint32(m.Flags), uint32(m.Mask)), m.Not)
 	case ir.CTState:
 		return s.turned(always, s.inStates(m.States), m.Not)
 	case ir.CTStatus:
 		return s.turned(s.inStates(ir.Tracked), s.hasStatus(m.Status), m.Not)
 	case ir.Mark:
-		return s.turned(always, s.masked(m.Value, m.Mask), m.Not)
+		return s.turned(always, s.marked(m.Value, m.Mask), m.Not)
 	}
 	panic(fmt.Sprintf("prove: unknown match %T", m))
 }
@@ -99,19 +101,22 @@ func (s *space) hasStatus(wanted ir.Status) node {
 	return set
 }
 
-// masked returns the packets whose mark, masked, is value.
-func (s *space) masked(value, mask uint32) node {
+// masked returns the packets whose field f, masked, is value.
+func (s *space) masked(f field, value, mask uint32) node {
 	if value&^mask != 0 {
 		return never
 	}
 	set := always
-	for i := 31; i >= 0; i-- {
-		if mask>>(31-i)&1 == 1 {
-			set = s.bit(s.mark.first+i, value>>(31-i)&1 == 1, set)
+	for i := f.bits - 1; i >= 0; i-- {
+		if bit := f.bits - 1 - i; mask>>bit&1 == 1 {
+			set = s.bit(f.first+i, value>>bit&1 == 1, set)
 		}
 	}
 	return set
 }
+
+// marked returns the packets whose mark, masked, is value.
+func (s *space) marked(value, mask uint32) node { return s.masked(s.mark, value, mask) }
 
 // free returns a variable of its own for an opaque match: it may hold or not. The n-th such match
 // of one text is the same variable in every program of the space, so that two programs that share

@@ -23,6 +23,7 @@ func (s *space) pick(set node) ir.Packet {
 	prefer(s.proto, ir.TCP, ir.UDP, ir.ICMP, ir.ICMPv6)
 	prefer(s.dport, 443, 53, 80)
 	prefer(s.sport, 40000)
+	prefer(s.flags, uint64(ir.FlagSYN), uint64(ir.FlagACK))
 	prefer(s.icmpType, 8, 128)
 	prefer(s.icmpCode, 0)
 	set = s.preferAddr(set, s.saddr, 5)
@@ -37,6 +38,9 @@ func (s *space) pick(set node) ir.Packet {
 		if p.State&ir.Tracked != 0 && read(field{s.status.first + i, 1}) == 1 {
 			p.Status |= 1 << i
 		}
+	}
+	if flags := ir.Flags(read(s.flags)); p.Proto == ir.TCP && flags != p.TCPFlags() {
+		p.Flags, p.HasFlags = flags, true
 	}
 	switch {
 	case ir.HasPorts(p.Proto):

@@ -251,6 +251,9 @@ func (s *space) contains(set node, p ir.Packet) bool {
 	fix(field{s.status.first, 1}, uint64(p.Status&ir.StatusSNAT))
 	fix(field{s.status.first + 1, 1}, uint64(p.Status&ir.StatusDNAT)>>1)
 	fix(s.mark, uint64(p.Mark))
+	if p.Proto == ir.TCP {
+		fix(s.flags, uint64(p.TCPFlags()))
+	}
 	one = s.And(one, s.And(s.addrs(s.saddr, p.Src, p.Src), s.addrs(s.daddr, p.Dst, p.Dst)))
 	return s.And(one, set) != never
 }

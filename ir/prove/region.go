@@ -17,6 +17,9 @@ func Only(p ir.Packet) Region {
 	case p.Proto == ir.ICMP || p.Proto == ir.ICMPv6:
 		r = append(r, ir.ICMPType{Type: p.ICMPType, Code: p.ICMPCode, HasCode: true})
 	}
+	if p.Proto == ir.TCP {
+		r = append(r, ir.TCPFlags{Mask: ir.AllFlags, Flags: p.TCPFlags()})
+	}
 	if p.State&ir.Tracked != 0 {
 		for _, bit := range [...]ir.Status{ir.StatusDNAT, ir.StatusSNAT} {
 			r = append(r, ir.CTStatus{Status: bit, Not: p.Status&bit == 0})

@@ -28,7 +28,7 @@ type space struct {
 	*bdd.Manager
 	family ir.Family
 
-	iif, oif, saddr, daddr, proto, sport, dport, icmpType, icmpCode, state, status, mark field
+	iif, oif, saddr, daddr, proto, sport, dport, icmpType, icmpCode, state, status, mark, flags field
 
 	names    []string       // by atom
 	atoms    map[string]int // by name
@@ -104,6 +104,7 @@ func newSpaceIn(b *bdd.Manager, o order, family ir.Family, programs ...*ir.Progr
 	s.sport, s.dport = take(16), take(16)
 	s.icmpType, s.icmpCode = take(8), take(8)
 	s.mark = take(32)
+	s.flags = take(8)
 	s.valid = s.And(s.And(s.below(s.iif, len(s.names)), s.below(s.oif, len(s.names))), s.below(s.state, len(states)))
 	for proto := range 256 {
 		if ir.HasPorts(uint8(proto)) {

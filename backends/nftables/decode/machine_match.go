@@ -213,6 +213,9 @@ func (m *machine) payload(v *value, data []byte, not bool) bool {
 	case unix.NFT_PAYLOAD_NETWORK_HEADER:
 		return m.network(offset, data, v.mask, not)
 	case unix.NFT_PAYLOAD_TRANSPORT_HEADER:
+		if m.proto == ir.TCP && offset == 13 && len(data) == 1 {
+			return m.tcpFlags(data[0], v.mask, not)
+		}
 		return v.mask == nil && m.transport(offset, data, not)
 	}
 	return false
@@ -288,6 +291,19 @@ func (m *machine) transport(offset int, data []byte, not bool) bool {
 		return m.icmp(offset, data, not)
 	}
 	return false
+}
+
+// tcpFlags reads a comparison of the control bits of TCP.
+func (m *machine) tcpFlags(flags byte, mask []byte, not bool) bool {
+	under := ir.AllFlags
+	if mask != nil {
+		under = ir.Flags(mask[0])
+	}
+	if under == 0 || ir.Flags(flags)&^under != 0 {
+		return false
+	}
+	m.match(ir.TCPFlags{Mask: under, Flags: ir.Flags(flags), Not: not})
+	return true
 }
 
 func (m *machine) ports(offset int, data []byte, not bool) bool {
