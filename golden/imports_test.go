@@ -46,6 +46,8 @@ var arrows = []struct {
 	{"backends/backendtest", []string{"ir", "ir/diag", "backends"},
 		"the contract is checked without knowing who keeps it"},
 	{"backends/netnstest", nil, "namespaces and packets serve the tests of every package"},
+	{"backends/translate", []string{"ir", "ir/diag", "ir/prove", "backends"},
+		"rules are read, shaped, lowered and proved by the contract of back ends only"},
 	{"backends/verify", []string{"ir", "ir/diag", "ir/prove", "backends"},
 		"what rules mean is decided without knowing whose they are"},
 	{"netsetup/bus", []string{"ir"}, "D-Bus is told of bridges and knows no rules"},
@@ -70,7 +72,7 @@ var arrows = []struct {
 	{"cmd/vnetc", []string{
 		"ir", "ir/diag", "frontend/docpath", "frontend/netconf", "frontend/netxml", "backends", "backends/iptables",
 		"backends/nftables",
-		"backends/verify", "netsetup", "netsetup/dnsmasq", "netsetup/firewall", "netsetup/inforce", "netsetup/libvirt",
+		"backends/translate", "backends/verify", "netsetup", "netsetup/dnsmasq", "netsetup/firewall", "netsetup/inforce", "netsetup/libvirt",
 		"netsetup/link", "golden",
 	}, "verbs turn flags into calls: of netsetup/inforce, which alone reads and writes state files, and of backends/verify, which asks for proofs"},
 }
@@ -85,6 +87,8 @@ var testArrows = []struct {
 	{"", []string{"backends/backendtest", "backends/netnstest", "ir", "ir/diag", "ir/prove"},
 		"tests of every package may have programs, proofs, namespaces and the contract"},
 	{"cmd/vnetc", []string{"netsetup/state"}, "what verbs leave behind is looked at"},
+	{"backends/translate", []string{"backends/iptables", "backends/nftables"},
+		"a translation is tested between the back ends that there are"},
 	{"netsetup/firewall", []string{"backends/iptables", "backends/nftables", "backends/verify"},
 		"what is done to a kernel is tested with the back ends that do it, and the words for it"},
 	{"golden/kernel", []string{"golden", "frontend/", "backends", "backends/", "netsetup/"},
