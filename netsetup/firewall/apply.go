@@ -138,9 +138,9 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 
 // earlier is what stood before an Apply, as far as is needed to say later what it mended.
 type earlier struct {
-	held   *ir.Program // nil if it could not be understood
+	held       *ir.Program // nil if it could not be understood
 	unexpected backends.Unexpected
-	left   []backends.Drift // of other targets
+	left       []backends.Drift // of other targets
 }
 
 // earlier looks at what is about to be mended. What can't be understood is mended all the same, unlisted.
