@@ -107,8 +107,9 @@ func parseState(f ir.Family, prefix string, text []byte) (*state, error) {
 		case line == "" || line == "COMMIT":
 		case line[0] == '#':
 			if name, found := strings.CutSuffix(line, "is incompatible, use 'nft' tool."); found {
-				return nil, fmt.Errorf("%s holds rules that iptables can't say, made with nft",
-					strings.ToLower(strings.Trim(name, "# ")))
+				name = strings.Trim(strings.TrimPrefix(name, "# Table "), " `'")
+				return nil, fmt.Errorf("%s table %s holds rules made with nft, which iptables can't list: "+
+					"choose --backend nftables, or delete them with nft", wordsOf(f).family, name)
 			}
 			if text, ok := stranger(line); ok && table != nil {
 				var err error

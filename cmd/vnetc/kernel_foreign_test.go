@@ -51,6 +51,11 @@ func TestKernelForeignIncompatible(t *testing.T) {
 	} {
 		h.vnetc(0, args...)
 	}
+	// Where iptables is asked for, there is a way out.
+	for _, args := range [][]string{{"apply"}, {"up"}} {
+		said := h.vnetc(3, append(args, "--backend", "iptables", networks+"default.xml")...)
+		h.wants(said, "IPv4 table filter holds rules made with nft", "--backend nftables")
+	}
 	if got := h.ns.Exec("nft", "-a", "list", "ruleset"); got != foreign {
 		t.Errorf("rules of others were\n%s\nand are\n%s", foreign, got)
 	}

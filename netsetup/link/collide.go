@@ -11,7 +11,7 @@ import (
 // Collisions returns what of the host stands in the network's way: addresses and routes that overlap with its subnets (see
 // [Overlaps] for those that don't), routes that the host would lose by forwarding IPv6, and services at the ports that its DHCP and DNS need. It is pure. What the network's own bridge has doesn't count. Listeners
 // come from [ReadListeners] and may be left out; those of the processes in own don't count either. That the bridge's name
-// is free is for [PlanUp] to say.
+// is free is for [PlanUp] to say; if it isn't, what goes by that device is the same fault, and not said again.
 func Collisions(l *ir.Link, f *Facts, listeners []Listener, own ...int) (found []Problem) {
 	if !l.Mode.Managed() {
 		return nil
@@ -26,34 +26,23 @@ func Collisions(l *ir.Link, f *Facts, listeners []Listener, own ...int) (found [
 		found = append(found, c.sameRoute(r.Dest.Masked())...)
 	}
 	found = append(found, c.lostRoutes()...)
-	bridge := 0
-	for _, d := range f.Devices {
-		if c.own[d.Index] {
-			bridge = d.Index
-		}
-	}
-	for _, s := range listeners {
-		if slices.Contains(own, s.PID) {
-			continue
-		}
-		service := blocks(l, s, bridge)
-		if p := busy(l, s, service); service != "" && !slices.Contains(found, p) { // a server may have a socket per processor
-			found = append(found, p)
-		}
-	}
-	return found
+	return append(found, c.busy(listeners, own)...)
 }
 
 type collider struct {
 	link  *ir.Link
 	facts *Facts
 	own   map[int]bool // by index of device
+	taken *Device      // another's device of the bridge's name; whatever goes by it is not for Collisions to say
 }
 
 func newCollider(l *ir.Link, f *Facts) collider {
 	c := collider{link: l, facts: f, own: map[int]bool{}}
 	for _, d := range f.Devices {
 		c.own[d.Index] = d.Ours(l.Name) && (d.Alias != "" || d.Name == l.Bridge.Name)
+		if d.Name == l.Bridge.Name && !c.own[d.Index] {
+			c.own[d.Index], c.taken = true, &d
+		}
 	}
 	return c
 }

@@ -77,7 +77,7 @@ func TestCollisions(t *testing.T) {
 		if diff := cmp.Diff(c.want, whats(Collisions(l, someHost(), nil))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
-		l.Name = "other" // for which virbr0 is another's
+		l.Name, l.Bridge.Name = "other", "virbr9" // for which virbr0 is another's
 		if c.name == "its own, running" && len(Collisions(l, someHost(), nil)) == 0 {
 			t.Error("no collision with another network of vnetc's")
 		}
@@ -157,6 +157,51 @@ func TestBusyPorts(t *testing.T) {
 		if got := Collisions(l, someHost(), []Listener{c.socket}); len(got) > 0 {
 			t.Errorf("%s, without an address: %v", c.name, got)
 		}
+	}
+}
+
+// One process is one reason, whatever it listens at; and so is one bridge, with all that is behind it.
+func TestCollisionsOfOneCause(t *testing.T) {
+	dhcp := &ir.DHCP{Ranges: []ir.DHCPRange{{}}}
+	l := &ir.Link{Name: "net", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr1"},
+		Addresses: []ir.Address{{Prefix: prefix("192.168.50.1/24"), DHCP: dhcp}}}
+	socket := func(pid int, tcp bool, addr string) Listener {
+		name := map[int]string{77: "named", 78: "dhcpd", 0: ""}[pid]
+		return Listener{TCP: tcp, Addr: netip.MustParseAddrPort(addr), PID: pid, Process: name}
+	}
+	for _, c := range []struct {
+		name    string
+		sockets []Listener
+		want    []string
+	}{
+		{"one process", []Listener{socket(77, false, "0.0.0.0:53"), socket(77, true, "0.0.0.0:53"), socket(77, true, "0.0.0.0:53"), socket(77, false, "[::]:53")},
+			[]string{"named (pid 77) listens at UDP port 0.0.0.0:53, TCP port 0.0.0.0:53 and UDP port [::]:53, which DNS of network net needs"}},
+		{"of two services", []Listener{socket(78, false, "0.0.0.0:53"), socket(78, false, "0.0.0.0:67")},
+			[]string{"dhcpd (pid 78) listens at UDP port 0.0.0.0:53 and UDP port 0.0.0.0:67, which DNS and DHCP of network net need"}},
+		{"two processes", []Listener{socket(77, false, "0.0.0.0:53"), socket(78, false, "0.0.0.0:67"), socket(77, true, "0.0.0.0:53")}, []string{
+			"named (pid 77) listens at UDP port 0.0.0.0:53 and TCP port 0.0.0.0:53, which DNS of network net needs",
+			"dhcpd (pid 78) listens at UDP port 0.0.0.0:67, which DHCP of network net needs"}},
+		{"unseen, of who knows how many", []Listener{socket(0, false, "0.0.0.0:53"), socket(0, true, "0.0.0.0:53")},
+			[]string{"one or more processes that can't be seen from here listen at UDP port 0.0.0.0:53 and TCP port 0.0.0.0:53, which DNS of network net needs"}},
+	} {
+		if diff := cmp.Diff(c.want, whats(Collisions(l, someHost(), c.sockets))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+
+	// As beside libvirt, where the network runs: PlanUp says that the bridge is there.
+	l.Bridge.Name, l.Addresses[0].Prefix = "docker0", prefix("172.17.0.1/16")
+	behind := []Listener{socket(77, false, "172.17.0.1:53"), socket(77, true, "172.17.0.1:53"),
+		{Addr: netip.MustParseAddrPort("0.0.0.0:67"), Device: 3, PID: 78, Process: "dhcpd"}}
+	if got := Collisions(l, someHost(), behind); len(got) > 0 {
+		t.Errorf("what is behind a bridge that is there already: %v", got)
+	}
+	if _, got := PlanUp(l, someHost(), Options{}); len(got) != 1 {
+		t.Errorf("a bridge that is there already: %v; want one problem", got)
+	}
+	all := append(behind, socket(78, false, "0.0.0.0:67"))
+	if got := whats(Collisions(l, someHost(), all)); len(got) != 1 {
+		t.Errorf("and a server at all addresses: %v; want that", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -21,17 +22,13 @@ type Listener struct {
 // UnknownDevice stands for a device that can't be told.
 const UnknownDevice = -1
 
-// String names the socket and its process.
-func (s Listener) String() string {
+// at names the socket.
+func (s Listener) at() string {
 	protocol := "UDP"
 	if s.TCP {
 		protocol = "TCP"
 	}
-	who := "a process that can't be seen from here"
-	if s.PID != 0 {
-		who = fmt.Sprintf("%s (pid %d)", s.Process, s.PID)
-	}
-	return fmt.Sprintf("%s listens at %s port %s", who, protocol, s.Addr)
+	return fmt.Sprintf("%s port %s", protocol, s.Addr)
 }
 
 // Ports of the services that a network's dnsmasq gives, for [ReadListeners].
@@ -96,17 +93,79 @@ func sharesDHCP(process string) bool {
 	return process == "dnsmasq" || process == "systemd-network"
 }
 
-func busy(l *ir.Link, s Listener, service string) Problem {
-	return Problem{
-		What: fmt.Sprintf("%s, which %s of network %s needs", s, service, l.Name),
-		Why:  "two servers can't share it: dnsmasq would not start, or guests would get the other one's answers",
-		Fix:  fmt.Sprintf("have %s listen at its own addresses only, or stop it", process(s)),
+// busy returns the processes at the ports that the network's services need, each once; those of own don't count.
+func (c collider) busy(listeners []Listener, own []int) (found []Problem) {
+	bridge := 0
+	for _, d := range c.facts.Devices {
+		if c.own[d.Index] {
+			bridge = d.Index
+		}
+	}
+	var all []occupant
+	for _, s := range listeners {
+		service := blocks(c.link, s, bridge)
+		if service == "" || slices.Contains(own, s.PID) || c.behindTaken(s) {
+			continue
+		}
+		i := slices.IndexFunc(all, func(o occupant) bool { return o.pid == s.PID })
+		if i < 0 {
+			i, all = len(all), append(all, occupant{pid: s.PID, process: s.Process})
+		}
+		all[i].add(s, service)
+	}
+	for _, o := range all {
+		found = append(found, o.problem(c.link.Name))
+	}
+	return found
+}
+
+// behindTaken is true for a socket of whoever has the device that is called as the network's bridge should be.
+func (c collider) behindTaken(s Listener) bool {
+	return c.taken != nil && (s.Device == c.taken.Index || slices.ContainsFunc(c.taken.Addresses, func(a Address) bool {
+		return a.Prefix.Addr() == s.Addr.Addr()
+	}))
+}
+
+// occupant is a process at the ports of a network's services, or all those that can't be seen.
+type occupant struct {
+	pid               int
+	process           string
+	sockets, services []string
+}
+
+func (o *occupant) add(s Listener, service string) {
+	if at := s.at(); !slices.Contains(o.sockets, at) { // a server may have a socket per processor
+		o.sockets = append(o.sockets, at)
+	}
+	if !slices.Contains(o.services, service) {
+		o.services = append(o.services, service)
 	}
 }
 
-func process(s Listener) string {
-	if s.Process == "" {
-		return "that process"
+func (o occupant) problem(network string) Problem {
+	who, listens, need := fmt.Sprintf("%s (pid %d)", o.process, o.pid), "listens", "needs"
+	fix := fmt.Sprintf("have %s listen at its own addresses only, or stop it", o.process)
+	if o.pid == 0 {
+		who, fix = "a process that can't be seen from here", "find it (ss -lntup, as root); have it listen at its own addresses only, or stop it"
 	}
-	return s.Process
+	if o.pid == 0 && len(o.sockets) > 1 {
+		who, listens = "one or more processes that can't be seen from here", "listen"
+	}
+	if len(o.services) > 1 {
+		need = "need"
+	}
+	return Problem{
+		What: fmt.Sprintf("%s %s at %s, which %s of network %s %s", who, listens, and(o.sockets), and(o.services), network, need),
+		Why:  "two servers can't share it: dnsmasq would not start, or guests would get the other one's answers",
+		Fix:  fix,
+	}
+}
+
+// and joins words as a sentence does.
+func and(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

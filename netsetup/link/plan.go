@@ -14,13 +14,14 @@ import (
 // is the name to use; where the network leaves it open, it is chosen before. For modes whose devices others make, the plan is empty: [CheckDevices] looks whether they are there.
 func PlanUp(l *ir.Link, f *Facts, o Options) (Plan, []Problem) {
 	if !l.Mode.Managed() {
-		return Plan{Notes: notOurs(l)}, outgrown(l, f)
+		return Plan{Notes: notesOf(l)}, outgrown(l, f)
 	}
 	if found := obstacles(l, f); len(found) > 0 {
 		return Plan{}, found
 	}
 	u := upgrade{link: l, facts: f, bridge: bridge{l.Bridge.Name, l.Name}}
 	u.now, u.exists = f.Device(l.Bridge.Name)
+	u.plan.Notes = notesOf(l)
 	u.remove()
 	u.device(o.MAC)
 	u.sysctls()
@@ -49,20 +50,6 @@ func PlanDown(name, bridgeName string, f *Facts) []WaitStep {
 		}
 	}
 	return steps
-}
-
-// notOurs names what a network asks for of a bridge that it only uses.
-func notOurs(l *ir.Link) (notes []string) {
-	if l.Mode != ir.ModeBridge || l.Bridge.Name == "" {
-		return nil
-	}
-	if l.Inbound != nil || l.Outbound != nil {
-		notes = append(notes, fmt.Sprintf("the bandwidth of %s is left as it is: vnetc changes no bridge that it didn't make", l.Bridge.Name))
-	}
-	if l.Bridge.LibvirtFDB {
-		notes = append(notes, fmt.Sprintf("the MAC table of %s is left as it is: vnetc changes no bridge that it didn't make", l.Bridge.Name))
-	}
-	return notes
 }
 
 // upgrade is a plan in the making.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,44 @@ func TestPlanUnmanaged(t *testing.T) {
 	p, problems := PlanUp(l, &Facts{Devices: []Device{{Name: "br0", Kind: "bridge", Bridge: &BridgeInfo{}}}}, Options{})
 	if len(lines(p)) > 0 || len(problems) > 0 || len(p.Notes) != 2 {
 		t.Errorf("plan %v, problems %v, notes %q; want two notes", lines(p), problems, p.Notes)
+	}
+}
+
+// What a network asks of ports is set on those that are there, and guests are plugged in afterwards.
+func TestPortNotes(t *testing.T) {
+	isolated := ir.PortOptions{Isolated: true}
+	tagged := ir.PortOptions{VLANs: []ir.VLAN{{ID: 100}, {ID: 200, Native: "untagged"}}}
+	group := func(p ir.PortOptions, in *ir.Rate) []ir.PortGroup {
+		return []ir.PortGroup{{Name: "g", Port: p, Inbound: in}}
+	}
+	for _, c := range []struct {
+		name string
+		link ir.Link
+		want []string // each in a note
+	}{
+		{"nothing asked", ir.Link{Mode: ir.ModeNAT}, nil},
+		{"isolated", ir.Link{Mode: ir.ModeNAT, Port: isolated}, []string{"isolated on"}},
+		{"MAC table by hand", ir.Link{Mode: ir.ModeNone, Bridge: ir.Bridge{LibvirtFDB: true}}, []string{"learning off flood off"}},
+		{"both", ir.Link{Mode: ir.ModeOpen, Bridge: ir.Bridge{LibvirtFDB: true}, Port: isolated}, []string{"isolated on learning off flood off"}},
+		{"limits of a group", ir.Link{Mode: ir.ModeRoute, Groups: group(ir.PortOptions{}, &ir.Rate{Average: 1})}, []string{"bandwidth of port group g"}},
+		{"isolated on a bridge of others", ir.Link{Mode: ir.ModeBridge, Port: isolated}, []string{"isolation of ports"}},
+		{"VLANs of a network", ir.Link{Mode: ir.ModeBridge, Port: tagged}, []string{"VLAN 100 200"}},
+		{"VLANs of a group", ir.Link{Mode: ir.ModeBridge, Groups: group(tagged, nil)}, []string{"VLAN 100 200 of port group g"}},
+		{"VLANs of a card", ir.Link{Mode: ir.ModePassthrough, Port: ir.PortOptions{VLANs: []ir.VLAN{{ID: 7}}}}, []string{"VLAN 7"}},
+	} {
+		c.link.Name, c.link.Bridge.Name = "lab", "br0"
+		p, problems := PlanUp(&c.link, &Facts{}, Options{})
+		if len(problems) > 0 {
+			t.Errorf("%s: %v", c.name, problems)
+		}
+		for i, want := range c.want {
+			if i >= len(p.Notes) || !strings.Contains(p.Notes[i], want) {
+				t.Errorf("%s: notes %q; want %q in note %d", c.name, p.Notes, want, i+1)
+			}
+		}
+		if c.link.Mode.Managed() && len(p.Notes) != len(c.want) {
+			t.Errorf("%s: notes %q; want %d", c.name, p.Notes, len(c.want))
+		}
 	}
 }
 
