@@ -71,6 +71,7 @@ func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 		return Plan{}, problems
 	}
 	p.Notes = append(p.Notes, link.Overlaps(l, h.Facts)...)
+	p.Notes = append(p.Notes, link.Faults(l, h.Facts)...)
 	h.leave(&p)
 	return p, nil
 }

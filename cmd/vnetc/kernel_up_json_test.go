@@ -58,7 +58,7 @@ type (
 				DNSMasq           string
 				PID               int `json:"dnsmasq_pid"`
 				Lacks             []any
-				Missing, Overlaps []string
+				Missing, Faults, Overlaps []string
 			}
 		}
 		Together any
@@ -154,7 +154,7 @@ func TestKernelUpJSON(t *testing.T) {
 		t.Errorf("status: %+v", status)
 	}
 	g.ns.Exec("ip", "addr", "del", "192.168.122.1/24", "dev", "virbr0")
-	if status := decode[statusDocument](t, g.said(0, "status")); status.InStep || len(status.Networks[0].Host.Missing) != 1 {
+	if status := decode[statusDocument](t, g.said(1, "status")); status.InStep || len(status.Networks[0].Host.Missing) != 1 {
 		t.Errorf("status of a bridge that lost its address: %+v", status)
 	}
 	g.ns.Exec("sh", "-ec", "echo torn >> "+g.host.state+"/dnsmasq/default.leases")

@@ -26,8 +26,11 @@ func rulesWord(n inforce.NetworkStatus) string {
 
 // upWord says in a word whether the network is up.
 func upWord(n inforce.NetworkStatus) string {
-	if n.Host != nil && len(n.Host.Missing) > 0 {
+	switch {
+	case n.Host != nil && len(n.Host.Missing) > 0:
 		return "in part"
+	case n.Host != nil && len(n.Host.Faults) > 0:
+		return "cut off"
 	}
 	return isUp[n.Up]
 }
@@ -38,7 +41,7 @@ func writeTable(out io.Writer, all inforce.Status) error {
 		return err
 	}
 	tw := tabwriter.NewWriter(out, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "NAME\tUP\tMODE\tBACKEND\tRULES\tPACKETS IN\tBYTES IN\tPACKETS OUT\tBYTES OUT\tAPPLIED\tFILE")
+	fmt.Fprintln(tw, "NAME\tUP\tMODE\tBACKEND\tRULES\tIN\tOUT")
 	for _, n := range all.Networks {
 		backend, traffic := "-", firewall.Traffic{}
 		if n.Firewall != nil {
@@ -47,14 +50,29 @@ func writeTable(out io.Writer, all inforce.Status) error {
 		cells := []string{n.Name, upWord(n), n.Mode, backend, rulesWord(n)}
 		for _, c := range []*backends.Count{traffic.In, traffic.Out} {
 			if c == nil {
-				cells = append(cells, "-", "-")
+				cells = append(cells, "-")
 				continue
 			}
-			cells = append(cells, fmt.Sprint(c.Packets), fmt.Sprint(c.Bytes))
+			cells = append(cells, size(c.Bytes))
 		}
-		fmt.Fprintln(tw, strings.Join(append(cells, n.Applied.Format(timeFormat), diag.Visible(n.File)), "\t"))
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
 	}
 	return tw.Flush()
+}
+
+// size is a number of bytes in at most seven characters, rounded, in units of 1000.
+func size(n uint64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	x, units := float64(n), []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
+	for x >= 999.5 {
+		x, units = x/1000, units[1:]
+	}
+	if x < 9.95 {
+		return fmt.Sprintf("%.1f %s", x, units[0])
+	}
+	return fmt.Sprintf("%.0f %s", x, units[0])
 }
 
 func writeDetails(out io.Writer, all inforce.Status) error {
@@ -113,6 +131,9 @@ func writeHost(out io.Writer, h *netsetup.Status) {
 	}
 	for _, m := range h.Missing {
 		fmt.Fprintf(out, "missing\t%s\n", m)
+	}
+	for _, f := range h.Faults {
+		fmt.Fprintf(out, "fault\t%s\n", f)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // Status is how the networks in force are doing.
 type Status struct {
-	InStep   bool              `json:"in_step"` // of all networks, and of what else stands under our names
+	InStep   bool              `json:"in_step"` // of all networks in force, and of what else stands under our names
 	Networks []NetworkStatus   `json:"networks"`
 	Together *firewall.Traffic `json:"together,omitempty"` // what all networks' rules have counted
 
@@ -32,6 +32,11 @@ type NetworkStatus struct {
 	Up       bool             `json:"up"`
 	Firewall *RulesStatus     `json:"firewall"` // nil for a mode that has no rules
 	Host     *netsetup.Status `json:"host"`     // nil unless it is up
+}
+
+// Fine is true if nothing of the network is at fault.
+func (n NetworkStatus) Fine() bool {
+	return (n.Firewall == nil || n.Firewall.InStep) && (n.Host == nil || n.Host.Fine())
 }
 
 // RulesStatus is where a network's rules are, and what they have counted.
@@ -128,8 +133,8 @@ func (h *Host) addLinks(all *Status, w Wanted) error {
 		found, err := h.links.Status(w.Program.Links[i], mac, time.Now())
 		all.Damaged = errors.Join(all.Damaged, err)
 		all.Networks[i].Host = &found
-		all.InStep = all.InStep && len(found.Missing) == 0
-		all.Differences += len(found.Missing)
+		all.InStep = all.InStep && found.Fine()
+		all.Differences += len(found.Missing) + len(found.Faults)
 	}
 	return nil
 }

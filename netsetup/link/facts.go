@@ -15,6 +15,9 @@ type Facts struct {
 	Routes  []Route  // unicast, of table main
 	IPv6    bool     // IPv6 is true if the kernel has IPv6.
 
+	// Forwards is true if the host forwards IPv4 between links whose own sysctl allows it, ForwardsNew if that of a new link does.
+	Forwards, ForwardsNew bool
+
 	// AddressMarks is true if the kernel keeps the protocol of an address (Linux 5.18), so that ours can be told from others.
 	AddressMarks bool
 }
@@ -32,6 +35,7 @@ type Device struct {
 	Master    int         // index of the bridge it is a port of; 0 for none
 	Bridge    *BridgeInfo // nil unless it is a bridge
 	Port      *PortInfo   // nil unless it is a port of a bridge
+	IPv4      *IPv4Info   // nil if it has no IPv4
 	IPv6      *IPv6Info   // nil if it has no IPv6
 	Addresses []Address
 	Traffic   Traffic // of bridges of ours
@@ -52,6 +56,9 @@ type PortInfo struct {
 	Learning bool
 	Flood    bool // Flood is true if frames to MACs not yet known are sent out of the port.
 }
+
+// IPv4Info is what a device's IPv4 sysctls say.
+type IPv4Info struct{ Forwarding, ARPIgnore int }
 
 // IPv6Info is what a device's IPv6 sysctls say.
 type IPv6Info struct{ Disable, AcceptRA, Autoconf int }

@@ -36,6 +36,9 @@ func TestKernelFacts(t *testing.T) {
 		"bridge link set dev p0 isolated on learning off flood on",
 		"sysctl -q -w net.ipv6.conf.far.accept_ra=2 net.ipv6.conf.far.autoconf=0",
 		"sysctl -q -w net.ipv6.conf.p0.disable_ipv6=1",
+		"sysctl -q -w net.ipv4.ip_forward=1",
+		"sysctl -q -w net.ipv4.conf.default.forwarding=0",
+		"sysctl -q -w net.ipv4.conf.br0.forwarding=0 net.ipv4.conf.br0.arp_ignore=2 net.ipv4.conf.br0.arp_announce=1",
 		"ip addr add 10.1.0.1/24 dev br0",
 		"ip addr add 10.1.0.2/24 dev br0",
 		"ip addr add fd00:5::1/64 dev br0 nodad",
@@ -52,7 +55,7 @@ func TestKernelFacts(t *testing.T) {
 	br0, _ := f.Device("br0")
 	want := Device{
 		Index: br0.Index, Name: "br0", Kind: "bridge", Alias: "some&text", Group: 7, MAC: net.HardwareAddr{0x52, 0x54, 0, 10, 11, 12},
-		MTU: br0.MTU, Up: true, Bridge: &BridgeInfo{STP: true, Delay: 7e9}, IPv6: &IPv6Info{0, 1, 1},
+		MTU: br0.MTU, Up: true, Bridge: &BridgeInfo{STP: true, Delay: 7e9}, IPv4: &IPv4Info{0, 2}, IPv6: &IPv6Info{0, 1, 1},
 		Addresses: []Address{
 			{Prefix: prefix("10.1.0.1/24")}, {Prefix: prefix("10.1.0.2/24"), Secondary: true}, {Prefix: prefix("fd00:5::1/64")}},
 	}
@@ -66,6 +69,9 @@ func TestKernelFacts(t *testing.T) {
 	}
 	if diff := cmp.Diff(&PortInfo{Isolated: true, Learning: false, Flood: true}, p0.Port); diff != "" {
 		t.Errorf("port p0 (-want +got):\n%s", diff)
+	}
+	if *p0.IPv4 != (IPv4Info{1, 0}) || !f.Forwards || f.ForwardsNew {
+		t.Errorf("p0 %+v, the host forwards: %v, by a new link: %v; want it to, but not by a new one", p0.IPv4, f.Forwards, f.ForwardsNew)
 	}
 	if far, _ := f.Device("far"); far.Up || far.Port != nil || *far.IPv6 != (IPv6Info{0, 2, 0}) {
 		t.Errorf("far: %+v", far)

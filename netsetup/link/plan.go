@@ -154,9 +154,41 @@ func delayShown(b ir.Bridge) time.Duration {
 	return min(max(b.Delay, 2*time.Second), 30*time.Second).Truncate(tick)
 }
 
-// sysctls keeps the host's own IPv6 off a bridge that has no IPv6 address, and has the host believe no guest that plays the
-// router.
+// sysctls sets what the kernel does at the bridge by itself.
 func (u *upgrade) sysctls() {
+	u.sysctls4()
+	u.sysctls6()
+}
+
+// sysctls4 has the host answer ARP for the bridge's own addresses only, as IPv6's neighbour discovery does: Linux answers for
+// all that the host has, so that a guest finds and tries those of other networks and of the uplink. What guests reach by way of
+// their gateway stays the same. Value 2 looks at who asks as well, and is left. It has a bridge forward that the administrator's
+// defaults keep from it while the host forwards.
+func (u *upgrade) sysctls4() {
+	have := u.now.IPv4
+	if have == nil {
+		have = &IPv4Info{Forwarding: -1, ARPIgnore: -1}
+		if !u.exists && u.facts.Forwards && !u.facts.ForwardsNew {
+			have.Forwarding = 0
+		}
+	}
+	if have.ARPIgnore != 2 {
+		u.sysctl("ipv4", "arp_ignore", have.ARPIgnore, 1)
+	}
+	if u.facts.Forwards && have.Forwarding == 0 && Forwards4(u.link) {
+		u.sysctl("ipv4", "forwarding", have.Forwarding, 1)
+	}
+}
+
+// Forwards4 is true if guests of the network reach others by IPv4 through the host.
+func Forwards4(l *ir.Link) bool {
+	return l.Mode.Managed() && l.Mode != ir.ModeNone &&
+		slices.ContainsFunc(l.Addresses, func(a ir.Address) bool { return a.Prefix.Addr().Is4() })
+}
+
+// sysctls6 keeps the host's own IPv6 off a bridge that has no IPv6 address, and has the host believe no guest that plays the
+// router.
+func (u *upgrade) sysctls6() {
 	mtu := u.link.MTU
 	if mtu == 0 {
 		mtu = u.now.MTU
@@ -172,17 +204,18 @@ func (u *upgrade) sysctls() {
 	if have == nil {
 		have = &IPv6Info{-1, -1, -1}
 	}
-	u.sysctl("accept_ra", have.AcceptRA, 0)
-	u.sysctl("autoconf", have.Autoconf, 0)
-	u.sysctl("disable_ipv6", have.Disable, disable) // last: while it is 0, the others count
+	u.sysctl("ipv6", "accept_ra", have.AcceptRA, 0)
+	u.sysctl("ipv6", "autoconf", have.Autoconf, 0)
+	u.sysctl("ipv6", "disable_ipv6", have.Disable, disable) // last: while it is 0, the others count
 }
 
-func (u *upgrade) sysctl(name string, have, want int) {
+// sysctl sets a sysctl; have is below 0 where the bridge is new.
+func (u *upgrade) sysctl(family, name string, have, want int) {
 	if have == want {
 		return
 	}
-	s := setSysctl{bridge: u.bridge, key: name, to: fmt.Sprint(want)}
-	if have >= 0 {
+	s := setSysctl{bridge: u.bridge, family: family, key: name, to: fmt.Sprint(want)}
+	if u.exists && have >= 0 {
 		s.from = fmt.Sprint(have)
 	}
 	u.before(s)

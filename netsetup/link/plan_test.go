@@ -15,7 +15,7 @@ import (
 // addresses come before the link is up and routes after.
 func TestPlanUp(t *testing.T) {
 	running := Device{Index: 5, Name: "virbr7", Kind: "bridge", Alias: "vnetc lab", Group: Group, MAC: testMAC, MTU: 1500, Up: true,
-		Bridge: &BridgeInfo{STP: true, Delay: 2 * time.Second}, IPv6: &IPv6Info{Disable: 1},
+		Bridge: &BridgeInfo{STP: true, Delay: 2 * time.Second}, IPv4: &IPv4Info{0, 1}, IPv6: &IPv6Info{Disable: 1},
 		Addresses: []Address{{Prefix: prefix("192.168.122.1/24"), Protocol: Protocol}, {Prefix: prefix("192.168.9.1/24"), Protocol: Protocol}}}
 	for _, c := range []struct {
 		name  string
@@ -24,6 +24,7 @@ func TestPlanUp(t *testing.T) {
 	}{
 		{"nothing is there", Facts{IPv6: true}, []string{
 			"add bridge virbr7 (52:54:00:01:02:03, STP on, delay 2s, MTU 1400)",
+			"set net.ipv4.conf.virbr7.arp_ignore to 1",
 			"set net.ipv6.conf.virbr7.accept_ra to 0",
 			"set net.ipv6.conf.virbr7.autoconf to 0",
 			"set net.ipv6.conf.virbr7.disable_ipv6 to 0",
@@ -182,6 +183,7 @@ func ExamplePlanUp() {
 	}
 	// Output:
 	// add bridge virbr0 (52:54:00:01:02:03, STP on, delay 2s)
+	// set net.ipv4.conf.virbr0.arp_ignore to 1
 	// set net.ipv6.conf.virbr0.accept_ra to 0
 	// set net.ipv6.conf.virbr0.autoconf to 0
 	// set net.ipv6.conf.virbr0.disable_ipv6 to 1

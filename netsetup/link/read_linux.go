@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
@@ -17,6 +18,7 @@ func ReadFacts() (*Facts, error) {
 	f := &Facts{}
 	_, err := os.Stat("/proc/sys/net/ipv6")
 	f.IPv6 = err == nil
+	f.Forwards, f.ForwardsNew = isOne("ip_forward"), isOne("conf/default/forwarding")
 	if f.Devices, err = readDevices(); err != nil {
 		return nil, err
 	}
@@ -30,6 +32,12 @@ func ReadFacts() (*Facts, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// isOne is true if the sysctl below net.ipv4 is 1.
+func isOne(name string) bool {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/" + name)
+	return err == nil && strings.TrimSpace(string(text)) == "1"
 }
 
 // ReadMarked returns what [Facts.Marked] does, and reads nothing else of the host.
@@ -90,23 +98,38 @@ func readDevice(m []byte) (Device, bool) {
 			Flood:    p.u8(nl.IFLA_BRPORT_UNICAST_FLOOD) != 0,
 		}
 	}
-	d.IPv6 = readIPv6(a.nest(unix.IFLA_AF_SPEC).nest(unix.AF_INET6)[unix.IFLA_INET6_CONF])
+	perFamily := a.nest(unix.IFLA_AF_SPEC)
+	d.IPv4 = readIPv4(perFamily.nest(unix.AF_INET)[inetConf])
+	d.IPv6 = readIPv6(perFamily.nest(unix.AF_INET6)[unix.IFLA_INET6_CONF])
 	return d, d.Name != ""
 }
 
 // tick is the unit of a bridge's times: USER_HZ, 1/100 s on all that Go runs on.
 const tick = 10 * time.Millisecond
 
-// readIPv6 picks sysctls out of the list that the kernel sends of all of them: int32, in the order of enum devconf in
-// linux/ipv6.h.
+// inetConf is IFLA_INET_CONF of linux/if_link.h.
+const inetConf = 1
+
+// readIPv4 picks sysctls out of the list that the kernel sends of all of them: int32, in the order of IPV4_DEVCONF_ in
+// linux/ip.h, which counts from 1.
+func readIPv4(conf []byte) *IPv4Info {
+	const forwarding, arpIgnore = 1 - 1, 19 - 1
+	if len(conf) < 4*(arpIgnore+1) {
+		return nil
+	}
+	return &IPv4Info{Forwarding: int32At(conf, forwarding), ARPIgnore: int32At(conf, arpIgnore)}
+}
+
+// readIPv6 is readIPv4 in the order of DEVCONF_ in linux/ipv6.h, which counts from 0.
 func readIPv6(conf []byte) *IPv6Info {
 	const acceptRA, autoconf, disable = 3, 5, 26
 	if len(conf) < 4*(disable+1) {
 		return nil
 	}
-	at := func(i int) int { return int(int32(binary.NativeEndian.Uint32(conf[4*i:]))) }
-	return &IPv6Info{Disable: at(disable), AcceptRA: at(acceptRA), Autoconf: at(autoconf)}
+	return &IPv6Info{Disable: int32At(conf, disable), AcceptRA: int32At(conf, acceptRA), Autoconf: int32At(conf, autoconf)}
 }
+
+func int32At(list []byte, i int) int { return int(int32(binary.NativeEndian.Uint32(list[4*i:]))) }
 
 // ifaProto is IFA_PROTO of linux/if_addr.h: who added the address.
 const ifaProto = 11

@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// setSysctl sets an IPv6 sysctl of the bridge.
+// setSysctl sets a sysctl of the bridge, below net.ipv4.conf or net.ipv6.conf.
 type setSysctl struct {
 	bridge
-	key  string
-	from string // the value before; empty if the bridge is new, and its end is the way back
-	to   string
+	family string // ipv4 or ipv6
+	key    string
+	from   string // the value before; empty if the bridge is new, and its end is the way back
+	to     string
 }
 
 func (s setSysctl) String() string {
-	return fmt.Sprintf("set net.ipv6.conf.%s.%s to %s", s.name, s.key, s.to)
+	return fmt.Sprintf("set net.%s.conf.%s.%s to %s", s.family, s.name, s.key, s.to)
 }
 
 func (s setSysctl) Do() error {
@@ -38,4 +39,6 @@ func (s setSysctl) Undo() error {
 
 // file is the sysctl in the network namespace of the calling thread. The bridge's name can't lead elsewhere: it is that of a
 // device of ours.
-func (s setSysctl) file() string { return "/proc/sys/net/ipv6/conf/" + s.name + "/" + s.key }
+func (s setSysctl) file() string {
+	return "/proc/sys/net/" + s.family + "/conf/" + s.name + "/" + s.key
+}
