@@ -54,13 +54,20 @@ func (f *hostFlags) readConfig(s streams) error {
 	src := &diag.Sources{}
 	src.Add(f.config, text)
 	conf, found := netconf.Parse(f.config, text)
-	if backend, none := conf.Chosen(); !f.backend.set {
-		found = append(found, none...)
-		if backend != "" {
-			f.backend.value, f.backend.set = backend, true
-		}
+	if f.backend.set {
+		return report(s, src, found, false)
 	}
-	return report(s, src, found, false)
+	backend, none := conf.Chosen()
+	if backend != "" {
+		f.backend.value, f.backend.set = backend, true
+	}
+	found = append(found, none...)
+	if err := report(s, src, found, false); err != nil || backend != "" {
+		return err
+	}
+	fmt.Fprintf(s.err, "vnetc: warning: %s sets no firewall_backend: libvirt then takes nftables or iptables, by how it was built and which "+
+		"programs it finds, which vnetc can't tell; --backend auto holds here; set firewall_backend, or give --backend\n", diag.Visible(f.config))
+	return nil
 }
 
 // addStateFlags adds the flags that say where notes are.

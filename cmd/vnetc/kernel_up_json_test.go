@@ -55,9 +55,9 @@ type (
 					From, To string
 					InUse    int `json:"in_use"`
 				}
-				DNSMasq           string
-				PID               int `json:"dnsmasq_pid"`
-				Lacks             []any
+				DNSMasq                   string
+				PID                       int `json:"dnsmasq_pid"`
+				Lacks                     []any
 				Missing, Faults, Overlaps []string
 			}
 		}

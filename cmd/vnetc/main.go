@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -65,8 +67,24 @@ func (p *product) Write(text []byte) (int, error) {
 
 func main() {
 	debug.SetGCPercent(250) // a run is short: memory for time
+	diesOnFaults()
 	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorWanted(os.Stderr), progress: isTerminal(os.Stderr)}
 	os.Exit(run(s, os.Args[1:]))
+}
+
+// diesOnFaults has a fault of the program itself (out of memory, a panic) end it by SIGABRT, and SIGQUIT with exit code 3: Go's
+// runtime has code 2 for all of them, which says that the command line is wrong. Memory that is gone before main begins, or an end
+// by the kernel's OOM killer, which is SIGKILL, is not to be had otherwise.
+func diesOnFaults() {
+	debug.SetTraceback("crash") // GOTRACEBACK can't make it less
+	quit := make(chan os.Signal, 1)
+	signal.Notify(quit, unix.SIGQUIT)
+	go func() {
+		<-quit
+		stacks := make([]byte, 1<<20)
+		fmt.Fprintf(os.Stderr, "vnetc: SIGQUIT\n\n%s\n", stacks[:runtime.Stack(stacks, true)])
+		os.Exit(exitHost)
+	}()
 }
 
 // run carries out one command line and returns its exit code.
@@ -131,7 +149,8 @@ a network in /etc/vnetc/networks.
 Results go to stdout, everything else to stderr.
 
 Exit codes: 0 done; 1 the answer is no (errors in the input, a golden that
-differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`,
+differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed, or
+SIGQUIT came. Out of memory, vnetc ends by SIGABRT.`,
 		Example:       "  vnetc compile default\n  vnetc check --format sarif /etc/libvirt/qemu/networks > findings.sarif\n  vnetc explain dhcp-range-order",
 		SilenceUsage:  true,
 		SilenceErrors: true,
