@@ -71,7 +71,8 @@ func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 		return Plan{}, problems
 	}
 	p.Notes = append(p.Notes, link.Overlaps(l, h.Facts)...)
-	p.Notes = append(p.Notes, link.Faults(l, h.Facts)...)
+	p.Faults = append(p.Faults, link.Faults(l, h.Facts)...)
+	p.Notes = append(p.Notes, p.Faults...)
 	h.leave(&p)
 	return p, nil
 }
@@ -157,9 +158,14 @@ func (h *Host) serves(name string) bool {
 	return err == nil && runs
 }
 
-// zone adds the step that puts the bridge into its zone of firewalld.
+// zone adds the step that puts the bridge into its zone of firewalld. Where there is no such zone a new network is refused; one that
+// runs is changed all the same, as its guests are better off with what can be done.
 func (h *Host) zone(p *Plan, l *ir.Link) error {
 	zone, err := h.Bus.ZoneFor(l)
+	if _, runs := h.Facts.BridgeOf(l.Name); runs && err != nil {
+		p.Faults = append(p.Faults, err.Error())
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,9 @@ func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, 
 	}
 	plan, problems := h.PlanUp(l, mac)
 	s.Lacks = append(s.Lacks, plan.Lacks...)
+	if len(problems) == 0 {
+		s.Faults = append([]string{}, plan.Faults...)
+	}
 	for _, step := range append(plan.Before, plan.After...) {
 		s.Missing = append(s.Missing, step.String())
 	}
