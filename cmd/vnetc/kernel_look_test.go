@@ -54,6 +54,12 @@ func TestKernelLookWrites(t *testing.T) {
 	for _, verb := range []string{"list", "leases"} {
 		h.shell(0, "exec setpriv --reuid=65534 --regid=65534 --clear-groups vnetc "+verb+" --state-dir $S")
 	}
+	if err := os.Chmod(filepath.Join(h.state, "networks"), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"list", "leases"} { // what can't be listed isn't nothing
+		h.wants(h.shell(3, "exec setpriv --reuid=65534 --regid=65534 --clear-groups vnetc "+verb+" --state-dir $S"), "state folder: .*permission denied")
+	}
 }
 
 // TestKernelRefusedStateFile: a state file with XML that this vnetc refuses, as one of another version, is named as that, with a way

@@ -103,9 +103,15 @@ func (f folder) Networks() (networks []Network, unused []Unused, err error) {
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("state folder: %w", err)
 	}
-	paths, err := filepath.Glob(filepath.Join(escape(f.networksDir()), "*.json"))
+	entries, err := os.ReadDir(f.networksDir())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("state folder: %w", err) // one that can't be listed is not empty
+	}
+	var paths []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".json") {
+			paths = append(paths, filepath.Join(f.networksDir(), e.Name()))
+		}
 	}
 	files, errs := make([]networkFile, len(paths)), make([]error, len(paths))
 	parallel.For(len(paths), func(i int) { files[i], errs[i] = readNetwork(paths[i]) })
