@@ -158,8 +158,9 @@ func (h *Host) serves(name string) bool {
 	return err == nil && runs
 }
 
-// zone adds the step that puts the bridge into its zone of firewalld. Where there is no such zone a new network is refused; one that
-// runs is changed all the same, as its guests are better off with what can be done.
+// zone adds the step that puts the bridge into its zone of firewalld. Where there is no such zone a
+// new network is refused; one that runs is changed all the same, as its guests are better off with
+// what can be done.
 func (h *Host) zone(p *Plan, l *ir.Link) error {
 	zone, err := h.Bus.ZoneFor(l)
 	if _, runs := h.Facts.BridgeOf(l.Name); runs && err != nil {

@@ -29,7 +29,8 @@ type Status struct {
 	Overlaps  []string       `json:"overlaps"` // what of the host shares addresses with the network's subnets
 }
 
-// Fine is true if the network is as it should be, and nothing of the host keeps its guests from what they should have.
+// Fine is true if the network is as it should be, and nothing of the host keeps its guests from
+// what they should have.
 func (s Status) Fine() bool { return len(s.Missing)+len(s.Faults) == 0 && !s.Unserved() }
 
 // Unserved is true if the network's guests should have a dnsmasq, and have none that serves them.
@@ -52,7 +53,11 @@ type Pool struct {
 // Status returns what the host has of the network, at the time now. What can't be read of its leases is the error, and not
 // counted; all else is told.
 func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, error) {
-	s := Status{Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Devices: h.devices(l), Ports: []string{}, DHCP: []Pool{}, Missing: []string{}, Faults: append([]string{}, link.Faults(l, h.Facts)...), Overlaps: append([]string{}, link.Overlaps(l, h.Facts)...), Lacks: []state.Lack{}, DNSMasq: "not needed"}
+	s := Status{
+		Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Devices: h.devices(l), Ports: []string{}, DHCP: []Pool{},
+		Missing: []string{}, Faults: append([]string{}, link.Faults(l, h.Facts)...),
+		Overlaps: append([]string{}, link.Overlaps(l, h.Facts)...), Lacks: []state.Lack{}, DNSMasq: "not needed",
+	}
 	if d, ok := h.bridgeOf(l); ok {
 		s.Exists, s.LinkUp, s.Bridge = true, d.Up, d.Name
 		for _, a := range d.Addresses {

@@ -75,7 +75,8 @@ func listedWhole(f ir.Family, prefix string) error {
 		}
 		for _, r := range rules {
 			if slices.ContainsFunc(r.Exprs, func(e expr.Any) bool { _, looks := e.(*expr.Lookup); return looks }) {
-				return fmt.Errorf("chain %s in %s table %s holds a rule made with nft (handle %d), which iptables can't list: choose --backend nftables, or delete it with nft",
+				return fmt.Errorf("chain %s in %s table %s holds a rule made with nft (handle %d), "+
+					"which iptables can't list: choose --backend nftables, or delete it with nft",
 					c.Name, wordsOf(f).family, c.Table.Name, r.Handle)
 			}
 		}

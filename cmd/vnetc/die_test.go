@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDies: an end that is nobody's wrong usage doesn't look like it. The child is vnetc as it is built, which waits for its input.
+// TestDies: an end that is nobody's wrong usage doesn't look like it. The child is vnetc as it is
+// built, which waits for its input.
 func TestDies(t *testing.T) {
 	dir := t.TempDir() // of many megabytes of XML
 	large := filepath.Join(dir, "0.xml")

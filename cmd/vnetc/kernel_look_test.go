@@ -12,7 +12,8 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// shell runs a command line in the host's namespace with vnetc in PATH and the state folder in $S, and returns what it says.
+// shell runs a command line in the host's namespace with vnetc in PATH and the state folder in $S,
+// and returns what it says.
 func (h *host) shell(want int, line string) string {
 	h.t.Helper()
 	cmd := h.ns.Command("sh", "-ec", line)
@@ -26,8 +27,8 @@ func (h *host) shell(want int, line string) string {
 	return said.String()
 }
 
-// TestKernelLookWrites: verbs that look need nothing of the state folder but to read it: they work where it is mounted read-only,
-// and those that read state files only, as another user.
+// TestKernelLookWrites: verbs that look need nothing of the state folder but to read it: they work
+// where it is mounted read-only, and those that read state files only, as another user.
 func TestKernelLookWrites(t *testing.T) {
 	netnstest.Require(t, "setpriv", "unshare", "mount")
 	h := newHost(t)
@@ -62,8 +63,8 @@ func TestKernelLookWrites(t *testing.T) {
 	}
 }
 
-// TestKernelRefusedStateFile: a state file with XML that this vnetc refuses, as one of another version, is named as that, with a way
-// out; the network stays closed.
+// TestKernelRefusedStateFile: a state file with XML that this vnetc refuses, as one of another
+// version, is named as that, with a way out; the network stays closed.
 func TestKernelRefusedStateFile(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", networks+"isolated.xml")
@@ -100,7 +101,8 @@ func TestKernelRefusedStateFile(t *testing.T) {
 	}
 }
 
-// TestKernelWithoutProc: a state file that was written where /proc isn't mounted is about this boot as long as nothing else is known.
+// TestKernelWithoutProc: a state file that was written where /proc isn't mounted is about this boot
+// as long as nothing else is known.
 func TestKernelWithoutProc(t *testing.T) {
 	netnstest.Require(t, "unshare", "umount")
 	h := newHost(t)

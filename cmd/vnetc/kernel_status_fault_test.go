@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestKernelStatusFaults: what keeps guests from the world at devices that vnetc didn't make is told of the networks that it
-// concerns, with exit code 1, and up says it too; neither touches them.
+// TestKernelStatusFaults: what keeps guests from the world at devices that vnetc didn't make is
+// told of the networks that it concerns, with exit code 1, and up says it too; neither touches
+// them.
 func TestKernelStatusFaults(t *testing.T) {
 	g := newGround(t)
 	uplink := netip.MustParsePrefix
@@ -55,7 +56,8 @@ func TestKernelStatusFaults(t *testing.T) {
 	}
 }
 
-// TestKernelStatusWidth: the table fits a terminal of 80 columns, whatever was counted and whatever is wrong.
+// TestKernelStatusWidth: the table fits a terminal of 80 columns, whatever was counted and whatever
+// is wrong.
 func TestKernelStatusWidth(t *testing.T) {
 	g := newGround(t)
 	name := strings.Repeat("n", 20)

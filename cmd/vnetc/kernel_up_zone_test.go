@@ -58,8 +58,9 @@ func (f *firewalld) start(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 }
 
-// TestKernelReloadZone runs what systemctl reload of vnetc@lab runs, on a host whose firewalld has no zone for its bridge: of a
-// network that runs it does what can be done, and says what is missing; a new one is refused.
+// TestKernelReloadZone runs what systemctl reload of vnetc@lab runs, on a host whose firewalld has
+// no zone for its bridge: of a network that runs it does what can be done, and says what is
+// missing; a new one is refused.
 func TestKernelReloadZone(t *testing.T) {
 	unit, err := os.ReadFile("../../netsetup/systemd/vnetc@.service")
 	if err != nil {

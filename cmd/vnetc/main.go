@@ -72,9 +72,10 @@ func main() {
 	os.Exit(run(s, os.Args[1:]))
 }
 
-// diesOnFaults has a fault of the program itself (out of memory, a panic) end it by SIGABRT, and SIGQUIT with exit code 3: Go's
-// runtime has code 2 for all of them, which says that the command line is wrong. Memory that is gone before main begins, or an end
-// by the kernel's OOM killer, which is SIGKILL, is not to be had otherwise.
+// diesOnFaults has a fault of the program itself (out of memory, a panic) end it by SIGABRT, and
+// SIGQUIT with exit code 3: Go's runtime has code 2 for all of them, which says that the command
+// line is wrong. Memory that is gone before main begins, or an end by the kernel's OOM killer,
+// which is SIGKILL, is not to be had otherwise.
 func diesOnFaults() {
 	debug.SetTraceback("crash") // GOTRACEBACK can't make it less
 	quit := make(chan os.Signal, 1)

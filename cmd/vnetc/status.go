@@ -77,7 +77,8 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 	return verdict(all, names, errors.Join(err, all.Damaged))
 }
 
-// verdict is the end of a status that printed without err: no, if anything is at fault of what was asked for.
+// verdict is the end of a status that printed without err: no, if anything is at fault of what was
+// asked for.
 func verdict(all inforce.Status, names []string, err error) error {
 	faulty := slices.ContainsFunc(all.Networks, func(n inforce.NetworkStatus) bool { return !n.Fine() })
 	if err == nil && (faulty || len(names) == 0 && !all.InStep) {

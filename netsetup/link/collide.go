@@ -8,10 +8,12 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Collisions returns what of the host stands in the network's way: addresses and routes that overlap with its subnets (see
-// [Overlaps] for those that don't), routes that the host would lose by forwarding IPv6, and services at the ports that its DHCP and DNS need. It is pure. What the network's own bridge has doesn't count. Listeners
-// come from [ReadListeners] and may be left out; those of the processes in own don't count either. That the bridge's name
-// is free is for [PlanUp] to say; if it isn't, what goes by that device is the same fault, and not said again.
+// Collisions returns what of the host stands in the network's way: addresses and routes that
+// overlap with its subnets (see [Overlaps] for those that don't), routes that the host would lose
+// by forwarding IPv6, and services at the ports that its DHCP and DNS need. It is pure. What the
+// network's own bridge has doesn't count. Listeners come from [ReadListeners] and may be left out;
+// those of the processes in own don't count either. That the bridge's name is free is for [PlanUp]
+// to say; if it isn't, what goes by that device is the same fault, and not said again.
 func Collisions(l *ir.Link, f *Facts, listeners []Listener, own ...int) (found []Problem) {
 	if !l.Mode.Managed() {
 		return nil

@@ -160,7 +160,8 @@ func TestBusyPorts(t *testing.T) {
 	}
 }
 
-// One process is one reason, whatever it listens at; and so is one bridge, with all that is behind it.
+// One process is one reason, whatever it listens at; and so is one bridge, with all that is behind
+// it.
 func TestCollisionsOfOneCause(t *testing.T) {
 	dhcp := &ir.DHCP{Ranges: []ir.DHCPRange{{}}}
 	l := &ir.Link{Name: "net", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr1"},

@@ -15,7 +15,8 @@ type Facts struct {
 	Routes  []Route  // unicast, of table main
 	IPv6    bool     // IPv6 is true if the kernel has IPv6.
 
-	// Forwards is true if the host forwards IPv4 between links whose own sysctl allows it, ForwardsNew if that of a new link does.
+	// Forwards is true if the host forwards IPv4 between links whose own sysctl allows it,
+	// ForwardsNew if that of a new link does.
 	Forwards, ForwardsNew bool
 
 	// AddressMarks is true if the kernel keeps the protocol of an address (Linux 5.18), so that ours can be told from others.

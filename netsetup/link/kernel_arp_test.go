@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestKernelARP asks a host by ARP from a port of a network's bridge: it answers for the bridge's addresses, and for none that it has
-// elsewhere, as it does to one that asks at a bridge of others.
+// TestKernelARP asks a host by ARP from a port of a network's bridge: it answers for the bridge's
+// addresses, and for none that it has elsewhere, as it does to one that asks at a bridge of others.
 func TestKernelARP(t *testing.T) {
 	netnstest.Require(t, "busybox")
 	site := netnstest.NewHost(t)

@@ -93,7 +93,8 @@ func sharesDHCP(process string) bool {
 	return process == "dnsmasq" || process == "systemd-network"
 }
 
-// busy returns the processes at the ports that the network's services need, each once; those of own don't count.
+// busy returns the processes at the ports that the network's services need, each once; those of own
+// don't count.
 func (c collider) busy(listeners []Listener, own []int) (found []Problem) {
 	bridge := 0
 	for _, d := range c.facts.Devices {
@@ -119,7 +120,8 @@ func (c collider) busy(listeners []Listener, own []int) (found []Problem) {
 	return found
 }
 
-// behindTaken is true for a socket of whoever has the device that is called as the network's bridge should be.
+// behindTaken is true for a socket of whoever has the device that is called as the network's bridge
+// should be.
 func (c collider) behindTaken(s Listener) bool {
 	return c.taken != nil && (s.Device == c.taken.Index || slices.ContainsFunc(c.taken.Addresses, func(a Address) bool {
 		return a.Prefix.Addr() == s.Addr.Addr()
@@ -146,7 +148,8 @@ func (o occupant) problem(network string) Problem {
 	who, listens, need := fmt.Sprintf("%s (pid %d)", o.process, o.pid), "listens", "needs"
 	fix := fmt.Sprintf("have %s listen at its own addresses only, or stop it", o.process)
 	if o.pid == 0 {
-		who, fix = "a process that can't be seen from here", "find it (ss -lntup, as root); have it listen at its own addresses only, or stop it"
+		who = "a process that can't be seen from here"
+		fix = "find it (ss -lntup, as root); have it listen at its own addresses only, or stop it"
 	}
 	if o.pid == 0 && len(o.sockets) > 1 {
 		who, listens = "one or more processes that can't be seen from here", "listen"
@@ -155,9 +158,10 @@ func (o occupant) problem(network string) Problem {
 		need = "need"
 	}
 	return Problem{
-		What: fmt.Sprintf("%s %s at %s, which %s of network %s %s", who, listens, and(o.sockets), and(o.services), network, need),
-		Why:  "two servers can't share it: dnsmasq would not start, or guests would get the other one's answers",
-		Fix:  fix,
+		What: fmt.Sprintf("%s %s at %s, which %s of network %s %s",
+			who, listens, and(o.sockets), and(o.services), network, need),
+		Why: "two servers can't share it: dnsmasq would not start, or guests would get the other one's answers",
+		Fix: fix,
 	}
 }
 

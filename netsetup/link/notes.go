@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// notesOf names what a network asks for and no step does: options of guests' ports, which are attached later and by others, and
-// changes of a bridge that vnetc only uses.
+// notesOf names what a network asks for and no step does: options of guests' ports, which are
+// attached later and by others, and changes of a bridge that vnetc only uses.
 func notesOf(l *ir.Link) (notes []string) {
 	if l.Mode.Managed() {
 		notes = append(notes, laterPorts(l)...)
@@ -22,7 +22,8 @@ func notesOf(l *ir.Link) (notes []string) {
 	return notes
 }
 
-// laterPorts names the options that vnetc sets on the ports which the bridge has, and that one attached later lacks.
+// laterPorts names the options that vnetc sets on the ports which the bridge has, and that one
+// attached later lacks.
 func laterPorts(l *ir.Link) []string {
 	var options []string
 	if l.Port.Isolated {
@@ -35,8 +36,8 @@ func laterPorts(l *ir.Link) []string {
 		return nil
 	}
 	set := strings.Join(options, " ")
-	return []string{fmt.Sprintf("vnetc up sets %s on ports that %s has by then; for one that is attached later run it again, or "+
-		"bridge link set dev PORT %s", set, l.Bridge.Name, set)}
+	return []string{fmt.Sprintf("vnetc up sets %s on ports that %s has by then; "+
+		"for one that is attached later run it again, or bridge link set dev PORT %s", set, l.Bridge.Name, set)}
 }
 
 // leftAlone names what a network asks of a bridge that vnetc only uses.
@@ -55,12 +56,14 @@ func leftAlone(l *ir.Link) (notes []string) {
 		asked = append(asked, "isolation of ports")
 	}
 	for _, what := range asked {
-		notes = append(notes, fmt.Sprintf("%s of %s is left as it is: vnetc changes no bridge that it didn't make", what, l.Bridge.Name))
+		notes = append(notes, fmt.Sprintf("%s of %s is left as it is: vnetc changes no bridge that it didn't make",
+			what, l.Bridge.Name))
 	}
 	return notes
 }
 
-// leftToOthers names the options of guests' ports that only whoever attaches a guest can set; whose names a port group.
+// leftToOthers names the options of guests' ports that only whoever attaches a guest can set; whose
+// names a port group.
 func leftToOthers(whose string, o ir.PortOptions, in, out *ir.Rate) (notes []string) {
 	var asked []string
 	if len(o.VLANs) > 0 {
@@ -74,7 +77,8 @@ func leftToOthers(whose string, o ir.PortOptions, in, out *ir.Rate) (notes []str
 		asked = append(asked, "the bandwidth")
 	}
 	for _, what := range asked {
-		notes = append(notes, fmt.Sprintf("%s%s is set by whoever attaches a guest's port, such as libvirt; vnetc sets none", what, whose))
+		notes = append(notes, fmt.Sprintf("%s%s is set by whoever attaches a guest's port, such as libvirt; vnetc sets none",
+			what, whose))
 	}
 	return notes
 }

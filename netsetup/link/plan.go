@@ -160,9 +160,10 @@ func (u *upgrade) sysctls() {
 	u.sysctls6()
 }
 
-// sysctls4 has the host answer ARP for the bridge's own addresses only, as IPv6's neighbour discovery does: Linux answers for
-// all that the host has, so that a guest finds and tries those of other networks and of the uplink. What guests reach by way of
-// their gateway stays the same. Value 2 looks at who asks as well, and is left. It has a bridge forward that the administrator's
+// sysctls4 has the host answer ARP for the bridge's own addresses only, as IPv6's neighbour
+// discovery does: Linux answers for all that the host has, so that a guest finds and tries those of
+// other networks and of the uplink. What guests reach by way of their gateway stays the same. Value
+// 2 looks at who asks as well, and is left. It has a bridge forward that the administrator's
 // defaults keep from it while the host forwards.
 func (u *upgrade) sysctls4() {
 	have := u.now.IPv4
@@ -186,8 +187,8 @@ func Forwards4(l *ir.Link) bool {
 		slices.ContainsFunc(l.Addresses, func(a ir.Address) bool { return a.Prefix.Addr().Is4() })
 }
 
-// sysctls6 keeps the host's own IPv6 off a bridge that has no IPv6 address, and has the host believe no guest that plays the
-// router.
+// sysctls6 keeps the host's own IPv6 off a bridge that has no IPv6 address, and has the host
+// believe no guest that plays the router.
 func (u *upgrade) sysctls6() {
 	mtu := u.link.MTU
 	if mtu == 0 {

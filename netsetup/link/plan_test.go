@@ -95,7 +95,8 @@ func TestPlanUnmanaged(t *testing.T) {
 	}
 }
 
-// What a network asks of ports is set on those that are there, and guests are plugged in afterwards.
+// What a network asks of ports is set on those that are there, and guests are plugged in
+// afterwards.
 func TestPortNotes(t *testing.T) {
 	isolated := ir.PortOptions{Isolated: true}
 	tagged := ir.PortOptions{VLANs: []ir.VLAN{{ID: 100}, {ID: 200, Native: "untagged"}}}

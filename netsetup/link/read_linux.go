@@ -110,8 +110,8 @@ const tick = 10 * time.Millisecond
 // inetConf is IFLA_INET_CONF of linux/if_link.h.
 const inetConf = 1
 
-// readIPv4 picks sysctls out of the list that the kernel sends of all of them: int32, in the order of IPV4_DEVCONF_ in
-// linux/ip.h, which counts from 1.
+// readIPv4 picks sysctls out of the list that the kernel sends of all of them: int32, in the order
+// of IPV4_DEVCONF_ in linux/ip.h, which counts from 1.
 func readIPv4(conf []byte) *IPv4Info {
 	const forwarding, arpIgnore = 1 - 1, 19 - 1
 	if len(conf) < 4*(arpIgnore+1) {
@@ -126,7 +126,9 @@ func readIPv6(conf []byte) *IPv6Info {
 	if len(conf) < 4*(disable+1) {
 		return nil
 	}
-	return &IPv6Info{Disable: int32At(conf, disable), AcceptRA: int32At(conf, acceptRA), Autoconf: int32At(conf, autoconf)}
+	return &IPv6Info{
+		Disable: int32At(conf, disable), AcceptRA: int32At(conf, acceptRA), Autoconf: int32At(conf, autoconf),
+	}
 }
 
 func int32At(list []byte, i int) int { return int(int32(binary.NativeEndian.Uint32(list[4*i:]))) }

@@ -37,7 +37,8 @@ func TestEnded(t *testing.T) {
 	ended("", false, "with a torn mark")
 }
 
-// TestAwaitWatchers: whoever has ended a change waits for those that would undo it, but not for ever, and for nobody else.
+// TestAwaitWatchers: whoever has ended a change waits for those that would undo it, but not for
+// ever, and for nobody else.
 func TestAwaitWatchers(t *testing.T) {
 	const long, short = 20 * time.Second, 60 * time.Millisecond
 	path := t.TempDir()
