@@ -290,15 +290,10 @@ func (e *evaluation) unknown() Fields { return e.doubtful | e.fate.Altered.Unkno
 // blamed returns the rule that is not modelled where it isn't known if that of step matches: it, or
 // the one whose action made unknown what it looks at.
 func (e *evaluation) blamed(step Step) Step {
-	if e.cause.Rule != nil && !slices.ContainsFunc(step.Rule.Matches, isOpaque) {
+	if e.cause.Rule != nil && !slices.ContainsFunc(step.Rule.Matches, Undecided) {
 		return e.cause
 	}
 	return step
-}
-
-func isOpaque(m Match) bool {
-	_, is := m.(Opaque)
-	return is
 }
 
 // call walks the packet through the chain called name.

@@ -80,7 +80,7 @@ func (e *evaluation) holds(m Match) answer {
 		return answerOf((p.Mark&m.Mask == m.Value) != m.Not)
 	case Lookup:
 		return answerOf(e.inSet(m.Set) != m.Not)
-	case Opaque:
+	case Limit, Opaque:
 		return maybe
 	}
 	panic(fmt.Sprintf("ir: unknown match %T", m))

@@ -1,6 +1,9 @@
 package ir
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // SampleMatches returns at least one match of every kind and of every form that prints or lowers in
 // its own way. Tests that walk it are exhaustive: a new kind breaks exactly the places that must
@@ -75,6 +78,9 @@ func SampleMatches() []Match {
 			{OIfName{Name: "virbr0"}, DAddr{Prefix: p6("fd00:1:2:3::/64")}},
 			{OIfName{Name: "virbr1"}, DAddr{Prefix: p6("fd00:1:2:4::/64")}},
 		}}, Not: true},
+		Limit{Rate: 3, Per: time.Minute, Burst: 10},
+		Limit{Rate: 10, Per: time.Second, Burst: 5},
+		Limit{Rate: 1, Per: 24 * time.Hour, Burst: 5, Over: true},
 		Opaque{Text: `-m physdev --physdev-in "vnet0"`},
 	}
 }

@@ -1,6 +1,9 @@
 package ir
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Match is one condition on a packet. The kinds are the types of this file and [Lookup], and no
 // others; [SampleMatches] has one of each. A field Not turns the condition around.
@@ -161,6 +164,27 @@ type Mark struct {
 	Not         bool
 }
 
+// Limit holds for a packet as long as a bucket has a token for it: Burst tokens at first, and Rate
+// more in each Per, up to Burst. It is limit in nft(8) and iptables-extensions(8). A packet's fields
+// don't tell whether it holds, and two limits are independent though their words are the same. A
+// packet takes a token only if the matches before the limit hold, so it is the last match of a rule
+// that is lowered.
+type Limit struct {
+	Rate  uint32
+	Per   time.Duration // a second, minute, hour, day or week
+	Burst uint32        // in packets
+	Over  bool          // Over is true if it holds where there is no token.
+}
+
+// Undecided is true for a match of which a packet's fields don't tell whether it holds.
+func Undecided(m Match) bool {
+	switch m.(type) {
+	case Opaque, Limit:
+		return true
+	}
+	return false
+}
+
 // Opaque is what was read from a foreign rule set and is not modelled, a match or a verdict, with
 // the text (or the notation of its bytes) it had there. As a match it may hold or not; as a verdict
 // it may end the packet's walk or not. Nothing lowers it.
@@ -180,4 +204,5 @@ func (TCPFlags) isMatch()   {}
 func (CTState) isMatch()    {}
 func (CTStatus) isMatch()   {}
 func (Mark) isMatch()       {}
+func (Limit) isMatch()      {}
 func (Opaque) isMatch()     {}

@@ -61,11 +61,12 @@ type (
 		Origin  *textOrigin   `parser:"( 'from' @@ )?"`
 	}
 	textMatch struct {
-		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' ) | 'icmp' @'type' | 'tcp' @'flags' | 'ct' @( 'state' | 'status' ) | @'opaque-match' )"`
+		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' | 'limit' ) | 'icmp' @'type' | 'tcp' @'flags' | 'ct' @( 'state' | 'status' ) | @'opaque-match' )"`
 		Not   bool      `parser:"@'!='?"`
 		Value textWord  `parser:"@@"`
 		Star  *textStar `parser:"@@?"`
 		Code  *textWord `parser:"( 'code' @@ )?"`
+		Burst *textWord `parser:"( 'burst' @@ )?"`
 	}
 	textStar struct {
 		Pos  lexer.Position
@@ -254,6 +255,6 @@ func shown(value string) string {
 
 func keywords() []string {
 	return strings.Fields("group chain set element link unseen hook type priority policy accept drop return counter checksum fill reject with jump goto " +
-		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup icmp tcp flags ct state status log prefix notrack opaque-action touches " +
+		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup limit burst icmp tcp flags ct state status log prefix notrack opaque-action touches " +
 		"code comment from at network element reason bytes")
 }

@@ -95,6 +95,10 @@ func (t *textReader) match(m *textMatch) Match {
 		t.errorf("ir-syntax", m.Code.Pos.Offset, len(m.Code.Text), "code after what is no icmp type",
 			"only ICMP types have codes", "take it out, or write icmp type before it")
 	}
+	if m.Burst != nil && m.Kind != "limit" {
+		t.errorf("ir-syntax", m.Burst.Pos.Offset, len(m.Burst.Text), "burst after what is no limit",
+			"only limits have a burst", "take it out, or write limit before the rate")
+	}
 	switch m.Kind {
 	case "iifname":
 		return IIfName{Name: t.text(m.Value), Wildcard: m.Star != nil, Not: m.Not}
@@ -124,6 +128,8 @@ func (t *textReader) match(m *textMatch) Match {
 		return Mark{Value: value, Mask: mask, Not: m.Not}
 	case "lookup":
 		return t.lookup(m)
+	case "limit":
+		return t.limit(m)
 	case "opaque-match":
 		if m.Not {
 			t.value(m.Value, "what an opaque match can turn around", "take the != out; the text says what is meant")
@@ -131,6 +137,28 @@ func (t *textReader) match(m *textMatch) Match {
 		return Opaque{Text: t.text(m.Value)}
 	}
 	panic(fmt.Sprintf("ir: unknown match %q", m.Kind))
+}
+
+// limit reads RATE/UNIT and the burst.
+func (t *textReader) limit(m *textMatch) Match {
+	l := Limit{Over: m.Not}
+	rate, unit, _ := strings.Cut(t.text(m.Value), "/")
+	n, err := parseNumber(rate, 32)
+	for _, u := range limitUnits {
+		if u.word == unit {
+			l.Per = u.per
+		}
+	}
+	if err != nil || l.Per == 0 {
+		t.value(m.Value, "a rate", "write a number, / and one of second, minute, hour, day, week")
+	}
+	l.Rate = uint32(n)
+	if m.Burst == nil {
+		t.value(m.Value, "a whole limit", "write burst and how many packets may come at once behind it")
+		return l
+	}
+	l.Burst = uint32(t.number(*m.Burst, 32))
+	return l
 }
 
 func (t *textReader) addrMatch(m *textMatch) Match {

@@ -77,7 +77,7 @@ func (p *Program) AddSets() {
 // what it means.
 func plainMatch(m Match) bool {
 	switch m.(type) {
-	case nil, Lookup, Opaque:
+	case nil, Lookup, Limit, Opaque:
 		return false
 	}
 	return true

@@ -92,6 +92,9 @@ lookup bridges
 lookup != bridges
 lookup subnets
 lookup != subnets6
+limit 3/minute burst 10
+limit 10/second burst 5
+limit != 1/day burst 5
 opaque-match "-m physdev --physdev-in \"vnet0\""`
 	var got []string
 	for _, m := range ir.SampleMatches() {

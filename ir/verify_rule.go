@@ -3,6 +3,7 @@ package ir
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir/diag"
@@ -92,6 +93,12 @@ func (v *ruleVerifier) match(m Match) {
 		}
 	case Lookup:
 		v.lookup(m)
+	case Limit:
+		per := slices.ContainsFunc(limitUnits[:], func(u limitUnit) bool { return u.per == m.Per })
+		if m.Rate == 0 || m.Burst == 0 || !per {
+			v.wrong("ir-match", "limit "+limitWords(m), "it lets nothing through, or nobody can tell how much",
+				"use a rate and a burst from 1, by the second, minute, hour, day or week")
+		}
 	case Opaque:
 		v.text("ir-text", v.rule.Origin.Span, "opaque match", m.Text)
 	default:

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // String returns r as one line of the text form, without its origin.
@@ -56,6 +57,8 @@ func MatchText(m Match) string {
 		return "mark " + not(m.Not) + markWords(m.Value, m.Mask)
 	case Lookup:
 		return "lookup " + not(m.Not) + word(m.Set.Name)
+	case Limit:
+		return "limit " + not(m.Over) + limitWords(m)
 	case Opaque:
 		return "opaque-match " + strconv.Quote(m.Text)
 	}
@@ -169,6 +172,28 @@ func icmpWords(m ICMPType) string {
 		return strconv.Itoa(int(m.Type))
 	}
 	return fmt.Sprintf("%d code %d", m.Type, m.Code)
+}
+
+type limitUnit struct {
+	per  time.Duration
+	word string
+}
+
+// limitUnits are the units of a limit, by nft(8)'s words.
+var limitUnits = [...]limitUnit{
+	{time.Second, "second"}, {time.Minute, "minute"}, {time.Hour, "hour"},
+	{24 * time.Hour, "day"}, {7 * 24 * time.Hour, "week"},
+}
+
+// limitWords returns RATE/UNIT burst PACKETS.
+func limitWords(m Limit) string {
+	unit := m.Per.String()
+	for _, u := range limitUnits {
+		if u.per == m.Per {
+			unit = u.word
+		}
+	}
+	return fmt.Sprintf("%d/%s burst %d", m.Rate, unit, m.Burst)
 }
 
 func markWords(value, mask uint32) string {

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vnetc/vnetc/backends"
@@ -40,6 +41,9 @@ func sameMeaning(want, got *ir.Program, o backends.Options) []error {
 			continue
 		}
 		before, err := ir.Eval(want, pkt)
+		if errors.As(err, new(*ir.UnknownError)) {
+			continue // a limit decides; the prover compares those
+		}
 		if err != nil {
 			return append(all, fmt.Errorf("point 4: the program itself: %w", err))
 		}

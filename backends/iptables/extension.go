@@ -32,6 +32,8 @@ func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal
 		return l.ctstatus(m)
 	case ir.Mark:
 		l.mark(m)
+	case ir.Limit:
+		return l.limit(m)
 	case ir.Lookup:
 		return refusalf("its sets are ipset(8)'s, which are no part of what iptables-restore loads", nftablesCan,
 			"a look-up in the set %s", m.Set.Name)

@@ -73,6 +73,12 @@ func collect(r *ir.Rule) (fields, *refusal) {
 			at = &m.dstRange
 		case ir.ICMPType:
 			at = &m.icmp
+		case ir.Limit:
+			if i < len(r.Matches)-1 {
+				return m, refusalf("packets take its tokens that the match behind it does not let by",
+					"make the limit the last match of the rule", "a limit before another match")
+			}
+			continue
 		case ir.CTState, ir.CTStatus, ir.Mark, ir.Lookup, ir.Opaque:
 			continue
 		default:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -79,6 +80,9 @@ func TestReadRule(t *testing.T) {
 			Family: ir.IPv4, Table: "mangle", Name: "ports 53",
 			Elements: [][]ir.Match{{ir.SPort{From: 53, To: 53}}, {ir.DPort{From: 53, To: 53}}},
 		}})},
+		{"-m limit -j ACCEPT", accept(ir.Limit{Rate: 3, Per: time.Hour, Burst: 5})},
+		{"-m limit --limit 20/sec --limit-burst 100 -j ACCEPT", accept(ir.Limit{Rate: 20, Per: time.Second, Burst: 100})},
+		{"-m limit --limit 7/s -j ACCEPT", accept(ir.Opaque{Text: "-m limit --limit 7/s"})}, // the kernel's is 10000/1428
 		{"-p icmp --icmp-type echo-request -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 8})},
 		{"-p icmp -m icmp --icmp-type 3/4 -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP},
 			ir.ICMPType{Type: 3, Code: 4, HasCode: true})},
@@ -147,7 +151,7 @@ func TestReadRule(t *testing.T) {
 			Actions: []ir.Action{ir.OpaqueAction{Text: "-j LOG --log-prefix x --log-uid"}}, Verdict: ir.Counter{}}},
 		{"-m mark --mark 1 -m limit --limit 5/m --limit-b 7 -m connmark ! --mark 2 -j ACCEPT",
 			accept(ir.Mark{Value: 1, Mask: 0xffffffff},
-				ir.Opaque{Text: "-m limit --limit 5/m --limit-burst 7"}, ir.Opaque{Text: "-m connmark ! --mark 2"})},
+				ir.Limit{Rate: 5, Per: time.Minute, Burst: 7}, ir.Opaque{Text: "-m connmark ! --mark 2"})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {

@@ -130,7 +130,7 @@ var matchTable = [...]extension{
 		rules: "any:*",
 	},
 	{name: "length", options: "!length=u16:", rules: "all:length"},
-	{name: "limit", options: "limit=rate limit-burst=n(0-10000)"},
+	{name: "limit", options: "limit=rate limit-burst=n(0-10000)", check: readLimit},
 	{name: "mac", where: "/PREROUTING,INPUT,FORWARD", options: "!mac-source=mac", rules: "all:mac-source"},
 	{name: "mark", options: "!mark=mark", rules: "all:mark"},
 	{name: "mh", family: ir.IPv6, proto: "mh", options: "!mh-type=mhtype"},

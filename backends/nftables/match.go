@@ -39,6 +39,11 @@ func (s *ruleLowering) matches(ms []ir.Match) {
 		}
 	}
 	for i, m := range ms {
+		if _, is := m.(ir.Limit); is && i < len(ms)-1 {
+			s.refuse("a rule with a limit before another match", "packets take its tokens that the match behind it does not let by",
+				"make the limit the last match of the rule")
+			return
+		}
 		switch {
 		case slices.Contains(ms[:i], m): // said already
 		case isTransport(m):
@@ -95,6 +100,8 @@ func (s *ruleLowering) match(m ir.Match) {
 		s.add(ctStatus{status: m.Status, not: m.Not})
 	case ir.Mark:
 		s.add(mark{value: m.Value, mask: m.Mask, not: m.Not})
+	case ir.Limit:
+		s.add(limit(m))
 	case ir.Lookup:
 		s.inSet(m)
 	case ir.Opaque:

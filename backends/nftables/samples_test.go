@@ -233,6 +233,10 @@ func matchRules(family ir.Family) []ir.Rule {
 			if proto == nil {
 				rule(ir.Accept{}, m)
 				rule(ir.Reject{With: ir.PortUnreachable}, m)
+				if _, last := m.(ir.Limit); last {
+					rule(ir.Accept{}, ir.L4Proto{Proto: ir.TCP}, ir.DPort{From: 80, To: 80}, state, m)
+					continue
+				}
 				rule(ir.Accept{}, name, m, state)
 				if p, ok := m.(ir.L4Proto); !ok || p.Not {
 					rule(ir.Reject{With: ir.PortUnreachable}, ir.L4Proto{Proto: ir.TCP}, m, ir.DPort{From: 80, To: 80})

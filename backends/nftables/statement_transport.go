@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/google/nftables/expr"
 
@@ -106,8 +105,8 @@ func (s icmp) exprs(x []expr.Any) []expr.Any {
 	return append(x, loadTransport(0, uint32(len(value))), compare(s.not, value))
 }
 
-// tcpFlags is a comparison of control bits of TCP. Nft prints it in the words of their names; no bit, and bits under no
-// mask, have words of their own.
+// tcpFlags is a comparison of control bits of TCP. Nft 1.0 lists each form in words of its own, and
+// takes them all.
 type tcpFlags struct {
 	flags, mask ir.Flags
 	not         bool
@@ -115,39 +114,29 @@ type tcpFlags struct {
 
 func (s tcpFlags) appendText(b []byte, _ form) []byte {
 	b = append(b, "tcp flags "...)
-	if s.mask != ir.AllFlags {
-		b = append(b, "& "...)
-		b = append(appendFlags(b, s.mask), ' ')
+	compare := "== "
+	if s.not {
+		compare = "!= "
 	}
 	switch {
-	case s.not:
-		b = append(b, "!= "...)
-	default:
-		b = append(b, "== "...)
+	case s.mask == ir.AllFlags:
+		return appendFlags(append(b, compare...), s.flags)
+	case s.flags == 0 && s.not: // any of them
+		return append(b, s.mask.String()...)
+	case s.flags == 0:
+		return append(append(b, "! "...), s.mask.String()...)
+	case s.mask&(s.mask-1) == 0:
+		return fmt.Appendf(b, "& %s %s%s", s.mask, compare, s.flags)
 	}
-	return appendFlags(b, s.flags)
+	return fmt.Appendf(appendNot(b, s.not), "%s / %s", s.flags, s.mask)
 }
 
-// appendFlags appends flags as nft(8) takes and lists them: a list in parentheses, or 0x0.
+// appendFlags appends flags that are compared with the whole header field.
 func appendFlags(b []byte, flags ir.Flags) []byte {
-	words := tcpFlagWords(flags)
-	switch len(words) {
-	case 0:
-		return append(b, "0x0"...)
-	case 1:
-		return append(b, words[0]...)
+	if flags != 0 && flags&(flags-1) == 0 {
+		return append(b, flags.String()...)
 	}
-	return append(append(append(b, '('), strings.Join(words, " | ")...), ')')
-}
-
-func tcpFlagWords(flags ir.Flags) []string {
-	switch flags {
-	case 0:
-		return nil
-	case ir.AllFlags:
-		return strings.Split((ir.AllFlags&^ir.FlagFIN).String()+",fin", ",")
-	}
-	return strings.Split(flags.String(), ",")
+	return fmt.Appendf(b, "%#x", uint8(flags))
 }
 
 func (s tcpFlags) exprs(x []expr.Any) []expr.Any {

@@ -47,6 +47,11 @@ func rules(r *ir.Rule) ([]ir.Rule, diag.List) {
 				all = with(all, without)
 			}
 		default:
+			if slices.ContainsFunc(r.Matches, func(m ir.Match) bool { _, is := m.(ir.Limit); return is }) {
+				return nil, diag.List{refusal(r.Origin, "a rule with a list and a limit can't be split",
+					"each of the rules would have a limit of its own",
+					"jump for each value of the list to a chain that has the limit")}
+			}
 			if !once(r) && !apart(look.Set.Elements) {
 				return nil, diag.List{refusal(r.Origin, "a rule for the list "+look.Set.Name+" can't be split",
 					"a packet could meet two of the rules, and what they do would be done twice",

@@ -26,7 +26,7 @@ var shapes = []struct {
 -A INPUT -j before
 -A before -i lo -j ACCEPT
 -A before -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A before -m conntrack --ctstate INVALID -j LOG --log-prefix "invalid: "
+-A before -m conntrack --ctstate INVALID -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "invalid: "
 -A before -m conntrack --ctstate INVALID -j DROP
 -A before -p icmp --icmp-type echo-request -j ACCEPT
 -A before -p udp --sport 67 --dport 68 -j ACCEPT
@@ -69,9 +69,12 @@ COMMIT
 -A INPUT -m string --string "x" --algo bm -j DROP
 -A INPUT -p tcp -j LOG --log-uid
 -A INPUT -p udp -m multiport --ports 53,123 -j LOG
+-A INPUT -p udp -m multiport --dports 53,123 -m limit --limit 1/sec -j ACCEPT
+-A INPUT -m limit --limit 1/sec -m mark --mark 1 -j ACCEPT
+-A INPUT -m limit --limit 7/sec -j ACCEPT
 -A INPUT -j DROP
 COMMIT
-`, ir.IPv4, []int{3, 4, 5}},
+`, ir.IPv4, []int{3, 4, 5, 6, 7, 8}},
 }
 
 func document(text string, f ir.Family) []backends.Document {

@@ -193,7 +193,9 @@ func (p *part) takes(r *ir.Rule) bool {
 // merge merges the rules of c that are for packets of the table. Where one of them alters packets,
 // what other rules see depends on its place: the chain stays as it is.
 func (p *part) merge(c *ir.Chain) {
-	if slices.ContainsFunc(c.Rules, func(r ir.Rule) bool { return len(r.Actions) > 0 && p.takes(&r) }) {
+	if slices.ContainsFunc(c.Rules, func(r ir.Rule) bool {
+		return (len(r.Actions) > 0 || slices.ContainsFunc(r.Matches, isLimit)) && p.takes(&r)
+	}) {
 		for i := range c.Rules {
 			if r := &c.Rules[i]; p.takes(r) {
 				p.keep(r)
@@ -226,4 +228,11 @@ func (p *part) merge(c *ir.Chain) {
 		p.noteLinear(items, groups)
 	}
 	p.guard(items)
+}
+
+// isLimit is true for a match of which each rule has one of its own: rules of the same words would
+// share it once they were merged.
+func isLimit(m ir.Match) bool {
+	_, is := m.(ir.Limit)
+	return is
 }

@@ -37,9 +37,10 @@ func newModel(s *space, p *ir.Program) *model {
 		for i := range c.Rules {
 			r := &c.Rules[i]
 			for j, match := range r.Matches {
-				if o, ok := match.(ir.Opaque); ok {
-					m.opaque[opaqueAt{r, j}] = s.free(o.Text, seen[o.Text], ir.Step{Chain: c, Index: i, Rule: r})
-					seen[o.Text]++
+				if ir.Undecided(match) {
+					text := ir.MatchText(match)
+					m.opaque[opaqueAt{r, j}] = s.free(text, seen[text], ir.Step{Chain: c, Index: i, Rule: r})
+					seen[text]++
 				}
 			}
 		}
@@ -220,7 +221,7 @@ func (m *model) meetsBut(step ir.Step, hook ir.Hook, but int) node {
 		if i == but {
 			continue
 		}
-		if _, ok := match.(ir.Opaque); ok {
+		if ir.Undecided(match) {
 			set = m.And(set, m.opaque[opaqueAt{step.Rule, i}])
 		} else {
 			set = m.And(set, m.match(hook, match))

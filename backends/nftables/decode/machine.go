@@ -123,6 +123,8 @@ func (m *machine) step(e *wire.Expression) {
 		m.lookup(e)
 	case "target":
 		m.target(e)
+	case "limit":
+		m.limit(e)
 	case "queue", "fwd", "tproxy", "synproxy", "flow_offload":
 		m.end(ir.Opaque{Text: m.words(e)})
 	default:

@@ -113,6 +113,8 @@ func (e *Expression) AppendDebug(b []byte) []byte {
 		b = e.debugPorts(b, unix.NFTA_REDIR_REG_PROTO_MIN, unix.NFTA_REDIR_REG_PROTO_MAX, unix.NFTA_REDIR_FLAGS)
 	case "log":
 		b = e.debugLog(b)
+	case "limit":
+		b = e.debugLimit(b)
 	case "match", "target": // of iptables, by iptables-nft
 		b = fmt.Appendf(b, " name %s rev %d info %x", e.Text(unix.NFTA_MATCH_NAME), e.Number(unix.NFTA_MATCH_REV),
 			e.Attrs[unix.NFTA_MATCH_INFO])
@@ -199,6 +201,14 @@ func (e *Expression) debugLog(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+func (e *Expression) debugLimit(b []byte) []byte {
+	units := map[uint64]string{1: "second", 60: "minute", 3600: "hour", 86400: "day", 604800: "week"}
+	types := map[uint32]string{unix.NFT_LIMIT_PKTS: "packets", unix.NFT_LIMIT_PKT_BYTES: "bytes"}
+	return fmt.Appendf(b, " rate %d/%s burst %d type %s flags %#x", e.Uint64(unix.NFTA_LIMIT_RATE),
+		units[e.Uint64(unix.NFTA_LIMIT_UNIT)], e.Number(unix.NFTA_LIMIT_BURST),
+		types[e.Number(unix.NFTA_LIMIT_TYPE)], e.Number(unix.NFTA_LIMIT_FLAGS))
 }
 
 func (e *Expression) debugPorts(b []byte, low, high, flags int) []byte {
