@@ -1,6 +1,7 @@
 package netsetup
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -158,12 +159,15 @@ func (h *Host) serves(name string) bool {
 	return err == nil && runs
 }
 
-// zone adds the step that puts the bridge into its zone of firewalld. Where there is no such zone a
-// new network is refused; one that runs is changed all the same, as its guests are better off with
-// what can be done.
+// zone adds the step that puts the bridge into its zone of firewalld. Without the zones that
+// libvirt's packages bring the network comes up all the same, and says so: a refusal would not open
+// firewalld, and would take away what works without DHCP. A zone that the network names must be
+// there, unless it runs already: its guests are better off with what can be done.
 func (h *Host) zone(p *Plan, l *ir.Link) error {
 	zone, err := h.Bus.ZoneFor(l)
-	if _, runs := h.Facts.BridgeOf(l.Name); runs && err != nil {
+	_, runs := h.Facts.BridgeOf(l.Name)
+	var none bus.NoZone
+	if err != nil && (runs || errors.As(err, &none)) {
 		p.Faults = append(p.Faults, err.Error())
 		return nil
 	}

@@ -58,9 +58,9 @@ func (f *firewalld) start(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 }
 
-// TestKernelReloadZone runs what systemctl reload of vnetc@lab runs, on a host whose firewalld has
-// no zone for its bridge: of a network that runs it does what can be done, and says what is
-// missing; a new one is refused.
+// TestKernelReloadZone runs what systemctl reload of vnetc@lab runs, on a host whose firewalld lacks
+// libvirt's zones: a network comes up and changes, and says what is missing. A new network whose
+// own zone is missing is refused; one that runs is changed.
 func TestKernelReloadZone(t *testing.T) {
 	unit, err := os.ReadFile("../../netsetup/systemd/vnetc@.service")
 	if err != nil {
@@ -78,17 +78,19 @@ func TestKernelReloadZone(t *testing.T) {
 	g.vnetc(0, lab("10.20.0", "")...)
 	service := &firewalld{zones: []string{"public"}}
 	service.start(t)
-	missing := `firewalld .* has no zone libvirt.*<bridge zone=`
+	missing := `firewalld has no zone libvirt.*<bridge zone=`
 	g.wants(g.vnetc(0, lab("10.20.1", "")...), `lab: note: .*`+missing, `(?m)^lab is up`, "add address 10.20.1.1/24")
 	g.wants(g.ns.Exec("nft", "list", "ruleset"), `10\.20\.1\.0`)
 	g.wants(g.vnetc(1, "status", "lab"), `(?m)^fault .*`+missing)
 	g.wants(g.vnetc(0, lab("10.20.1", " zone='attic'")...), `lab: note: .*no zone attic`, `lab is up`)
 
 	g.vnetc(0, "down", "lab")
-	g.wants(g.vnetc(3, lab("10.20.1", "")...), `lab is not up: .*`+missing)
+	g.wants(g.vnetc(3, lab("10.20.1", " zone='attic'")...), `lab is not up: .*no zone attic`)
 	if out, err := g.ns.Command("ip", "link", "show", "vb0").CombinedOutput(); err == nil {
 		t.Errorf("a network that is refused has a bridge:\n%s", out)
 	}
+	g.wants(g.vnetc(0, lab("10.20.1", "")...), `lab: note: .*`+missing, `(?m)^lab is up`)
+	g.vnetc(0, "down", "lab")
 	service.zones = append(service.zones, "libvirt")
 	g.wants(g.vnetc(0, lab("10.20.1", "")...), `put vb0 into zone libvirt`)
 }

@@ -131,7 +131,18 @@ const (
 	policyOut   = "libvirt-routed-out"
 )
 
-// ZoneFor returns the zone of firewalld that a network's bridge belongs into, as libvirt chooses it; empty for none.
+// NoZone is the error that firewalld lacks the zone which networks get by default.
+type NoZone struct{ Bridge string }
+
+// Error says what that means for guests, and what to do.
+func (n NoZone) Error() string {
+	return fmt.Sprintf("firewalld has no zone %s, so bridge %s stays in its default zone, which usually rejects the guests' "+
+		"DHCP and DNS; install libvirt's zones, or name a zone that accepts them: <bridge zone='trusted'/>", zoneLibvirt, n.Bridge)
+}
+
+// ZoneFor returns the zone of firewalld that a network's bridge belongs into, as libvirt chooses it;
+// empty for none. The error is a [NoZone] if nobody asked for a zone and firewalld lacks the one
+// that libvirt's packages bring.
 func (b *Bus) ZoneFor(l *ir.Link) (string, error) {
 	switch {
 	case l.Bridge.Zone != "":
@@ -147,7 +158,7 @@ func (b *Bus) ZoneFor(l *ir.Link) (string, error) {
 	case l.Mode == ir.ModeRoute && slices.Contains(b.Zones, zoneRouted) && slices.Contains(b.Policies, policyOut):
 		return zoneRouted, nil
 	case !slices.Contains(b.Zones, zoneLibvirt):
-		return "", fmt.Errorf("network %s: firewalld runs and has no zone %s, so that it would refuse the guests' DHCP and DNS; install libvirt's zones or give the bridge a zone of its own (<bridge zone='...'/>)", l.Name, zoneLibvirt)
+		return "", NoZone{Bridge: l.Bridge.Name}
 	}
 	return zoneLibvirt, nil
 }
