@@ -72,8 +72,9 @@ func TestKernelExposure(t *testing.T) {
 		if out, err := judge(t, unit, string(text)); err != nil {
 			t.Errorf("%s: %v\n%s", unit, err, out)
 		}
-		if out, err := judge(t, unit, strings.Replace(string(text), "NoNewPrivileges=yes", "NoNewPrivileges=no", 1)); err == nil {
-			t.Errorf("%s: systemd-analyze finds nothing wrong with a unit that may gain privileges\n%s", unit, out)
+		// How much a single line weighs differs between versions of systemd; this is too much for all.
+		if out, err := judge(t, unit, strings.Replace(string(text), "CapabilityBoundingSet=", "#", 1)); err == nil {
+			t.Errorf("%s: systemd-analyze finds nothing wrong with a unit that has all capabilities\n%s", unit, out)
 		}
 	}
 }
