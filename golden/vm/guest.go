@@ -45,7 +45,7 @@ const (
 
 // timeout is how long a condition may take to come true. Emulated on a busy machine, a second can
 // be a minute.
-const timeout = 4 * time.Minute
+const timeout = 8 * time.Minute
 
 // serveGuest is the whole life of the guest side: install what came with it, say that the machine
 // is up, and obey.

@@ -18,8 +18,8 @@ import (
 // Limits of the host's patience: a guest that has stopped talking is given up, however slow this
 // machine is.
 const (
-	bootLimit  = 10 * time.Minute
-	stageLimit = 15 * time.Minute
+	bootLimit  = 30 * time.Minute
+	stageLimit = 40 * time.Minute
 	kvmLimit   = 10 * time.Second // a /dev/kvm that works has printed the kernel's first line by then
 )
 
