@@ -20,7 +20,7 @@ func TestNoZone(t *testing.T) {
 		withoutDaemon bool
 	}{
 		{name: "libvirt's zone", zones: []string{"public", "libvirt"}, step: "put vb1 into zone libvirt"},
-		{name: "no zone of libvirt's", zones: []string{"public"}, 
+		{name: "no zone of libvirt's", zones: []string{"public"},
 			fault: "firewalld has no zone libvirt, so bridge vb1 stays in its default zone"},
 		{name: "a zone of its own", zone: "trusted", zones: []string{"public", "trusted"}, step: "put vb1 into zone trusted"},
 		{name: "not the zone of its own", zone: "attic", zones: []string{"public"}, refused: "firewalld has no zone attic"},
