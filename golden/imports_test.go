@@ -151,7 +151,7 @@ func TestImports(t *testing.T) {
 	why, rows := make(map[string]string), make(map[string][]string)
 	for _, a := range arrows {
 		if why[a.folder] != "" || !slices.Contains(folders, a.folder) {
-			t.Errorf("arrows: the row of %s is there twice, or there is no such package; take it out", a.folder)
+			t.Errorf("arrows: the row of %s is there twice, or there is no such package; remove it", a.folder)
 		}
 		why[a.folder], rows[a.folder] = a.why, a.may
 		for _, may := range a.may {
@@ -159,7 +159,7 @@ func TestImports(t *testing.T) {
 				return o.folder == a.folder && !o.isTest &&
 					allows(may, o.pkg)
 			}) {
-				t.Errorf("arrows: %s may import %s, and only tests do, or nothing does; take it out, or move it to testArrows",
+				t.Errorf("arrows: %s may import %s, and only tests do, or nothing does; remove it, or move it to testArrows",
 					a.folder, may)
 			}
 		}
@@ -173,7 +173,7 @@ func TestImports(t *testing.T) {
 					!allowed(rows[o.folder], o.pkg)
 			}
 			if !slices.ContainsFunc(found, needs) {
-				t.Errorf("testArrows: tests of %q may import %s, and none needs that; take it out", a.folder, may)
+				t.Errorf("testArrows: tests of %q may import %s, and none needs that; remove it", a.folder, may)
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func recordedHost() *link.Facts {
 // found there.
 var hostOnly = map[string]string{
 	"bad-bridge-is-nic":         "eth1 is there already",
-	"bad-bridge-mode-notbridge": "eth1 is no bridge",
+	"bad-bridge-mode-notbridge": "eth1 is not a bridge",
 	"bad-default-route-addr":    "overlaps with 198.51.100.2/24 of eth0",
 }
 

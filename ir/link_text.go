@@ -137,7 +137,7 @@ func (t *textReader) fields(v reflect.Value, entries []*textEntry, except string
 			field.Set(reflect.Append(field, element))
 		case seen[key]:
 			t.errorf("ir-key", e.Key.Pos.Offset, len(e.Key.Text), fmt.Sprintf("%s is given twice", shown(key)),
-				"it has one value; which is meant can't be told", "take one of the two out")
+				"it has one value, and it is unclear which one is meant", "remove one of the two")
 		default:
 			t.set(field, e)
 		}
@@ -163,7 +163,7 @@ func (t *textReader) unknownKey(w textWord, in reflect.Type) {
 	if near, ok := diag.Near(t.text(w), keys); ok {
 		fix = fmt.Sprintf("did you mean %s?", near)
 	}
-	t.errorf("ir-key", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is no key here", shown(w.Text)),
+	t.errorf("ir-key", w.Pos.Offset, len(w.Text), fmt.Sprintf("%s is not a key here", shown(w.Text)),
 		"each block of a link has keys of its own", fix)
 }
 
@@ -180,7 +180,7 @@ func (t *textReader) set(v reflect.Value, e *textEntry) {
 		t.value(*e.Value, "a block", "write { after the key, then keys and values, then }")
 	case e.Block:
 		t.errorf("ir-value", e.Key.Pos.Offset, len(e.Key.Text), fmt.Sprintf("%s has a block", shown(e.Key.Text)),
-			"this key has one word as its value", "write the value in place of the block")
+			"this key has one word as its value", "write the value instead of the block")
 	default:
 		t.setLeaf(v, *e.Value)
 	}
@@ -219,7 +219,7 @@ func (t *textReader) setPlain(v reflect.Value, w textWord, text string) {
 		v.SetString(text)
 	case reflect.Bool:
 		if text != "true" && text != "false" {
-			t.value(w, "true or false", "write true, or take the key out")
+			t.value(w, "true or false", "write true, or remove the key")
 		}
 		v.SetBool(text == "true")
 	case reflect.Int:

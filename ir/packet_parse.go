@@ -93,13 +93,13 @@ type packetReader struct {
 
 // syntax reports what the parser found.
 func (t *packetReader) syntax(err error) {
-	form := "after the protocol come " + strings.Join(packetKeys[:], ", ") + ", each with one word behind it"
+	form := "after the protocol come " + strings.Join(packetKeys[:], ", ") + ", each followed by one word"
 	var token *participle.UnexpectedTokenError
 	var other participle.Error
 	switch {
 	case errors.As(err, &token):
 		found, at := token.Unexpected, token.Unexpected.Pos.Offset
-		what, fix := fmt.Sprintf("%s can't stand here", shown(found.Value)), t.meant(found.Value)
+		what, fix := fmt.Sprintf("%s is not allowed here", shown(found.Value)), t.meant(found.Value)
 		switch first := strings.TrimSpace(t.input[:at]) == ""; {
 		case first && found.EOF():
 			what, fix = "there is no packet here",
@@ -107,12 +107,12 @@ func (t *packetReader) syntax(err error) {
 		case first:
 			fix = "write the protocol first: tcp, udp, icmp, icmpv6, another name or a number"
 		case found.EOF():
-			what, fix = "the packet ends behind a word that wants a value", "write the value, or take the last word out"
+			what, fix = "the packet ends after a word that needs a value", "write the value, or remove the last word"
 		}
 		t.errorf("packet-syntax", at, len(found.Value), what, form, fix)
 	case errors.As(err, &other):
 		t.errorf("packet-syntax", other.Position().Offset, 1, "a string without an end",
-			"what begins with \" ends with one", "end the string with \", or take the quote out")
+			"what begins with \" ends with one", "end the string with \", or remove the quote")
 	default:
 		panic(fmt.Sprintf("ir: unknown error of the parser: %v", err))
 	}
@@ -136,7 +136,7 @@ func (t *packetReader) meant(value string) string {
 	if near, ok := diag.Near(value, packetKeys[:]); ok {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
-	return "write one of these words here, or take this one out"
+	return "write one of these words here, or remove this one"
 }
 
 // packet makes a packet of the tree.
@@ -180,8 +180,8 @@ func (t *packetReader) sort(tree *textPacket) {
 			t.parts[part.Key] = part
 			continue
 		}
-		t.errorf("packet-twice", part.Pos.Offset, len(part.Key), fmt.Sprintf("%s stands here a second time", part.Key),
-			"a packet has one of each", "take one of the two out")
+		t.errorf("packet-twice", part.Pos.Offset, len(part.Key), fmt.Sprintf("%s appears here a second time", part.Key),
+			"a packet has one of each", "remove one of the two")
 		t.list[len(t.list)-1].Related = []diag.Related{{Span: t.span(first.Pos.Offset, len(first.Key)),
 			Text: "the first"}}
 	}
@@ -261,7 +261,7 @@ func (t *packetReader) icmp(p *Packet) {
 			if part := t.parts[key]; part != nil && t.known {
 				t.errorf("packet-unfit", part.Pos.Offset, len(key), fmt.Sprintf("a %s in a packet of protocol %s", key,
 					ProtoName(p.Proto)),
-					"only icmp and icmpv6 have types and codes", fmt.Sprintf("take the %s out", key))
+					"only icmp and icmpv6 have types and codes", fmt.Sprintf("remove the %s", key))
 			}
 		}
 		return
@@ -345,7 +345,7 @@ func (t *packetReader) natStatus(w textWord, s State) Status {
 	if status != 0 && s != 0 && s&Tracked == 0 {
 		t.errorf("packet-unfit", w.Pos.Offset, len(w.Text), fmt.Sprintf("status %s of a packet in state %s", status, s),
 			"a packet that is invalid or untracked belongs to no connection, and only connections are rewritten",
-			"take the status out, or write state new, established or related")
+			"remove the status, or write state new, established or related")
 	}
 	return status
 }

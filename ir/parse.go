@@ -231,11 +231,11 @@ func (t *textReader) syntax(err error) {
 			"close the block with }")
 	case errors.As(err, &token):
 		value := token.Unexpected.Value
-		fix := "write here what the form wants, or take it out"
+		fix := "write what the grammar expects here, or remove it"
 		if near, ok := diag.Near(value, keywords()); ok {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
-		t.errorf("ir-syntax", token.Unexpected.Pos.Offset, len(value), fmt.Sprintf("%s can't stand here", shown(value)),
+		t.errorf("ir-syntax", token.Unexpected.Pos.Offset, len(value), fmt.Sprintf("%s is not allowed here", shown(value)),
 			form, fix)
 	case errors.As(err, &other):
 		t.errorf("ir-syntax", other.Position().Offset, 1, "this is no word, string or brace",

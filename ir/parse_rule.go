@@ -88,12 +88,12 @@ func (t *textReader) rules(all []*textRule) []Rule {
 // match reads one match. What only some kinds have is refused for the others.
 func (t *textReader) match(m *textMatch) Match {
 	if m.Star != nil && m.Kind != "iifname" && m.Kind != "oifname" {
-		t.errorf("ir-syntax", m.Star.Pos.Offset, 1, "* after what is no interface name",
-			"only the names of interfaces have wildcards", "take the * out; addresses have prefixes and ranges")
+		t.errorf("ir-syntax", m.Star.Pos.Offset, 1, "* after a word that is not an interface name",
+			"only the names of interfaces have wildcards", "remove the *; addresses have prefixes and ranges")
 	}
 	if m.Code != nil && m.Kind != "type" {
-		t.errorf("ir-syntax", m.Code.Pos.Offset, len(m.Code.Text), "code after what is no icmp type",
-			"only ICMP types have codes", "take it out, or write icmp type before it")
+		t.errorf("ir-syntax", m.Code.Pos.Offset, len(m.Code.Text), "code after a word that is not an ICMP type",
+			"only ICMP types have codes", "remove it, or write icmp type before it")
 	}
 	if m.Burst != nil && m.Kind != "limit" {
 		t.errorf("ir-syntax", m.Burst.Pos.Offset, len(m.Burst.Text), "burst after what is no limit",
@@ -132,7 +132,7 @@ func (t *textReader) match(m *textMatch) Match {
 		return t.limit(m)
 	case "opaque-match":
 		if m.Not {
-			t.value(m.Value, "what an opaque match can turn around", "take the != out; the text says what is meant")
+			t.value(m.Value, "a match that can be negated", "remove the !=; the text says what it matches")
 		}
 		return Opaque{Text: t.text(m.Value)}
 	}
@@ -262,7 +262,7 @@ func (t *textReader) nat(v *textVerdict) Verdict {
 		addrs = t.addrs(*v.To)
 		if kind == KindMasquerade || kind == KindRedirect {
 			t.value(*v.To, "what a "+v.NAT+" goes to",
-				"take it out: the address is that of an interface; or write snat or dnat")
+				"remove it: the address is that of an interface; or write snat or dnat")
 		}
 	}
 	if v.Port != nil {

@@ -315,7 +315,7 @@ func TestParseErrors(t *testing.T) {
 		text string // what is wrong stands between ‹ and ›
 		want string // code and beginning of what is said
 	}{
-		{"no block", `‹grup› FWI {}`, `ir-syntax "grup" can't stand here`},
+		{"no block", `‹grup› FWI {}`, `ir-syntax "grup" is not allowed here`},
 		{"no such match", `group FWI { ip ‹ifname› "x" accept }`, `ir-syntax "ifname" can't`},
 		{"no verdict", `group FWI { ip iifname "x" ‹}›`, `ir-syntax "}" can't`},
 		{"open block", `group FWI { ip accept‹›`, `ir-syntax the text ends`},

@@ -133,7 +133,7 @@ func (v *verifier) chain(c *Chain) {
 		if !fixed || v.chains[key] != nil {
 			v.errorf("ir-group", at,
 				fmt.Sprintf("group %s is given twice, or with a family, table, name or base of its own", c.Group),
-				"where a group hangs is fixed, and its rules stand in one chain", "add rules to it with Program.Add")
+				"the place of a group is fixed, and its rules are in one chain", "add rules to it with Program.Add")
 		}
 		v.chains[key] = c
 		return
@@ -145,7 +145,7 @@ func (v *verifier) chain(c *Chain) {
 			"jumps find a chain by its name, packets by its family", "give it both")
 	case v.chains[key] != nil:
 		v.errorf("ir-chain", at, fmt.Sprintf("chain %s is given twice", c.Label()),
-			"jumps could not tell which of the two is meant", "rename one, or put the rules into one chain")
+			"it is unclear to which of the two a jump leads", "rename one, or put the rules into one chain")
 	default:
 		v.chains[key] = c
 	}
@@ -213,7 +213,7 @@ func (v *verifier) circles(p *Program) {
 			case state[t] == open:
 				v.errorf("ir-jump", r.Origin.Span, fmt.Sprintf("%q in %s leads in a circle", VerdictText(r.Verdict),
 					c.Label()),
-					"a packet could walk it for ever, so the kernel refuses it", "take one of the jumps out")
+					"a packet could loop there forever, so the kernel refuses it", "remove one of the jumps")
 			case state[t] == 0:
 				visit(t)
 			}
@@ -236,8 +236,8 @@ func (v *verifier) text(code diag.Code, at diag.Span, what, s string) {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			v.errorf(code, at, fmt.Sprintf("%s %s holds the character %s", what, strconv.Quote(s),
 				strconv.QuoteRune(r)),
-				"it goes into rules, files and listings, where it could begin a line of its own",
-				"take the character out")
+				"it goes into rules, files and listings, where it could begin a new line",
+				"remove the character")
 			return
 		}
 	}

@@ -46,7 +46,7 @@ func (v *ruleVerifier) match(m Match) {
 	switch m := m.(type) {
 	case nil:
 		v.wrong("ir-match", fmt.Sprintf("rule in %s with an empty match", v.chain.Label()), "each match is a condition",
-			"take the match out")
+			"remove the match")
 	case IIfName:
 		v.name(m.Name, m.Wildcard)
 	case OIfName:
@@ -77,19 +77,19 @@ func (v *ruleVerifier) match(m Match) {
 	case CTState:
 		if m.States == 0 || m.States >= StateUntracked<<1 {
 			v.wrong("ir-match", fmt.Sprintf("match on connection states %#x", uint8(m.States)),
-				"a packet has one of five states, and the match asks for some of them",
+				"a packet has one of five states, and the match names some of them",
 				"name the states that are meant")
 		}
 	case CTStatus:
 		if m.Status == 0 || m.Status >= StatusDNAT<<1 {
 			v.wrong("ir-match", fmt.Sprintf("match on connection status %#x", uint8(m.Status)),
-				"NAT rewrites a connection's source, its destination or both, and the match asks for some of these",
+				"NAT rewrites a connection's source, its destination or both, and the match names some of these",
 				"name what is meant: snat, dnat")
 		}
 	case Mark:
 		if m.Mask == 0 || m.Value&^m.Mask != 0 {
 			v.wrong("ir-match", fmt.Sprintf("mark %#x under mask %#x", m.Value, m.Mask),
-				"what the mask takes away never equals a bit of the value", "use a value within the mask")
+				"bits outside the mask never match", "use a value within the mask")
 		}
 	case Lookup:
 		v.lookup(m)
@@ -110,7 +110,7 @@ func (v *ruleVerifier) action(a Action) {
 	switch a := a.(type) {
 	case nil:
 		v.wrong("ir-action", fmt.Sprintf("rule in %s with an empty action", v.chain.Label()),
-			"each action does something", "take the action out")
+			"each action does something", "remove the action")
 	case Log:
 		v.text("ir-text", v.rule.Origin.Span, "prefix", a.Prefix)
 	case SetMark:
@@ -172,7 +172,7 @@ func (v *ruleVerifier) name(name string, wildcard bool) {
 func (v *ruleVerifier) prefix(p netip.Prefix) {
 	if !p.IsValid() || p != p.Masked() {
 		v.wrong("ir-address", fmt.Sprintf("prefix %s", p),
-			"a prefix is a whole network: no bits are set behind its length", "clear the bits behind the length")
+			"a prefix is a whole network: no bits are set after its length", "clear the bits after the length")
 		return
 	}
 	v.addrFamily(p.Addr())
@@ -206,7 +206,7 @@ func (v *ruleVerifier) ports(r PortRange) {
 	}
 	if !v.matchesProto(HasPorts) {
 		v.wrong("ir-port", fmt.Sprintf("ports %s in a rule for any protocol", r),
-			"only packets of tcp, udp, sctp, dccp and udplite have ports, and the rule does not ask for one of these",
+			"only packets of tcp, udp, sctp, dccp and udplite have ports, and the rule does not match one of these",
 			"add a match on the protocol")
 	}
 }
@@ -279,7 +279,7 @@ func (v *ruleVerifier) jump(name string) {
 	if t := v.target(v.chain, v.rule); t == nil || t.Base != nil {
 		v.wrong("ir-jump", fmt.Sprintf("%q leads to no chain of the same table, or to a base chain",
 			VerdictText(v.rule.Verdict)),
-			"a jump leads to a chain that hangs at no hook, in the family and table of the rule",
+			"a jump leads to a chain without a hook, in the family and table of the rule",
 			fmt.Sprintf("make a chain %q there", name))
 	}
 }

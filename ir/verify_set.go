@@ -16,7 +16,7 @@ func (v *verifier) set(s *Set) {
 			"look-ups find a set by its name, in their family and table", "give it both")
 	case v.names[key]:
 		v.errorf("ir-set", diag.Span{}, "set "+s.Label()+" is given twice",
-			"look-ups could not tell which of the two is meant", "rename one")
+			"it is unclear which of the two a look-up means", "rename one")
 	}
 	v.names[key] = true
 	v.text("ir-set", diag.Span{}, "name of a set", s.Name)
@@ -138,7 +138,7 @@ func (v *ruleVerifier) lookup(m Lookup) {
 	}
 	if demands.ports && !v.matchesProto(HasPorts) {
 		v.wrong("ir-port", "ports in set "+m.Set.Label()+", looked up in a rule for any protocol",
-			"only packets of tcp, udp, sctp, dccp and udplite have ports, and the rule does not ask for one of these",
+			"only packets of tcp, udp, sctp, dccp and udplite have ports, and the rule does not match one of these",
 			"add a match on the protocol")
 	}
 	if demands.icmp {

@@ -234,7 +234,7 @@ func (s notePID) Undo() error    { return nil } // it is as true as before
 type reloadServer struct{ server }
 
 func (s reloadServer) String() string {
-	return fmt.Sprintf("have dnsmasq read its hosts again (%s, %s)", s.paths.Hosts, s.paths.AddnHosts)
+	return fmt.Sprintf("reload dnsmasq's hosts (%s, %s)", s.paths.Hosts, s.paths.AddnHosts)
 }
 
 func (s reloadServer) Do() error   { return s.files.Reload(s.paths) }

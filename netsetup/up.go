@@ -89,7 +89,7 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	// fails again is told already.
 	if left := failed(runs); len(left) > len(without) {
 		if err := rules.Load(left); err != nil && loaded {
-			blame(runs, fmt.Errorf("take the rules back: %w", err))
+			blame(runs, fmt.Errorf("undo the rules: %w", err))
 		}
 	}
 	if err := forwarding.release(append(needs(plans, runs), held(plans, runs)...)); err != nil {
@@ -112,7 +112,7 @@ func Down(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	err := rules.Load(succeeded(runs)) // one whose bridge is still there keeps its rules, else it would be open
 	for i, p := range plans {
 		if err != nil {
-			runs[i].note(fmt.Errorf("take the rules away: %w", err))
+			runs[i].note(fmt.Errorf("remove the rules: %w", err))
 		}
 		if runs[i].Err == nil {
 			runs[i].tell(rules.Loaded(p.Name))

@@ -35,7 +35,7 @@ func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal
 	case ir.Limit:
 		return l.limit(m)
 	case ir.Lookup:
-		return refusalf("its sets are ipset(8)'s, which are no part of what iptables-restore loads", nftablesCan,
+		return refusalf("iptables uses the sets of ipset(8), which iptables-restore does not load", nftablesCan,
 			"a look-up in the set %s", m.Set.Name)
 	case ir.Opaque:
 		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q",
@@ -157,7 +157,7 @@ func (l *lowering) icmp(f ir.Family, m ir.ICMPType, fs fields) *refusal {
 	switch {
 	case f == ir.IPv4 && fs.protocol == ir.ICMP:
 		if m.Type == 255 {
-			return refusalf("--icmp-type 255 stands for any type", nftablesCan, "ICMP type 255")
+			return refusalf("--icmp-type 255 means any type", nftablesCan, "ICMP type 255")
 		}
 		l.text = append(l.text, " -m icmp"...)
 		l.option("--icmp-type", m.Not)

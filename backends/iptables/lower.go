@@ -171,7 +171,7 @@ func refusalf(why, fix, what string, args ...any) *refusal {
 }
 
 // nftablesCan is the way out where nft(8) has the words that iptables(8) lacks.
-const nftablesCan = "use the nftables back end, which can say this"
+const nftablesCan = "use the nftables back end, which can express this"
 
 // refuse reports that r can't be lowered, once.
 func (l *lowering) refuse(r *ir.Rule, why *refusal) {
@@ -181,6 +181,6 @@ func (l *lowering) refuse(r *ir.Rule, why *refusal) {
 	l.refused[r] = true
 	l.found = append(l.found, diag.Diagnostic{
 		Severity: diag.Error, Code: Unsupported, Span: r.Origin.Span,
-		What: "iptables can't say " + why.what, Why: why.why, Fix: why.fix,
+		What: "iptables can't express " + why.what, Why: why.why, Fix: why.fix,
 	})
 }

@@ -85,7 +85,7 @@ func collect(r *ir.Rule) (fields, *refusal) {
 			panic(fmt.Sprintf("iptables: unknown match %T", match))
 		}
 		if *at >= 0 {
-			return m, refusalf("a rule has one such condition, "+options(match)+" stands once in a command",
+			return m, refusalf("a rule has one such condition, "+options(match)+" appears once in a command",
 				nftablesCan,
 				"two conditions on the same field in one rule")
 		}
@@ -206,7 +206,7 @@ func (l *lowering) interfaceName(option, name string, wildcard, not bool) *refus
 			maxInterfaceName), "shorten the name",
 			"interface name %q", name)
 	case !wildcard && name[len(name)-1] == '+':
-		return refusalf("a + at the end stands for any ending, so the rule would match other interfaces too",
+		return refusalf("a + at the end means any ending, so the rule would match other interfaces too",
 			nftablesCan, "interface name %q", name)
 	case !plainWord(name) || strings.ContainsRune(name, '/') || name[0] == '!':
 		return refusalf("an interface name is one word of printable ASCII characters without quotes, slashes and a leading !", "rename the interface",
@@ -223,7 +223,7 @@ func (l *lowering) interfaceName(option, name string, wildcard, not bool) *refus
 // protocol appends -p.
 func (l *lowering) protocol(m ir.L4Proto) *refusal {
 	if m.Proto == 0 {
-		return refusalf("-p 0 stands for all protocols", nftablesCan, "protocol 0")
+		return refusalf("-p 0 means all protocols", nftablesCan, "protocol 0")
 	}
 	l.option("-p", m.Not)
 	l.text = appendProtocol(l.text, m.Proto)

@@ -166,7 +166,7 @@ func (l *lowering) placeBase(out *plan, c *ir.Chain) {
 	if name == "" {
 		l.refuseChain(c, fmt.Sprintf("chain %s of type %s, hook %s, priority %d", c.Label(), c.Base.Type, c.Base.Hook,
 			c.Base.Priority),
-			"its chains hang at fixed places, those of the tables raw, mangle, nat, filter and security", nftablesCan)
+			"its chains have fixed hooks and priorities, those of the tables raw, mangle, nat, filter and security", nftablesCan)
 		return
 	}
 	policy := "ACCEPT"
@@ -199,7 +199,7 @@ func (l *lowering) placeChain(out *plan, c *ir.Chain, reached map[string]hooks) 
 
 // refuseChain reports that a chain can't be lowered, at the origin of its first rule.
 func (l *lowering) refuseChain(c *ir.Chain, what, why, fix string) {
-	d := diag.Diagnostic{Severity: diag.Error, Code: Unsupported, What: "iptables can't say " + what, Why: why,
+	d := diag.Diagnostic{Severity: diag.Error, Code: Unsupported, What: "iptables can't express " + what, Why: why,
 		Fix: fix}
 	if c != nil && len(c.Rules) > 0 {
 		d.Span = c.Rules[0].Origin.Span

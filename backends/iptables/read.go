@@ -119,7 +119,7 @@ func (r *reader) statement(line string) error {
 	case line[0] == '*' && r.table == "":
 		return r.open(line[1:])
 	case r.table == "":
-		return fmt.Errorf("%q stands in no table", line)
+		return fmt.Errorf("%q is in no table", line)
 	case line[0] == '*':
 		return fmt.Errorf("table %s has no COMMIT before %q", r.table, line)
 	case line[0] == ':':
@@ -134,7 +134,7 @@ func (r *reader) open(text string) error {
 	switch name {
 	case "filter", "nat", "mangle", "raw", "security":
 	default:
-		return fmt.Errorf("%q is no table; there are filter, nat, mangle, raw and security", name)
+		return fmt.Errorf("%q is not a table; there are filter, nat, mangle, raw and security", name)
 	}
 	r.table, r.last = name, nil
 	r.order = slices.DeleteFunc(r.order, func(c *readChain) bool {
@@ -224,7 +224,7 @@ func (r *reader) policy(c *readChain, word string) error {
 	case word == "DROP":
 		c.Base.Drop, c.unsure = true, false
 	case word != "-":
-		return fmt.Errorf("%q is no policy; there are ACCEPT and DROP", word)
+		return fmt.Errorf("%q is not a policy; there are ACCEPT and DROP", word)
 	}
 	return nil
 }

@@ -317,7 +317,7 @@ func TestReadStates(t *testing.T) {
 // TestReadErrors reads damaged text: the error names the line, and what is wrong in it.
 func TestReadErrors(t *testing.T) {
 	tests := []struct{ name, text, want string }{
-		{"no table", "-A INPUT -j ACCEPT\n", `saved:1: "-A INPUT -j ACCEPT" stands in no table`},
+		{"no table", "-A INPUT -j ACCEPT\n", `saved:1: "-A INPUT -j ACCEPT" is in no table`},
 		{"unknown table", "*brouting\n", `saved:1: "brouting" is no table`},
 		{"cut off", "*filter\n:INPUT ACCEPT [0:0]\n", "saved:2: table filter has no COMMIT"},
 		{"table in table", "*filter\n*nat\n", `saved:2: table filter has no COMMIT before "*nat"`},
@@ -334,10 +334,10 @@ func TestReadErrors(t *testing.T) {
 		{"open quote", "*filter\n-A INPUT -m comment --comment \"x\n\" -j DROP\nCOMMIT\n", `saved:3: " -j DROP`},
 		{"no value", "*filter\n-A INPUT -s\nCOMMIT\n", "saved:2: option -s needs a value"},
 		{"bad address", "*filter\n-A INPUT -s 10.0.0.256\nCOMMIT\n", `saved:2: "10.0.0.256" is no address`},
-		{"address of IPv6", "*filter\n-A INPUT -s fd00::1\nCOMMIT\n", `saved:2: "fd00::1" is no address of family ip`},
+		{"address of IPv6", "*filter\n-A INPUT -s fd00::1\nCOMMIT\n", `saved:2: "fd00::1" is not an address of family ip`},
 		{"bad prefix", "*filter\n-A INPUT -s 10.0.0.0/33\nCOMMIT\n",
 			`saved:2: "33" is no mask, and no prefix length up to 32`},
-		{"twice", "*filter\n-A INPUT -s 10.0.0.1 -s 10.0.0.2\nCOMMIT\n", "saved:2: option -s stands twice"},
+		{"twice", "*filter\n-A INPUT -s 10.0.0.1 -s 10.0.0.2\nCOMMIT\n", "saved:2: option -s appears twice"},
 		{"negated list", "*filter\n-A INPUT ! -s 10.0.0.1,10.0.0.2\nCOMMIT\n",
 			"saved:2: a list of addresses beside a negated one"},
 		{"bad port", "*filter\n-A INPUT -p tcp --dport 70000\nCOMMIT\n", `saved:2: "70000" is no port`},
@@ -351,7 +351,7 @@ func TestReadErrors(t *testing.T) {
 		{"stray word", "*filter\n-A INPUT ACCEPT\nCOMMIT\n", `saved:2: "ACCEPT" is no option`},
 		{"short option", "*filter\n-A INPUT -x\nCOMMIT\n", "saved:2: option -x, which -A does not take"},
 		{"dangling !", "*filter\n-A INPUT -j ACCEPT !\nCOMMIT\n", `saved:2:`},
-		{"two targets", "*filter\n-A INPUT -j ACCEPT -j DROP\nCOMMIT\n", "saved:2: option -j stands twice"},
+		{"two targets", "*filter\n-A INPUT -j ACCEPT -j DROP\nCOMMIT\n", "saved:2: option -j appears twice"},
 		{"goto nowhere", "*filter\n-A INPUT -g nosuch\nCOMMIT\n", `saved:2: a goto to chain "nosuch"`},
 		{"code of REJECT", "*filter\n-A INPUT -j REJECT --reject-with icmp6-no-route\nCOMMIT\n",
 			`saved:2: "icmp6-no-route" is no code`},
@@ -360,9 +360,9 @@ func TestReadErrors(t *testing.T) {
 			`saved:2: "10.0.0.1:x" is no range`},
 		{"position", "*filter\n-I INPUT 2 -j DROP\nCOMMIT\n", "saved:2: chain INPUT has no rule 2"},
 		{"too many inserts", "*filter\n-A INPUT\n" + strings.Repeat("-I INPUT 2\n", 10000) + "COMMIT\n",
-			"too many changes in the midst of chains"},
+			"too many changes in the middle of chains"},
 		{"too many rules", "*filter\n-A INPUT -s " + strings.Repeat("0/0,", 200) + "0/0 -d " + strings.Repeat("0/0,",
-			200) + "0/0\nCOMMIT\n", "saved:2: lists of addresses that stand for too many rules"},
+			200) + "0/0\nCOMMIT\n", "saved:2: lists of addresses that mean too many rules"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

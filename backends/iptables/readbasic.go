@@ -31,7 +31,7 @@ func (s *ruleReader) own(letter byte, value string, given bool) error {
 		return fmt.Errorf("option -%c, which iptables-restore does not take", letter)
 	}
 	if s.given.has(letter) || s.given.has('j') && letter == 'g' || s.given.has('g') && letter == 'j' {
-		return fmt.Errorf("option -%c stands twice", letter)
+		return fmt.Errorf("option -%c appears twice", letter)
 	}
 	s.given |= bit(letter)
 	if s.not {
@@ -143,7 +143,7 @@ func parseNet(text string, f ir.Family) (netip.Prefix, error) {
 		host, mask = text[:i], text[i+1:]
 		var ok bool
 		if bits, ok = parseMask(mask, f); !ok {
-			return netip.Prefix{}, fmt.Errorf("%q is no mask, and no prefix length up to %d", mask, bitLen(f))
+			return netip.Prefix{}, fmt.Errorf("%q is not a mask, and no prefix length up to %d", mask, bitLen(f))
 		}
 	}
 	if bits == 0 && host != "" { // whatever stands before
@@ -152,7 +152,7 @@ func parseNet(text string, f ir.Family) (netip.Prefix, error) {
 	addr, ok := parseHost(host, f)
 	switch {
 	case !ok:
-		return netip.Prefix{}, fmt.Errorf("%q is no address of family %s", host, f)
+		return netip.Prefix{}, fmt.Errorf("%q is not an address of family %s", host, f)
 	case !addr.IsValid() || bits < 0:
 		return netip.Prefix{}, nil
 	}
@@ -265,7 +265,7 @@ func (s *ruleReader) protocolOption(name string) error {
 	number, ok := parseProtocol(name)
 	switch {
 	case !ok:
-		return fmt.Errorf("%q is no protocol; its number works on every host", name)
+		return fmt.Errorf("%q is not a protocol; its number works on every host", name)
 	case number == 0 && s.not:
 		return fmt.Errorf("a rule for no protocol at all")
 	}
@@ -288,7 +288,7 @@ func (s *ruleReader) counters(packets string) error {
 	}
 	for _, n := range [...]string{packets, bytes} {
 		if n == "" || n[0] < '0' || n[0] > '9' {
-			return fmt.Errorf("%q is no counter", n)
+			return fmt.Errorf("%q is not a counter", n)
 		}
 	}
 	return nil

@@ -123,7 +123,7 @@ func checkPolicy(s *ruleReader, in *instance) error {
 		case name == "next":
 			elements = append(elements, map[string]string{})
 		case again || slices.Contains([]string{"dir", "pol", "strict"}, name) && len(elements) > 1:
-			return fmt.Errorf("option --%s stands twice", name)
+			return fmt.Errorf("option --%s appears twice", name)
 		default:
 			last[name] = a.value
 		}

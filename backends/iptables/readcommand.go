@@ -15,7 +15,7 @@ const maxWork = 1 << 24
 // spend counts n rules that a change looks at or moves.
 func (r *reader) spend(n int) error {
 	if r.work += n; r.work > maxWork {
-		return fmt.Errorf("too many changes in the midst of chains")
+		return fmt.Errorf("too many changes in the middle of chains")
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (s *ruleReader) commandOption(letter byte, value string, given bool) error 
 		if s.hasMore() && value != "" {
 			n, ok := parseUint(s.word(), math.MaxInt32)
 			if !ok || n == 0 {
-				return fmt.Errorf("%q is no number of a rule", s.tokens[s.next-1].text)
+				return fmt.Errorf("%q is not a number of a rule", s.tokens[s.next-1].text)
 			}
 			s.rank = int(n)
 		} else if letter == 'R' {
@@ -148,11 +148,11 @@ func (s *ruleReader) ofRule() bool {
 func (r *reader) create(name string) error {
 	switch {
 	case name == "" || name[0] == '-' || name[0] == '!' || strings.ContainsAny(name, space) || len(name) > maxChainName:
-		return fmt.Errorf("%q is no name for a chain", name)
+		return fmt.Errorf("%q is not a name for a chain", name)
 	case r.known.targets[name] != nil:
 		return fmt.Errorf("chain %s would have the name of a target", name)
 	case r.chain(name) != nil:
-		return fmt.Errorf("chain %s stands already", name)
+		return fmt.Errorf("chain %s exists already", name)
 	}
 	r.add(name, nil)
 	return nil
@@ -223,7 +223,7 @@ func (r *reader) change(c *readChain, s *ruleReader) error {
 		c.empty()
 	case 'P':
 		if s.second == "-" {
-			return fmt.Errorf("%q is no policy; there are ACCEPT and DROP", s.second)
+			return fmt.Errorf("%q is not a policy; there are ACCEPT and DROP", s.second)
 		}
 		return r.policy(c, s.second)
 	case 'E':

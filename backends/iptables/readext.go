@@ -17,7 +17,7 @@ func (s *ruleReader) match(name string) error {
 	}
 	e := s.find(&s.found, s.known.matches, name)
 	if e == nil {
-		return fmt.Errorf("%q is no match of iptables for family %s", name, s.family)
+		return fmt.Errorf("%q is not a match of iptables for family %s", name, s.family)
 	}
 	s.load(e)
 	return nil

@@ -59,7 +59,7 @@ func (s *ruleReader) allowed(in *instance, o *option) error {
 	case s.not && !o.not:
 		return fmt.Errorf("a ! before --%s, which can't be negated", name)
 	case in.seen&o.bit != 0 && !in.ext.often:
-		return fmt.Errorf("option --%s stands twice", name)
+		return fmt.Errorf("option --%s appears twice", name)
 	}
 	for _, a := range in.ext.after {
 		if o.bit == a[0] && in.seen&a[1] == 0 {

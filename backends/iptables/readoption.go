@@ -129,7 +129,7 @@ func (s *ruleReader) long(name string) (found, error) {
 	case 1:
 		return hit, nil
 	}
-	return found{}, fmt.Errorf("option --%s may stand for several", name)
+	return found{}, fmt.Errorf("option --%s is short for several", name)
 }
 
 // named returns the option of this name, nil if e has none.
@@ -162,7 +162,7 @@ func (s *ruleReader) option() error {
 		s.not = true
 		return nil
 	case len(word) < 2 || word[0] != '-':
-		return fmt.Errorf("%q is no option", word)
+		return fmt.Errorf("%q is not an option", word)
 	case word[1] == '-':
 		return s.longOption(word[2:])
 	}

@@ -248,7 +248,7 @@ func (s *ruleReader) rules(into []ir.Rule) ([]ir.Rule, error) {
 	}
 	n := max(1, len(s.sources)) * max(1, len(s.dests)) * max(1, len(s.ways))
 	if s.expanded += n - 1; n > maxExpansion || s.expanded > maxExpanded {
-		return into, fmt.Errorf("lists of addresses that stand for too many rules: more than %d, or %d in all",
+		return into, fmt.Errorf("lists of addresses that mean too many rules: more than %d, or %d in all",
 			maxExpansion, maxExpanded)
 	}
 	ways := s.ways

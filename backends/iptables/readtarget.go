@@ -15,7 +15,7 @@ func (s *ruleReader) leads(goes bool, name string) error {
 	case s.not:
 		return fmt.Errorf("a ! before -j or -g")
 	case name == "" || len(name) > maxChainName || strings.ContainsAny(name, space):
-		return fmt.Errorf("%q is no name of a target or chain", name)
+		return fmt.Errorf("%q is not a name of a target or chain", name)
 	}
 	s.jump, s.goes = name, goes
 	if e := s.find(&s.targets, s.known.targets, name); e != nil && !goes {
@@ -37,7 +37,7 @@ func (s *ruleReader) lands() error {
 	case c == nil && s.goes:
 		return fmt.Errorf("a goto to chain %q, which is not there", s.jump)
 	case c == nil:
-		return fmt.Errorf("%q is no target of iptables for family %s, and no chain of table %s",
+		return fmt.Errorf("%q is not a target of iptables for family %s, and no chain of table %s",
 			s.jump, s.family, s.table)
 	}
 	return nil

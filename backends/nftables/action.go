@@ -20,8 +20,8 @@ func (s *ruleLowering) action(a ir.Action) {
 	case ir.NoTrack:
 		s.add(noTrack{})
 	case ir.OpaqueAction:
-		s.refuse(fmt.Sprintf("an action that is known by its text only can't be said in nftables: %s", a.Text),
-			"an action that vnetc does not model would change its meaning, or be lost",
+		s.refuse(fmt.Sprintf("an action of which only the text is known can't be expressed in nftables: %s", a.Text),
+			"vnetc does not model it, so its meaning could change or be lost",
 			"write the rule in nft(8)'s words, in a table of your own")
 	default:
 		panic(fmt.Sprintf("nftables: unknown action %T", a))

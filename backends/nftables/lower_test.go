@@ -191,9 +191,9 @@ func TestRefused(t *testing.T) {
 		want string
 	}{
 		{"opaque match", rule(ir.IPv4, ir.Accept{}, ir.Opaque{Text: "-m x"}), vnetcOptions,
-			"f:1:1: error: a match that is known by its text only can't be said in nftables: -m x [backend-unsupported]"},
+			"f:1:1: error: a match of which only the text is known can't be expressed in nftables: -m x [backend-unsupported]"},
 		{"opaque verdict", rule(ir.Both, ir.Opaque{Text: "-j LOG"}), vnetcOptions,
-			"f:1:1: error: a verdict that is known by its text only can't be said in nftables: -j LOG [backend-unsupported]"},
+			"f:1:1: error: a verdict of which only the text is known can't be expressed in nftables: -j LOG [backend-unsupported]"},
 		{"checksum", rule(ir.IPv4, ir.ChecksumFill{}), vnetcOptions,
 			"f:1:1: error: nftables can't fill in checksums [backend-unsupported]"},
 		{"two protocols", rule(ir.IPv4, ir.Accept{}, ir.L4Proto{Proto: 1}, ir.L4Proto{Proto: 2}), vnetcOptions,

@@ -105,8 +105,8 @@ func (s *ruleLowering) match(m ir.Match) {
 	case ir.Lookup:
 		s.inSet(m)
 	case ir.Opaque:
-		s.refuse(fmt.Sprintf("a match that is known by its text only can't be said in nftables: %s", m.Text),
-			"a match that vnetc does not model would change its meaning, or be lost",
+		s.refuse(fmt.Sprintf("a match of which only the text is known can't be expressed in nftables: %s", m.Text),
+			"vnetc does not model it, so its meaning could change or be lost",
 			"write the match in nft(8)'s words, in a table of your own")
 	default:
 		panic(fmt.Sprintf("nftables: unknown match %T", m))

@@ -32,7 +32,7 @@ func (s *ruleLowering) countedLookup(st lookup) {
 func (s *ruleLowering) inSet(m ir.Lookup) {
 	fields, why := s.lowerer.fieldsOf(m.Set)
 	if why != "" {
-		s.refuse(fmt.Sprintf("the set %s can't be said in nftables", m.Set.Label()), why,
+		s.refuse(fmt.Sprintf("the set %s can't be expressed in nftables", m.Set.Label()), why,
 			"write a rule for each element")
 		return
 	}

@@ -202,7 +202,7 @@ func TestReadErrors(t *testing.T) {
 		{"cut", b[:21], "file: byte 20: 1 bytes are no netlink header"},
 		{"another subsystem", message16(1<<8 | 1), "file: byte 0: message type 0x101 is not nf_tables'"},
 		{"a change of what was there", message16(unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE),
-			"file: byte 0: message 8 of nf_tables is neither in a dump nor in a batch that makes tables anew"},
+			"file: byte 0: message 8 of nf_tables is neither part of a dump nor of a batch that creates tables"},
 		{"a rule of no chain", stream(ir.IPv4, nil)[36:], "file: byte 0: a rule of chain t c, which is not there"},
 	}
 	for _, tt := range tests {

@@ -71,7 +71,7 @@ func closedChains(ours *delta.Inventory) ([]backends.UnexpectedItem, error) {
 		}
 		closed = append(closed, backends.UnexpectedItem{
 			Family: family, Table: table, Chain: m.Attrs.Text(unix.NFTA_CHAIN_NAME), Kind: backends.ForeignDrop,
-			Text: "policy drop, for what no rule of this chain accepts, whatever ours say",
+			Text: "policy drop: packets that no rule of this chain accepts are dropped, whatever our rules say",
 		})
 		return nil
 	})

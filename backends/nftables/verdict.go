@@ -43,8 +43,8 @@ func (s *ruleLowering) verdict(v ir.Verdict) {
 			"nf_tables has no statement for it; iptables has the target CHECKSUM",
 			"choose --backend iptables, or leave the rule out")
 	case ir.Opaque:
-		s.refuse(fmt.Sprintf("a verdict that is known by its text only can't be said in nftables: %s", v.Text),
-			"a verdict that vnetc does not model would change its meaning, or be lost",
+		s.refuse(fmt.Sprintf("a verdict of which only the text is known can't be expressed in nftables: %s", v.Text),
+			"vnetc does not model it, so its meaning could change or be lost",
 			"write the rule in nft(8)'s words, in a table of your own")
 	default:
 		panic(fmt.Sprintf("nftables: unknown verdict %T", v))

@@ -39,39 +39,39 @@ func (a Audit) Diagnostics() diag.List {
 				Severity: diag.Error, Code: "audit-packets",
 				What: fmt.Sprintf("%s from %s to %s (%s): %s, should be %s", p, c.From, c.To, c.Family, isWords(c),
 					c.Was),
-				Why: why, Fix: "vnetc apply mends it",
+				Why: why, Fix: "vnetc apply fixes it",
 			})
 		}
 	}
 	if a.TooLarge {
 		list = append(list, diag.Diagnostic{
 			Severity: diag.Error, Code: "audit-too-large",
-			What: "what the drift does to packets is too large to tell, all or some of it",
-			Why:  tooLargeWhy, Fix: "vnetc apply mends it; to know what it does first, give it time: --budget 60s",
+			What: "what the drift does to packets, or some of it, is too large for the budget",
+			Why:  tooLargeWhy, Fix: "vnetc apply fixes it; to see first what it does: vnetc audit --budget 60s",
 		})
 	}
 	return list
 }
 
 func driftDiagnostic(d *backends.Drift) diag.Diagnostic {
-	out := diag.Diagnostic{Severity: diag.Error, Fix: "vnetc apply mends it"}
+	out := diag.Diagnostic{Severity: diag.Error, Fix: "vnetc apply fixes it"}
 	where, what := driftPlace(d), driftWords(d)
 	switch d.Kind {
 	case backends.Missing:
 		out.Code, out.What = "audit-missing", fmt.Sprintf("%s lacks %s", where, what)
 	case backends.Extra:
-		out.Code, out.What = "audit-extra", fmt.Sprintf("%s has %s, which nothing asks for", where, what)
+		out.Code, out.What = "audit-extra", fmt.Sprintf("%s has %s, which no network needs", where, what)
 	case backends.Moved:
 		out.Code, out.What = "audit-moved", fmt.Sprintf("%s has %s in another place", where, what)
 	case backends.Ahead:
-		out.Code, out.What = "audit-ahead", fmt.Sprintf("others have in the networks' way, in %s: %s", where, what)
-		out.Severity, out.Fix = diag.Note, "apply leaves it there; change it if it is not meant to decide"
+		out.Code, out.What = "audit-ahead", fmt.Sprintf("foreign rules are in the networks' way, in %s: %s", where, what)
+		out.Severity, out.Fix = diag.Note, "apply leaves it there; change it if it should not decide"
 		if d.Lets != nil {
 			out.Why = letWords(d)
 		}
 	case backends.Unexplained:
 		out.Code, out.What = "audit-unexplained", fmt.Sprintf("%s: %s", where, what)
-		out.Fix = "apply the network's XML again, and there is a state file again"
+		out.Fix = "apply the network's XML again, which writes the state file"
 		if d.Part == backends.DriftBridge {
 			out.Fix += "; or remove the rules: vnetc remove --bridge " + diag.ShellWord(d.Target)
 		}
@@ -125,7 +125,7 @@ func driftWords(d *backends.Drift) string {
 	case backends.DriftStateFile:
 		return d.Words
 	case backends.DriftTarget:
-		return fmt.Sprintf("%d chains of ours with %d rules, which packets meet, too", d.Chains, d.Rules)
+		return fmt.Sprintf("%d of our chains with %d rules, which packets also meet", d.Chains, d.Rules)
 	}
 	panic(fmt.Sprintf("unknown part of drift %d", d.Part))
 }

@@ -50,7 +50,7 @@ func auditTests() []auditTest {
 			backends.Drift{Kind: backends.Extra, Part: backends.DriftRule, Chain: fwi, Have: accept},
 			"+ extra    ip vnetc fwi: ip oifname \"virbr1\" accept\n",
 			"ip vnetc fwi", `ip oifname "virbr1" accept`, "audit-extra",
-			`ip vnetc fwi has ip oifname "virbr1" accept, which nothing asks for`,
+			`ip vnetc fwi has ip oifname "virbr1" accept, which no network needs`,
 		},
 		{
 			"a rule in another place",
@@ -66,7 +66,7 @@ func auditTests() []auditTest {
 			backends.Drift{Kind: backends.Extra, Part: backends.DriftElement, Set: set, Element: element},
 			"+ extra    ip6 vnetc set nets: iifname \"virbr0\" saddr fd00::/64\n",
 			"ip6 vnetc set nets", `iifname "virbr0" saddr fd00::/64`, "audit-extra",
-			`ip6 vnetc set nets has iifname "virbr0" saddr fd00::/64, which nothing asks for`,
+			`ip6 vnetc set nets has iifname "virbr0" saddr fd00::/64, which no network needs`,
 		},
 		{
 			"an empty chain",
@@ -86,7 +86,7 @@ func auditTests() []auditTest {
 			backends.Drift{Kind: backends.Extra, Part: backends.DriftBase, Chain: fwi},
 			"+ extra    ip vnetc fwi: another hook, priority or policy\n",
 			"ip vnetc fwi", "another hook, priority or policy", "audit-extra",
-			"ip vnetc fwi has another hook, priority or policy, which nothing asks for",
+			"ip vnetc fwi has another hook, priority or policy, which no network needs",
 		},
 		{
 			"an object in no chain",
@@ -95,20 +95,20 @@ func auditTests() []auditTest {
 				Chain: &ir.Chain{Family: ir.IPv6, Table: "vnetc"},
 			},
 			"+ extra    ip6 vnetc: counter c\n",
-			"ip6 vnetc", "counter c", "audit-extra", "ip6 vnetc has counter c, which nothing asks for",
+			"ip6 vnetc", "counter c", "audit-extra", "ip6 vnetc has counter c, which no network needs",
 		},
 		{
-			"a rule of others",
+			"a foreign rule",
 			backends.Drift{Kind: backends.Ahead, Part: backends.DriftObject, Words: "-j ADMIN", Chain: fwi},
 			"! ahead    ip vnetc fwi: -j ADMIN\n",
-			"ip vnetc fwi", "-j ADMIN", "audit-ahead", "others have in the networks' way, in ip vnetc fwi: -j ADMIN",
+			"ip vnetc fwi", "-j ADMIN", "audit-ahead", "foreign rules are in the networks' way, in ip vnetc fwi: -j ADMIN",
 		},
 		{
 			"another back end",
 			backends.Drift{Kind: backends.Extra, Part: backends.DriftTarget, Target: "iptables", Chains: 3, Rules: 12},
-			"+ extra    iptables: 3 chains of ours with 12 rules, which packets meet, too\n",
-			"iptables", "3 chains of ours with 12 rules, which packets meet, too", "audit-extra",
-			"iptables has 3 chains of ours with 12 rules, which packets meet, too, which nothing asks for",
+			"+ extra    iptables: 3 of our chains with 12 rules, which packets also meet\n",
+			"iptables", "3 of our chains with 12 rules, which packets also meet", "audit-extra",
+			"iptables has 3 of our chains with 12 rules, which packets also meet, which no network needs",
 		},
 		{
 			"rules that nothing explains",
@@ -143,18 +143,19 @@ func TestDriftForms(t *testing.T) {
 	for _, tt := range auditTests() {
 		t.Run(tt.name, func(t *testing.T) {
 			a := Audit{Drifts: []backends.Drift{tt.drift}}
-			want := diag.Diagnostic{Severity: diag.Error, Code: tt.code, What: tt.what, Fix: "vnetc apply mends it"}
+			want := diag.Diagnostic{Severity: diag.Error, Code: tt.code, What: tt.what, Fix: "vnetc apply fixes it"}
 			wantJSON := map[string]any{"kind": string(tt.drift.Kind), "chain": tt.chain, "rule": tt.rule}
 			inStep := tt.drift.Kind == backends.Ahead
 			if inStep {
-				want.Severity, want.Fix = diag.Note, "apply leaves it there; change it if it is not meant to decide"
+				want.Severity, want.Fix = diag.Note, "apply leaves it there; change it if it should not decide"
 				tt.text += "in step\n"
 			}
 			switch {
 			case tt.drift.Part == backends.DriftBridge:
-				want.Fix = "apply the network's XML again, and there is a state file again; or remove the rules: vnetc remove --bridge vbi"
+				want.Fix = "apply the network's XML again, which writes the state file; or remove the rules: " +
+					"vnetc remove --bridge vbi"
 			case tt.drift.Kind == backends.Unexplained:
-				want.Fix = "apply the network's XML again, and there is a state file again"
+				want.Fix = "apply the network's XML again, which writes the state file"
 			}
 			if tt.drift.Of != nil {
 				want.Span, want.Why = asker.Origin.Span, "network lab: guests may answer"
@@ -262,7 +263,7 @@ what it does only to packets with an address that is not of where they come from
 	udp := diag.Diagnostic{
 		Severity: diag.Error, Code: "audit-packets",
 		What: "udp from network lab to network dmz (ip): is accepted, should be dropped",
-		Why:  "for example " + tcp, Fix: "vnetc apply mends it",
+		Why:  "for example " + tcp, Fix: "vnetc apply fixes it",
 	}
 	if diff := cmp.Diff(udp, list[2]); diff != "" {
 		t.Errorf("a diagnostic (-want +got):\n%s", diff)

@@ -106,7 +106,7 @@ func (v *Verification) printRules(b *bytes.Buffer) {
 			strings.Join(words, ", "))
 	}
 	printList(b, unreached, "rules that no packet reaches")
-	printList(b, linear, "rules that stay linear, where others like them are one")
+	printList(b, linear, "rules that are not merged although others like them are")
 }
 
 // printList prints the first of all.

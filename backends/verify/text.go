@@ -56,7 +56,7 @@ func (v *Verification) printProofs(b *bytes.Buffer) {
 				p.Result.Because.Chain.Label(), diag.Visible(p.Result.Because.Rule.String()))
 		case prove.TooLarge:
 			fmt.Fprintf(b,
-				"too large    %s: whether the rules mean what the networks mean can't be told within the budget\n",
+				"too large    %s: whether the rules mean what the networks mean is too large for the budget\n",
 				p.Label)
 		}
 		for i, title := range []string{"as the networks mean it", "as " + p.Label + " has it"} {
@@ -211,7 +211,7 @@ func (v *Verification) printChanges(b *bytes.Buffer) {
 		}
 	}
 	if v.More {
-		fmt.Fprintf(b, "\nand more of the same kinds, of which %d each are told\n", maxChanges)
+		fmt.Fprintf(b, "\nand more of the same kinds; %d of each are shown\n", maxChanges)
 	}
 	if len(foreign) == 0 {
 		return

@@ -113,9 +113,9 @@ func policyWord(c *ir.Chain) string {
 func fateWords(f ir.Fate, p ir.Packet) string {
 	switch f.Outcome {
 	case ir.Dropped:
-		return "dropped: it ends here, and nobody is told"
+		return "dropped: it ends here, without an answer"
 	case ir.Rejected:
-		return fmt.Sprintf("rejected: it ends here, and %s is told %s", p.Src, f.Reject)
+		return fmt.Sprintf("rejected: it ends here, and %s gets %s", p.Src, f.Reject)
 	}
 	words := "accepted: it goes on to the host itself"
 	if p.Out != "" {

@@ -231,14 +231,14 @@ func (c Claim) diagnostic() diag.Diagnostic {
 	if c.Answer == prove.TooLarge {
 		return diag.Diagnostic{
 			Severity: diag.Error, Code: "verify-too-large", Span: c.Span,
-			What: fmt.Sprintf("whether it holds is too large to tell: %s", c.Assertion),
+			What: fmt.Sprintf("whether it holds is too large for the budget: %s", c.Assertion),
 			Why:  tooLargeWhy, Fix: tooLargeFix,
 		}
 	}
 	if c.Answer == prove.Unknown {
 		return diag.Diagnostic{
 			Severity: diag.Error, Code: "assert-failed", Span: c.Span,
-			What: fmt.Sprintf("it can't be shown to hold: %s", c.Assertion),
+			What: fmt.Sprintf("it can't be proved: %s", c.Assertion),
 			Why:  "it depends on a rule that is not modelled",
 			Fix:  "take that rule out, or write it in words that vnetc models",
 		}
@@ -246,7 +246,7 @@ func (c Claim) diagnostic() diag.Diagnostic {
 	d := diag.Diagnostic{
 		Severity: diag.Error, Code: "assert-failed", Span: c.Span,
 		What: fmt.Sprintf("it does not hold: %s", c.Assertion),
-		Fix:  "change the networks, or what is asserted about them",
+		Fix:  "change the networks, or the assertion",
 	}
 	if c.Way == nil {
 		d.Why = "there are no such connections: no network here has such addresses"

@@ -57,7 +57,7 @@ Notes are kept in /dev/shm if there is one, as they are in /run. Needs root.`,
 	}
 	cmd.Flags().IntSliceVar(&networks, "networks", []int{1000}, "how many networks")
 	cmd.Flags().IntVar(&rounds, "rounds", 5, "how often each tool runs")
-	cmd.Flags().StringVar(&format, "format", "text", "how to print: text or json")
+	cmd.Flags().StringVar(&format, "format", "text", "output format: text or json")
 	return cmd
 }
 

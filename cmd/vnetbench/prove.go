@@ -54,7 +54,7 @@ process of its own; its peak memory includes the networks and their lowering.`,
 	}
 	cmd.Flags().IntSliceVar(&networks, "networks", []int{1, 100, 1000, 4000}, "how many networks")
 	cmd.Flags().IntVar(&rounds, "rounds", 5, "how often each proof runs")
-	cmd.Flags().StringVar(&format, "format", "text", "how to print: text or json")
+	cmd.Flags().StringVar(&format, "format", "text", "output format: text or json")
 	return cmd
 }
 

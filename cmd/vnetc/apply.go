@@ -28,7 +28,7 @@ func newApply(s streams) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
 		Use:   "apply PATH...",
-		Short: "put the rules of these networks into the kernel",
+		Short: "load the rules of these networks into the kernel",
 		Long: `apply compiles these networks together with those that are in force already, and
 makes the kernel of this host (or network namespace) hold their rules: those that
 are right are left alone, with their counters; the rest is changed in one
@@ -68,7 +68,7 @@ comes first: rules that lock you out of the host go away again, also when the
 terminal or vnetc itself is gone.
 
 --format json: "networks" in force, by name; "backend" and "layout"; how many rules were
-"changed" and "kept"; "removed_from", the places where rules of ours are gone; "proved"; "steps", what
+"changed" and "kept"; "removed_from", the places where our rules are gone; "proved"; "steps", what
 changed; with --take-over "taken_over". With --dry-run it is that of vnetc audit. Fields are added,
 never renamed or removed.
 
@@ -99,13 +99,14 @@ finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 		},
 	}
 	f.hostFlags = addHostFlags(cmd)
-	addNetworkFlags(cmd, &f.networkFlags, "take away networks that are not named here")
+	addNetworkFlags(cmd, &f.networkFlags, "remove networks that are not named here")
 	addTakeOverFlags(cmd, &f.takeOver)
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would change, and change nothing")
-	cmd.Flags().DurationVar(&f.confirm, "confirm", 0, "go back after this time, such as 60s, unless vnetc confirm comes first")
-	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print what would change, and change nothing")
+	cmd.Flags().DurationVar(&f.confirm, "confirm", 0, "undo the change after this time, such as 60s, unless "+
+		"vnetc confirm comes first")
+	f.format = addChoice(cmd, "format", "output format", "text", "json")
 	addAuditVerbose(cmd, &f.verbose)
-	cmd.Flags().BoolVar(&f.inForce, "in-force", false, "put the rules of the networks in force right, instead of those of PATHs")
+	cmd.Flags().BoolVar(&f.inForce, "in-force", false, "repair the rules of the networks in force, without a PATH")
 	return cmd
 }
 
@@ -165,7 +166,7 @@ func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r
 		err = verify.Plan{Drifts: r.Drifts, Verbose: f.verbose}.Text(s.out)
 	}
 	if err == nil && len(r.Removed) > 0 {
-		_, err = fmt.Fprintf(s.out, "our rules in %s are gone\n", strings.Join(r.Removed, " and "))
+		_, err = fmt.Fprintf(s.out, "our rules in %s are removed\n", strings.Join(r.Removed, " and "))
 	}
 	if err == nil {
 		err = printPlaces(s.out, r.Taken, false)

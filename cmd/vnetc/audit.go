@@ -35,12 +35,12 @@ is missing, extra or moved, with the line of XML that asks for it; a diff in the
 of nft(8) or iptables(8), which shows where that is; and what it does to packets; and
 rules left in another back end by an apply that was cut short.
 
-In iptables the order counts: jumps of ours behind libvirt's are "moved", whether or not
+In iptables the order counts: our jumps behind libvirt's are "moved", whether or not
 a packet shows it today; apply and up put them right. A rule of others that accepts what
 ours would refuse is "ahead", with a packet (of a new connection) and the networks;
-so are chains of others that drop by policy what ours accept (nftables). What is ahead is
+so are foreign chains that drop by policy what ours accept (nftables). What is ahead is
 no drift, and apply leaves it there; --fail-on-ahead exits with 1 if it lets through more.
-With -v rules of others ahead that let nothing more through are listed, too.
+With -v foreign rules ahead that let nothing more through are listed, too.
 
 Without PATH "in force" is what vnetc's state files say. Rules about a bridge of which no
 state file tells, and state files that are damaged, are told as "unexplained"; apply
@@ -60,16 +60,16 @@ others let through; 2 wrong usage; 3 cannot read.`,
 	}
 	f.hostFlags = addHostFlags(cmd)
 	addNetworkFlags(cmd, &f.networkFlags, "networks that are in force and not named here are drift")
-	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
+	f.format = addChoice(cmd, "format", "output format", "text", "json", "sarif")
 	f.budget.add(cmd)
 	addAuditVerbose(cmd, &f.verbose)
-	cmd.Flags().BoolVar(&f.failOnAhead, "fail-on-ahead", false, "exit with 1 if rules of others let through what ours refuse")
+	cmd.Flags().BoolVar(&f.failOnAhead, "fail-on-ahead", false, "exit with 1 if foreign rules let through what ours refuse")
 	return cmd
 }
 
 // addAuditVerbose adds -v to a verb that prints an audit.
 func addAuditVerbose(cmd *cobra.Command, verbose *bool) {
-	cmd.Flags().BoolVarP(verbose, "verbose", "v", false, "list all: also rules of others ahead that let nothing more through")
+	cmd.Flags().BoolVarP(verbose, "verbose", "v", false, "list all, also foreign rules ahead that let nothing more through")
 }
 
 func audit(s streams, f *auditFlags, paths []string) error {

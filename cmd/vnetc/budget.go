@@ -12,7 +12,8 @@ import (
 type budgetFlag struct{ time time.Duration }
 
 func (f *budgetFlag) add(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.time, "budget", 0, "how long to think about packets, such as 60s (else a number of steps, the same on every machine)")
+	cmd.Flags().DurationVar(&f.time, "budget", 0, "time limit for what happens to packets, such as 60s (default: "+
+		"a number of steps, the same on every machine)")
 }
 
 // start returns the budget, whose time begins now.

@@ -15,7 +15,7 @@ func newCheck(s streams) *cobra.Command {
 	var format *choice
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
-		Short: "say what is wrong with network XML",
+		Short: "report what is wrong with network XML",
 		Long: `check reads network XML and says everything that is wrong or hardly meant, all
 files together, without making rules. What libvirt refuses is an error, and so
 is what it takes but can't work or is unsafe. With --format json or sarif the
@@ -33,7 +33,7 @@ Exit codes: 0 no errors (warnings may be there); 1 errors; 2 wrong usage; 3 cann
 			return check(s, netxml.Options{Lax: lax, AllowOption: options.allow()}, format.value, paths)
 		},
 	}
-	format = addChoice(cmd, "format", "how to print the diagnostics", "text", "json", "sarif")
+	format = addChoice(cmd, "format", "output format of the diagnostics", "text", "json", "sarif")
 	cmd.Flags().BoolVar(&lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	options.add(cmd)
 	return cmd

@@ -75,15 +75,15 @@ Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or w
 	}
 	f.backend = addChoice(cmd, "backend", "what to compile for", targetNames()...)
 	f.family = addChoice(cmd, "family", "address families", "both", "ipv4", "ipv6")
-	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", layoutNames()...)
-	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
+	f.layout = addChoice(cmd, "layout", "nftables: arrangement of the rules", layoutNames()...)
+	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames), string(backends.LibvirtNames))
 	f.emit = addChoice(cmd, "emit", "what to print", "rules", "ir", "netlink", "json", "dnsmasq", "plan")
 	f.comments = cmd.Flags().Bool("comments", false, "put the origin of each rule into the rule as a comment")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "-", "write to this file, or into this directory if it ends in / (all back ends, unless --backend is given)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
-	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules, as into a routed network (see vnetc verify)")
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also say what was left out, and why")
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no guest out past its own network's rules (see vnetc verify)")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also print what was left out, and why")
 	return cmd
 }
 

@@ -20,7 +20,7 @@ func newConfirm(s streams) *cobra.Command {
 	var back, force, watching bool
 	cmd := &cobra.Command{
 		Use:   "confirm",
-		Short: "keep what apply --confirm put in force",
+		Short: "keep the change of apply --confirm",
 		Long: `confirm keeps what the last apply --confirm put in force; --undo goes back at once.
 
 After apply --confirm DURATION a process that belongs to no terminal waits for that
@@ -45,8 +45,8 @@ too late; 2 wrong usage; 3 the host refused or failed.`,
 		},
 	}
 	f.addStateFlags(cmd)
-	cmd.Flags().BoolVar(&back, "undo", false, "do not keep it: go back to what was in force before")
-	cmd.Flags().BoolVar(&force, "force", false, "keep what is in force though going back has failed")
+	cmd.Flags().BoolVar(&back, "undo", false, "undo the change now")
+	cmd.Flags().BoolVar(&force, "force", false, "keep the change although undoing it has failed")
 	cmd.MarkFlagsMutuallyExclusive("undo", "force")
 	cmd.Flags().BoolVar(&watching, "watch", false, "be the process that undoes the change")
 	if err := cmd.Flags().MarkHidden("watch"); err != nil {

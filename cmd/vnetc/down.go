@@ -19,7 +19,7 @@ func newDown(s streams) *cobra.Command {
 	var f downFlags
 	cmd := &cobra.Command{
 		Use:   "down NAME...",
-		Short: "take whole networks down, and leave no trace of them",
+		Short: "remove whole networks",
 		Long: `down takes networks away that vnetc up made: dnsmasq, link, rules and bridge, in this
 order, and their files. With the last network that needed it, forwarding is what it was
 before, unless somebody has changed it since. Guests that are attached lose their
@@ -44,8 +44,8 @@ that is not up; 3 the host refused or failed.`,
 	}
 	f.hostFlags = addHostFlags(cmd)
 	cmd.Flags().BoolVar(&f.all, "all", false, "all networks that are up")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps, and do none")
-	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps, and do nothing")
+	f.format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }
 

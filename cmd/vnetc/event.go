@@ -35,11 +35,11 @@ func eventText(e inforce.Event) string {
 	switch e := e.(type) {
 	case inforce.Waits:
 		if e.Left <= 0 {
-			return "the last apply was not confirmed in time and is not undone yet; vnetc confirm --undo goes back now"
+			return "the last apply was not confirmed in time and is not undone yet; vnetc confirm --undo undoes it now"
 		}
 		return fmt.Sprintf("the last apply is undone in %s unless vnetc confirm comes", max(e.Left.Round(time.Second), time.Second))
 	case inforce.Overdue:
-		return "the last apply was not confirmed in time; what was in force before is in force again"
+		return "the last apply was not confirmed in time, and was undone"
 	case inforce.Unexplained:
 		remove := "vnetc remove"
 		for _, b := range e.Bridges {
@@ -53,9 +53,9 @@ func eventText(e inforce.Event) string {
 	case inforce.BadPending:
 		return fmt.Sprintf("cannot tell whether an apply waits for its confirmation: %v", e.Err)
 	case inforce.Changing:
-		return "another vnetc was changing the host meanwhile, or was killed while it did: this may show half of a change"
+		return "another vnetc is changing the host, or was killed while it did: this may show a change half done"
 	case inforce.Unreadable:
-		return fmt.Sprintf("%s can't be looked at for rules of libvirt's: %v", e.Place, e.Err)
+		return fmt.Sprintf("cannot look for libvirt's rules in %s: %v", e.Place, e.Err)
 	case inforce.StillActive:
 		return fmt.Sprintf("libvirt still lists network %q as active; when libvirtd starts it will add its rules again unless the network uses forward mode 'open'", e.Network)
 	}

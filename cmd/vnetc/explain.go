@@ -12,7 +12,7 @@ func newExplain(s streams) *cobra.Command {
 	var format *choice
 	cmd := &cobra.Command{
 		Use:   "explain [CODE]",
-		Short: "say what a diagnostic means, with a bad and a good example",
+		Short: "explain a diagnostic, with a bad and a good example",
 		Long: `explain prints why a diagnostic exists and what to do about it, with an input that
 draws it and one that doesn't. Without CODE it lists all codes.
 
@@ -33,7 +33,7 @@ Exit codes: 0 explained; 2 there is no such code.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return explain(s, format.value, args) },
 	}
-	format = addChoice(cmd, "format", "how to print", "text", "json")
+	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }
 

@@ -40,7 +40,7 @@ or has errors; 2 wrong usage; 3 cannot read or write.`,
 		RunE: func(_ *cobra.Command, args []string) error { return regress(s, args[0], update, format.value) },
 	}
 	cmd.Flags().BoolVar(&update, "update", false, "record the rules as they are now")
-	format = addChoice(cmd, "format", "how to print", "text", "json")
+	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }
 

@@ -25,9 +25,9 @@ type hostFlags struct {
 
 func addHostFlags(cmd *cobra.Command) *hostFlags {
 	f := &hostFlags{}
-	f.backend = addChoice(cmd, "backend", "where rules go (auto: where they are; at first nftables if the kernel has it)", append([]string{"auto"}, targetNames()...)...)
-	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", layoutNames()...)
-	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
+	f.backend = addChoice(cmd, "backend", "back end for the rules (auto: the present one; at first nftables if the kernel has it)", append([]string{"auto"}, targetNames()...)...)
+	f.layout = addChoice(cmd, "layout", "nftables: arrangement of the rules", layoutNames()...)
+	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames), string(backends.LibvirtNames))
 	f.addStateFlags(cmd)
 	cmd.Flags().StringVar(&f.config, "config", "", "take --backend from this file, in the syntax of libvirt's network.conf")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -49,7 +49,7 @@ func (f *hostFlags) readConfig(s streams) error {
 		return err
 	}
 	if len(text) > netxml.MaxSize {
-		return exitError{exitNo, fmt.Sprintf("%s has more than %d bytes: it is no network.conf", f.config, netxml.MaxSize)}
+		return exitError{exitNo, fmt.Sprintf("%s has more than %d bytes: it is not a network.conf", f.config, netxml.MaxSize)}
 	}
 	src := &diag.Sources{}
 	src.Add(f.config, text)
@@ -110,7 +110,8 @@ func addNetworkFlags(cmd *cobra.Command, f *networkFlags, prune string) {
 
 // addStrictFlags is addNetworkFlags without --prune.
 func addStrictFlags(cmd *cobra.Command, f *networkFlags) {
-	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no network's guests out past its own rules, as into a routed network, and drop what lies about its source (see vnetc verify)")
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no guest out past its own network's rules, "+
+		"and drop packets with a false source (see vnetc verify)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
 }

@@ -114,9 +114,9 @@ func TestKernelStrictStays(t *testing.T) {
 func TestKernelSwitchBackend(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", "--backend", "nftables", networks+"default.xml")
-	h.wants(h.vnetc(0, "apply", "--backend", "iptables", networks+"default.xml"), `our rules in nftables are gone`)
+	h.wants(h.vnetc(0, "apply", "--backend", "iptables", networks+"default.xml"), `our rules in nftables are removed`)
 	h.wants(h.ns.Exec("iptables-save"), `VNETC_FWI`)
-	h.wants(h.vnetc(0, "apply", "--backend", "nftables", networks+"default.xml"), `our rules in iptables are gone`)
+	h.wants(h.vnetc(0, "apply", "--backend", "nftables", networks+"default.xml"), `our rules in iptables are removed`)
 	if left := h.ns.Exec("iptables-save"); strings.Contains(left, "VNETC") {
 		t.Errorf("this stays:\n%s", left)
 	}
@@ -130,15 +130,15 @@ func TestKernelApplyFollows(t *testing.T) {
 	h.vnetc(0, "apply", "--backend", "iptables", networks+"default.xml")
 	h.wants(h.vnetc(0, "apply", networks+"routed.xml"), `^2 networks in force \(iptables`)
 	h.wants(h.vnetc(0, "apply", "--dry-run", networks+"routed.xml"), `in step`)
-	h.wants(h.vnetc(0, "apply", "--backend", "auto", networks+"routed.xml"), `^2 networks in force \(nftables`, `our rules in iptables are gone`)
+	h.wants(h.vnetc(0, "apply", "--backend", "auto", networks+"routed.xml"), `^2 networks in force \(nftables`, `our rules in iptables are removed`)
 	h.wants(h.ns.Exec("nft", "list", "table", "ip", "vnetc"), `elements = `) // the layout of a list of rules stayed behind
 
 	h.vnetc(0, "apply", "--layout", "chains", networks+"routed.xml")
 	h.wants(h.vnetc(0, "apply", networks+"routed.xml"), `nothing to change`)
-	h.wants(h.vnetc(0, "apply", "--names", "libvirt", networks+"isolated.xml"), `^3 networks in force`, `our rules in nftables are gone`)
+	h.wants(h.vnetc(0, "apply", "--names", "libvirt", networks+"isolated.xml"), `^3 networks in force`, `our rules in nftables are removed`)
 	h.wants(h.vnetc(0, "apply", networks+"isolated.xml"), `nothing to change`)
 	h.wants(h.vnetc(1, "apply", "--dry-run", "--names", "vnetc", networks+"isolated.xml"), `- nftables \(names of libvirt\)`)
-	h.wants(h.vnetc(0, "apply", "--names", "vnetc", networks+"isolated.xml"), `our rules in nftables \(names of libvirt\) are gone`)
+	h.wants(h.vnetc(0, "apply", "--names", "vnetc", networks+"isolated.xml"), `our rules in nftables \(names of libvirt\) are removed`)
 	if tables := h.ns.Exec("nft", "list", "tables"); strings.Contains(tables, "libvirt") {
 		t.Errorf("rules under the old names are still there:\n%s", tables)
 	}

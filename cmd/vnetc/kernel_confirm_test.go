@@ -254,7 +254,7 @@ func TestKernelConfirmed(t *testing.T) {
 			h.t.Errorf("rules (-confirmed +later):\n%s", diff)
 		}
 		h.wants(h.run(0, "audit"), "^in step")
-		h.wants(h.run(1, "confirm"), "nothing waits for a confirmation\n")
+		h.wants(h.run(1, "confirm"), "no change waits for confirmation\n")
 	})
 }
 
@@ -473,7 +473,7 @@ func TestKernelConfirmRefused(t *testing.T) {
 	rules := h.all()
 	h.ns.Exec("mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", h.state)
 	h.ns.Exec("sh", "-c", "echo x > "+h.state+"/lock; dd if=/dev/zero of="+h.state+"/full bs=4k 2>/dev/null; true")
-	h.wants(h.run(3, "apply", "--confirm", "1s", networks+"default.xml"), "no rule was touched")
+	h.wants(h.run(3, "apply", "--confirm", "1s", networks+"default.xml"), "no rule was changed")
 	if diff := cmp.Diff(rules, h.all()); diff != "" {
 		t.Errorf("rules changed:\n%s", diff)
 	}
@@ -507,7 +507,7 @@ func TestKernelUnconfirmedBoot(t *testing.T) {
 	h.ns.Exec("nft", "flush", "ruleset")
 	clean := h.all()
 	h.wants(h.vnetc(1, "audit"), "the last apply was not confirmed in time and is not undone yet")
-	h.wants(h.vnetc(1, "confirm"), "the last apply was not confirmed in time; what was in force before is in force again")
+	h.wants(h.vnetc(1, "confirm"), "the last apply was not confirmed in time, and was undone")
 	if diff := cmp.Diff(clean, h.all()); diff != "" {
 		t.Errorf("rules came back (-before +after):\n%s", diff)
 	}

@@ -32,7 +32,7 @@ func TestKernelForeignDrop(t *testing.T) {
 	}
 	h.vnetc(0, "remove", "--all")
 	if got := h.ns.Exec("nft", "-a", "list", "ruleset"); got != foreign {
-		t.Errorf("rules of others were\n%s\nand are\n%s", foreign, got)
+		t.Errorf("foreign rules were\n%s\nand are\n%s", foreign, got)
 	}
 }
 
@@ -57,7 +57,7 @@ func TestKernelForeignIncompatible(t *testing.T) {
 		h.wants(said, "IPv4 table filter holds rules made with nft", "--backend nftables")
 	}
 	if got := h.ns.Exec("nft", "-a", "list", "ruleset"); got != foreign {
-		t.Errorf("rules of others were\n%s\nand are\n%s", foreign, got)
+		t.Errorf("foreign rules were\n%s\nand are\n%s", foreign, got)
 	}
 }
 

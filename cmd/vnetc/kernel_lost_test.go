@@ -47,7 +47,7 @@ func TestKernelLostFiles(t *testing.T) {
 		{"one file is torn", func(h *host) { rewrite(h, "lab", func(text string) string { return text[:len(text)/2] }) },
 			[]string{"state file .*lab.json is damaged; apply the network again", "default"}, []string{`\? unexplained bridge virbr-lab: \d+ rules with no state file`}, 1},
 		{"one file is of another boot", func(h *host) { rewrite(h, "lab", replace(`"boot": ".`, `"boot": "x`)) },
-			[]string{"lab.json is from before the host was booted", "default"}, []string{`\? unexplained bridge virbr-lab: \d+ rules with no state file`}, 1},
+			[]string{"lab.json is from before the last boot", "default"}, []string{`\? unexplained bridge virbr-lab: \d+ rules with no state file`}, 1},
 		{"one file is of another namespace", func(h *host) { rewrite(h, "lab", replace(`"netns": .`, `"netns": 99`)) },
 			[]string{"lab.json is about another network namespace", "default"}, []string{`\? unexplained bridge virbr-lab: \d+ rules with no state file`}, 1},
 		{"the rules are gone", func(h *host) { h.ns.Exec("sh", "-c", "nft flush ruleset") },
@@ -57,7 +57,8 @@ func TestKernelLostFiles(t *testing.T) {
 			for _, name := range []string{"lab", "default"} {
 				rewrite(h, name, replace(`"boot": ".`, `"boot": "x`))
 			}
-		}, []string{"(?m)^vnetc: state file .*default.json is from before the host was booted, and so are the state files of 1 other network; apply these networks again$"}, []string{"^in step"}, 0},
+		}, []string{"(?m)^vnetc: state file .*default.json is from before the last boot, and so are the state " +
+			"files of 1 other network; apply these networks again$"}, []string{"^in step"}, 0},
 		{"a file claims what was never in force", func(h *host) {
 			text, _ := os.ReadFile(h.state + "/networks/lab.json")
 			more := strings.NewReplacer(`"name": "lab"`, `"name": "ghost"`, `\u003cname\u003elab`, `\u003cname\u003eghost`, "virbr-lab", "ghost0", "192.168.150", "192.168.77").Replace(string(text))

@@ -151,7 +151,7 @@ func (h *stepping) look() holding {
 		h.foreign = foreign
 	}
 	if diff := cmp.Diff(h.foreign, foreign); diff != "" {
-		h.t.Fatalf("rules of others changed (-before +after):\n%s", diff)
+		h.t.Fatalf("foreign rules changed (-before +after):\n%s", diff)
 	}
 	return now
 }

@@ -32,7 +32,7 @@ Exit codes: 0 listed; 2 wrong usage, such as a network that is not up; 3 cannot 
 		},
 	}
 	f = addHostFlags(cmd)
-	format = addChoice(cmd, "format", "how to print", "text", "json")
+	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }
 

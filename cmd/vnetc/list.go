@@ -68,6 +68,6 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 		},
 	}
 	f = addHostFlags(cmd)
-	format = addChoice(cmd, "format", "how to print", "text", "json")
+	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }

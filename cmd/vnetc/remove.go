@@ -13,7 +13,7 @@ func newRemove(s streams) *cobra.Command {
 	var f *hostFlags
 	cmd := &cobra.Command{
 		Use:   "remove NAME...",
-		Short: "take the rules of these networks out of the kernel",
+		Short: "remove the rules of these networks from the kernel",
 		Long: `remove takes the rules of the named networks away and leaves those of the others.
 With the last network, or with --all, tables, chains and jumps go too.
 

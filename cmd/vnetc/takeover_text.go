@@ -17,7 +17,7 @@ type takeOverFlags struct {
 }
 
 func addTakeOverFlags(cmd *cobra.Command, f *takeOverFlags) {
-	cmd.Flags().BoolVar(&f.on, "take-over", false, "then take away the rules that libvirt made for these networks")
+	cmd.Flags().BoolVar(&f.on, "take-over", false, "then remove the rules that libvirt made for these networks")
 	cmd.Flags().StringVar(&f.root, "libvirt-root", "/", "where proc and run/libvirt are looked for")
 	if err := cmd.Flags().MarkHidden("libvirt-root"); err != nil { // for tests
 		panic(err)
@@ -36,9 +36,9 @@ func (f takeOverFlags) asked() *inforce.TakeOver {
 func goes(p inforce.Taken) bool { return p.Changed > 0 }
 
 func printPlaces(w io.Writer, places []inforce.Taken, dryRun bool) error {
-	did, gone := "taken away", "; nothing of libvirt's is left there"
+	did, gone := "taken away", "; no libvirt rules are left there"
 	if dryRun {
-		did, gone = "would go", "; nothing of libvirt's would be left there"
+		did, gone = "would go", "; no libvirt rules would be left there"
 	}
 	var b strings.Builder
 	for _, p := range places {

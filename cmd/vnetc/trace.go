@@ -28,7 +28,7 @@ func newTrace(s streams) *cobra.Command {
 	var f traceFlags
 	cmd := &cobra.Command{
 		Use:   "trace PATH... --packet PACKET",
-		Short: "show which rules one packet meets, and what becomes of it",
+		Short: "show which rules a packet meets, and its fate",
 		Long: `trace walks one packet through the rules of these networks and prints each chain
 that it enters, each rule that it matches, with the rule's text for both back
 ends, the line of XML that asked for it and why, and what becomes of the packet.
@@ -68,13 +68,13 @@ Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the packet;
 	}
 	cmd.Flags().StringVar(&f.packet, "packet", "", "the packet, in words")
 	f.backend = addChoice(cmd, "backend", "what to trace", append([]string{"ir"}, targetNames()...)...)
-	f.layout = addChoice(cmd, "layout", "nftables: how the rules are laid out", layoutNames()...)
-	f.names = addChoice(cmd, "names", "whose table and chain names to use", string(backends.VnetcNames), string(backends.LibvirtNames))
-	f.format = addChoice(cmd, "format", "how to print", "text", "json")
+	f.layout = addChoice(cmd, "layout", "nftables: arrangement of the rules", layoutNames()...)
+	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames), string(backends.LibvirtNames))
+	f.format = addChoice(cmd, "format", "output format", "text", "json")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "trace what compile --strict-isolation makes")
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also show the rules that the packet passes, and what does not match")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also show the rules that do not match, and why")
 	return cmd
 }
 
@@ -161,12 +161,12 @@ func strangers(p *ir.Program, packet ir.Packet, text string) diag.List {
 		}
 		d := diag.Diagnostic{
 			Severity: diag.Warning, Code: "packet-interface", Span: interfaceSpan(text, end.key, end.name),
-			What: fmt.Sprintf("%s is no bridge of these networks", end.name),
-			Why:  "a packet by interfaces that no rule names meets only the rules for all packets",
+			What: fmt.Sprintf("%s is not a bridge of these networks", end.name),
+			Why:  "only rules for all packets match a packet whose interfaces no rule names",
 			Fix:  "the networks' interfaces are " + strings.Join(known, ", "),
 		}
 		if len(known) == 0 {
-			d.Fix = "nothing need be done: these networks have no interfaces of their own"
+			d.Fix = "nothing to fix: these networks have no interfaces of their own"
 		}
 		if near, ok := diag.Near(end.name, known); ok {
 			d.Fix = fmt.Sprintf("did you mean %s?", near)

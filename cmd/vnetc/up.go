@@ -21,7 +21,7 @@ func newUp(s streams) *cobra.Command {
 	var f upFlags
 	cmd := &cobra.Command{
 		Use:   "up PATH...",
-		Short: "bring whole networks up: bridge, addresses, rules, DHCP and DNS",
+		Short: "create whole networks: bridge, addresses, rules, DHCP and DNS",
 		Long: `up makes a network that guests can be attached to: its bridge with MAC, MTU,
 spanning tree and addresses, static routes, forwarding, the rules that vnetc apply
 would load, and a dnsmasq for DHCP, DNS, TFTP and router advertisements. Rules stand
@@ -57,9 +57,9 @@ usage; 3 the host refused or failed.`,
 	}
 	f.hostFlags = addHostFlags(cmd)
 	addStrictFlags(cmd, &f.networkFlags)
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps, and do none")
-	f.format = addChoice(cmd, "format", "how to print", "text", "json")
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list each rule that comes")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps, and do nothing")
+	f.format = addChoice(cmd, "format", "output format", "text", "json")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list each new rule")
 	return cmd
 }
 

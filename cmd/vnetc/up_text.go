@@ -157,7 +157,7 @@ func printRules(w io.Writer, backend string, rules firewall.Result) {
 		fmt.Fprintf(w, "rules (%s): %d changed, %d left alone; read back and proved\n", backend, rules.Changed, rules.Kept)
 	}
 	if len(rules.Removed) > 0 {
-		fmt.Fprintf(w, "our rules in %s are gone\n", strings.Join(rules.Removed, " and "))
+		fmt.Fprintf(w, "our rules in %s are removed\n", strings.Join(rules.Removed, " and "))
 	}
 }
 

@@ -30,7 +30,7 @@ func newVerify(s streams) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify PATH...",
-		Short: "prove that the rules mean what the networks mean, and say who reaches whom",
+		Short: "prove the rules, and show which networks reach each other",
 		Long: `verify proves, for every packet and not for some, that the rules of each back end
 and layout do what the program between XML and rules does: what is emitted is read
 back and compared. It prints which rules do nothing, which stay linear in layout
@@ -76,13 +76,13 @@ Findings are warnings, and change the exit code to 1 only with --fail-on-finding
 			return runVerify(s, &f, paths)
 		},
 	}
-	cmd.Flags().StringVar(&f.assert, "assert", "", "decide the assertions of this file")
+	cmd.Flags().StringVar(&f.assert, "assert", "", "check the assertions of this file")
 	cmd.Flags().StringVar(&f.against, "against", "", "compare with the networks of this file or directory")
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "verify what compile --strict-isolation makes")
 	cmd.Flags().BoolVar(&f.failOnFindings, "fail-on-findings", false, "exit with 1 if there are findings")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
-	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
+	f.format = addChoice(cmd, "format", "output format", "text", "json", "sarif")
 	f.budget.add(cmd)
 	f.matrix = addChoice(cmd, "matrix", "print who reaches whom (auto: up to 24 networks)", "auto", "yes", "no")
 	return cmd

@@ -28,7 +28,7 @@ func newVersion(s streams) *cobra.Command {
 			return orHost(err)
 		},
 	}
-	format = addChoice(cmd, "format", "how to print", "text", "json")
+	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }
 

@@ -75,7 +75,7 @@ func (p *parser) setting() (s setting, ok bool) {
 		p.skipLine()
 	case '\n', '\r', ';', 0:
 	default:
-		return s, p.fail(p.at, "there is more behind the value of "+s.key,
+		return s, p.fail(p.at, "there is more after the value of "+s.key,
 			"begin a new line, or begin a comment with #")
 	}
 	return s, true
@@ -124,7 +124,7 @@ func (p *parser) quoted(s *setting) bool {
 func (p *parser) list(s *setting, depth int) bool {
 	begin := p.at
 	if depth == maxDepth {
-		return p.fail(begin, "lists too deep in each other", "no setting of libvirt's needs that")
+		return p.fail(begin, "lists nested too deep", "no setting of libvirt needs that")
 	}
 	p.at++
 	for {

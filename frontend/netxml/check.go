@@ -62,7 +62,7 @@ func (c *checker) managed() bool { return c.kind&inManaged != 0 }
 func (c *checker) identity() {
 	if c.net.root.Kid("name") == nil {
 		c.Fault("name-missing", c.net.root.Tag, "the network has no name",
-			"everything that is made for a network bears its name",
+			"everything that is made for a network has its name",
 			"write <name>lab</name> or the like into it")
 	}
 }

@@ -69,7 +69,7 @@ func (c *checker) dhcpRange(s subnet, n *xmldoc.Node) (r span, ok bool) {
 	case from.Is4() && s.prefix.Bits() > 30 && s.prefix.Contains(from) && s.prefix.Contains(to):
 		c.Fault("dhcp-range-edge", n.At("start"),
 			fmt.Sprintf("DHCP range lies in %s, which has no address for a guest", s.prefix),
-			"of the addresses of a subnet the first and the last are no guest's",
+			"the first and the last address of a subnet belong to no guest",
 			"give the <ip> a prefix of 30 or less")
 		return r, false
 	case !s.prefix.Contains(from):
@@ -143,7 +143,7 @@ func (c *checker) rangesApart(ranges []span) {
 		c.Fault("dhcp-range-overlap", b.node.At("start"),
 			fmt.Sprintf("DHCP ranges %s-%s and %s-%s overlap", b.from, b.to, a.from, a.to),
 			"each address is in one range, whose lease time it has",
-			"end one before the other starts, or make them one", c.Related(a.node.At("start"), "the other range"))
+			"end one before the other starts, or merge them", c.Related(a.node.At("start"), "the other range"))
 		if ranges[i].to.Less(ranges[i-1].to) {
 			ranges[i].to = ranges[i-1].to // what follows is compared with the one that reaches farther
 		}
@@ -170,7 +170,7 @@ func (c *checker) lease(n *xmldoc.Node) {
 		unit = "minutes"
 	}
 	c.Fault("dhcp-lease", n.At("expiry"), fmt.Sprintf("a lease of %d %s", expiry, unit),
-		"a lease lasts at least 2 minutes and at most 2^32-2 seconds; 0 stands for ever",
+		"a lease lasts at least 2 minutes and at most 2^32-2 seconds; 0 means forever",
 		"write expiry='2' or more, or 0 for ever")
 }
 
@@ -207,7 +207,7 @@ func (c *checker) dhcpHosts(s subnet, hosts []*xmldoc.Node) {
 				c.Related(s.node.At("address"), "the subnet"))
 		case addr == s.addr:
 			c.Fault("dhcp-host-outside", n.At("ip"), fmt.Sprintf("%s is the host's own address", addr),
-				"two machines with one address reach nobody", "write another address of the subnet",
+				"two machines with one address can't communicate", "write another address of the subnet",
 				c.Related(s.node.At("address"), "the host's address"))
 		case reason != "":
 			c.Fault("dhcp-host-outside", n.At("ip"), fmt.Sprintf("%s is %s", addr, reason),
@@ -232,11 +232,11 @@ func (c *checker) hostKey(s subnet, n *xmldoc.Node) {
 		c.Fault("dhcp-host-key", n.Attr("id").NameAt, "a guest is named by its DUID in IPv4",
 			"libvirt knows guests by MAC in IPv4", "write mac='...' or name='...'")
 	case six && !n.Has("id") && !n.Has("name"):
-		c.Fault("dhcp-host-key", n.Tag, "nothing says which guest is meant",
-			"the server must know the guest when it asks", "write id='...' with the guest's DUID, or name='...'")
+		c.Fault("dhcp-host-key", n.Tag, "it does not say which guest is meant",
+			"the server must recognize the guest", "write id='...' with the guest's DUID, or name='...'")
 	case !six && !n.Has("mac") && !n.Has("name"):
-		c.Fault("dhcp-host-key", n.Tag, "nothing says which guest is meant",
-			"the server must know the guest when it asks", "write mac='...' or name='...'")
+		c.Fault("dhcp-host-key", n.Tag, "it does not say which guest is meant",
+			"the server must recognize the guest", "write mac='...' or name='...'")
 	}
 }
 
@@ -247,7 +247,7 @@ func (c *checker) once(seen map[string]*xmldoc.Node, n *xmldoc.Node, name, key, 
 		return
 	}
 	if first := seen[key]; first != nil {
-		c.Fault("dhcp-host-twice", n.At(name), fmt.Sprintf("%s %s stands in two hosts", name, xmldoc.Quote(v)), why,
+		c.Fault("dhcp-host-twice", n.At(name), fmt.Sprintf("%s %s is in two hosts", name, xmldoc.Quote(v)), why,
 			"remove or alter one of the two", c.Related(first.At(name), "the first"))
 		return
 	}
@@ -269,16 +269,16 @@ func (c *checker) onceNamed(seen map[string]*xmldoc.Node, n *xmldoc.Node) {
 		return
 	}
 	keyed := func(n *xmldoc.Node) bool { return n.Has("mac") || n.Has("id") }
-	what := fmt.Sprintf("name %s stands in two hosts", xmldoc.Quote(v))
+	what := fmt.Sprintf("name %s is in two hosts", xmldoc.Quote(v))
 	if !keyed(first) || !keyed(n) {
 		c.Fault("dhcp-host-twice", n.At("name"), what,
-			"where nothing but the name tells which guest is meant, it gets one of the two addresses",
+			"a guest that is recognized by its name only gets one of the two addresses",
 			"write the guest's mac='...', or id='...' in IPv6, into both, or remove one",
 			c.Related(first.At("name"), "the first"))
 		return
 	}
 	c.Warn("dhcp-host-twice", n.At("name"), what,
-		"both get their addresses, and who asks for the name is told one of them",
+		"both get their addresses, and the name resolves to one of them",
 		"give each a name of its own, unless both are cards of one guest", c.Related(first.At("name"), "the first"))
 }
 

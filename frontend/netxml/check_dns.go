@@ -19,8 +19,8 @@ func (c *checker) dns() {
 		switch {
 		case k.Spec == nil || k.Bad:
 		case off:
-			c.Fault("dns-off", k.Tag, fmt.Sprintf("<%s> stands in a <dns> that is off", k.Name),
-				"without the name server nobody would see it, and libvirt refuses it",
+			c.Fault("dns-off", k.Tag, fmt.Sprintf("<%s> is in a <dns> that is off", k.Name),
+				"without the name server it has no effect, and libvirt refuses it",
 				"remove it, or remove enable='no'", c.Related(dns.At("enable"), "switched off here"))
 		case k.Name == "forwarder":
 			c.forwarder(k)
@@ -44,7 +44,7 @@ func (c *checker) unserved(dns *xmldoc.Node) {
 		for _, h := range s.node.Kid("dhcp").All("host") {
 			if h.Has("name") {
 				c.Warn("dhcp-dns-off", h.Attr("name").NameAt, "a DHCP host has a name and DNS is off",
-					"the name would be told to the guest and to nobody else",
+					"the guest would get the name, and no one could look it up",
 					"remove the name, or enable='no'", c.Related(dns.At("enable"), "switched off here"))
 				return // once is enough
 			}
@@ -69,11 +69,13 @@ func (c *checker) unusualNames(host *xmldoc.Node) {
 					below, below, host.ValueOr("ip"))
 			}
 			c.Warn("dns-host-unusual", n.TextAt, what,
-				"a star stands for nothing here: who asks for a name below gets no answer, only who asks for the star",
+				"a star is not a wildcard here: only a query for the star itself gets the answer, and no query "+
+					"for a name below it",
 				fix)
 		default:
 			c.Warn("dns-host-unusual", n.TextAt, what+", "+odd,
-				"dnsmasq serves it, but guests may refuse to ask for it, since a host's name is made of letters, digits and dashes",
+				"dnsmasq serves it, but guests may refuse to look it up, since a host's name is made of letters, "+
+					"digits and dashes",
 				"use letters, digits and dashes, with dots between")
 		}
 	}
@@ -83,7 +85,7 @@ func (c *checker) forwarder(n *xmldoc.Node) {
 	switch {
 	case !n.Has("addr") && !n.Has("domain"):
 		c.Fault("dns-forwarder", n.Tag, "the forwarder has neither addr nor domain",
-			"it says which server to ask, or which names to ask the host's servers for",
+			"it says which server to query, or which names to look up at the host's servers",
 			"write addr='192.0.2.53' or domain='example.org'")
 		return
 	case n.Has("port") && !n.Has("addr"):

@@ -15,7 +15,7 @@ func (c *checker) forwardIP() {
 		return
 	}
 	c.Fault("forward-ip-missing", c.net.root.Kid("forward").At("mode"),
-		fmt.Sprintf("mode %s is chosen and there is no <ip>", c.net.Mode),
+		fmt.Sprintf("mode %s needs an <ip>, and there is none", c.net.Mode),
 		"the mode forwards the traffic of the network's subnets, and it has none",
 		"write <ip address='192.168.122.1' prefix='24'/> or the like, or remove <forward>")
 }
@@ -43,7 +43,7 @@ func (c *checker) forwardDevices() {
 			"keep one <interface>, or remove all to let routing choose",
 			c.Related(interfaces[0].Tag, "the first"))
 	} else {
-		c.twice(interfaces, "dev", "forward-dev-twice", "a device stands in the pool once")
+		c.twice(interfaces, "dev", "forward-dev-twice", "list each device once")
 	}
 	c.pciAddresses(addresses)
 	c.forwardSelf()
@@ -134,7 +134,7 @@ func (c *checker) forwardMixed(forward *xmldoc.Node) {
 		default:
 			continue
 		}
-		c.Fault("forward-mixed", k.Tag, fmt.Sprintf("<%s> stands beside devices of another kind", k.Name),
+		c.Fault("forward-mixed", k.Tag, fmt.Sprintf("<%s> is beside devices of another kind", k.Name),
 			"a network's devices are interfaces, PCI addresses or the functions of one card, never a mix",
 			"keep one kind", c.Related(at, "the other kind"))
 		return
@@ -150,7 +150,7 @@ func (c *checker) twice(nodes []*xmldoc.Node, name string, code diag.Code, why s
 			continue
 		}
 		if first := seen[v]; first != nil {
-			c.Fault(code, n.At(name), fmt.Sprintf("%s %s stands twice", name, xmldoc.Quote(v)), why,
+			c.Fault(code, n.At(name), fmt.Sprintf("%s %s appears twice", name, xmldoc.Quote(v)), why,
 				"remove one of the two",
 				c.Related(first.At(name), "the first"))
 			continue
@@ -179,8 +179,8 @@ func (c *checker) pciAddresses(addresses []*xmldoc.Node) {
 				"write the address that lspci -D shows, such as domain='0x0000' bus='0x01' slot='0x10' function='0x0'")
 		case first != nil:
 			c.Fault("forward-dev-twice", a.Tag,
-				fmt.Sprintf("PCI address %04x:%02x:%02x.%x stands twice", id[0], id[1], id[2], id[3]),
-				"a device stands in the pool once", "remove one of the two", c.Related(first.Tag, "the first"))
+				fmt.Sprintf("PCI address %04x:%02x:%02x.%x appears twice", id[0], id[1], id[2], id[3]),
+				"list each device once", "remove one of the two", c.Related(first.Tag, "the first"))
 		default:
 			seen[id] = a
 		}
@@ -199,7 +199,7 @@ func (c *checker) natAddress() {
 		a, _ := n.Addr(name)
 		if reason := unusable(a, netip.Prefix{}); reason != "" {
 			c.Fault("ip-unusable", n.At(name), fmt.Sprintf("%s is %s", a, reason),
-				"it is to be the source of packets, to which others answer", "write an address of a host")
+				"it becomes the source address of packets, and answers go to it", "write an address of a host")
 			return
 		}
 	}
@@ -214,7 +214,7 @@ func (c *checker) natAddress() {
 			"libvirt takes ranges whose first two numbers are the same",
 			"write a smaller range")
 	case !c.hasFamily(ir.IPv4):
-		c.Warn("nat-unused", n.Tag, "there is a range of IPv4 addresses and no IPv4 <ip>",
+		c.Warn("nat-unused", n.Tag, "the range has IPv4 addresses, and there is no IPv4 <ip>",
 			"the range is for guests with an IPv4 address; IPv6 takes the address of the interface",
 			"remove it, or add an IPv4 <ip>")
 	}
@@ -234,7 +234,7 @@ func (c *checker) hasFamily(family ir.Family) bool {
 func (c *checker) natPorts() {
 	nat := c.net.root.Sound("forward").Sound("nat")
 	if nat.Yes("ipv6") && !c.hasFamily(ir.IPv6) {
-		c.Warn("nat-unused", nat.At("ipv6"), "NAT of IPv6 is on and there is no IPv6 <ip>",
+		c.Warn("nat-unused", nat.At("ipv6"), "NAT of IPv6 is on, and there is no IPv6 <ip>",
 			"it concerns guests with an IPv6 address of the network", "remove it, or add an IPv6 <ip>")
 	}
 	n := nat.Sound("port")

@@ -38,7 +38,7 @@ func (c *checker) exposed(tftp *xmldoc.Node) {
 		return
 	}
 	c.Warn("tftp-exposed", tftp.At("root"), fmt.Sprintf("TFTP serves %s to every guest", xmldoc.Quote(root)),
-		"TFTP knows no passwords: guests get every file there that all users of the host may read, and it holds the host's own",
+		"TFTP has no passwords: guests can get every file there that all users of the host may read, including the host's own",
 		"serve a folder that holds nothing but what guests boot from, such as /srv/tftp")
 }
 
@@ -210,7 +210,7 @@ func (c *checker) unadvertised(dhcp *xmldoc.Node) {
 			s.node.Kid("dhcp").Kid("host") != nil {
 			continue
 		}
-		c.Warn("ip-unadvertised", s.node.At("address"), fmt.Sprintf("guests are not told of %s", s.prefix),
+		c.Warn("ip-unadvertised", s.node.At("address"), fmt.Sprintf("guests get no advertisement of %s", s.prefix),
 			"beside a subnet with DHCP, router advertisements don't have guests choose addresses of another",
 			"give guests addresses of it by hand, or make a network of it", c.Related(dhcp.Tag, "the subnet with DHCP"))
 	}

@@ -88,11 +88,11 @@ func (c *checker) vlan(n *xmldoc.Node) {
 		c.Fault("vlan-tag-missing", n.Tag, "<vlan> has no tag", "it says which VLANs a port is in",
 			"write <tag id='42'/> into it")
 	case trunk != nil && strings.EqualFold(trunk.Value, "no") && len(tags) > 1:
-		c.Fault("vlan-trunk", trunk.ValueAt, fmt.Sprintf("trunk is no and there are %d tags", len(tags)),
+		c.Fault("vlan-trunk", trunk.ValueAt, fmt.Sprintf("trunk is no, and there are %d tags", len(tags)),
 			"a port in several VLANs is a trunk", "remove trunk, or all tags but one")
 	case trunk != nil && strings.EqualFold(trunk.Value, "no") && native != nil:
-		c.Fault("vlan-trunk", trunk.ValueAt, "trunk is no and a tag has a nativeMode",
-			"only a trunk tells a native VLAN from others", "remove trunk or nativeMode",
+		c.Fault("vlan-trunk", trunk.ValueAt, "trunk is no, and a tag has a nativeMode",
+			"only a trunk has a native VLAN", "remove trunk or nativeMode",
 			c.Related(native.At("nativeMode"), "the native VLAN"))
 	case c.kind&(inHostdev|inPassthrough) != 0:
 		c.vlanSingle(n, tags, native)
@@ -123,7 +123,7 @@ func (c *checker) vlanPlace(groups []*xmldoc.Node, standard bool) {
 	root := c.net.root
 	own := root.Sound("vlan")
 	refuse := func(n *xmldoc.Node) {
-		c.Fault("vlan-mode", n.Tag, fmt.Sprintf("VLAN tags stand in a network of %s", c.kind),
+		c.Fault("vlan-mode", n.Tag, fmt.Sprintf("VLAN tags are in a network of %s", c.kind),
 			"ports are tagged by Open vSwitch, by a Linux bridge of the host (mode bridge), or by the card (hostdev, "+
 				"passthrough)",
 			"remove <vlan>, or choose another forward mode")
@@ -181,15 +181,15 @@ func (c *checker) virtualport(n *xmldoc.Node, group bool) {
 	case n.Has("type") && !ok:
 		return
 	case !ok && c.managed():
-		c.Fault("virtualport-mode", n.Tag, fmt.Sprintf("a virtual port stands in a network of %s", c.kind),
-			"it is what a switch beside the host's own bridges is told of a port",
+		c.Fault("virtualport-mode", n.Tag, fmt.Sprintf("a virtual port is in a network of %s", c.kind),
+			"it describes a port of a switch other than the host's own bridges",
 			"remove it, or choose another forward mode")
 		return
 	case !ok:
 		kind = network
 	case ok && c.kind != 0 && c.kind&port.modes == 0:
 		c.Fault("virtualport-mode", n.At("type"),
-			fmt.Sprintf("a virtual port of type %s stands in a network of %s", kind, c.kind),
+			fmt.Sprintf("a virtual port of type %s is in a network of %s", kind, c.kind),
 			fmt.Sprintf("that type is for %s only", port.modes),
 			"remove it, or choose another forward mode")
 		return
@@ -210,7 +210,7 @@ func (c *checker) portParameters(n *xmldoc.Node, kind string) {
 	known := virtualPorts[kind].parameters
 	for i := range n.Attrs {
 		if a := &n.Attrs[i]; !a.Bad && !a.IsNamespace() && !slices.Contains(known, a.Name) {
-			c.Fault("virtualport-parameter", a.NameAt, fmt.Sprintf("%s is no parameter of type %s", a.Name, kind),
+			c.Fault("virtualport-parameter", a.NameAt, fmt.Sprintf("%s is not a parameter of type %s", a.Name, kind),
 				"each kind of switch has parameters of its own",
 				fmt.Sprintf("remove it; %s has %s", kind, xmldoc.Words(known, "and")))
 		}

@@ -22,7 +22,7 @@ const (
 // a user who may write a network's document need not be the administrator of the host.
 var dnsmasqOptions = []optionGroup{
 	{admin, "runs a program on the host", `conf-script= dhcp-luascript= dhcp-script= script-arp script-on-renewal`},
-	{admin, "says as whom dnsmasq or its programs run", `dhcp-scriptuser= group[=] user[=]`},
+	{admin, "says as which user dnsmasq or its programs run", `dhcp-scriptuser= group[=] user[=]`},
 	{admin, "reads options from a file that check does not see", `conf-dir= conf-file[=] servers-file=`},
 	{admin, "reads a file of the host, and guests may learn what is in it", `addn-hosts= dhcp-hostsdir= dhcp-hostsfile=
 		dhcp-optsdir= dhcp-optsfile= hostsdir= read-ethers resolv-file[=]`},
@@ -31,10 +31,10 @@ var dnsmasqOptions = []optionGroup{
 	{admin, "has dnsmasq serve other devices than the network's bridge",
 		`auth-server= bridge-interface= dhcp-relay= interface=
 		listen-address=`},
-	{admin, "tells guests the addresses of other devices", `dynamic-host= interface-name=`},
+	{admin, "gives guests the addresses of other devices", `dynamic-host= interface-name=`},
 	{admin, "opens a port of the host beside those that the network's rules are about",
 		`dhcp-alternate-port[=] port= query-port=`},
-	{admin, "lets other programs of the host command dnsmasq", `enable-dbus[=] enable-ubus[=]`},
+	{admin, "lets other programs of the host control dnsmasq", `enable-dbus[=] enable-ubus[=]`},
 	{admin, "reads or changes the state of the firewall",
 		`connmark-allowlist-enable[=] connmark-allowlist= conntrack ipset= nftset=`},
 	{admin, "keeps dnsmasq from starting as vnetc starts it", `bind-interfaces keep-in-foreground no-daemon`},
@@ -62,13 +62,13 @@ var dnsmasqOptions = []optionGroup{
 		dhcp-option= dhcp-proxy[=] dhcp-pxe-vendor= dhcp-range= dhcp-rapid-commit dhcp-remoteid= dhcp-reply-delay=
 		dhcp-sequential-ip dhcp-subscrid= dhcp-ttl= dhcp-userclass= dhcp-vendorclass= enable-ra no-ping pxe-prompt= pxe-service=
 		ra-param= shared-network= tag-if=`},
-	{anybody, "what is left of the network's own services",
+	{anybody, "what remains of the network's own services",
 		`bind-dynamic except-interface= local-service[=] max-tcp-connections=
 		no-dhcp-interface= no-dhcpv4-interface= no-dhcpv6-interface= no-ident`},
 	{anybody, "how files are sent that <tftp> serves",
 		`tftp-lowercase tftp-max= tftp-mtu= tftp-no-blocksize tftp-no-fail
 		tftp-port-range= tftp-secure tftp-single-port tftp-unique-root[=]`},
-	{anybody, "what the host's log hears of the network",
+	{anybody, "what is written to the host's log about the network",
 		`dumpmask= log-async[=] log-debug log-dhcp log-malloc log-queries[=] quiet-dhcp
 		quiet-dhcp6 quiet-ra quiet-tftp`},
 }

@@ -99,13 +99,13 @@ func (c *checker) misplaced(what string, at xmldoc.Extent, allowed xmldoc.Who) {
 	if forward := c.net.root.Kid("forward"); forward != nil {
 		chosen = c.Related(forward.At("mode"), "the mode is chosen here")
 	}
-	c.Fault("mode-element", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind),
+	c.Fault("mode-element", at, fmt.Sprintf("%s is in a network of %s", what, c.kind),
 		fmt.Sprintf("it is for %s only", allowed),
 		"remove it, or choose another forward mode", chosen)
 }
 
 // idle reports what has no effect in this kind of network.
 func (c *checker) idle(what string, at xmldoc.Extent, works xmldoc.Who) {
-	c.Warn("mode-unused", at, fmt.Sprintf("%s stands in a network of %s", what, c.kind),
+	c.Warn("mode-unused", at, fmt.Sprintf("%s is in a network of %s", what, c.kind),
 		fmt.Sprintf("it has an effect in %s only", works), "remove it")
 }

@@ -22,10 +22,10 @@ const maxName = 200
 // networkName becomes the name of files, and a part of rule comments.
 func networkName(v string) xmldoc.Problem {
 	const code = "name-unsafe"
-	const why = "the name becomes the name of files beside those of other networks"
+	const why = "files are named after the network, beside those of other networks"
 	switch {
 	case v == "":
-		return xmldoc.Wrong("name-missing", "an empty name", "everything that is made for a network bears its name",
+		return xmldoc.Wrong("name-missing", "an empty name", "everything that is made for a network has its name",
 			"write a name such as lab")
 	case v == "." || v == "..":
 		return xmldoc.Wrong(code, "a directory", why, "write a name such as lab")
@@ -46,7 +46,7 @@ func networkName(v string) xmldoc.Problem {
 func bridgeName(v string) xmldoc.Problem {
 	const code = "bridge-name"
 	if v == "lo" {
-		return xmldoc.Wrong(code, "the loopback interface", "every host has it, and it is no bridge",
+		return xmldoc.Wrong(code, "the loopback interface", "every host has it, and it is not a bridge",
 			"write a name such as virbr0")
 	}
 	if !strings.Contains(v, "%") {
@@ -55,8 +55,8 @@ func bridgeName(v string) xmldoc.Problem {
 	if before, after, ok := strings.Cut(v, "%d"); ok && !strings.Contains(before+after, "%") {
 		return xmldoc.DeviceName(code, before+"0"+after)
 	}
-	return xmldoc.Wrong("bridge-pattern", "no pattern for names",
-		"one %d at most stands for a number; other % have no meaning", "write a name, or a pattern such as virbr%d")
+	return xmldoc.Wrong("bridge-pattern", "not a pattern for names",
+		"at most one %d means a number; other % have no meaning", "write a name, or a pattern such as virbr%d")
 }
 
 // zoneName is the name of a firewalld zone. Whether there is one of that name only the host knows.

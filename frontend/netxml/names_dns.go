@@ -41,7 +41,7 @@ func hostName(v string) xmldoc.Problem {
 		return notInDNS(code, r)
 	default:
 		return xmldoc.Wrong(code, fmt.Sprintf("with %q in it", string(r)),
-			"no host has such a name, and vnetc writes none into files of dnsmasq", fix)
+			"no host has such a name, and vnetc writes no such name into dnsmasq's files", fix)
 	}
 }
 
@@ -86,11 +86,11 @@ func dnsLabels(code diag.Code, v string) xmldoc.Problem {
 	for label := range strings.SplitSeq(name, ".") {
 		switch {
 		case label == "":
-			return xmldoc.Wrong(code, "with an empty part", "between two dots stands a label of 1 to 63 bytes",
+			return xmldoc.Wrong(code, "with an empty part", "between two dots there must be a label of 1 to 63 bytes",
 				"remove a dot")
 		case len(label) > 63:
 			return xmldoc.Wrong(code, fmt.Sprintf("with a part of %d bytes", len(label)),
-				"between two dots stands a label of 1 to 63 bytes", "shorten it")
+				"between two dots there must be a label of 1 to 63 bytes", "shorten it")
 		}
 	}
 	return xmldoc.Problem{}

@@ -74,7 +74,7 @@ func (c *checker) family(n *xmldoc.Node, name string) (addr netip.Addr, ok bool)
 	if family == "ipv4" {
 		other = "ipv6"
 	}
-	c.Fault("ip-family", n.At(name), fmt.Sprintf("%s %s is no address of family %s", name, addr, family),
+	c.Fault("ip-family", n.At(name), fmt.Sprintf("%s %s is not an address of family %s", name, addr, family),
 		"family is ipv4 unless the element says otherwise, and all its addresses are of it",
 		fmt.Sprintf("write family='%s'", other))
 	return addr, false
@@ -96,7 +96,7 @@ func (c *checker) bits(n *xmldoc.Node, addr netip.Addr, route bool) (bits int, o
 			return 0, false
 		}
 		if addr.Is6() {
-			c.Fault("ip-netmask", n.At("netmask"), fmt.Sprintf("netmask %s stands beside an IPv6 address", value),
+			c.Fault("ip-netmask", n.At("netmask"), fmt.Sprintf("netmask %s is beside an IPv6 address", value),
 				"netmasks are of IPv4",
 				"write prefix='64' in its place")
 			return 0, false
@@ -126,7 +126,7 @@ func (c *checker) wholeNet(n *xmldoc.Node, name string, bits int, route bool) (o
 		return true
 	}
 	c.Fault("ip-prefix-zero", n.At(name), fmt.Sprintf("%s makes every address in the world part of the subnet", name),
-		"guests would reach nobody else, and libvirt takes 0 for a prefix that was left out",
+		"guests could reach nothing outside, and libvirt takes 0 for a prefix that was left out",
 		"write the subnet's own prefix, such as prefix='24'")
 	return false
 }

@@ -83,7 +83,7 @@ func (t *together) names() {
 		if n := root.Sound("name"); n != nil {
 			if o, twice := names(n.Text, c, n.TextAt); twice {
 				c.Fault("name-twice", n.TextAt, fmt.Sprintf("two networks have the name %s", xmldoc.Quote(n.Text)),
-					"everything that is made for a network bears its name",
+					"everything that is made for a network has its name",
 					"rename one of the two", o.related("the first"))
 			}
 		}
@@ -146,7 +146,7 @@ func overlaps(subnets []claim) {
 				told[late.node] = true
 				late.Fault("ip-overlap", late.node.At("address"),
 					fmt.Sprintf("subnet %s overlaps %s", late.prefix, early.prefix),
-					"the host couldn't tell on which bridge an address is",
+					"the host would not know on which bridge an address is",
 					"choose a subnet that no other <ip> has",
 					owner{early.checker, early.node.At("address")}.related("the other subnet"))
 			}

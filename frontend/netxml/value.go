@@ -65,5 +65,5 @@ func noFloor(string) xmldoc.Problem {
 
 func noClass(string) xmldoc.Problem {
 	return xmldoc.Wrong("bandwidth-floor", "a traffic class",
-		"classes are chosen by who sets the limits up, never by a network", "remove classID")
+		"classes are internal to the limits, and a network can't choose them", "remove classID")
 }

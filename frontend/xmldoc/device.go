@@ -26,8 +26,8 @@ func DeviceName(code diag.Code, v string) Problem {
 		return Problem{code, "a directory", "the kernel keeps a directory of that name for each interface",
 			"write a name such as virbr0"}
 	case v == "all" || v == "default": // devinet_sysctl_register of net/ipv4/devinet.c
-		return Problem{code, "a word that the kernel keeps for itself",
-			"settings of that name, such as net.ipv6.conf.all, are about all interfaces, and none can have it",
+		return Problem{code, "a name that the kernel reserves",
+			"settings of that name, such as net.ipv6.conf.all, are about all interfaces, so no interface can have it",
 			"write a name such as virbr0"}
 	case v[0] == '-':
 		return Problem{code, "with a dash at its beginning", "programs take such a name for an option",

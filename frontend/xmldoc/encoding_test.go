@@ -31,7 +31,7 @@ func TestEncodings(t *testing.T) {
 		{name: "a place in Latin-1",
 			text: "<?xml version='1.0' encoding='iso-8859-1'?><farm><animal legs='\xe9'/><x/></farm>", want: []string{
 				`error value-number 1:64-1:65 legs of <animal> is "é", not a whole number`,
-				"error element-unknown 1:69-1:70 <x> has no place in <farm>"}},
+				"error element-unknown 1:69-1:70 <x> is not allowed in <farm>"}},
 		{name: "another", text: "<?xml version='1.0' encoding='koi8-r'?><farm/>", want: []string{
 			`error xml-utf8 1:31-1:37 the file says that it is in "koi8-r"`}},
 		{name: "not what it says", text: "<?xml version='1.0' encoding='ascii'?><farm><animal>é</animal></farm>",

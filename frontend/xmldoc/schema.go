@@ -72,8 +72,8 @@ func (w walker) walk(n *Node, spec *Element) {
 			continue
 		case first != nil && !kid.Many:
 			k.Bad = true
-			w.Fault("element-twice", k.Tag, fmt.Sprintf("<%s> stands twice in <%s>", k.Name, n.Name),
-				"there is one at most; libvirt takes one without a word, or mixes the two, or refuses both",
+			w.Fault("element-twice", k.Tag, fmt.Sprintf("<%s> appears twice in <%s>", k.Name, n.Name),
+				"there is at most one; libvirt silently takes one, or mixes the two, or refuses both",
 				"remove one of the two",
 				w.Related(first.Tag, "the first"))
 			continue
@@ -140,8 +140,8 @@ func (w walker) text(n *Node) {
 			text := strings.TrimSpace(n.Text)
 			from := strings.Index(n.Text, text)
 			w.Warn("text-unknown", w.Source.Within(n.TextAt, from, from+len(text)),
-				fmt.Sprintf("%s stands in <%s>", Quote(text), n.Name),
-				"the element holds attributes and elements; libvirt passes over text between them, and so does vnetc",
+				fmt.Sprintf("%s is in <%s>", Quote(text), n.Name),
+				"the element holds attributes and elements; libvirt ignores text between them, and so does vnetc",
 				"remove the text")
 		}
 		return
@@ -166,11 +166,11 @@ func (w walker) unknownElement(n *Node, parent *Element) {
 		}
 		w.Unknown("xml-namespace", n.Tag,
 			fmt.Sprintf("prefix %s of <%s> is not declared", Quote(n.Space[1:]), Short(n.Name)),
-			"a prefix stands for the namespace that an xmlns attribute names", fix)
+			"a prefix means the namespace that an xmlns attribute names", fix)
 		return
 	}
-	const why = "libvirt drops what it doesn't know without a word, so it would have no effect"
-	what := fmt.Sprintf("<%s> has no place in <%s>", Short(n.Name), parent.Name)
+	const why = "libvirt silently drops what it doesn't know, so it would have no effect"
+	what := fmt.Sprintf("<%s> is not allowed in <%s>", Short(n.Name), parent.Name)
 	names := make([]string, 0, len(parent.Kids))
 	for _, k := range parent.Kids {
 		names = append(names, k.Name)
@@ -232,7 +232,7 @@ func (w walker) unknownAttribute(n *Node, a *Attribute) {
 		fix = fmt.Sprintf("remove it; <%s> has %s", n.Name, Words(names, "and"))
 	}
 	w.Unknown("attribute-unknown", a.NameAt, fmt.Sprintf("<%s> has no attribute %s", n.Name, Short(a.Name)),
-		"libvirt drops what it doesn't know without a word, so it would have no effect", fix)
+		"libvirt silently drops what it doesn't know, so it would have no effect", fix)
 }
 
 // namespace refuses a default namespace: libvirt looks elements up without one, so it finds none.

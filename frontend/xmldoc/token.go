@@ -91,7 +91,7 @@ func (l *Language) begins(r *Report) bool {
 	}
 	at := int32(len(r.Source.Text) - len(text))
 	r.Alien = true
-	r.Fault("xml-syntax", r.Source.character(at), "the file is no XML: its first character is not <",
+	r.Fault("xml-syntax", r.Source.character(at), "the file is not XML: its first character is not <",
 		fmt.Sprintf("each file describes one %s", l.Noun), l.Begin)
 	return false
 }
@@ -106,7 +106,7 @@ func (l *Language) conceal(r *Report) {
 		return
 	}
 	r.Alien = true
-	r.Conceal("the file is no XML, so nothing of it is shown", l.Begin)
+	r.Conceal("the file is not XML, so none of it is shown", l.Begin)
 }
 
 // start returns text from its first character on that means something.
@@ -158,11 +158,11 @@ func (t *tokens) open(e xml.StartElement, at Extent) bool {
 	case t.root != nil && t.top == nil:
 		t.Fault("xml-trailing", name, fmt.Sprintf("<%s> follows after the end of the %s", Short(e.Name.Local),
 			t.lang.Noun),
-			"a document has one root, and the XML reader of libvirt refuses a second",
+			"a document has one root element, and libvirt's XML reader refuses a second",
 			fmt.Sprintf("put each %s in a file of its own", t.lang.Noun))
 		return false
 	case t.depth > maxDepth:
-		t.Fault("xml-limit", name, fmt.Sprintf("<%s> stands %d elements deep", Short(e.Name.Local), t.depth),
+		t.Fault("xml-limit", name, fmt.Sprintf("<%s> is %d elements deep", Short(e.Name.Local), t.depth),
 			fmt.Sprintf("no more than %d nested elements are read", maxDepth), "remove the nesting")
 		return false
 	case t.elements > maxElements || len(e.Attr) > maxAttrs:
@@ -214,7 +214,7 @@ func (t *tokens) attributes(n *Node, attrs []xml.Attr) {
 			place = t.scanned[i]
 		}
 		if first := n.Attr(full); first != nil {
-			t.Fault("attribute-twice", place.name, fmt.Sprintf("%s stands twice in <%s>", Short(full), Short(n.Name)),
+			t.Fault("attribute-twice", place.name, fmt.Sprintf("%s appears twice in <%s>", Short(full), Short(n.Name)),
 				"an element has each attribute at most once", "remove one of the two",
 				t.Related(first.NameAt, "the first"))
 			continue
@@ -242,7 +242,7 @@ func (t *tokens) close(e xml.EndElement, at Extent) bool {
 		what := fmt.Sprintf("</%s> closes nothing", Short(e.Name.Local))
 		var related = t.Related(at, "here")
 		if n != nil {
-			what = fmt.Sprintf("</%s> stands where <%s> must be closed", Short(e.Name.Local), Short(n.Name))
+			what = fmt.Sprintf("</%s> is where <%s> must be closed", Short(e.Name.Local), Short(n.Name))
 			related = t.Related(n.Tag, "opened here")
 		}
 		t.Fault("xml-syntax", at, what, "elements are closed in the reverse order of opening", "correct the end tag",
@@ -274,7 +274,7 @@ func (t *tokens) chars(text xml.CharData, at Extent) bool {
 	if Blank(outside) {
 		return true
 	}
-	t.Fault("xml-trailing", at, fmt.Sprintf("%s stands outside of the %s", Quote(outside), t.lang.Noun),
+	t.Fault("xml-trailing", at, fmt.Sprintf("%s is outside of the %s", Quote(outside), t.lang.Noun),
 		"a document is one element and nothing around it", "remove the text")
 	return false
 }

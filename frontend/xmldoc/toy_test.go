@@ -90,16 +90,16 @@ func TestCheck(t *testing.T) {
 		{name: "a bad text", text: "<farm><animal>a\nb</animal></farm>", want: []string{
 			`error value-control 1:15-2:2 <animal> is "a\nb", with the character U+000A in it`}},
 		{name: "text where none belongs", text: "<farm>hay<animal/></farm>", want: []string{
-			`warning text-unknown 1:7-1:10 "hay" stands in <farm>`}},
+			`warning text-unknown 1:7-1:10 "hay" is in <farm>`}},
 		{name: "twice", text: "<zoo name='a'><pool/><pool size='x'/></zoo>", want: []string{
-			"error element-twice 1:23-1:27 <pool> stands twice in <zoo>"}},
+			"error element-twice 1:23-1:27 <pool> appears twice in <zoo>"}},
 		{name: "unknown elements are not looked into", text: "<zoo name='a'><poll x=''><pool/></poll></zoo>",
 			want: []string{
-				"error element-unknown 1:16-1:20 <poll> has no place in <zoo>"}},
+				"error element-unknown 1:16-1:20 <poll> is not allowed in <zoo>"}},
 		{name: "lax", lax: true, text: "<zoo name='a' x=''>text<poll/></zoo>", want: []string{
 			"warning attribute-unknown 1:15-1:16 <zoo> has no attribute x",
-			`warning text-unknown 1:20-1:24 "text" stands in <zoo>`,
-			"warning element-unknown 1:25-1:29 <poll> has no place in <zoo>"}},
+			`warning text-unknown 1:20-1:24 "text" is in <zoo>`,
+			"warning element-unknown 1:25-1:29 <poll> is not allowed in <zoo>"}},
 		{name: "free content",
 			text: "<zoo name='a'><notes>text<any x='1'/><animal legs='many'/></notes><papers a='1'><b/></papers></zoo>"},
 		{name: "free content has no free attributes", text: "<zoo name='a'><notes x='1'/></zoo>", want: []string{

@@ -113,7 +113,7 @@ func Address(v string) Problem {
 			"a zone names an interface of one host; the network has one of its own",
 			fmt.Sprintf("write %s", a.WithZone(""))}
 	case err == nil && a.Is4In6():
-		return Problem{"ip-address", "an IPv4 address in IPv6 clothes", "such addresses never appear on a link",
+		return Problem{"ip-address", "an IPv4-mapped IPv6 address", "such addresses never appear on a link",
 			fmt.Sprintf("write %s", a.Unmap())}
 	case err == nil:
 		return Problem{}

@@ -72,8 +72,8 @@ func irVerifyCodes() []Info {
 		{
 			Code:  "ir-address",
 			Title: "a prefix or a range of addresses that is malformed",
-			Text: "A prefix names a whole network, so no bits are set behind its length. A range has both ends in one family, the lower " +
-				"one first, and no zones.",
+			Text: "A prefix names a whole network, so no bits are set after its length. A range has both ends in " +
+				"one family, the lower one first, and no zones.",
 			Bad:  "group FWI {\n    ip saddr 10.0.0.1/8 accept\n}\n",
 			Good: "group FWI {\n    ip saddr 10.0.0.0/8 accept\n}\n",
 		},

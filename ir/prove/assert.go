@@ -108,7 +108,7 @@ func CheckNames(p *ir.Program, assertions []Assertion) diag.List {
 		if near, ok := diag.Near(e.Name, names); ok {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		} else if len(names) == 0 {
-			fix = "take the line out: none of these networks is of mode nat, route, open or isolated"
+			fix = "remove the line: none of these networks is of mode nat, route, open or isolated"
 		}
 		list = append(list, diag.Diagnostic{
 			Severity: diag.Error, Code: "assert-network", Span: at,

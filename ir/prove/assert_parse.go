@@ -141,14 +141,14 @@ func (a *assertReader) syntax(line string, err error) {
 			"write the rest, such as: "+example)
 	case errors.As(err, &token):
 		value := token.Unexpected.Value
-		fix := "write what the form wants, such as: " + example
+		fix := "write what the grammar expects, such as: " + example
 		if near, ok := diag.Near(value,
 			strings.Fields("deny allow isolated from to network host outside in by port ipv4 ipv6")); ok &&
 			near != value {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
 		a.errorf("assert-syntax", token.Unexpected.Pos.Offset, len(value),
-			fmt.Sprintf("%s can't stand here", shown(value)), form, fix)
+			fmt.Sprintf("%s is not allowed here", shown(value)), form, fix)
 	case errors.As(err, &other):
 		a.errorf("assert-syntax", other.Position().Offset, 1, "a string without an end",
 			"what begins with \" ends with one on the same line", "end the string with \"")
@@ -181,7 +181,7 @@ func (a *assertReader) claim(c *textClaim) Assertion {
 		if q.Proto != 0 && !ir.HasPorts(q.Proto) {
 			a.errorf("assert-unfit", c.Ports.Pos.Offset, len(c.Ports.Text),
 				fmt.Sprintf("a port of protocol %s", ir.ProtoName(q.Proto)),
-				"only tcp, udp, sctp, dccp and udplite have ports", "take the port out, or name another protocol")
+				"only tcp, udp, sctp, dccp and udplite have ports", "remove the port, or name another protocol")
 		}
 	}
 	if _, ok := wayBetween(one.From, one.To); !ok {
@@ -235,7 +235,7 @@ func (a *assertReader) by(e textEnd) string {
 	if e.Plain == nil || e.Plain.Text != "outside" {
 		a.errorf("assert-unfit", e.By.Pos.Offset, len(e.By.Text), "an interface of what is not outside",
 			"guests of a network come and go by its bridge, and the host itself has none",
-			"take by and the name out, or name outside")
+			"remove by and the name, or name outside")
 	}
 	name := a.text(*e.By)
 	if name == "" {

@@ -80,7 +80,7 @@ func TestParseAssertionErrors(t *testing.T) {
 		{"deny from 10.0.0 in network lab to outside", "assert-value 11 10.0.0", "10.0.0.5"},
 		{"deny tcp from network lab to outside port 0", "assert-value 43 0", "from 1"},
 		{"deny tcp from network lab to outside port 9-1", "assert-value 43 9-1", "lower first"},
-		{"deny icmp from network lab to outside port 9", "assert-unfit 44 9", "take the port out"},
+		{"deny icmp from network lab to outside port 9", "assert-unfit 44 9", "remove the port"},
 		{"deny from network lab by virbr0 to outside", "assert-unfit 26 virbr0", "take by"},
 		{"deny from host to host", "assert-unfit 19 host", "name a network"},
 		{"deny from outside to outside", "assert-unfit 22 outside", "name a network"},

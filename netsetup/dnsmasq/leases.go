@@ -96,24 +96,24 @@ func parseLease(words []string) (Lease, error) {
 	}
 	seconds, err := strconv.ParseUint(words[0], 10, 40) // some 30000 years
 	if err != nil {
-		return l, fmt.Errorf("%q is no time in seconds", words[0])
+		return l, fmt.Errorf("%q is not a time in seconds", words[0])
 	}
 	if seconds != 0 {
 		l.Expires = time.Unix(int64(seconds), 0)
 	}
 	if l.Addr, err = netip.ParseAddr(words[2]); err != nil {
-		return l, fmt.Errorf("%q is no address", words[2])
+		return l, fmt.Errorf("%q is not an address", words[2])
 	}
 	if words[3] != "*" {
 		if oneWord(words[3]) != nil {
-			return l, fmt.Errorf("%q is no name of a host", words[3])
+			return l, fmt.Errorf("%q is not a name of a host", words[3])
 		}
 		l.Host = words[3]
 	}
 	var octets []byte
 	if words[4] != "*" {
 		if octets, err = hex.DecodeString(strings.ReplaceAll(words[4], ":", "")); err != nil {
-			return l, fmt.Errorf("%q is no client id", words[4])
+			return l, fmt.Errorf("%q is not a client id", words[4])
 		}
 		l.ClientID = words[4]
 	}

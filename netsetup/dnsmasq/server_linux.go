@@ -75,7 +75,7 @@ func (s Server) Begin() (*Starting, error) {
 func background(conf []byte) error {
 	for line := range strings.Lines(string(conf)) {
 		if name := strings.TrimSpace(line); name == "no-daemon" || name == "keep-in-foreground" {
-			return fmt.Errorf("dnsmasq's option %s would hold it in the foreground; remove it from the network's options", name)
+			return fmt.Errorf("dnsmasq's option %s would keep it in the foreground; remove it from the network's options", name)
 		}
 	}
 	return nil
@@ -169,7 +169,7 @@ func (s *Starting) wait() error {
 	if !in {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
-		return fmt.Errorf("dnsmasq with %s is not up after %v; does a file that an option includes hold it in the foreground?", s.paths.Conf, s.timeout)
+		return fmt.Errorf("dnsmasq with %s is not up after %v; does an included file keep it in the foreground?", s.paths.Conf, s.timeout)
 	}
 	failed := s.cmd.Wait()
 	if failed == nil {

@@ -56,21 +56,21 @@ type UnprovenError struct {
 }
 
 func (e *UnprovenError) Error() string {
-	text := "what the kernel holds after loading is not what was meant"
+	text := "the loaded rules are not the intended ones"
 	switch {
 	case e.Read != nil:
 		text = fmt.Sprintf("read back: %v", e.Read)
 	case e.Result.Answer == prove.Refuted:
 		text += fmt.Sprintf(": %s is %s and should be %s", e.Result.Packet, e.Result.B, e.Result.A)
 	case e.Result.Answer == prove.TooLarge:
-		text = "whether what the kernel holds after loading is what was meant is too large to tell"
+		text = "whether the loaded rules are the intended ones is too large for the budget"
 	case e.Result.Answer == prove.Unknown:
-		text += fmt.Sprintf(": it hangs on a rule that is not ours: %s", e.Result.Because.Rule)
+		text += fmt.Sprintf(": it depends on a foreign rule: %s", e.Result.Because.Rule)
 	}
 	if e.Undo != nil {
-		return text + fmt.Sprintf("; and the old rules are not back: %v", e.Undo)
+		return text + fmt.Sprintf("; and the old rules could not be restored: %v", e.Undo)
 	}
-	return text + "; the old rules are in force again"
+	return text + "; the old rules are restored"
 }
 
 // Unwrap returns the errors of the reading and of the undoing.

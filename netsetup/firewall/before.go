@@ -54,7 +54,7 @@ func (b Before) Restore(places []Place) error {
 				continue
 			}
 			if err := i.restore(places); err != nil {
-				failed = errors.Join(failed, fmt.Errorf("put back the rules of %s: %w", i.Place, err))
+				failed = errors.Join(failed, fmt.Errorf("restore the rules of %s: %w", i.Place, err))
 			}
 		}
 		if failed != nil {
@@ -73,7 +73,7 @@ func (i Image) restore(places []Place) error {
 			return i.prove(p.Loader)
 		}
 	}
-	return errors.New("this vnetc does not know that back end")
+	return errors.New("this build of vnetc does not have that back end")
 }
 
 // prove returns nil if l does the same to every packet as when i was kept.

@@ -209,7 +209,7 @@ func tamper(t *testing.T, ns *netnstest.NS, target Target, variant string, test 
 	}
 	after, mended := sides(ns, variant)
 	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("apply changed rules of others (-want +got):\n%s", diff)
+		t.Errorf("apply changed foreign rules (-want +got):\n%s", diff)
 	}
 	if a := compare(t, ns, p, target); !a.InStep() {
 		t.Errorf("after apply there is still drift:\n%s", told(a))

@@ -52,7 +52,7 @@ func TestOrder(t *testing.T) {
 			for c in FWX FWI FWO; do iptables -D FORWARD -j LIBVIRT_$c; iptables -A FORWARD -j LIBVIRT_$c; done`, 1, true, "", "vX vI lX lI vO lO"},
 		{"an accept of others", `iptables -I FORWARD -i docker0 ! -o docker0 -j ACCEPT`, 0, false, "-i docker0 ! -o docker0 -j ACCEPT", "vX vI vO"},
 		{"a return, which the policy lets pass", `iptables -I FORWARD -s 10.9.0.0/16 -j RETURN`, 0, false, "-s 10.9.0.0/16 -j RETURN", "vX vI vO"},
-		{"an accept in a chain of others", `iptables -N MINE; iptables -A MINE -o vni -p tcp -j ACCEPT; iptables -I FORWARD -j MINE`,
+		{"an accept in a foreign chain", `iptables -N MINE; iptables -A MINE -o vni -p tcp -j ACCEPT; iptables -I FORWARD -j MINE`,
 			0, false, "-j MINE", "vX vI vO"},
 		{"answers only", `iptables -I FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`, 0, false, "", "vX vI vO"},
 		{"a drop", `iptables -I FORWARD -i eth8 -j DROP`, 0, false, "", "vX vI vO"},
@@ -97,7 +97,7 @@ func TestOrder(t *testing.T) {
 					t.Errorf("apply: %+v, %v", r, err)
 				}
 				if after := strangers(); after != before {
-					t.Errorf("apply changed rules of others from\n%s\nto\n%s", before, after)
+					t.Errorf("apply changed foreign rules from\n%s\nto\n%s", before, after)
 				}
 				if a := compare(t, ns, isolated(), target); !a.InStep() || len(backends.AheadOf(a.Drifts)) > 0 != (test.lets != "") {
 					t.Errorf("after apply:\n%s", told(a))

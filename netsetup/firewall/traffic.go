@@ -28,7 +28,7 @@ type Figures struct {
 func Count(p *ir.Program, t Target) (Figures, diag.List, error) {
 	counter, ok := t.Loader.(backends.CounterReader)
 	if !ok {
-		return Figures{}, nil, fmt.Errorf("back end %s tells no counters", t.Loader.Name())
+		return Figures{}, nil, fmt.Errorf("back end %s has no counters", t.Loader.Name())
 	}
 	rules, found := t.Loader.Lower(p, t.Options)
 	if found.HasErrors() {

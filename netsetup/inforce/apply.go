@@ -74,7 +74,7 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 		return w.networks, nil
 	})
 	if err != nil && loaded {
-		return result, failf("the rules are in force, and %w", err)
+		return result, failf("the rules are loaded, but %w", err)
 	}
 	if gone := without(before, w.Names()); err == nil && w.prune && len(gone)+len(h.pruned) > 0 {
 		h.tell(Pruned{Networks: namesOf(gone), Bridges: h.pruned})

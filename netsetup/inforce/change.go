@@ -30,7 +30,7 @@ func (h *Host) change(to []state.Network, work func() (inForce []state.Network, 
 		err = h.write(during(before, to))
 	}
 	if err != nil {
-		return failf("%w; no rule was touched", errors.Join(err, h.write(before)))
+		return failf("%w; no rule was changed", errors.Join(err, h.write(before)))
 	}
 	inForce, err := work()
 	return failed(errors.Join(err, h.write(inForce)))

@@ -19,8 +19,8 @@ func Confirm(dir string, o Options, force bool) (int, error) {
 	}
 	return end(dir, o, func(h *Host, p *state.Pending, left time.Duration) error {
 		if !p.Made { // as by SIGKILL
-			return refuse(No, fmt.Sprintf("it is undone in %s, and vnetc confirm --undo goes back now", seconds(left)),
-				"the last apply was cut short, so there is nothing whole to keep")
+			return refuse(No, fmt.Sprintf("it is undone in %s; vnetc confirm --undo undoes it now", seconds(left)),
+				"the last apply was interrupted, so there is no complete change to keep")
 		}
 		return h.files.Confirmed(p.ID)
 	})
@@ -70,7 +70,7 @@ func end(dir string, o Options, how func(*Host, *state.Pending, time.Duration) e
 	defer h.ended()
 	if p == nil {
 		if at, ok := h.dir.LastUndone(); ok {
-			return 0, refuse(No, "", "%v: the last apply was undone at %s, and what was in force before is in force",
+			return 0, refuse(No, "", "%v: the last apply was undone at %s",
 				errNothingWaits, at.Format("2006-01-02 15:04:05Z"))
 		}
 		return 0, &Error{Kind: No, What: errNothingWaits.Error()}
@@ -89,7 +89,7 @@ const (
 )
 
 // errNothingWaits says that no change waits for its confirmation.
-var errNothingWaits = errors.New("nothing waits for a confirmation")
+var errNothingWaits = errors.New("no change waits for confirmation")
 
 // Watch undoes the change that waits in the state folder dir when it is overdue, or when ctx ends.
 // It returns when no change waits. It calls begun once it knows the way back: by memory, so that the

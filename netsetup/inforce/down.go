@@ -160,13 +160,13 @@ func (d *downRun) Loaded(network string) string {
 	if d.open[network] {
 		return ""
 	}
-	return fmt.Sprintf("take its rules away (%s)", d.Backend())
+	return fmt.Sprintf("remove its rules (%s)", d.Backend())
 }
 
 // forget says what is done for a network of which there is nothing to take away.
 func (r *NetworkRun) forget() {
 	if len(r.Steps) == 0 && r.Err == nil {
-		r.Steps = []string{"remove its state file: this host has nothing else of it"}
+		r.Steps = []string{"remove its state file: nothing else of it is on this host"}
 	}
 }
 

@@ -28,8 +28,8 @@ func (h *Host) refuseForeign(known firewall.Known) error {
 		if what != "" {
 			return &Error{
 				Kind: No,
-				What: fmt.Sprintf("found %s under libvirt's names in %s with no state file; no rule was touched", what, t.Loader.Name()),
-				Why:  "they may be libvirt's, and this change would take them away",
+				What: fmt.Sprintf("found %s under libvirt's names in %s with no state file; no rule was changed", what, t.Loader.Name()),
+				Why:  "they may belong to libvirt, and this change would remove them",
 				Fix: "use vnetc's own names (--names vnetc), and --take-over if libvirt no longer runs these networks; " +
 					"or stop libvirt's networks first (virsh net-destroy NAME)",
 			}

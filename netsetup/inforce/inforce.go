@@ -108,8 +108,8 @@ func Open(dir string, o Options) (*Host, error) {
 	}
 	if p != nil {
 		h.Close()
-		return nil, failf("the last apply waits for its confirmation and is undone in %s: "+
-			"vnetc confirm keeps it, vnetc confirm --undo goes back now", seconds(left))
+		return nil, failf("the last apply waits for confirmation and is undone in %s: vnetc confirm keeps it, "+
+			"vnetc confirm --undo undoes it now", seconds(left))
 	}
 	if err := h.readFiles(); err != nil {
 		h.Close()

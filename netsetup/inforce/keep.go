@@ -56,7 +56,7 @@ func (h *Host) keep(w Wanted, bridges ...string) error {
 	}
 	if err := h.unexplained.FitsInto(h.target); err != nil {
 		return &Error{
-			Kind: Failed, What: err.Error() + "; no rule was touched", Err: err,
+			Kind: Failed, What: err.Error() + "; no rule was changed", Err: err,
 			Why: "without this rule the bridge could be open",
 			Fix: "apply the network's XML again, or remove all rules of the bridge: vnetc remove --bridge NAME",
 		}

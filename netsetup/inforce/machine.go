@@ -86,7 +86,7 @@ func (h *Host) refuseUnknown(named []string) error {
 		Kind: Failed,
 		What: fmt.Sprintf("found bridges of vnetc networks that have no state file in %s: %s",
 			h.dir.Path(), strings.Join(lost, " ")),
-		Why: "what these networks need of this host is not known, and this change could cut them off",
+		Why: "it is not known what these networks need, and this change could cut them off",
 		Fix: fmt.Sprintf("name them as well: their XML for vnetc up, or vnetc down %s; "+
 			"if their state files are in another folder, --state-dir", strings.Join(words, " ")),
 	}

@@ -21,14 +21,14 @@ func (h *Host) provisionally(wait time.Duration, taking *takingOver, change func
 	names := append([]backends.Names{h.target.Options.Names}, h.oldNames(h.target.Options.Names)...)
 	if taking != nil {
 		if !taking.claim.Frame {
-			return refuse(No, "", "--take-over with --confirm is refused while a libvirt daemon runs: "+
-				"it may change its rules meanwhile, and going back would undo that too; no rule was touched")
+			return refuse(No, "", "--take-over with --confirm is refused while a libvirt daemon runs: it may "+
+				"change its rules meanwhile, and the undo would revert that too; no rule was changed")
 		}
 		names = append(names, backends.LibvirtNames)
 	}
 	p := &state.Pending{ID: rand.Text(), Networks: h.networks}
 	if err := h.prepare(p, wait, names); err != nil {
-		return failf("%w; no rule was touched", errors.Join(err, h.files.Confirmed(p.ID)))
+		return failf("%w; no rule was changed", errors.Join(err, h.files.Confirmed(p.ID)))
 	}
 	tell := h.o.Tell
 	var told []Event

@@ -99,7 +99,7 @@ func (h *Host) usable(all []backends.Loader, name string) (int, error) {
 	switch {
 	case why == nil:
 		return 0, refuse(Failed, "--backend moves them",
-			"the networks in force are in %s by the notes, and there is no such back end", noted)
+			"state files say the networks use back end %q, which this build does not have", noted)
 	case h.o.Rules.Backend != "" || noted == "":
 		return 0, failf("no back end can be used here: %w", why)
 	case errors.Is(why, os.ErrPermission):

@@ -41,7 +41,7 @@ func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 	}
 	if h.target.Options.Names != backends.VnetcNames {
 		return nil, refuse(Usage, "use --names vnetc",
-			"--take-over with --names libvirt would take away what it has just loaded")
+			"--take-over with --names libvirt would remove what it has just loaded")
 	}
 	host := libvirt.Host{Proc: filepath.Join(o.Root, "proc"), Run: filepath.Join(o.Root, "run/libvirt")}
 	daemon, err := host.Daemon()
@@ -130,7 +130,7 @@ func (h *Host) lookForLibvirt(t *takingOver) error {
 			continue
 		}
 		if err != nil {
-			return failf("--take-over can't tell libvirt's rules in %s: %w; no rule was touched", p.Title, err)
+			return failf("--take-over can't identify libvirt's rules in %s: %w; no rule was changed", p.Title, err)
 		}
 		if taken.Found || taken.Changed > 0 { // a table may have no chain
 			t.places = append(t.places, Taken{p.Title, taken, loader})
@@ -152,12 +152,12 @@ func (h *Host) takeOver(t *takingOver, dry bool) (all []Taken, err error) {
 		}
 		taken, failed := firewall.TakeOver(p.loader, t.claim)
 		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("take libvirt's rules out of %s: %w", p.Place, failed))
+			err = errors.Join(err, fmt.Errorf("remove libvirt's rules from %s: %w", p.Place, failed))
 		}
 		all[i].Taken = taken
 	}
 	if err != nil {
-		return nil, failf("vnetc's rules are in force, and beside them libvirt's: %w", err)
+		return nil, failf("vnetc's rules are loaded, and libvirt's are still there: %w", err)
 	}
 	for _, name := range t.active {
 		h.tell(StillActive{name})
@@ -180,8 +180,8 @@ func refuseTakeOver(d *libvirt.Daemon, name string, live *Document) error {
 	}
 	return &Error{
 		Kind: No,
-		What: fmt.Sprintf("--take-over is refused: %s runs network %q%s; no rule was touched", d, name, mode),
-		Why:  "it puts its own rules back whenever it reloads or starts the network, and packets then meet both",
+		What: fmt.Sprintf("--take-over is refused: %s runs network %q%s; no rule was changed", d, name, mode),
+		Why:  "it adds its own rules again whenever it reloads or starts the network, and packets then meet both",
 		Fix: fmt.Sprintf(`leave the network to libvirt in mode open (virsh net-edit %s, then virsh net-destroy and net-start), or stop
        the daemon for good (systemctl disable --now %s.service and its sockets), and take over then`, name, d.Name),
 	}
@@ -191,10 +191,10 @@ func refuseTakeOver(d *libvirt.Daemon, name string, live *Document) error {
 func refuseChosen(d Document) error {
 	return &Error{
 		Kind: No,
-		What: fmt.Sprintf("--take-over is refused: the document of network %q names no bridge, and %s is vnetc's choice; "+
-			"no rule was touched", d.Name, d.Bridge),
-		Why: fmt.Sprintf("rules are told to be this network's by its bridge, "+
-			"and %s may be another network's of libvirt's", d.Bridge),
+		What: fmt.Sprintf("--take-over is refused: the XML of network %q names no bridge, and vnetc chose %s; no "+
+			"rule was changed", d.Name, d.Bridge),
+		Why: fmt.Sprintf("libvirt's rules are found by the bridge, and %s may belong to another of libvirt's "+
+			"networks", d.Bridge),
 		Fix: fmt.Sprintf("name the bridge that libvirt gave it, <bridge name='...'/>, "+
 			"as virsh net-dumpxml %s prints it while the network runs", d.Name),
 	}
@@ -204,10 +204,10 @@ func refuseChosen(d Document) error {
 func refuseMoved(d Document, bridge string) error {
 	return &Error{
 		Kind: No,
-		What: fmt.Sprintf("--take-over is refused: by libvirt's notes network %q has bridge %s, which is there, "+
-			"and its document says %s; no rule was touched", d.Name, bridge, d.Bridge),
-		Why: fmt.Sprintf("with libvirt's rules gone, and vnetc's for %s, the guests on %s would be under no rules",
+		What: fmt.Sprintf("--take-over is refused: libvirt's network %q has bridge %s, which exists, and its XML "+
+			"says %s; no rule was changed", d.Name, bridge, d.Bridge),
+		Why: fmt.Sprintf("without libvirt's rules, and with vnetc's rules for %s, no rules would protect the guests on %s",
 			d.Bridge, bridge),
-		Fix: fmt.Sprintf("put <bridge name='%s'/> into the document, or delete that bridge first", bridge),
+		Fix: fmt.Sprintf("put <bridge name='%s'/> into the XML, or delete that bridge first", bridge),
 	}
 }

@@ -96,9 +96,11 @@ func TestTakeOverRefused(t *testing.T) {
 		daemon *libvirt.Daemon
 		want   string
 	}{
-		{"a daemon runs it", d, &live, daemon, "--take-over is refused: libvirtd (pid 7) runs network \"lab\" (bridge virbr-lab, mode nat); no rule was touched"},
-		{"it can't be read", d, nil, daemon, "--take-over is refused: libvirtd (pid 7) runs network \"lab\"; no rule was touched"},
-		{"its bridge is not known", Document{Name: "lab", Bridge: "virbr0", Mode: ir.ModeNAT, AutoBridge: true}, nil, nil, "--take-over is refused: the document of network \"lab\" names no bridge, and virbr0 is vnetc's choice; no rule was touched"},
+		{"a daemon runs it", d, &live, daemon, "--take-over is refused: libvirtd (pid 7) runs network \"lab\" " +
+			"(bridge virbr-lab, mode nat); no rule was changed"},
+		{"it can't be read", d, nil, daemon, "--take-over is refused: libvirtd (pid 7) runs network \"lab\"; no rule was changed"},
+		{"its bridge is not known", Document{Name: "lab", Bridge: "virbr0", Mode: ir.ModeNAT, AutoBridge: true}, nil, nil, "--take-over is refused: the document of " +
+			"network \"lab\" names no bridge, and virbr0 is vnetc's choice; no rule was changed"},
 	} {
 		_, err := (&takingOver{}).claimsOf(tt.d, []libvirt.Status{{Name: "lab"}}, []*Document{tt.live}, tt.daemon)
 		var e *Error

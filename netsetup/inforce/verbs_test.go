@@ -169,7 +169,7 @@ func TestDryRun(t *testing.T) {
 	w.holdsNothing("a dry up")
 	w.must(up("lab nat"))
 	got = steps(func(h *Host) (Run, error) { return h.Down(nil, true) })
-	if want := []string{"delete lab", "take its rules away (first)"}; !slices.Equal(got, want) {
+	if want := []string{"delete lab", "remove its rules (first)"}; !slices.Equal(got, want) {
 		t.Errorf("down: %q, want %q", got, want)
 	}
 	w.holds("a dry down", []string{"lab"}, []string{"lab"})

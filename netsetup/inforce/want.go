@@ -63,7 +63,7 @@ func (h *Host) compiled(known []state.Network) (Wanted, error) {
 		return w, err
 	}
 	if w.Found.HasErrors() {
-		return w, failf("the networks of the state files in %s don't go together: %s", h.dir.Path(), strings.TrimSpace(w.Found.Error()))
+		return w, failf("the networks of the state files in %s are in conflict: %s", h.dir.Path(), strings.TrimSpace(w.Found.Error()))
 	}
 	return w, nil
 }
@@ -93,8 +93,8 @@ func (h *Host) refusedFile(w Wanted) error {
 		return &Error{
 			Kind: Failed,
 			What: fmt.Sprintf("state file %s has XML that this vnetc refuses: %s", h.dir.NetworkPath(n.Name), first),
-			Why:  "another version of vnetc wrote it, or somebody changed it",
-			Fix: fmt.Sprintf("apply the XML of network %s again in a form that is accepted, or take the network away: vnetc %s",
+			Why:  "another version of vnetc wrote it, or it was edited",
+			Fix: fmt.Sprintf("apply the XML of network %s again in a form that is accepted, or remove the network: vnetc %s",
 				n.Name, verb+diag.ShellWord(n.Name)),
 		}
 	}

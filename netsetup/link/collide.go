@@ -93,7 +93,7 @@ func (c collider) routes(dest netip.Prefix) bool {
 
 // problem is why the network can't come up.
 func (o overlap) problem(network string) Problem {
-	p := Problem{Why: "the host could not tell which of the two an address in both is behind"}
+	p := Problem{Why: "the host would not know behind which of the two an address in both is"}
 	if o.route != "" {
 		p.What = fmt.Sprintf("subnet %s of network %s overlaps with the host's %s", o.subnet, network, o.route)
 		p.Fix = "choose another subnet in the network's <ip>, or remove the route"
@@ -108,7 +108,8 @@ func (o overlap) problem(network string) Problem {
 func (o overlap) note() string {
 	switch {
 	case o.wider():
-		return fmt.Sprintf("subnet %s overlaps with the host's %s, and takes its part of it: the host reaches nobody else in that subnet while the network is up",
+		return fmt.Sprintf("subnet %s overlaps with the host's %s, and hides a part of it: the host reaches no "+
+			"other machine in that part while the network is up",
 			o.subnet, o.route)
 	case o.route != "":
 		return fmt.Sprintf("subnet %s overlaps with the host's %s, which leads away from guests; choose another subnet, or remove the route", o.subnet, o.route)

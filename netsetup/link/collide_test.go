@@ -95,11 +95,13 @@ func TestOverlaps(t *testing.T) {
 		want                 []string
 	}{
 		{"in a wider route", "10.8.3.1/24", "", []string{
-			"subnet 10.8.3.0/24 overlaps with the host's route to 10.8.0.0/22 via 192.168.1.254 on eth0, and takes its part of it: the host reaches nobody else in that subnet while the network is up"}},
+			"subnet 10.8.3.0/24 overlaps with the host's route to 10.8.0.0/22 via 192.168.1.254 on eth0, and " +
+				"hides a part of it: the host reaches no other machine in that part while the network is up"}},
 		{"running", "192.168.122.1/24", "192.168.200.0/24", []string{
 			"subnet 192.168.122.0/24 overlaps with 192.168.122.77/24 of eth0, so the host may look for guests there; choose another subnet, or remove the address from eth0",
 			"subnet 192.168.122.0/24 overlaps with the host's route to 192.168.122.0/25 on tun0, which leads away from guests; choose another subnet, or remove the route",
-			"subnet 192.168.122.0/24 overlaps with the host's route to 192.168.0.0/16 on tun0, and takes its part of it: the host reaches nobody else in that subnet while the network is up",
+			"subnet 192.168.122.0/24 overlaps with the host's route to 192.168.0.0/16 on tun0, and hides a part " +
+				"of it: the host reaches no other machine in that part while the network is up",
 			"the <route> to 192.168.200.0/24 goes where the host's route to 192.168.200.0/24 on eth0 does, and one of the two is never used"}},
 		{"running, and to be moved", "172.17.9.1/24", "", nil},
 		{"in the rest of the world", "172.16.0.1/24", "", nil},
@@ -144,7 +146,7 @@ func TestBusyPorts(t *testing.T) {
 		{"DHCP of a dnsmasq", false, socket(false, "0.0.0.0:67", "dnsmasq"), nil},
 		{"no DHCPv6 wanted", false, socket(false, "[::]:547", "kea-dhcp6"), nil},
 		{"unseen", false, Listener{Addr: netip.MustParseAddrPort("0.0.0.0:67")},
-			[]string{"a process that can't be seen from here listens at UDP port 0.0.0.0:67, which DHCP of network lab needs"}},
+			[]string{"a process of another namespace or user listens at UDP port 0.0.0.0:67, which DHCP of network lab needs"}},
 	} {
 		l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr0"}, Addresses: both, DNS: ir.DNS{Off: c.dnsOff}}
 		if diff := cmp.Diff(c.want, whats(Collisions(l, someHost(), []Listener{c.socket}))); diff != "" {

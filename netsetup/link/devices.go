@@ -44,7 +44,7 @@ func (c checker) problem(fix, why, format string, args ...any) {
 
 // bridge wants a Linux bridge, or an Open vSwitch where the network's ports say so.
 func (c checker) bridge(name string) {
-	why := fmt.Sprintf("a network of mode %s plugs its guests into a bridge that is there already", c.link.Mode)
+	why := fmt.Sprintf("in mode %s guests are attached to an existing bridge", c.link.Mode)
 	d, ok := c.facts.Device(name)
 	switch {
 	case !ok && c.openVSwitch():
@@ -55,10 +55,10 @@ func (c checker) bridge(name string) {
 			"network %s: this host has no device %s", c.link.Name, name)
 	case c.openVSwitch() && d.Kind != "openvswitch":
 		c.problem("give the name of an Open vSwitch bridge, or remove the <virtualport>", why,
-			"network %s: %s is no Open vSwitch but %s", c.link.Name, name, c.facts.describe(d))
+			"network %s: %s is not an Open vSwitch bridge but %s", c.link.Name, name, c.facts.describe(d))
 	case !c.openVSwitch() && d.Kind != "bridge":
 		c.problem("give the name of a bridge, or take the device as <forward mode='bridge'><interface dev=.../>", why,
-			"network %s: %s is no bridge but %s", c.link.Name, name, c.facts.describe(d))
+			"network %s: %s is not a bridge but %s", c.link.Name, name, c.facts.describe(d))
 	}
 }
 
@@ -70,7 +70,7 @@ func (c checker) device(name string) bool {
 	_, ok := c.facts.Device(name)
 	if !ok {
 		c.problem("give the name of a device that this host has (ip link shows them)",
-			"the network's guests reach the world through it", "network %s: this host has no device %s", c.link.Name, name)
+			"the network's guests reach the outside through it", "network %s: this host has no device %s", c.link.Name, name)
 	}
 	return ok
 }
@@ -81,7 +81,7 @@ func (c checker) functions(pf string) {
 	dir := path.Join("class/net", pf, "device")
 	if _, err := fs.Stat(c.sys, path.Join(dir, "sriov_numvfs")); err != nil {
 		c.problem("give the device of an SR-IOV card as <pf dev=...>", "the network's devices are its virtual functions",
-			"network %s: %s is no SR-IOV physical function", c.link.Name, pf)
+			"network %s: %s is not an SR-IOV physical function", c.link.Name, pf)
 		return
 	}
 	wanted, what := path.Join(dir, "virtfn*"), "has no virtual functions"
@@ -104,8 +104,8 @@ func (c checker) pci(address string) {
 	}
 	if !exists(c.sys, path.Join(dir, "physfn")) {
 		c.problem("give the address of a virtual function (lspci -D shows them)",
-			"a whole card would lose what the guest before it had set, such as its MAC",
-			"network %s: PCI device %s is no SR-IOV virtual function", c.link.Name, address)
+			"a whole card would keep settings of the guest before, such as its MAC",
+			"network %s: PCI device %s is not an SR-IOV virtual function", c.link.Name, address)
 	}
 }
 

@@ -218,7 +218,8 @@ func TestKernelForeign(t *testing.T) {
 		setup [][]string
 		what  string
 	}{
-		{"bridge", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"}}, "virbr7 is there already: a bridge that vnetc didn't make"},
+		{"bridge", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"}}, "virbr7 is there already: a bridge that " +
+			"vnetc didn't create"},
 		{"NIC", [][]string{{"ip", "link", "add", "virbr7", "type", "veth", "peer", "name", "far"}, {"ip", "addr", "add", "10.1.1.1/24", "dev", "virbr7"}},
 			"virbr7 is there already: a device of kind veth with address 10.1.1.1/24"},
 		{"bridge of another network", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"}, {"ip", "link", "set", "virbr7", "alias", "vnetc other"}},

@@ -173,7 +173,7 @@ func TestKernelTrafficForeign(t *testing.T) {
 	before := h.tree("virbr7")
 	l := limited(&ir.Rate{Average: 1000}, nil)
 	p, _ := h.plan(l, Options{})
-	want := []string{"limit what the guests of virbr7 receive to 1000 kB/s: left out, because the bridge has a qdisc pfifo of somebody else in that place"}
+	want := []string{"limit what the guests of virbr7 receive to 1000 kB/s: left out, because the bridge already has a foreign qdisc pfifo there"}
 	if diff := cmp.Diff(want, p.Notes); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}

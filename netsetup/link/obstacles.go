@@ -16,7 +16,7 @@ func outgrown(l *ir.Link, f *Facts) []Problem {
 	}
 	return []Problem{{
 		What: fmt.Sprintf("network %s runs on bridge %s, which vnetc made, and its mode should now be %s", l.Name, d.Name, l.Mode),
-		Why:  "in that mode there is no such bridge, and guests that are plugged into it would be left there",
+		Why:  "that mode has no such bridge, and guests attached to it would be cut off",
 		Fix:  fmt.Sprintf("vnetc down %s, then bring it up again", l.Name),
 	}}
 }
@@ -26,14 +26,14 @@ func obstacles(l *ir.Link, f *Facts) (found []Problem) {
 	if d, ok := f.Device(l.Bridge.Name); ok && !d.Ours(l.Name) {
 		found = append(found, Problem{
 			What: fmt.Sprintf("%s is there already: %s", d.Name, f.describe(d)),
-			Why:  fmt.Sprintf("network %s needs a bridge of that name, and vnetc changes nothing that it didn't make for it", l.Name),
+			Why:  fmt.Sprintf("network %s needs a bridge of that name, and vnetc changes no device that it didn't create", l.Name),
 			Fix:  fmt.Sprintf("give the network another <bridge name>, or none to have one chosen; or remove %s", d.Name),
 		})
 	}
 	if d, ok := f.BridgeOf(l.Name); ok && d.Name != l.Bridge.Name {
 		found = append(found, Problem{
 			What: fmt.Sprintf("network %s runs on bridge %s and should now run on %s", l.Name, d.Name, l.Bridge.Name),
-			Why:  "guests that are plugged into a bridge don't follow to another one",
+			Why:  "guests attached to a bridge do not move to another one",
 			Fix:  fmt.Sprintf("vnetc down %s, then bring it up again", l.Name),
 		})
 	}
@@ -43,7 +43,7 @@ func obstacles(l *ir.Link, f *Facts) (found []Problem) {
 	if !f.IPv6 {
 		found = append(found, Problem{
 			What: fmt.Sprintf("network %s has an IPv6 address, and this kernel has no IPv6", l.Name),
-			Why:  "the bridge can't get the address",
+			Why:  "the bridge could not get the address",
 			Fix:  "remove the <ip family='ipv6'>, or load the kernel's ipv6 module",
 		})
 	}
@@ -64,7 +64,7 @@ func (f *Facts) describe(d Device) string {
 	case "":
 		what = "a network card"
 	case "bridge":
-		what = "a bridge that vnetc didn't make"
+		what = "a bridge that vnetc didn't create"
 		if name, ok := strings.CutPrefix(d.Alias, Mark("")); ok {
 			what = "the bridge of vnetc's network " + name
 		}

@@ -74,7 +74,7 @@ func TestObstacles(t *testing.T) {
 		{"small MTU", small, Facts{IPv6: true}, []string{"network lab has an IPv6 address and an MTU of 1200"}},
 		{"a bridge that only looks like ours", network(ir.ModeNAT), Facts{IPv6: true, Devices: []Device{
 			{Index: 2, Name: "virbr7", Kind: "bridge", Alias: "vnetc", MAC: testMAC}, {Index: 3, Name: "tap0", Master: 2}}},
-			[]string{"virbr7 is there already: a bridge that vnetc didn't make, ports: 1"}},
+			[]string{"virbr7 is there already: a bridge that vnetc didn't create, ports: 1"}},
 	} {
 		p, problems := PlanUp(c.link, &c.facts, Options{MAC: testMAC})
 		if diff := cmp.Diff(c.want, whats(problems)); diff != "" {

@@ -176,7 +176,8 @@ func (u *upgrade) limit(want Traffic, what func() string) *setTraffic {
 		switch {
 		case alike(have, o):
 		case have != nil && foreign(have):
-			u.plan.Notes = append(u.plan.Notes, fmt.Sprintf("%s: left out, because the bridge has a qdisc %s of somebody else in that place",
+			u.plan.Notes = append(u.plan.Notes, fmt.Sprintf("%s: left out, because the bridge already has a "+
+				"foreign qdisc %s there",
 				s.what, have.(qdisc).kind))
 			return nil
 		default:

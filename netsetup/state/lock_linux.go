@@ -67,7 +67,7 @@ func sign(f *os.File) error {
 		return err
 	}
 	if s.Nlink != 1 {
-		return fmt.Errorf("it has %d names (hard links), and what is written to it would be in all of them; remove it", s.Nlink)
+		return fmt.Errorf("it has %d names (hard links), and a write would change all of them; remove it", s.Nlink)
 	}
 	g := readGeneration(f)
 	if err := f.Truncate(0); err != nil {

@@ -127,7 +127,7 @@ func (f folder) Networks() (networks []Network, unused []Unused, err error) {
 		case n.Name == "":
 			unused = append(unused, Unused{Path: path, Why: "is damaged"})
 		case !n.sameBoot(f.boot):
-			unused = append(unused, Unused{Path: path, Why: "is from before the host was booted", Stale: true, Bridge: n.Bridge})
+			unused = append(unused, Unused{Path: path, Why: "is from before the last boot", Stale: true, Bridge: n.Bridge})
 		case !n.sameNetNS(f.boot):
 			unused = append(unused, Unused{Path: path, Bridge: n.Bridge,
 				Why: "is about another network namespace, which should have a --state-dir of its own"})

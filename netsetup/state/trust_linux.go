@@ -59,11 +59,11 @@ func untrusted(s *unix.Stat_t) string {
 	sticky := s.Mode&unix.S_IFMT == unix.S_IFDIR && s.Mode&unix.S_ISVTX != 0
 	switch uid := int(s.Uid); {
 	case uid != 0 && uid != os.Geteuid():
-		return fmt.Sprintf("it belongs to user %d, who could have written what is in it", uid)
+		return fmt.Sprintf("it belongs to user %d, who could have changed it", uid)
 	case sticky:
 		return ""
 	case s.Mode&unix.S_IWOTH != 0:
-		return "everybody may write there; chmod o-w it"
+		return "all users may write there; chmod o-w it"
 	case s.Mode&unix.S_IWGRP != 0 && s.Gid != 0:
 		return fmt.Sprintf("group %d may write there; chmod g-w it", s.Gid)
 	}
@@ -88,7 +88,7 @@ func openTrusted(path string, flags int) (*os.File, error) {
 	case errors.Is(err, unix.ELOOP):
 		return nil, &UntrustedError{path, "it is a symbolic link"}
 	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV), errors.Is(err, unix.EISDIR):
-		return nil, &UntrustedError{path, "it is no regular file"} // a socket, a FIFO, a device or a folder
+		return nil, &UntrustedError{path, "it is not a regular file"} // a socket, a FIFO, a device or a folder
 	case err != nil:
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func openTrusted(path string, flags int) (*os.File, error) {
 	}
 	why := untrusted(&s)
 	if s.Mode&unix.S_IFMT != unix.S_IFREG {
-		why = "it is no regular file"
+		why = "it is not a regular file"
 	}
 	if why != "" {
 		f.Close()

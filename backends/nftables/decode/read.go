@@ -129,7 +129,7 @@ func (r *reader) message(m *wire.Message) error {
 		r.rules = append(r.rules, ruleMessage{*m, r.file})
 		return nil
 	}
-	return fmt.Errorf("message %d of nf_tables is neither in a dump nor in a batch that makes tables anew", m.Type&0xff)
+	return fmt.Errorf("message %d of nf_tables is neither part of a dump nor of a batch that creates tables", m.Type&0xff)
 }
 
 // deleteTable forgets what is in a table that the batch recreates.
