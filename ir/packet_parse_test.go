@@ -100,7 +100,7 @@ func TestParsePacketErrors(t *testing.T) {
 		{"tpc " + from + "on a type 8 to 1.2.3.4:5", "packet-value 1:1 tpc", "tcp"},
 		{"tcp " + from + "on", "packet-syntax 1:22 ", "value"},
 		{"tcp " + from + "in virbr0 " + to, "packet-syntax 1:20 in", "write on"},
-		{"tcp " + from + "on virbr0 " + to + "ot eth0", "packet-syntax 1:46 ot", "out"},
+		{"tcp " + from + "on virbr0 " + to + "ot eth0", "packet-syntax 1:46 ot", "write one of"},
 		{"tcp " + from + "on virbr0 " + to + "port 443", "packet-syntax 1:46 port", "198.51.100.7:443"},
 		{"icmp echo-request " + from + to + "out eth0", "packet-syntax 1:6 echo-request", "type"},
 		{"icmp type echo-reqest " + from + to + "out eth0", "packet-value 1:11 echo-reqest", "echo-request"},

@@ -316,8 +316,8 @@ func TestParseErrors(t *testing.T) {
 		want string // code and beginning of what is said
 	}{
 		{"no block", `‹grup› FWI {}`, `ir-syntax "grup" is not allowed here`},
-		{"no such match", `group FWI { ip ‹ifname› "x" accept }`, `ir-syntax "ifname" can't`},
-		{"no verdict", `group FWI { ip iifname "x" ‹}›`, `ir-syntax "}" can't`},
+		{"no such match", `group FWI { ip ‹ifname› "x" accept }`, `ir-syntax "ifname" is not`},
+		{"no verdict", `group FWI { ip iifname "x" ‹}›`, `ir-syntax "}" is not`},
 		{"open block", `group FWI { ip accept‹›`, `ir-syntax the text ends`},
 		{"open string", "group FWI { ip iifname ‹\"›x accept }", `ir-syntax this is no word`},
 		{"star after an address", `group FWI { ip saddr 10.0.0.0/8‹*› accept }`, `ir-syntax * after`},
@@ -345,9 +345,9 @@ func TestParseErrors(t *testing.T) {
 		{"port 0", `group PRT { ip masquerade port ‹0› }`, `ir-value "0" is not a port`},
 		{"bad place", `group PRT { ip accept from "x" at ‹7› }`, `ir-value "7" is not a place`},
 		{"bad bytes", `group PRT { ip accept from "x" bytes ‹7› }`, `ir-value "7" is not a range`},
-		{"no such key", `link a { ‹brige› { name x } }`, `ir-key "brige" is no key`},
-		{"no such key in a block", `link a { bridge { ‹nam› x } }`, `ir-key "nam" is no key`},
-		{"name again", `link a { ‹name› b }`, `ir-key "name" is no key`},
+		{"no such key", `link a { ‹brige› { name x } }`, `ir-key "brige" is not a key`},
+		{"no such key in a block", `link a { bridge { ‹nam› x } }`, `ir-key "nam" is not a key`},
+		{"name again", `link a { ‹name› b }`, `ir-key "name" is not a key`},
 		{"key twice", `link a { mode nat ‹mode› nat }`, `ir-key "mode" is given twice`},
 		{"value for a block", `link a { bridge ‹virbr0› }`, `ir-value "virbr0" is not a block`},
 		{"block for a value", `link a { ‹mode› { a b } }`, `ir-value "mode" has a block`},

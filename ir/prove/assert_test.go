@@ -81,7 +81,7 @@ func TestParseAssertionErrors(t *testing.T) {
 		{"deny tcp from network lab to outside port 0", "assert-value 43 0", "from 1"},
 		{"deny tcp from network lab to outside port 9-1", "assert-value 43 9-1", "lower first"},
 		{"deny icmp from network lab to outside port 9", "assert-unfit 44 9", "remove the port"},
-		{"deny from network lab by virbr0 to outside", "assert-unfit 26 virbr0", "take by"},
+		{"deny from network lab by virbr0 to outside", "assert-unfit 26 virbr0", "remove by"},
 		{"deny from host to host", "assert-unfit 19 host", "name a network"},
 		{"deny from outside to outside", "assert-unfit 22 outside", "name a network"},
 		{"deny ipv4 from fd00::1 in network lab to outside", "assert-unfit 16 fd00::1", "one family"},
