@@ -108,8 +108,8 @@ const (
 // String returns nft(8)'s words for the bits of f, with commas; "none" for no bit, "all" for all.
 func (f Flags) String() string { return flagWords(f) }
 
-// TCPFlags holds if, of the control bits in Mask, exactly those in Flags are set. It stands in rules
-// that match protocol TCP.
+// TCPFlags holds if, of the control bits in Mask, exactly those in Flags are set. It stands in
+// rules that match protocol TCP.
 type TCPFlags struct {
 	Mask, Flags Flags
 	Not         bool

@@ -61,10 +61,10 @@ const (
 //
 // The protocol comes first, by its name or its number; the other parts may come in any order. A
 // packet has both addresses and at least one interface: on names the one by which it came, out the
-// one by which it leaves. Where other words are left out the packet is new, has no mark and the
-// TCP flags that are usual in its state, belongs to no connection that NAT rewrites, goes from port 40000 to port 443, and is an echo request if it
-// is ICMP. IPv6 addresses stand in brackets where a port follows. ICMP types have nft(8)'s names,
-// or numbers.
+// one by which it leaves. Where other words are left out the packet is new, has no mark and the TCP
+// flags that are usual in its state, belongs to no connection that NAT rewrites, goes from port
+// 40000 to port 443, and is an echo request if it is ICMP. IPv6 addresses stand in brackets where a
+// port follows. ICMP types have nft(8)'s names, or numbers.
 //
 // All wrong values are reported at once, in a file called [PacketFile]; with errors the packet is
 // the zero value.

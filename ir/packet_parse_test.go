@@ -125,7 +125,7 @@ func TestParsePacketErrors(t *testing.T) {
 		{"tcp on a " + to, "packet-missing 1:26 ", "from"},
 		{"tcp " + from + from + "on a " + to, "packet-twice 1:20 from", "one of the two"},
 		{"icmp from 10.20.1.5:80 on a " + to, "packet-unfit 1:11 10.20.1.5:80", "10.20.1.5"},
-		{"udp " + from + "on a " + to + "flags syn", "packet-unfit 1:47 syn", "take the flags out"},
+		{"udp " + from + "on a " + to + "flags syn", "packet-unfit 1:47 syn", "remove the flags"},
 		{"tcp " + from + "on a " + to + "flags syn+ack", "packet-value 1:47 syn+ack", "none; or all"},
 		{"tcp type 8 " + from + "on a " + to, "packet-unfit 1:5 type", "type"},
 		{"47 code 8 " + from + "on a " + to, "packet-unfit 1:4 code", "code"},

@@ -235,7 +235,8 @@ func (t *textReader) syntax(err error) {
 		if near, ok := diag.Near(value, keywords()); ok {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
-		t.errorf("ir-syntax", token.Unexpected.Pos.Offset, len(value), fmt.Sprintf("%s is not allowed here", shown(value)),
+		t.errorf("ir-syntax", token.Unexpected.Pos.Offset, len(value),
+			fmt.Sprintf("%s is not allowed here", shown(value)),
 			form, fix)
 	case errors.As(err, &other):
 		t.errorf("ir-syntax", other.Position().Offset, 1, "this is no word, string or brace",

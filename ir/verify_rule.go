@@ -72,7 +72,8 @@ func (v *ruleVerifier) match(m Match) {
 				"what the mask takes away is never set", "use flags within the mask")
 		}
 		if !v.matchesProto(func(p uint8) bool { return p == TCP }) {
-			v.wrong("ir-match", "TCP flags in a rule for any protocol", "only TCP has them", "add a match on protocol tcp")
+			v.wrong("ir-match", "TCP flags in a rule for any protocol", "only TCP has them",
+				"add a match on protocol tcp")
 		}
 	case CTState:
 		if m.States == 0 || m.States >= StateUntracked<<1 {

@@ -49,8 +49,8 @@ func Packets(p *ir.Program) []ir.Packet {
 	return all
 }
 
-// inSets returns r with the sense of its negated look-ups turned around; ok is false if it has none. Hardly a packet is in
-// a set by chance.
+// inSets returns r with the sense of its negated look-ups turned around; ok is false if it has
+// none. Hardly a packet is in a set by chance.
 func inSets(r *ir.Rule) (within ir.Rule, ok bool) {
 	within = *r
 	within.Matches = slices.Clone(r.Matches)

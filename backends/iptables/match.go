@@ -14,7 +14,8 @@ import (
 type fields struct {
 	src, dst, in, out, proto                      int
 	sport, dport, flags, srcRange, dstRange, icmp int
-	protocol                                      int // the IANA number that a packet must have to match; -1 if any may do
+	// the IANA number that a packet must have to match; -1 if any may do
+	protocol int
 }
 
 // matches appends the matches of r in the order of iptables-save: -s -d -i -o -p, then extensions

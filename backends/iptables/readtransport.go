@@ -27,8 +27,8 @@ func (s *ruleReader) isTCPMask(text string) bool {
 	return isTCPFlags(s, text)
 }
 
-// tcpFlags reads the second list of --tcp-flags: the flags under the mask that are to be set. No packet
-// has flags beyond the mask; that stays text.
+// tcpFlags reads the second list of --tcp-flags: the flags under the mask that are to be set. No
+// packet has flags beyond the mask; that stays text.
 func (s *ruleReader) tcpFlags(text string) bool {
 	m := ir.TCPFlags{Mask: s.mask, Flags: tcpFlagsOf(text), Not: s.not}
 	if m.Mask == 0 || m.Flags&^m.Mask != 0 {
@@ -55,8 +55,8 @@ func (s *ruleReader) destinationPorts(text string) bool {
 // eitherPorts reads --ports of multiport: one of the two ports is in the list.
 func (s *ruleReader) eitherPorts(text string) bool { return s.portSet("ports", text, true, true) }
 
-// portSet reads a list of ports as a set, which is named after what it holds: rules of the same list
-// share one.
+// portSet reads a list of ports as a set, which is named after what it holds: rules of the same
+// list share one.
 func (s *ruleReader) portSet(option, text string, source, destination bool) bool {
 	var ranges []ir.PortRange
 	var words []string

@@ -329,7 +329,8 @@ func (s ctStatus) exprs(x []expr.Any) []expr.Any {
 
 // masked keeps the bits of mask in a register of four bytes.
 func masked(mask []byte) *expr.Bitwise {
-	return &expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: uint32(len(mask)), Mask: mask, Xor: make([]byte, len(mask))}
+	return &expr.Bitwise{SourceRegister: reg, DestRegister: reg, Len: uint32(len(mask)), Mask: mask,
+		Xor: make([]byte, len(mask))}
 }
 
 func hostEndian32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }

@@ -202,7 +202,8 @@ func (m *machine) object(e *wire.Expression) {
 // onward are the targets of x_tables that let a packet go on, and what they touch of what matches
 // look at.
 var onward = map[string]ir.Fields{
-	"AUDIT": 0, "CHECKSUM": 0, "CLASSIFY": 0, "CONNMARK": 0, "CONNSECMARK": 0, "CT": ir.FieldState, "DSCP": 0, "ECN": ir.FieldTCPFlags,
+	"AUDIT": 0, "CHECKSUM": 0, "CLASSIFY": 0, "CONNMARK": 0, "CONNSECMARK": 0, "CT": ir.FieldState, "DSCP": 0,
+	"ECN":       ir.FieldTCPFlags,
 	"HL":        0,
 	"IDLETIMER": 0, "LED": 0, "LOG": 0, "NFLOG": 0, "RATEEST": 0, "SECMARK": 0, "SET": 0, "TCPMSS": 0, "TCPOPTSTRIP": 0,
 	"TEE": 0,
