@@ -4,8 +4,8 @@ import "github.com/vnetc/vnetc/ir"
 
 // CounterReader is a Loader that can tell what rules in force have counted.
 type CounterReader interface {
-	// Counters returns what the kernel's counters of rules say, of every rule that it holds as rules
-	// has it, in the order of [Ruleset.Lines]. It changes nothing.
+	// Counters returns what the kernel's counters of rules say, of every rule that it holds as
+	// rules has it, in the order of [Ruleset.Lines]. It changes nothing.
 	Counters(rules Ruleset) ([]Counted, error)
 }
 

@@ -63,17 +63,17 @@ type Report struct {
 // Auditor is a Loader that finds what affects loaded rules but does not show in what Read makes of
 // a Dump.
 type Auditor interface {
-	// Unexpected returns what the kernel holds in the tables of rules beside chains and rules that Read
-	// tells of, in the order of the kernel's tables. It changes nothing.
+	// Unexpected returns what the kernel holds in the tables of rules beside chains and rules that
+	// Read tells of, in the order of the kernel's tables. It changes nothing.
 	Unexpected(rules Ruleset) (Unexpected, error)
 }
 
 // Unexpected is what an [Auditor] tells of.
 type Unexpected struct {
 	Items []UnexpectedItem
-	// Loaded is everything that packets meet in the tables of rules, ours and that of others, in the
-	// form that Read takes; Want the same with our jumps where Load puts them. They are empty where
-	// the foreign rules don't come before ours.
+	// Loaded is everything that packets meet in the tables of rules, ours and that of others, in
+	// the form that Read takes; Want the same with our jumps where Load puts them. They are empty
+	// where the foreign rules don't come before ours.
 	Loaded, Want []Document
 }
 
@@ -83,8 +83,8 @@ type UnexpectedKind uint8
 const (
 	// UnwantedObject is an object under our names that is not wanted. Load takes it away.
 	UnwantedObject UnexpectedKind = iota
-	// MisplacedJump is a jump to one of our chains that Load puts into another place among the foreign
-	// rules.
+	// MisplacedJump is a jump to one of our chains that Load puts into another place among the
+	// foreign rules.
 	MisplacedJump
 	// ForeignAhead is a foreign rule that packets meet before one of ours, once our jumps are in
 	// their places. Load leaves it.
@@ -93,8 +93,8 @@ const (
 	ForeignDrop
 )
 
-// UnexpectedItem is something that an [Auditor] tells of: of ours and not wanted there, or of others in our
-// way.
+// UnexpectedItem is something that an [Auditor] tells of: of ours and not wanted there, or of
+// others in our way.
 type UnexpectedItem struct {
 	Kind   UnexpectedKind
 	Family ir.Family

@@ -36,9 +36,9 @@ func goFiles(t *testing.T, f func(path string, text []byte)) {
 	}
 }
 
-// TestWrap: comments wrap at 100 columns and code at 120. A comment that is set as code (after a tab
-// or two blanks), expected output, directives, and lines that a long string alone makes long may be
-// longer.
+// TestWrap: comments wrap at 100 columns and code at 120. A comment that is set as code (after a
+// tab or two blanks), expected output, directives, and lines that a long string alone makes long
+// may be longer.
 func TestWrap(t *testing.T) {
 	goFiles(t, func(path string, text []byte) {
 		file := layoutOf(path, text)
@@ -58,7 +58,8 @@ func TestWrap(t *testing.T) {
 	})
 }
 
-// preformatted are comments whose lines are as they must be: directives, code, tables, one long word.
+// preformatted are comments whose lines are as they must be: directives, code, tables, one long
+// word.
 var preformatted = regexp.MustCompile(`^//(go:|\t|  )|^// \S+$|^// \|`)
 
 // fileLayout says of a file's lines, by number, what is in them.
@@ -97,9 +98,12 @@ func layoutOf(path string, text []byte) fileLayout {
 
 // oldNames are names and words that were replaced, each with the one to use.
 var oldNames = map[string]string{
-	"asleep": "dormant", "Strays": "Unexpected", "StrayAhead": "ForeignAhead", "Tallies": "Counters", "asker": "query connection",
-	"glance": "what it looks at", "patience": "timeout", "rules of others": "foreign rules", "chains of others": "foreign chains",
-	"rules of ours": "our rules", "chains of ours": "our chains", "hangs at": "is attached to", "hangs on": "depends on",
+	"asleep": "dormant", "Strays": "Unexpected", "StrayAhead": "ForeignAhead", "Tallies": "Counters",
+	"asker":  "query connection",
+	"glance": "what it looks at", "patience": "timeout", "rules of others": "foreign rules",
+	"chains of others": "foreign chains",
+	"rules of ours":    "our rules", "chains of ours": "our chains", "hangs at": "is attached to",
+	"hangs on":  "depends on",
 	"made anew": "recreated", "no rule was touched": "no rule was changed", "told apart": "distinguished",
 	"apply mends": "apply fixes", "nobody is told": "without an answer", "cut short": "interrupted",
 	"LIBVIRT.md": "golden/libvirt/README.md",

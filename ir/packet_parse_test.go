@@ -219,7 +219,7 @@ func TestPacketCodes(t *testing.T) {
 		if len(good) > 0 {
 			t.Errorf("the good example of %s draws %v", info.Code, good)
 		}
-		if info.Code == "packet-interface" { // hangs on the networks, which vnetc trace knows
+		if info.Code == "packet-interface" { // depends on the networks, which vnetc trace knows
 			continue
 		}
 		if len(bad) != 1 || bad[0].Code != info.Code {

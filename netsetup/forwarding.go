@@ -21,12 +21,14 @@ const (
 	forwardIPv6 = "net/ipv6/conf/all/forwarding"
 )
 
-// inotifyInstances is how many of its watchers of files inotify(7) gives each user: 128, unless set otherwise. A dnsmasq that
-// asks the host's name servers takes one, to see that /etc/resolv.conf changes.
+// inotifyInstances is how many of its watchers of files inotify(7) gives each user: 128, unless set
+// otherwise. A dnsmasq that asks the host's name servers takes one, to see that /etc/resolv.conf
+// changes.
 const inotifyInstances = "fs/inotify/max_user_instances"
 
-// ForwardingOf returns the sysctls that a network shares with others: if its guests are routed, those that have the host forward
-// its addresses' families, which libvirt sets as well, and leaves so; and the limit on dnsmasq's watchers.
+// ForwardingOf returns the sysctls that a network shares with others: if its guests are routed,
+// those that have the host forward its addresses' families, which libvirt sets as well, and leaves
+// so; and the limit on dnsmasq's watchers.
 func ForwardingOf(l *ir.Link) []string {
 	paths := forwardingOf(l)
 	if dnsmasq.Watches(l) {
@@ -51,8 +53,9 @@ func forwardingOf(l *ir.Link) (paths []string) {
 	return paths
 }
 
-// Forwarding is the sysctls that networks share. What they were before vnetc set them is noted first, and comes back when
-// the last network that needs them goes, unless somebody has changed them since.
+// Forwarding is the sysctls that networks share. What they were before vnetc set them is noted
+// first, and comes back when the last network that needs them goes, unless somebody has changed
+// them since.
 type Forwarding struct {
 	Dir    *state.Dir
 	Others []string // needed by networks that are up and not at hand

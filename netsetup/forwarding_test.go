@@ -13,8 +13,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestWatchers: the limit on watchers of files rises with the networks whose dnsmasq has one, is left alone while it will do,
-// and comes back to what it was with the last of them, unless it was set by others.
+// TestWatchers: the limit on watchers of files rises with the networks whose dnsmasq has one, is
+// left alone while it will do, and comes back to what it was with the last of them, unless it was
+// set by others.
 func TestWatchers(t *testing.T) {
 	f := testForwarding(t, "1")
 	if err := os.MkdirAll(filepath.Dir(f.path(inotifyInstances)), 0o755); err != nil {
@@ -85,7 +86,8 @@ func TestWatchers(t *testing.T) {
 // TestWatches: networks that ask the host's name servers have a watcher, and no others.
 func TestWatches(t *testing.T) {
 	with := func(mode ir.Mode, dns ir.DNS) *ir.Link {
-		return &ir.Link{Name: "lab", Mode: mode, DNS: dns, Addresses: []ir.Address{{Prefix: netip.MustParsePrefix("10.1.0.1/24")}}}
+		return &ir.Link{Name: "lab", Mode: mode, DNS: dns,
+			Addresses: []ir.Address{{Prefix: netip.MustParsePrefix("10.1.0.1/24")}}}
 	}
 	server := netip.MustParseAddr("192.0.2.53")
 	for _, tt := range []struct {
@@ -97,7 +99,8 @@ func TestWatches(t *testing.T) {
 		{"isolated", with(ir.ModeNone, ir.DNS{}), false},
 		{"no DNS", with(ir.ModeNAT, ir.DNS{Off: true}), false},
 		{"a server for all", with(ir.ModeNAT, ir.DNS{Forwarders: []ir.Forwarder{{Addr: server}}}), false},
-		{"a server for a domain", with(ir.ModeNAT, ir.DNS{Forwarders: []ir.Forwarder{{Addr: server, Domain: "corp.example"}}}), true},
+		{"a server for a domain", with(ir.ModeNAT, ir.DNS{Forwarders: []ir.Forwarder{{Addr: server,
+			Domain: "corp.example"}}}), true},
 		{"no address", &ir.Link{Name: "lab", Mode: ir.ModeNAT}, false},
 	} {
 		if got := slices.Contains(ForwardingOf(tt.link), inotifyInstances); got != tt.want {

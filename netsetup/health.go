@@ -11,8 +11,9 @@ import (
 	"github.com/vnetc/vnetc/netsetup/link"
 )
 
-// health says what keeps the network's dnsmasq, if it runs, from serving as it should; empty if nothing does. That a process is
-// there says little: it may be stopped, hang over a pipe that nobody reads, or listen at a bridge that is gone.
+// health says what keeps the network's dnsmasq, if it runs, from serving as it should; empty if
+// nothing does. That a process is there says little: it may be stopped, hang over a pipe that
+// nobody reads, or listen at a bridge that is gone.
 func (h *Host) health(l *ir.Link, paths dnsmasq.Paths) string {
 	p, runs := h.servers[paths.Conf]
 	if !runs {
@@ -56,7 +57,8 @@ func (h *Host) examine(l *ir.Link, p dnsmasq.Process) string {
 	}
 	for _, a := range bridge.Addresses {
 		addr := a.Prefix.Addr()
-		if slices.ContainsFunc(l.Addresses, func(own ir.Address) bool { return own.Prefix.Addr() == addr }) && !h.answers(addr, sockets) {
+		if slices.ContainsFunc(l.Addresses, func(own ir.Address) bool { return own.Prefix.Addr() == addr }) &&
+			!h.answers(addr, sockets) {
 			return "does not answer at " + addr.String()
 		}
 	}
@@ -86,8 +88,9 @@ func movesPort(l *ir.Link, option string) bool {
 	})
 }
 
-// answers is true if the name server at addr is there and reads what it gets. One that is silent may have its answers dropped by
-// a firewall, so it is asked what waits at its socket: nothing, if it reads.
+// answers is true if the name server at addr is there and reads what it gets. One that is silent
+// may have its answers dropped by a firewall, so it is asked what waits at its socket: nothing, if
+// it reads.
 func (h *Host) answers(addr netip.Addr, sockets []link.Listener) bool {
 	at := func(s link.Listener) bool { return !s.TCP && s.Addr == netip.AddrPortFrom(addr, link.PortDNS) }
 	if !slices.ContainsFunc(sockets, at) {

@@ -15,12 +15,13 @@ import (
 
 // Host is this host as it is, in the network namespace of the calling thread.
 type Host struct {
-	Facts     *link.Facts
-	Bus       *bus.Bus
-	Dir       string                  // the state folder
-	Lacks     map[string][]state.Lack // what the kernel lacked before, by network
-	Checksum  bool                    // Checksum is true if no rule of the firewall fills in the checksums of DHCP answers.
-	listeners []link.Listener         // read when they are needed first
+	Facts *link.Facts
+	Bus   *bus.Bus
+	Dir   string                  // the state folder
+	Lacks map[string][]state.Lack // what the kernel lacked before, by network
+	// Checksum is true if no rule of the firewall fills in the checksums of DHCP answers.
+	Checksum  bool
+	listeners []link.Listener // read when they are needed first
 	listened  bool
 	servers   servers
 	faults    map[string]string // of those that were examined
@@ -56,8 +57,8 @@ func (h *Host) Devices() map[string]bool {
 	return names
 }
 
-// PlanUp returns what is missing until the network is up, or why it can't be. mac is that of its bridge where the network
-// names none.
+// PlanUp returns what is missing until the network is up, or why it can't be. mac is that of its
+// bridge where the network names none.
 func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 	problems := link.CheckDevices(l, h.Facts, os.DirFS("/sys"))
 	if l.Mode.Managed() {
@@ -78,8 +79,9 @@ func (h *Host) PlanUp(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 	return p, nil
 }
 
-// PlanFresh returns what brings the network up on a host that has nothing of it, and nothing in its way: a Linux with all that
-// it could want. It is pure. dir is the state folder that will be used, checksum is as in [Host].
+// PlanFresh returns what brings the network up on a host that has nothing of it, and nothing in its
+// way: a Linux with all that it could want. It is pure. dir is the state folder that will be used,
+// checksum is as in [Host].
 func PlanFresh(l *ir.Link, dir string, checksum bool) (Plan, []link.Problem) {
 	h := &Host{
 		Facts: &link.Facts{IPv6: true}, Dir: dir, Checksum: checksum, fresh: true,
@@ -88,8 +90,8 @@ func PlanFresh(l *ir.Link, dir string, checksum bool) (Plan, []link.Problem) {
 	return h.plan(l, nil)
 }
 
-// PrintFresh returns what brings the networks up on such a host as text: under a heading for each network its steps, and what of
-// it no step does.
+// PrintFresh returns what brings the networks up on such a host as text: under a heading for each
+// network its steps, and what of it no step does.
 func PrintFresh(links []*ir.Link, dir string, checksum bool) ([]byte, error) {
 	var text []byte
 	for _, l := range links {
@@ -137,8 +139,9 @@ func (h *Host) plan(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 	return p, problems
 }
 
-// others returns who listens at the ports that the network's dnsmasq needs; nobody if it runs, and so has them. Looking for the
-// processes behind sockets takes longer than all else that is read of the host.
+// others returns who listens at the ports that the network's dnsmasq needs; nobody if it runs, and
+// so has them. Looking for the processes behind sockets takes longer than all else that is read of
+// the host.
 func (h *Host) others(l *ir.Link) ([]link.Listener, error) {
 	if !dnsmasq.Needed(l) || h.serves(l.Name) {
 		return nil, nil
@@ -216,8 +219,8 @@ func indexOf(name string) (int, error) {
 	return d.Index, nil
 }
 
-// PlanDown returns what takes the network called name away, whatever of it is there: its dnsmasq, its bridge (by its mark,
-// or called bridge if it was only half made), and its files.
+// PlanDown returns what takes the network called name away, whatever of it is there: its dnsmasq,
+// its bridge (by its mark, or called bridge if it was only half made), and its files.
 func (h *Host) PlanDown(name, bridge string) (Plan, error) {
 	p := Plan{Name: name}
 	stop, files, err := h.stop(name, &h.stops)

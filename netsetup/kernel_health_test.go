@@ -10,8 +10,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/link"
 )
 
-// TestKernelAnswers: a name server that reads and is silent may be behind a firewall; one that leaves what comes unread is deaf, and
-// so is one that isn't there.
+// TestKernelAnswers: a name server that reads and is silent may be behind a firewall; one that
+// leaves what comes unread is deaf, and so is one that isn't there.
 func TestKernelAnswers(t *testing.T) {
 	netnstest.Require(t, "ip")
 	ns := netnstest.New(t)

@@ -9,8 +9,9 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// leave takes those steps out of the plan that the kernel couldn't do before and of which it can do nothing now, unless it has
-// got a module since that was missing then: without that, a network on such a kernel would never be as it should be.
+// leave takes those steps out of the plan that the kernel couldn't do before and of which it can do
+// nothing now, unless it has got a module since that was missing then: without that, a network on
+// such a kernel would never be as it should be.
 func (h *Host) leave(p *Plan) {
 	known := h.Lacks[p.Name]
 	lacking := func(s Step) bool {
@@ -37,8 +38,8 @@ func loaded(module string) bool {
 	return err == nil
 }
 
-// LacksOf returns what the kernel lacks for a network after its plan was carried out: what was left out for that, and what
-// failed for it now.
+// LacksOf returns what the kernel lacks for a network after its plan was carried out: what was left
+// out for that, and what failed for it now.
 func LacksOf(p Plan, o Outcome) []state.Lack {
 	lacks := slices.Clone(p.Lacks)
 	for _, err := range o.Warnings {

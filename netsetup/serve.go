@@ -96,7 +96,7 @@ type server struct {
 	host       *Host
 	paths      dnsmasq.Paths
 	running    bool
-	fault      string // why one that runs is to be started anew; empty for none
+	fault      string // why one that runs is to be restarted; empty for none
 	old, files dnsmasq.Files
 }
 
@@ -128,7 +128,8 @@ type userFound struct {
 	err     error
 }
 
-// starting waits for many at once: each that is started adds itself, and the first to wait waits for all.
+// starting waits for many at once: each that is started adds itself, and the first to wait waits
+// for all.
 type starting struct {
 	begun []*dnsmasq.Starting
 	errs  map[*dnsmasq.Starting]error // of those that were waited for
@@ -240,7 +241,8 @@ func (s reloadServer) String() string {
 func (s reloadServer) Do() error   { return s.files.Reload(s.paths) }
 func (s reloadServer) Undo() error { return s.old.Reload(s.paths) }
 
-// stopping ends many at once: each that is stopped adds itself, and the first to wait waits for all.
+// stopping ends many at once: each that is stopped adds itself, and the first to wait waits for
+// all.
 type stopping struct {
 	paths []dnsmasq.Paths
 	err   error

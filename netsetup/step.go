@@ -1,10 +1,12 @@
-// Package netsetup brings whole networks up on this host, and takes them down: bridge, addresses, routes and traffic control
-// (netsetup/link), rules (through [Firewall]), DHCP and DNS (netsetup/dnsmasq).
+// Package netsetup brings whole networks up on this host, and takes them down: bridge, addresses,
+// routes and traffic control (netsetup/link), rules (through [Firewall]), DHCP and DNS
+// (netsetup/dnsmasq).
 //
-// What is to be done is a list of steps, made from what the networks want and what the host has: a network that is up already
-// has none, and one that was left half-made has the ones that are missing. So nothing but facts needs to be remembered: after
-// a kill at any moment the next up goes on, and down takes away whatever is there. All calls work on the network namespace
-// of the calling thread.
+// What is to be done is a list of steps, made from what the networks want and what the host has: a
+// network that is up already has none, and one that was left half-made has the ones that are
+// missing. So nothing but facts needs to be remembered: after a kill at any moment the next up goes
+// on, and down takes away whatever is there. All calls work on the network namespace of the calling
+// thread.
 package netsetup
 
 import (
@@ -19,11 +21,13 @@ type Step interface {
 	// String says what the step does, as a line of a dry run.
 	String() string
 	Do() error
-	// Undo takes back a Do that worked, or that failed half-way. That there is nothing to take back is no error.
+	// Undo takes back a Do that worked, or that failed half-way. That there is nothing to take back
+	// is no error.
 	Undo() error
 }
 
-// Waiter is a Step whose Do only begins something, so that other steps can be done meanwhile; Wait ends it.
+// Waiter is a Step whose Do only begins something, so that other steps can be done meanwhile; Wait
+// ends it.
 type Waiter interface {
 	Step
 	Wait() error

@@ -7,23 +7,26 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// Plan is what brings one network up, or takes it down: steps before and after the rules of its Firewall change.
+// Plan is what brings one network up, or takes it down: steps before and after the rules of its
+// Firewall change.
 type Plan struct {
 	Name          string
 	Before, After []Step
 	Notes         []string     // what the network asks for and no step does, and why
 	Faults        []string     // what keeps guests from what they should have, and no step mends
 	Lacks         []state.Lack // steps left out because the kernel couldn't do them before
-	// Forwarding lists the sysctls that the network needs to be 1 while it is up; ForwardingBefore those that it needs as it is before,
-	// and so goes on needing if its change fails. ForwardingBefore is empty for a network that is not up.
+	// Forwarding lists the sysctls that the network needs to be 1 while it is up; ForwardingBefore
+	// those that it needs as it is before, and so goes on needing if its change fails.
+	// ForwardingBefore is empty for a network that is not up.
 	Forwarding, ForwardingBefore []string
-	// Stepped, if it isn't nil, is called when one of the steps is over. Those that are left out because one before them failed
-	// are not told.
+	// Stepped, if it isn't nil, is called when one of the steps is over. Those that are left out
+	// because one before them failed are not told.
 	Stepped func()
 }
 
-// Lines returns the plan as lines of a dry run, with what is shared among networks in its place: rules says what is done to the
-// rules, empty for nothing, and forwarding what to the sysctls; see [Forwarding.Missing].
+// Lines returns the plan as lines of a dry run, with what is shared among networks in its place:
+// rules says what is done to the rules, empty for nothing, and forwarding what to the sysctls; see
+// [Forwarding.Missing].
 func (p Plan) Lines(rules string, forwarding []string) []string {
 	var lines []string
 	for _, s := range p.Before {
@@ -41,7 +44,8 @@ func (p Plan) Lines(rules string, forwarding []string) []string {
 
 // Firewall is the rules of the networks at hand, beside those of others that are in force.
 type Firewall interface {
-	// Load puts the rules in force, without those of the networks named: these have the rules they had before, or none.
+	// Load puts the rules in force, without those of the networks named: these have the rules they
+	// had before, or none.
 	Load(without []string) error
 	// Loaded says what the last Load did for a network, as a line of a dry run; empty for nothing.
 	Loaded(network string) string
@@ -52,11 +56,13 @@ type Outcome struct {
 	Name     string
 	Steps    []string // what was done, in order
 	Warnings []error
-	Err      error // Err is nil if the network is as it should be; else it is as it was before, unless Err says otherwise.
+	// Err is nil if the network is as it should be; else it is as it was before, unless Err says
+	// otherwise.
+	Err error
 }
 
-// Up carries out the plans. Each network comes up whole or is left as it was; the others don't suffer. Rules stand before
-// links come up. The outcomes are in the order of the plans.
+// Up carries out the plans. Each network comes up whole or is left as it was; the others don't
+// suffer. Rules are before links come up. The outcomes are in the order of the plans.
 func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	runs := make([]run, len(plans))
 	for i, p := range plans {
@@ -85,8 +91,8 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	for i := range runs {
 		runs[i].wait()
 	}
-	// Also if they weren't loaded: that may have failed behind them, over rules that were to go from elsewhere. If so, that it
-	// fails again is told already.
+	// Also if they weren't loaded: that may have failed behind them, over rules that were to go
+	// from elsewhere. If so, that it fails again is told already.
 	if left := failed(runs); len(left) > len(without) {
 		if err := rules.Load(left); err != nil && loaded {
 			blame(runs, fmt.Errorf("undo the rules: %w", err))
@@ -98,8 +104,8 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	return outcomes(runs)
 }
 
-// Down carries out plans that take networks away. What can't be taken away is told and left; the rest goes all the same, and
-// a second Down finds what is left.
+// Down carries out plans that take networks away. What can't be taken away is told and left; the
+// rest goes all the same, and a second Down finds what is left.
 func Down(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	runs := make([]run, len(plans))
 	for i, p := range plans {

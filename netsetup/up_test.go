@@ -92,9 +92,10 @@ func twoPlans(h *host) []Plan {
 	var plans []Plan
 	for _, n := range []string{"a", "b"} {
 		plans = append(plans, Plan{
-			Name:       n,
-			Before:     []Step{thing{h, n + " bridge", false}, thing{h, n + " mtu", false}},
-			After:      []Step{thing{h, n + " address", false}, thing{h, n + " dnsmasq", true}, thing{h, n + " shaping", false}},
+			Name:   n,
+			Before: []Step{thing{h, n + " bridge", false}, thing{h, n + " mtu", false}},
+			After: []Step{thing{h, n + " address", false}, thing{h, n + " dnsmasq", true},
+				thing{h, n + " shaping", false}},
 			Forwarding: []string{forwardIPv4},
 		})
 		h.network = append(h.network, n)
@@ -120,7 +121,8 @@ func TestUpFailsAtEveryStep(t *testing.T) {
 					}
 				}
 				slices.Sort(h.things)
-				want := []string{other + " address", other + " bridge", other + " dnsmasq", other + " mtu", other + " shaping"}
+				want := []string{other + " address", other + " bridge", other + " dnsmasq", other + " mtu",
+					other + " shaping"}
 				if diff := cmp.Diff(want, h.things); diff != "" {
 					t.Errorf("on the host (-want +got):\n%s", diff)
 				}
@@ -151,7 +153,8 @@ func TestUpWithoutRules(t *testing.T) {
 	}
 }
 
-// Forwarding comes back to what it was with the last network that needs it, unless it was set by others.
+// Forwarding comes back to what it was with the last network that needs it, unless it was set by
+// others.
 func TestForwarding(t *testing.T) {
 	for _, tt := range []struct {
 		name, first string
@@ -203,7 +206,8 @@ func TestDownGoesOn(t *testing.T) {
 	h := &host{fail: "b stop", network: []string{"a", "b", "c"}}
 	var plans []Plan
 	for _, n := range []string{"a", "b"} {
-		plans = append(plans, Plan{Name: n, Before: []Step{thing{h, n + " stop", true}, thing{h, n + " link", false}}, After: []Step{thing{h, n + " bridge", false}}})
+		plans = append(plans, Plan{Name: n, Before: []Step{thing{h, n + " stop", true}, thing{h, n + " link", false}},
+			After: []Step{thing{h, n + " bridge", false}}})
 	}
 	out := Down(plans, h, testForwarding(t, "0"))
 	if out[0].Err != nil || out[1].Err == nil {

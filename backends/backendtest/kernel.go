@@ -31,8 +31,8 @@ type slot struct {
 // Loader returns the loader of the kernel's back end called name.
 func (k *Kernel) Loader(name string) *KernelLoader { return &KernelLoader{k, name} }
 
-// Loaded returns what the kernel holds in a back end under names, for the caller to tamper with; nil
-// if there is nothing.
+// Loaded returns what the kernel holds in a back end under names, for the caller to tamper with;
+// nil if there is nothing.
 func (k *Kernel) Loaded(backend string, names backends.Names) *ir.Program {
 	return k.held[slot{backend, names}]
 }

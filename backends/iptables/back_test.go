@@ -30,7 +30,7 @@ func textOf(rules []rule) (text string) {
 	return text
 }
 
-// TestAgain: jumps stand where they stood, whatever has become of the rules of others. The packets
+// TestAgain: jumps stand where they stood, whatever has become of the foreign rules. The packets
 // that an administrator's rule kept from ours, it keeps from them withJumps.
 func TestAgain(t *testing.T) {
 	tests := []struct{ name, then, now, want string }{

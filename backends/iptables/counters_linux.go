@@ -12,8 +12,8 @@ import (
 
 var _ backends.CounterReader = Loader{}
 
-// Counters implements [backends.CounterReader] with what iptables-save -c prints. A family that this host
-// has not, has no counters.
+// Counters implements [backends.CounterReader] with what iptables-save -c prints. A family that
+// this host has not, has no counters.
 func (l Loader) Counters(rules backends.Ruleset) ([]backends.Counted, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {

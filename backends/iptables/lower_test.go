@@ -14,8 +14,7 @@ import (
 
 var libvirtOptions = backends.Options{Families: ir.Both, Names: backends.LibvirtNames, Layout: backends.Chains}
 
-// network adds the rules of a network as LIBVIRT.md's section 3.6 orders them: a NAT network
-// without DHCP.
+// natNetwork adds the rules of a network in libvirt's order: a NAT network without DHCP.
 func natNetwork(p *ir.Program, bridge, subnet string, nat ir.Verdict, natPorts ir.Verdict) {
 	in, out := ir.IIfName{Name: bridge}, ir.OIfName{Name: bridge}
 	src := ir.SAddr{Prefix: netip.MustParsePrefix(subnet)}

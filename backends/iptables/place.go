@@ -166,7 +166,8 @@ func (l *lowering) placeBase(out *plan, c *ir.Chain) {
 	if name == "" {
 		l.refuseChain(c, fmt.Sprintf("chain %s of type %s, hook %s, priority %d", c.Label(), c.Base.Type, c.Base.Hook,
 			c.Base.Priority),
-			"its chains have fixed hooks and priorities, those of the tables raw, mangle, nat, filter and security", nftablesCan)
+			"its chains have fixed hooks and priorities, those of the tables raw, mangle, nat, filter and security",
+			nftablesCan)
 		return
 	}
 	policy := "ACCEPT"

@@ -9,9 +9,9 @@ import (
 
 var _ backends.Auditor = Loader{}
 
-// Unexpected implements [backends.Auditor]: our jumps that Load puts in another place, since libvirt's
-// stand before them; and foreign rules that stand in a built-in chain before one of our jumps all
-// the same. Load leaves them there, since the administrator may have meant it.
+// Unexpected implements [backends.Auditor]: our jumps that Load puts in another place, since
+// libvirt's stand before them; and foreign rules that stand in a built-in chain before one of our
+// jumps all the same. Load leaves them there, since the administrator may have meant it.
 func (l Loader) Unexpected(rules backends.Ruleset) (backends.Unexpected, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
@@ -57,7 +57,8 @@ func (s *state) misplaced(to *state) []backends.UnexpectedItem {
 				to := slices.IndexFunc(c.rules, func(w rule) bool { return w.jump == r.jump })
 				text := misplacement(have.rules, at, c.rules, to)
 				unexpected = append(unexpected, backends.UnexpectedItem{
-					Kind: backends.MisplacedJump, Family: s.family, Table: t.name, Chain: c.name, Text: text, To: r.jump,
+					Kind: backends.MisplacedJump, Family: s.family, Table: t.name, Chain: c.name, Text: text,
+					To: r.jump,
 				})
 			}
 		}

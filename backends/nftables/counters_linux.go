@@ -9,8 +9,9 @@ import (
 
 var _ backends.CounterReader = Loader{}
 
-// Counters implements [backends.CounterReader] with the counters of rules; of rules that look packets up
-// in a counted set, with those of its elements. Other rules that were merged share one tally.
+// Counters implements [backends.CounterReader] with the counters of rules; of rules that look
+// packets up in a counted set, with those of its elements. Other rules that were merged share one
+// tally.
 func (Loader) Counters(rules backends.Ruleset) ([]backends.Counted, error) {
 	set, err := backends.Of[*Ruleset](rules)
 	if err != nil {
@@ -60,7 +61,8 @@ func (t *table) counters(counters []backends.Counted, want, held *delta.Table) [
 				continue
 			}
 			behind := append([]*ir.Rule{r.origin}, r.merged...)
-			counters = append(counters, backends.Counted{Family: t.family, Rules: behind, Count: there.Rules[at].Count()})
+			counters = append(counters, backends.Counted{Family: t.family, Rules: behind,
+				Count: there.Rules[at].Count()})
 		}
 	}
 	return counters
@@ -84,7 +86,8 @@ func (s *set) counters(counters []backends.Counted, family ir.Family, want, held
 	}
 	for i, key := range want.Order {
 		if e, ok := held.Elements[key]; ok {
-			counters = append(counters, backends.Counted{Family: family, Rules: []*ir.Rule{s.origins[i]}, Count: e.Count()})
+			counters = append(counters, backends.Counted{Family: family, Rules: []*ir.Rule{s.origins[i]},
+				Count: e.Count()})
 		}
 	}
 	return counters

@@ -32,8 +32,8 @@ func guestsOf(numbers ...int) *ir.Program {
 	return p
 }
 
-// TestKernelCounters gives counters figures with nft, and wants them from Counters, also after other
-// elements came and went, and after the whole was taken away and restored from a dump.
+// TestKernelCounters gives counters figures with nft, and wants them from Counters, also after
+// other elements came and went, and after the whole was taken away and restored from a dump.
 func TestKernelCounters(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)

@@ -41,9 +41,9 @@ func listed(ns *netnstest.NS) string {
 	return netnstest.InOrder(ns.Exec("nft", "-s", "list", "ruleset"))
 }
 
-// TestKernelTransform goes from one random program and layout to another: the kernel then lists the same
-// as where the latter was loaded alone, and no chain at a hook that both have was recreated, as a
-// packet could come between.
+// TestKernelTransform goes from one random program and layout to another: the kernel then lists the
+// same as where the latter was loaded alone, and no chain at a hook that both have was recreated,
+// as a packet could come between.
 func TestKernelTransform(t *testing.T) {
 	netnstest.Require(t, "nft")
 	r := rand.New(rand.NewPCG(3, 4))
@@ -90,7 +90,8 @@ func TestKernelTransform(t *testing.T) {
 	}
 }
 
-// TestKernelTransformTampered fixes tables in which chains, sets and objects are other ones than meant.
+// TestKernelTransformTampered fixes tables in which chains, sets and objects are other ones than
+// meant.
 func TestKernelTransformTampered(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)

@@ -28,7 +28,8 @@ func (Loader) Unexpected(rules backends.Ruleset) (backends.Unexpected, error) {
 	for _, old := range have.Tables {
 		t := want.Table(old.Family, old.Name)
 		add := func(text string) {
-			unexpected = append(unexpected, backends.UnexpectedItem{Family: decode.Family(old.Family), Table: old.Name, Text: text})
+			unexpected = append(unexpected, backends.UnexpectedItem{Family: decode.Family(old.Family), Table: old.Name,
+				Text: text})
 		}
 		for _, s := range old.Sets {
 			if wanted := t.Set(s.Name); wanted == nil {

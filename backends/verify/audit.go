@@ -64,7 +64,8 @@ func driftDiagnostic(d *backends.Drift) diag.Diagnostic {
 	case backends.Moved:
 		out.Code, out.What = "audit-moved", fmt.Sprintf("%s has %s in another place", where, what)
 	case backends.Ahead:
-		out.Code, out.What = "audit-ahead", fmt.Sprintf("foreign rules are in the networks' way, in %s: %s", where, what)
+		out.Code, out.What = "audit-ahead", fmt.Sprintf("foreign rules are in the networks' way, in %s: %s", where,
+			what)
 		out.Severity, out.Fix = diag.Note, "apply leaves it there; change it if it should not decide"
 		if d.Lets != nil {
 			out.Why = letWords(d)

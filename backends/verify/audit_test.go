@@ -23,8 +23,8 @@ func jsonOf(t *testing.T, v any) any {
 	return decoded(t, text.Bytes())
 }
 
-// asker is a rule of network lab, at lab.xml:4:2.
-var asker = &ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Origin: ir.Origin{
+// cause is a rule of network lab, at lab.xml:4:2.
+var cause = &ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Origin: ir.Origin{
 	Span:    diag.Span{File: "lab.xml", Start: diag.Pos{Line: 4, Col: 2}, End: diag.Pos{Line: 4, Col: 9}},
 	Network: "lab", Element: "network/ip", Reason: "guests may answer",
 }}
@@ -40,7 +40,7 @@ func auditTests() []auditTest {
 	return []auditTest{
 		{
 			"a rule that is missing",
-			backends.Drift{Kind: backends.Missing, Part: backends.DriftRule, Chain: fwi, Want: drop, Of: asker},
+			backends.Drift{Kind: backends.Missing, Part: backends.DriftRule, Chain: fwi, Want: drop, Of: cause},
 			"- missing  ip vnetc fwi: ip iifname \"virbr0\" drop\n" +
 				"             lab.xml:4:2, network lab: guests may answer\n",
 			"ip vnetc fwi", `ip iifname "virbr0" drop`, "audit-missing", `ip vnetc fwi lacks ip iifname "virbr0" drop`,
@@ -55,7 +55,7 @@ func auditTests() []auditTest {
 		{
 			"a rule in another place",
 			backends.Drift{Kind: backends.Moved, Part: backends.DriftRule, Chain: fwi, Want: drop, Have: drop,
-				Of: asker},
+				Of: cause},
 			"~ moved    ip vnetc fwi: ip iifname \"virbr0\" drop\n" +
 				"             lab.xml:4:2, network lab: guests may answer\n",
 			"ip vnetc fwi", `ip iifname "virbr0" drop`, "audit-moved",
@@ -101,7 +101,8 @@ func auditTests() []auditTest {
 			"a foreign rule",
 			backends.Drift{Kind: backends.Ahead, Part: backends.DriftObject, Words: "-j ADMIN", Chain: fwi},
 			"! ahead    ip vnetc fwi: -j ADMIN\n",
-			"ip vnetc fwi", "-j ADMIN", "audit-ahead", "foreign rules are in the networks' way, in ip vnetc fwi: -j ADMIN",
+			"ip vnetc fwi", "-j ADMIN", "audit-ahead",
+			"foreign rules are in the networks' way, in ip vnetc fwi: -j ADMIN",
 		},
 		{
 			"another back end",
@@ -158,7 +159,7 @@ func TestDriftForms(t *testing.T) {
 				want.Fix = "apply the network's XML again, which writes the state file"
 			}
 			if tt.drift.Of != nil {
-				want.Span, want.Why = asker.Origin.Span, "network lab: guests may answer"
+				want.Span, want.Why = cause.Origin.Span, "network lab: guests may answer"
 				wantJSON["origin"] = map[string]any{
 					"file": "lab.xml", "line": 4.0, "column": 2.0, "element": "network/ip",
 					"reason": "guests may answer",

@@ -57,7 +57,8 @@ func (a Audit) printRest(b *bytes.Buffer, signs string) {
 		fmt.Fprintln(b, "  and the same between other networks")
 	}
 	if a.TooLarge {
-		fmt.Fprintf(b, "\nwhat %s does to packets: too large for the budget\n  why: %s\n  fix: give it time: --budget 60s\n",
+		fmt.Fprintf(b,
+			"\nwhat %s does to packets: too large for the budget\n  why: %s\n  fix: give it time: --budget 60s\n",
 			map[bool]string{false: "that", true: "else it"}[len(a.Changes) > 0], tooLargeWhy)
 	}
 }

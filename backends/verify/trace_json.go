@@ -87,7 +87,8 @@ func fateJSON(f ir.Fate) jsonFate {
 }
 
 func stepsJSON(w *Way) []jsonStep {
-	kinds := map[ir.VisitKind]string{ir.Entered: "entered", ir.Passed: "passed", ir.Matched: "held", ir.Policy: "policy"}
+	kinds := map[ir.VisitKind]string{ir.Entered: "entered", ir.Passed: "passed", ir.Matched: "held",
+		ir.Policy: "policy"}
 	steps := []jsonStep{}
 	for _, v := range w.Visits {
 		step := jsonStep{Kind: kinds[v.Kind], Hook: v.Hook.String(), Chain: v.Chain.Label()}

@@ -64,7 +64,8 @@ Notes are kept in /dev/shm if there is one, as they are in /run. Needs root.`,
 // newLoadXML is a process that compiles the networks in DIR and loads their rules, and no more.
 func newLoadXML() *cobra.Command {
 	return &cobra.Command{
-		Use: "load-xml DIR", Short: "compile the networks in DIR and load their rules", Hidden: true, Args: cobra.ExactArgs(1),
+		Use: "load-xml DIR", Short: "compile the networks in DIR and load their rules", Hidden: true,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p, err := compiled(args[0])
 			if err != nil {
@@ -138,7 +139,8 @@ func benchApply(n, rounds int, format string) ([]applyFigure, error) {
 			table(os.Stdout, fmt.Sprintf("%s, %d rounds", work.title, rounds), contenders)
 		}
 		for _, c := range contenders {
-			all = append(all, applyFigure{n, work.title, c.name, milliseconds(c.median()), float64(c.peak) / 1024, false})
+			all = append(all, applyFigure{n, work.title, c.name, milliseconds(c.median()), float64(c.peak) / 1024,
+				false})
 		}
 		closeAll(contenders)
 	}
@@ -147,7 +149,8 @@ func benchApply(n, rounds int, format string) ([]applyFigure, error) {
 		return nil, err
 	}
 	if format == "text" {
-		fmt.Printf("one nft process for each rule: about %.0f s for all of %d networks (extrapolated)\n\n", linear.Median/1000, n)
+		fmt.Printf("one nft process for each rule: about %.0f s for all of %d networks (extrapolated)\n\n",
+			linear.Median/1000, n)
 	}
 	return append(all, linear), nil
 }
@@ -183,13 +186,18 @@ func (b *applyBench) file(name string) string { return filepath.Join(b.dir, name
 func (b *applyBench) full() ([]*contender, error) {
 	state := filepath.Join(b.state, "full")
 	all := []*contender{
-		{name: "vnetc: compile and load alone", args: []string{b.self, "load-xml", b.file("xml")}, before: "nft flush ruleset"},
-		{name: "vnetc apply, read back and proved", args: []string{b.vnetc, "apply", "--state-dir", state, b.file("xml")},
+		{name: "vnetc: compile and load alone", args: []string{b.self, "load-xml", b.file("xml")},
+			before: "nft flush ruleset"},
+		{name: "vnetc apply, read back and proved", args: []string{b.vnetc, "apply", "--state-dir", state,
+			b.file("xml")},
 			before: b.vnetc + " remove --all --state-dir " + state},
-		{name: "one finished batch", args: []string{b.self, "send", b.file("sets.netlink")}, before: "nft flush ruleset"},
+		{name: "one finished batch", args: []string{b.self, "send", b.file("sets.netlink")},
+			before: "nft flush ruleset"},
 		{name: "nft -f", args: []string{"nft", "-f", b.file("chains.nft")}, before: "nft flush ruleset"},
-		{name: "iptables-nft-restore (IPv4)", args: []string{"iptables-nft-restore", "--wait"}, input: b.file("rules.v4"), before: "nft flush ruleset"},
-		{name: "iptables-legacy-restore (IPv4)", args: []string{"iptables-legacy-restore", "--wait"}, input: b.file("rules.v4"),
+		{name: "iptables-nft-restore (IPv4)", args: []string{"iptables-nft-restore", "--wait"},
+			input: b.file("rules.v4"), before: "nft flush ruleset"},
+		{name: "iptables-legacy-restore (IPv4)", args: []string{"iptables-legacy-restore", "--wait"},
+			input:  b.file("rules.v4"),
 			before: "for t in filter nat mangle; do iptables-legacy -t $t -F; iptables-legacy -t $t -X; done"},
 	}
 	all = slices.DeleteFunc(all, func(c *contender) bool {
@@ -223,17 +231,20 @@ func (b *applyBench) one() ([]*contender, error) {
 	}
 	return []*contender{
 		{name: "vnetc audit, which only reads", ns: ours, args: []string{b.vnetc, "audit", "--state-dir", state}},
-		{name: "vnetc apply of a network that is in force", ns: ours, args: []string{b.vnetc, "apply", "--state-dir", state, b.file("xml/net00000.xml")}},
+		{name: "vnetc apply of a network that is in force", ns: ours,
+			args: []string{b.vnetc, "apply", "--state-dir", state, b.file("xml/net00000.xml")}},
 		{name: "vnetc apply of one more", ns: ours, args: strings.Fields(add), before: remove + " 2>/dev/null || true"},
 		{name: "vnetc remove of one", ns: ours, args: strings.Fields(remove), before: add},
-		{name: "one nft process for each rule of one more", ns: theirs, args: []string{"sh", "-ec", b.execs(b.n)}, before: "nft -f " + b.file("chains.nft")},
+		{name: "one nft process for each rule of one more", ns: theirs, args: []string{"sh", "-ec", b.execs(b.n)},
+			before: "nft -f " + b.file("chains.nft")},
 	}, nil
 }
 
-// linear extrapolates what one process for each rule takes for all networks: half of them meet a table that is less than half
-// full.
+// linear extrapolates what one process for each rule takes for all networks: half of them meet a
+// table that is less than half full.
 func (b *applyBench) linear() (applyFigure, error) {
-	f := applyFigure{Networks: b.n, Work: fmt.Sprintf("all of %d networks", b.n), Tool: "one nft process for each rule", Extrapolated: true}
+	f := applyFigure{Networks: b.n, Work: fmt.Sprintf("all of %d networks", b.n), Tool: "one nft process for each rule",
+		Extrapolated: true}
 	first := filepath.Join(b.dir, "first")
 	if out, err := exec.Command(b.self, "prepare", first, "1").CombinedOutput(); err != nil {
 		return f, fmt.Errorf("prepare: %w: %s", err, out)
@@ -254,7 +265,8 @@ func (b *applyBench) linear() (applyFigure, error) {
 	return f, nil
 }
 
-// execs returns a script that inserts the rules of network number i as libvirt does, with a process for each.
+// execs returns a script that inserts the rules of network number i as libvirt does, with a process
+// for each.
 func (b *applyBench) execs(i int) string {
 	subnet, bridge := fmt.Sprintf("10.%d.%d.0/24", i/256, i%256), fmt.Sprintf("vbr%d", i)
 	rules := []string{

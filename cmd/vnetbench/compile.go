@@ -57,7 +57,8 @@ func benchCompile(n, rounds int) error {
 	}
 	v4 := filepath.Join(rules, "rules.v4")
 	contenders := []*contender{
-		{name: "vnetc compile --backend iptables --family ipv4", args: []string{vnetc, "compile", "--backend", "iptables", "--family", "ipv4", xml}},
+		{name: "vnetc compile --backend iptables --family ipv4",
+			args: []string{vnetc, "compile", "--backend", "iptables", "--family", "ipv4", xml}},
 		{name: "vnetc compile --backend nftables", args: []string{vnetc, "compile", xml}},
 	}
 	contenders = append(contenders, peers(v4, filepath.Join(rules, "rules.nft"))...)
@@ -74,7 +75,8 @@ func peers(v4, nft string) []*contender {
 	root := os.Geteuid() == 0
 	all := []*contender{
 		{name: "iptables-restore-translate", args: []string{"iptables-restore-translate", "-f", v4}},
-		{name: "iptables-restore --test", args: []string{"iptables-restore", "--noflush", "--test"}, input: v4, netns: true},
+		{name: "iptables-restore --test", args: []string{"iptables-restore", "--noflush", "--test"}, input: v4,
+			netns: true},
 		{name: "nft -c", args: []string{"nft", "-c", "-f", nft}, netns: true},
 	}
 	var out []*contender

@@ -57,7 +57,8 @@ type firewall struct {
 func firewalls(self string) []*firewall {
 	return []*firewall{
 		{name: "no rules", load: ":"},
-		{name: "one masquerade rule (the floor)", load: `nft 'add table ip nat; add chain ip nat post { type nat hook postrouting priority srcnat; }; add rule ip nat post ip saddr 10.0.0.0/8 oifname "up0" masquerade'`},
+		{name: "one masquerade rule (the floor)",
+			load: `nft 'add table ip nat; add chain ip nat post { type nat hook postrouting priority srcnat; }; add rule ip nat post ip saddr 10.0.0.0/8 oifname "up0" masquerade'`},
 		{name: "nftables, sets", load: self + " send $DIR/sets.netlink"},
 		{name: "nftables, chains", load: self + " send $DIR/chains.netlink"},
 		{name: "iptables-nft", load: "iptables-nft-restore --wait < $DIR/rules.v4"},
@@ -124,7 +125,8 @@ func printDatapath(n int, all []*firewall) {
 	tw := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "one flow\tfloor x\tnew flows\tfloor x\t  rules")
 	for _, f := range all {
-		fmt.Fprintf(tw, "%d ns\t%.2f\t%d ns\t%.2f\t  %s\n", middle(f.one).Nanoseconds(), float64(middle(f.one))/float64(middle(floor.one)),
+		fmt.Fprintf(tw, "%d ns\t%.2f\t%d ns\t%.2f\t  %s\n", middle(f.one).Nanoseconds(),
+			float64(middle(f.one))/float64(middle(floor.one)),
 			middle(f.each).Nanoseconds(), float64(middle(f.each))/float64(middle(floor.each)), f.name)
 	}
 	tw.Flush()

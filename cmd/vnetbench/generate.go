@@ -28,7 +28,8 @@ func generate(dir string, n int, of kind) error {
 	for i := range n {
 		forward, ip6 := "<forward mode='nat'/>", ""
 		if of == mixed {
-			forward = []string{forward, "<forward mode='nat'><nat ipv6='yes'/></forward>", "<forward mode='route'/>", ""}[i%4]
+			forward = []string{forward, "<forward mode='nat'><nat ipv6='yes'/></forward>", "<forward mode='route'/>",
+				""}[i%4]
 			ip6 = fmt.Sprintf("\n  <ip family='ipv6' address='fd00:1:0:%x::1' prefix='64'/>", i)
 		}
 		xml := network(i, forward, ip6)

@@ -9,10 +9,11 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// writeIptables writes the IPv4 rules of p as iptables-restore text, without the target CHECKSUM, which few kernels have
-// today.
+// writeIptables writes the IPv4 rules of p as iptables-restore text, without the target CHECKSUM,
+// which few kernels have today.
 func writeIptables(p *ir.Program, file string) error {
-	rules, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames, Layout: backends.Chains})
+	rules, found := iptables.Backend{}.Lower(p, backends.Options{Families: ir.IPv4, Names: backends.VnetcNames,
+		Layout: backends.Chains})
 	if found.HasErrors() {
 		return found.Err()
 	}

@@ -62,8 +62,9 @@ func newSend() *cobra.Command {
 	}
 }
 
-// newPrepare is a process that writes the rules of N networks into DIR, in every form. It is a process of its own because the
-// kernel counts the memory of the parent as the child's: whoever measures children has to be small.
+// newPrepare is a process that writes the rules of N networks into DIR, in every form. It is a
+// process of its own because the kernel counts the memory of the parent as the child's: whoever
+// measures children has to be small.
 func newPrepare() *cobra.Command {
 	return &cobra.Command{
 		Use: "prepare DIR N", Short: "write the rules of N networks into DIR", Hidden: true, Args: cobra.ExactArgs(2),
@@ -77,11 +78,12 @@ func newPrepare() *cobra.Command {
 	}
 }
 
-// newReplace is a process that replaces the rules of the networks in DIR several times, and prints how many microseconds it
-// took to lower, emit and send each time.
+// newReplace is a process that replaces the rules of the networks in DIR several times, and prints
+// how many microseconds it took to lower, emit and send each time.
 func newReplace() *cobra.Command {
 	return &cobra.Command{
-		Use: "replace DIR ROUNDS", Short: "replace the rules of the networks in DIR", Hidden: true, Args: cobra.ExactArgs(2),
+		Use: "replace DIR ROUNDS", Short: "replace the rules of the networks in DIR", Hidden: true,
+		Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			rounds, err := strconv.Atoi(args[1])
 			if err != nil {
@@ -125,7 +127,8 @@ func compiled(dir string) (*ir.Program, error) {
 
 // lower lowers p to a layout of nftables.
 func lower(p *ir.Program, layout backends.Layout) (*nftables.Ruleset, error) {
-	rules, found := nftables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames, Layout: layout})
+	rules, found := nftables.Backend{}.Lower(p, backends.Options{Families: ir.Both, Names: backends.VnetcNames,
+		Layout: layout})
 	if found.HasErrors() {
 		return nil, found.Err()
 	}
@@ -184,12 +187,14 @@ func benchLoad(n, rounds int) error {
 	if err != nil {
 		return err
 	}
-	table(os.Stdout, fmt.Sprintf("full replace of %d networks, %d rounds", n, rounds), append([]*contender{whole}, contenders...))
+	table(os.Stdout, fmt.Sprintf("full replace of %d networks, %d rounds", n, rounds),
+		append([]*contender{whole}, contenders...))
 	fmt.Println()
 	return nil
 }
 
-// replaced measures lowering, emitting and sending. The process has compiled the networks before; its memory is not told.
+// replaced measures lowering, emitting and sending. The process has compiled the networks before;
+// its memory is not told.
 func replaced(self, dir string, rounds int) (*contender, error) {
 	ns, err := newNamespace()
 	if err != nil {
@@ -220,8 +225,10 @@ func loaders(self, dir string) []*contender {
 		{name: "one batch, chains", args: []string{self, "send", file("chains.netlink")}},
 		{name: "nft -f, sets", args: []string{"nft", "-f", file("sets.nft")}},
 		{name: "nft -f, chains", args: []string{"nft", "-f", file("chains.nft")}},
-		{name: "iptables-nft-restore (IPv4)", args: []string{"iptables-nft-restore", "--wait"}, input: file("rules.v4")},
-		{name: "iptables-legacy-restore (IPv4)", args: []string{"iptables-legacy-restore", "--wait"}, input: file("rules.v4")},
+		{name: "iptables-nft-restore (IPv4)", args: []string{"iptables-nft-restore", "--wait"},
+			input: file("rules.v4")},
+		{name: "iptables-legacy-restore (IPv4)", args: []string{"iptables-legacy-restore", "--wait"},
+			input: file("rules.v4")},
 	}
 	return slices.DeleteFunc(all, func(c *contender) bool {
 		_, err := exec.LookPath(c.args[0])

@@ -1,5 +1,5 @@
-// Command vnetbench measures vnetc side by side with the tools that do the same work, in one run on one machine: absolute
-// times are the machine's, the ratios are vnetc's.
+// Command vnetbench measures vnetc side by side with the tools that do the same work, in one run on
+// one machine: absolute times are the machine's, the ratios are vnetc's.
 package main
 
 import (

@@ -27,7 +27,8 @@ type contender struct {
 	peak  int64 // KiB of memory, the largest of all rounds
 }
 
-// run runs c once, the output thrown away, and keeps how long it took from start to end of the process.
+// run runs c once, the output thrown away, and keeps how long it took from start to end of the
+// process.
 func (c *contender) run() (err error) {
 	if c.before != "" {
 		if err := c.ns.sh(c.before); err != nil {
@@ -77,8 +78,8 @@ func (c *contender) median() time.Duration {
 	return sorted[len(sorted)/2]
 }
 
-// race runs every contender once a round, in turns, so that a slow moment of the machine meets all of them. One round
-// before the first is not counted.
+// race runs every contender once a round, in turns, so that a slow moment of the machine meets all
+// of them. One round before the first is not counted.
 func race(contenders []*contender, rounds int) error {
 	for round := range rounds + 1 {
 		for _, c := range contenders {
@@ -95,7 +96,8 @@ func race(contenders []*contender, rounds int) error {
 
 // buildVnetc builds the command that is measured.
 func buildVnetc(path string) error {
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/vnetc/vnetc/cmd/vnetc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", path,
+		"github.com/vnetc/vnetc/cmd/vnetc").CombinedOutput(); err != nil {
 		return fmt.Errorf("build vnetc: %w: %s", err, out)
 	}
 	return nil
@@ -107,7 +109,8 @@ func table(w io.Writer, title string, contenders []*contender) {
 	tw := tabwriter.NewWriter(w, 2, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "median\tmin\tmax\tratio\tpeak MiB\t  tool")
 	for _, c := range contenders {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%.1f\t%.1f\t  %s\n", ms(c.median()), ms(slices.Min(c.times)), ms(slices.Max(c.times)),
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%.1f\t%.1f\t  %s\n", ms(c.median()), ms(slices.Min(c.times)),
+			ms(slices.Max(c.times)),
 			float64(c.median())/float64(contenders[0].median()), float64(c.peak)/1024, c.name)
 	}
 	tw.Flush()

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespace is a network namespace of its own, kept by a thread of its own. It ends with the process.
+// namespace is a network namespace of its own, kept by a thread of its own. It ends with the
+// process.
 type namespace struct {
 	tid  int // of the thread, by which ip(8) finds the namespace
 	work chan func()

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// path is the way of the packets: a guest, a host with a bridge and an uplink, and what is beyond. There they are dropped at
-// once, as they are for another station.
+// path is the way of the packets: a guest, a host with a bridge and an uplink, and what is beyond.
+// There they are dropped at once, as they are for another station.
 type path struct {
 	guest, host, far *namespace
 	frame            []byte
@@ -142,8 +142,8 @@ func (p *path) burst(packets int, flows bool) (time.Duration, error) {
 	return end - begin, err
 }
 
-// spent returns the CPU time of this thread and of the kernel thread that processes packets on a processor when there are
-// many.
+// spent returns the CPU time of this thread and of the kernel thread that processes packets on a
+// processor when there are many.
 func spent(cpu int) (time.Duration, error) {
 	var own unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &own); err != nil { // getrusage(2) counts in ticks

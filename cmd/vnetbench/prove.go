@@ -58,7 +58,8 @@ process of its own; its peak memory includes the networks and their lowering.`,
 	return cmd
 }
 
-// newProveOnce is a process that proves once, and prints how many microseconds passed and how many it computed.
+// newProveOnce is a process that proves once, and prints how many microseconds passed and how many
+// it computed.
 func newProveOnce() *cobra.Command {
 	mutant := false
 	cmd := &cobra.Command{

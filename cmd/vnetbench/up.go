@@ -89,8 +89,9 @@ func benchUp(n, rounds int) error {
 	return nil
 }
 
-// piece is one contender's work, as scripts of sh(1) in a namespace of its own: $V is vnetc, $X the networks, $S a state folder,
-// $N how many networks. Servers of one contender don't run beside another's: the kernel limits what each user has of them.
+// piece is one contender's work, as scripts of sh(1) in a namespace of its own: $V is vnetc, $X the
+// networks, $S a state folder, $N how many networks. Servers of one contender don't run beside
+// another's: the kernel limits what each user has of them.
 type piece struct{ name, setup, before, work, after string }
 
 // in returns the contender for a piece.
@@ -104,7 +105,8 @@ func (b *upBench) in(p piece) (*contender, error) {
 	if err := ns.sh(head + "mkdir -p $S; chmod 755 $S; ip link set lo up\n" + p.setup); err != nil {
 		return nil, err
 	}
-	return &contender{name: p.name, ns: ns, before: head + p.before, args: []string{"sh", "-ec", head + p.work}, after: head + p.after}, nil
+	return &contender{name: p.name, ns: ns, before: head + p.before, args: []string{"sh", "-ec", head + p.work},
+		after: head + p.after}, nil
 }
 
 // end gives the namespaces up.
@@ -114,7 +116,8 @@ func (b *upBench) end() {
 	}
 }
 
-// alone is a set-up with the bridges of the networks and the configurations of their dnsmasq, and no dnsmasq.
+// alone is a set-up with the bridges of the networks and the configurations of their dnsmasq, and
+// no dnsmasq.
 const alone = `mkdir -p $S/alone; chmod 755 $S/alone
 $V compile --emit dnsmasq $X -o $S/alone/
 for i in $(seq 0 $((N-1))); do
@@ -137,8 +140,10 @@ var races = []struct {
 	pieces []piece
 }{
 	{"from nothing to serving", []piece{
-		{"dnsmasq alone, one after the other", alone, "", "for c in $S/alone/*.conf; do " + oneServer + "; done", stopAlone},
-		{"dnsmasq alone, all at once", alone, "", "for c in $S/alone/*.conf; do " + oneServer + " & done; wait", stopAlone},
+		{"dnsmasq alone, one after the other", alone, "", "for c in $S/alone/*.conf; do " + oneServer + "; done",
+			stopAlone},
+		{"dnsmasq alone, all at once", alone, "", "for c in $S/alone/*.conf; do " + oneServer + " & done; wait",
+			stopAlone},
 		{"vnetc up", "", "", "exec " + up, down},
 	}},
 	{"nothing to do", []piece{

@@ -93,7 +93,8 @@ finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 				return usagef("--confirm takes the time that a change waits, such as 60s; --dry-run changes nothing")
 			}
 			if f.dryRun {
-				return audit(s, &auditFlags{hostFlags: f.hostFlags, networkFlags: f.networkFlags, takeOver: f.takeOver, format: f.format, verbose: f.verbose, plan: true}, paths)
+				return audit(s, &auditFlags{hostFlags: f.hostFlags, networkFlags: f.networkFlags, takeOver: f.takeOver,
+					format: f.format, verbose: f.verbose, plan: true}, paths)
 			}
 			return apply(s, &f, paths)
 		},
@@ -122,7 +123,8 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	defer h.Close()
 	if f.inForce && len(h.Networks()) == 0 { // not a reason to take away what no note tells of
 		if f.format.value == "json" {
-			return orHost(diag.WriteJSON(s.out, map[string]any{"networks": []string{}, "changed": 0, "kept": 0, "removed_from": []string{}, "proved": false}))
+			return orHost(diag.WriteJSON(s.out, map[string]any{"networks": []string{}, "changed": 0, "kept": 0,
+				"removed_from": []string{}, "proved": false}))
 		}
 		_, err := fmt.Fprintln(s.err, "no network is in force")
 		return orHost(err)
@@ -149,7 +151,8 @@ func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r
 	if f.format.value == "json" {
 		doc := map[string]any{
 			"networks": w.Names(), "backend": h.Backend(), "layout": h.Layout(),
-			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt, "removed_from": append([]string{}, r.Removed...), "proved": true,
+			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt,
+			"removed_from": append([]string{}, r.Removed...), "proved": true,
 			"steps": verify.Plan{Drifts: r.Drifts}.Lines(),
 		}
 		if r.Taken != nil {
@@ -161,7 +164,8 @@ func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r
 	if r.Changed > 0 {
 		did = fmt.Sprintf("%d changed, %d left alone", r.Changed, r.Kept)
 	}
-	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(w.Names()), "network"), h.Backend(), did)
+	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(w.Names()), "network"),
+		h.Backend(), did)
 	if err == nil {
 		err = verify.Plan{Drifts: r.Drifts, Verbose: f.verbose}.Text(s.out)
 	}

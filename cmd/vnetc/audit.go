@@ -33,7 +33,7 @@ func newAudit(s streams) *cobra.Command {
 networks (without PATH: of those in force): each rule and each element of a set that
 is missing, extra or moved, with the line of XML that asks for it; a diff in the words
 of nft(8) or iptables(8), which shows where that is; and what it does to packets; and
-rules left in another back end by an apply that was cut short.
+rules left in another back end by an apply that was interrupted.
 
 In iptables the order counts: our jumps behind libvirt's are "moved", whether or not
 a packet shows it today; apply and up put them right. A rule of others that accepts what
@@ -63,13 +63,15 @@ others let through; 2 wrong usage; 3 cannot read.`,
 	f.format = addChoice(cmd, "format", "output format", "text", "json", "sarif")
 	f.budget.add(cmd)
 	addAuditVerbose(cmd, &f.verbose)
-	cmd.Flags().BoolVar(&f.failOnAhead, "fail-on-ahead", false, "exit with 1 if foreign rules let through what ours refuse")
+	cmd.Flags().BoolVar(&f.failOnAhead, "fail-on-ahead", false,
+		"exit with 1 if foreign rules let through what ours refuse")
 	return cmd
 }
 
 // addAuditVerbose adds -v to a verb that prints an audit.
 func addAuditVerbose(cmd *cobra.Command, verbose *bool) {
-	cmd.Flags().BoolVarP(verbose, "verbose", "v", false, "list all, also foreign rules ahead that let nothing more through")
+	cmd.Flags().BoolVarP(verbose, "verbose", "v", false,
+		"list all, also foreign rules ahead that let nothing more through")
 }
 
 func audit(s streams, f *auditFlags, paths []string) error {
@@ -154,7 +156,7 @@ func printAudit(s streams, f *auditFlags, a inforce.Audited) error {
 	}
 	err := found.Text(s.out)
 	if n := backends.Mendable(a.Drifts); n > 0 && err == nil {
-		_, err = fmt.Fprintf(s.err, "%s; vnetc apply mends it\n", plural(n, "difference"))
+		_, err = fmt.Fprintf(s.err, "%s; vnetc apply fixes it\n", plural(n, "difference"))
 	}
 	return orHost(err)
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/vnetc/vnetc/netsetup/firewall"
 )
 
-// places is the one table of where rules can stand on a host, the preferred place first. Back ends, loaders, what is looked at
-// beside the chosen one, and what a take-over looks through follow from it.
+// places is the one table of where rules can stand on a host, the preferred place first. Back ends,
+// loaders, what is looked at beside the chosen one, and what a take-over looks through follow from
+// it.
 var places = []firewall.Place{
 	{Name: "nftables", Title: "nftables", Loader: nftables.Loader{}},
 	{Name: "iptables-nft", Title: "iptables (nf_tables)", Loader: iptables.Loader{Variant: iptables.NFTables}},

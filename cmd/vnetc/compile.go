@@ -76,13 +76,16 @@ Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or w
 	f.backend = addChoice(cmd, "backend", "what to compile for", targetNames()...)
 	f.family = addChoice(cmd, "family", "address families", "both", "ipv4", "ipv6")
 	f.layout = addChoice(cmd, "layout", "nftables: arrangement of the rules", layoutNames()...)
-	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames), string(backends.LibvirtNames))
+	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames),
+		string(backends.LibvirtNames))
 	f.emit = addChoice(cmd, "emit", "what to print", "rules", "ir", "netlink", "json", "dnsmasq", "plan")
 	f.comments = cmd.Flags().Bool("comments", false, "put the origin of each rule into the rule as a comment")
-	cmd.Flags().StringVarP(&f.output, "output", "o", "-", "write to this file, or into this directory if it ends in / (all back ends, unless --backend is given)")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "-",
+		"write to this file, or into this directory if it ends in / (all back ends, unless --backend is given)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
-	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "let no guest out past its own network's rules (see vnetc verify)")
+	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false,
+		"let no guest out past its own network's rules (see vnetc verify)")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also print what was left out, and why")
 	return cmd
 }
@@ -98,7 +101,8 @@ func compile(s streams, f *compileFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict, AllowOption: f.dnsmasq.allow()})
+	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict,
+		AllowOption: f.dnsmasq.allow()})
 	var docs []backends.Document
 	if program != nil {
 		more := diag.List(nil)
@@ -114,8 +118,8 @@ func compile(s streams, f *compileFlags, paths []string) error {
 	return write(s, f.output, docs)
 }
 
-// emit makes the documents that f.emit asks for, and what the back ends have to say about it. There are no documents if
-// that has errors.
+// emit makes the documents that f.emit asks for, and what the back ends have to say about it. There
+// are no documents if that has errors.
 func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([]backends.Document, diag.List, error) {
 	if f.emit.value == "ir" {
 		var text bytes.Buffer
@@ -168,8 +172,8 @@ func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([
 	return docs, said, nil
 }
 
-// dnsmasqDocuments makes the files of each network that needs a dnsmasq, with the paths that they have on a host: apart, or
-// as one text.
+// dnsmasqDocuments makes the files of each network that needs a dnsmasq, with the paths that they
+// have on a host: apart, or as one text.
 func dnsmasqDocuments(p *ir.Program, apart bool) ([]backends.Document, error) {
 	var docs []backends.Document
 	for _, l := range p.Links {

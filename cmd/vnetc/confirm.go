@@ -79,8 +79,8 @@ func watch(s streams, f *hostFlags) error {
 	return inforce.Watch(told, f.stateDir, f.options(s), begun)
 }
 
-// startWatcher starts the process that undoes the change which waits in the state folder, in a session of its own, and
-// returns when it has begun.
+// startWatcher starts the process that undoes the change which waits in the state folder, in a
+// session of its own, and returns when it has begun.
 func startWatcher(dir string) error {
 	r, w, err := os.Pipe()
 	if err != nil {

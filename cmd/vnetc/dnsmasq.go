@@ -9,7 +9,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/dnsmasq"
 )
 
-// optionFlags say which options of dnsmasq a network's document may set though they reach beyond the network.
+// optionFlags say which options of dnsmasq a network's document may set though they reach beyond
+// the network.
 type optionFlags struct {
 	all  bool
 	list string // the file that lists them
@@ -18,15 +19,16 @@ type optionFlags struct {
 
 func (f *optionFlags) add(cmd *cobra.Command) {
 	f.cmd = cmd
-	cmd.Flags().BoolVar(&f.all, "allow-dnsmasq-options", false, "let the networks given set any option of dnsmasq (see vnetc explain dnsmasq-permission)")
+	cmd.Flags().BoolVar(&f.all, "allow-dnsmasq-options", false,
+		"let the networks given set any option of dnsmasq (see vnetc explain dnsmasq-permission)")
 	cmd.Flags().StringVar(&f.list, "dnsmasq-options-file", dnsmasq.AllowedFile, "options that networks may set")
 	if err := cmd.Flags().MarkHidden("dnsmasq-options-file"); err != nil { // for tests
 		panic(err)
 	}
 }
 
-// allow returns what the front end asks. The list is read when a network sets an option that needs permission, and allows
-// nothing if it can't be trusted.
+// allow returns what the front end asks. The list is read when a network sets an option that needs
+// permission, and allows nothing if it can't be trusted.
 func (f *optionFlags) allow() func(network, option string) bool {
 	if f.all {
 		return anyOption

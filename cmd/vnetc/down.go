@@ -65,8 +65,8 @@ func down(s streams, f *downFlags, names []string) error {
 	return printDown(s, f.format.value, run)
 }
 
-// printDown says what became of the networks, and returns the error that ends the verb. All is done and noted before this,
-// which may be the end: of a pipe that nobody reads.
+// printDown says what became of the networks, and returns the error that ends the verb. All is done
+// and noted before this, which may be the end: of a pipe that nobody reads.
 func printDown(s streams, format string, run inforce.Run) error {
 	doc := jsonRun{Networks: []jsonNetworkRun{}}
 	bad := 0

@@ -37,7 +37,8 @@ func eventText(e inforce.Event) string {
 		if e.Left <= 0 {
 			return "the last apply was not confirmed in time and is not undone yet; vnetc confirm --undo undoes it now"
 		}
-		return fmt.Sprintf("the last apply is undone in %s unless vnetc confirm comes", max(e.Left.Round(time.Second), time.Second))
+		return fmt.Sprintf("the last apply is undone in %s unless vnetc confirm comes",
+			max(e.Left.Round(time.Second), time.Second))
 	case inforce.Overdue:
 		return "the last apply was not confirmed in time, and was undone"
 	case inforce.Unexplained:
@@ -45,7 +46,8 @@ func eventText(e inforce.Event) string {
 		for _, b := range e.Bridges {
 			remove += " --bridge " + diag.ShellWord(b)
 		}
-		return fmt.Sprintf("found vnetc rules for %s with no state file; they stay. To remove them: %s", visibleList(e.Bridges), remove)
+		return fmt.Sprintf("found vnetc rules for %s with no state file; they stay. To remove them: %s",
+			visibleList(e.Bridges), remove)
 	case inforce.Unread:
 		return fmt.Sprintf("cannot tell whether there are rules with no state file: %v", e.Err)
 	case inforce.Pruned:
@@ -96,7 +98,9 @@ func (s streams) sayUntrusted(e inforce.Untrusted) {
 		case 1:
 			fmt.Fprintf(s.err, "vnetc: state file %s %s; apply the network again\n", diag.Visible(u.Path), u.Why)
 		default:
-			fmt.Fprintf(s.err, "vnetc: state file %s %s, and so are the state files of %s; apply these networks again\n", diag.Visible(u.Path), u.Why, plural(n-1, "other network"))
+			fmt.Fprintf(s.err,
+				"vnetc: state file %s %s, and so are the state files of %s; apply these networks again\n",
+				diag.Visible(u.Path), u.Why, plural(n-1, "other network"))
 		}
 		count[u.Why] = 0
 	}

@@ -17,7 +17,8 @@ type choice struct {
 	set     bool // set is true if the user gave the flag
 }
 
-// addChoice gives cmd the flag --name, the first of allowed being its default. The words complete in the shell.
+// addChoice gives cmd the flag --name, the first of allowed being its default. The words complete
+// in the shell.
 func addChoice(cmd *cobra.Command, name, help string, allowed ...string) *choice {
 	return addOptionalChoice(cmd, name, help, allowed[0], allowed...)
 }
@@ -26,7 +27,8 @@ func addChoice(cmd *cobra.Command, name, help string, allowed ...string) *choice
 func addOptionalChoice(cmd *cobra.Command, name, help, def string, allowed ...string) *choice {
 	c := &choice{flag: name, value: def, allowed: allowed}
 	cmd.Flags().Var(c, name, help+": "+strings.Join(allowed, ", "))
-	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(allowed,
+		cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was added on the line before
 	}
 	return c
@@ -52,8 +54,8 @@ func (c *choice) Set(word string) error {
 	return nil
 }
 
-// refuseEmpty refuses flags and arguments that are the empty word, as of a variable that is not set: --assert "$POLICY" must
-// not prove nothing.
+// refuseEmpty refuses flags and arguments that are the empty word, as of a variable that is not
+// set: --assert "$POLICY" must not prove nothing.
 func refuseEmpty(flags *pflag.FlagSet, args []string) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
@@ -74,7 +76,8 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// wrongFlag says what a flag takes, where the flag parser says what Go's parser of such values found.
+// wrongFlag says what a flag takes, where the flag parser says what Go's parser of such values
+// found.
 func wrongFlag(_ *cobra.Command, err error) error {
 	var wrong *pflag.InvalidValueError
 	if !errors.As(err, &wrong) {

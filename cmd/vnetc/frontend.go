@@ -14,7 +14,8 @@ import (
 type frontEnd struct{}
 
 func (frontEnd) Parse(src *diag.Sources, o inforce.ParseOptions) ([]inforce.Document, diag.List) {
-	nets, found := netxml.Parse(src, netxml.Options{Lax: o.Lax, StrictIsolation: o.Strict, Taken: o.Taken, Bridges: o.Bridges, AllowOption: o.Allow})
+	nets, found := netxml.Parse(src, netxml.Options{Lax: o.Lax, StrictIsolation: o.Strict, Taken: o.Taken,
+		Bridges: o.Bridges, AllowOption: o.Allow})
 	if found.HasErrors() {
 		return nil, found
 	}
@@ -26,7 +27,8 @@ func (frontEnd) Parse(src *diag.Sources, o inforce.ParseOptions) ([]inforce.Docu
 }
 
 func document(n *netxml.Network) inforce.Document {
-	return inforce.Document{Name: n.Name(), Bridge: n.Bridge, Mode: n.Mode, AutoBridge: n.AutoBridge, Strict: n.Strict, Of: n}
+	return inforce.Document{Name: n.Name(), Bridge: n.Bridge, Mode: n.Mode, AutoBridge: n.AutoBridge, Strict: n.Strict,
+		Of: n}
 }
 
 func (frontEnd) Lower(docs []inforce.Document) *ir.Program { return netxml.Lower(networksOf(docs)) }

@@ -25,13 +25,18 @@ type hostFlags struct {
 
 func addHostFlags(cmd *cobra.Command) *hostFlags {
 	f := &hostFlags{}
-	f.backend = addChoice(cmd, "backend", "back end for the rules (auto: the present one; at first nftables if the kernel has it)", append([]string{"auto"}, targetNames()...)...)
+	f.backend = addChoice(cmd, "backend",
+		"back end for the rules (auto: the present one; at first nftables if the kernel has it)",
+		append([]string{"auto"}, targetNames()...)...)
 	f.layout = addChoice(cmd, "layout", "nftables: arrangement of the rules", layoutNames()...)
-	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames), string(backends.LibvirtNames))
+	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames),
+		string(backends.LibvirtNames))
 	f.addStateFlags(cmd)
-	cmd.Flags().StringVar(&f.config, "config", "", "take --backend from this file, in the syntax of libvirt's network.conf")
+	cmd.Flags().StringVar(&f.config, "config", "",
+		"take --backend from this file, in the syntax of libvirt's network.conf")
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		return f.readConfig(streams{err: cmd.ErrOrStderr(), color: cmd.ErrOrStderr() == os.Stderr && colorWanted(os.Stderr)})
+		return f.readConfig(streams{err: cmd.ErrOrStderr(), color: cmd.ErrOrStderr() == os.Stderr &&
+			colorWanted(os.Stderr)})
 	}
 	return f
 }
@@ -49,7 +54,8 @@ func (f *hostFlags) readConfig(s streams) error {
 		return err
 	}
 	if len(text) > netxml.MaxSize {
-		return exitError{exitNo, fmt.Sprintf("%s has more than %d bytes: it is not a network.conf", f.config, netxml.MaxSize)}
+		return exitError{exitNo, fmt.Sprintf("%s has more than %d bytes: it is not a network.conf", f.config,
+			netxml.MaxSize)}
 	}
 	src := &diag.Sources{}
 	src.Add(f.config, text)
@@ -81,7 +87,8 @@ func (f *hostFlags) addStateFlags(cmd *cobra.Command) {
 func (f *hostFlags) options(s streams) inforce.Options {
 	o := inforce.Options{Compiler: frontEnd{}, Places: places, Wait: f.wait, Tell: s.teller(), Guard: startWatcher}
 	if f.backend != nil {
-		o.Rules = inforce.Choice{Backend: f.backend.given(), Layout: backends.Layout(f.layout.given()), Names: backends.Names(f.names.given())}
+		o.Rules = inforce.Choice{Backend: f.backend.given(), Layout: backends.Layout(f.layout.given()),
+			Names: backends.Names(f.names.given())}
 	}
 	return o
 }

@@ -31,7 +31,8 @@ func readFile(path string) ([]byte, error) {
 	return text, nil
 }
 
-// compileSources runs the front end: XML to a verified program. The program is nil if the list has errors.
+// compileSources runs the front end: XML to a verified program. The program is nil if the list has
+// errors.
 func compileSources(src *diag.Sources, opts netxml.Options) (*ir.Program, diag.List) {
 	nets, found := netxml.Parse(src, opts)
 	if found.HasErrors() {

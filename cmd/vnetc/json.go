@@ -16,7 +16,8 @@ type loweredTarget struct {
 	rules backends.Ruleset
 }
 
-// The JSON of `compile --emit json`. Fields are added, never renamed or removed, while version stays the same.
+// The JSON of `compile --emit json`. Fields are added, never renamed or removed, while version
+// stays the same.
 type (
 	jsonProgram struct {
 		Version     int             `json:"version"`
@@ -30,8 +31,8 @@ type (
 		Bridge    string   `json:"bridge,omitempty"`
 		Addresses []string `json:"addresses,omitempty"`
 	}
-	// jsonRule is one rule of the program. Text holds, by back end, the lines it became; a back end that leaves the rule
-	// out by nature has no entry.
+	// jsonRule is one rule of the program. Text holds, by back end, the lines it became; a back end
+	// that leaves the rule out by nature has no entry.
 	jsonRule struct {
 		Group   string                       `json:"group"`
 		Family  string                       `json:"family"`

@@ -55,8 +55,10 @@ func TestKernelApplyAuditRemove(t *testing.T) {
 			clean := h.ns.Exec("nft", "list", "ruleset")
 			h.wants(h.vnetc(0, "audit", "--backend", backend), `^in step`)
 			h.vnetc(1, "audit", "--backend", backend, networks+"default.xml")
-			h.wants(h.vnetc(0, "apply", "--backend", backend, networks+"default.xml", networks+"isolated.xml"), `^2 networks in force \(`+backend, `proved`)
-			h.wants(h.vnetc(0, "apply", networks+"default.xml", "--backend", backend), `2 networks in force .*nothing to change`)
+			h.wants(h.vnetc(0, "apply", "--backend", backend, networks+"default.xml", networks+"isolated.xml"),
+				`^2 networks in force \(`+backend, `proved`)
+			h.wants(h.vnetc(0, "apply", networks+"default.xml", "--backend", backend),
+				`2 networks in force .*nothing to change`)
 			h.wants(h.vnetc(0, "apply", networks+"default.xml", "--format", "json"), `"removed_from": \[\]`)
 			h.wants(h.vnetc(0, "audit"), `^in step`)
 			h.wants(h.vnetc(0, "list"), `default +no +virbr0 +`+backend, `lab +no +\S+ +`+backend)
@@ -85,12 +87,14 @@ func TestKernelApplyAuditRemove(t *testing.T) {
 	}
 }
 
-// TestKernelStrictStays: how strict a network was applied stays with it when others come and go, and so does what --lax let
-// pass.
+// TestKernelStrictStays: how strict a network was applied stays with it when others come and go,
+// and so does what --lax let pass.
 func TestKernelStrictStays(t *testing.T) {
 	h := newHost(t)
 	odd := filepath.Join(t.TempDir(), "odd.xml")
-	if err := os.WriteFile(odd, []byte("<network><name>odd</name><colour/><bridge name='odd0'/><ip address='10.9.0.1' prefix='24'/></network>"), 0o644); err != nil {
+	if err := os.WriteFile(odd,
+		[]byte("<network><name>odd</name><colour/><bridge name='odd0'/><ip address='10.9.0.1' prefix='24'/></network>"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	confined := `iifname "virbr-lab" .*reject`
@@ -123,29 +127,35 @@ func TestKernelSwitchBackend(t *testing.T) {
 	h.vnetc(0, "remove", "--all")
 }
 
-// Without a flag that says otherwise an apply goes where the networks in force are, laid out as they are and under their
-// names; with one all networks move along, and nothing of theirs is left behind.
+// Without a flag that says otherwise an apply goes where the networks in force are, laid out as
+// they are and under their names; with one all networks move along, and nothing of theirs is left
+// behind.
 func TestKernelApplyFollows(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", "--backend", "iptables", networks+"default.xml")
 	h.wants(h.vnetc(0, "apply", networks+"routed.xml"), `^2 networks in force \(iptables`)
 	h.wants(h.vnetc(0, "apply", "--dry-run", networks+"routed.xml"), `in step`)
-	h.wants(h.vnetc(0, "apply", "--backend", "auto", networks+"routed.xml"), `^2 networks in force \(nftables`, `our rules in iptables are removed`)
-	h.wants(h.ns.Exec("nft", "list", "table", "ip", "vnetc"), `elements = `) // the layout of a list of rules stayed behind
+	h.wants(h.vnetc(0, "apply", "--backend", "auto", networks+"routed.xml"), `^2 networks in force \(nftables`,
+		`our rules in iptables are removed`)
+	h.wants(h.ns.Exec("nft", "list", "table", "ip", "vnetc"),
+		`elements = `) // the layout of a list of rules stayed behind
 
 	h.vnetc(0, "apply", "--layout", "chains", networks+"routed.xml")
 	h.wants(h.vnetc(0, "apply", networks+"routed.xml"), `nothing to change`)
-	h.wants(h.vnetc(0, "apply", "--names", "libvirt", networks+"isolated.xml"), `^3 networks in force`, `our rules in nftables are removed`)
+	h.wants(h.vnetc(0, "apply", "--names", "libvirt", networks+"isolated.xml"), `^3 networks in force`,
+		`our rules in nftables are removed`)
 	h.wants(h.vnetc(0, "apply", networks+"isolated.xml"), `nothing to change`)
-	h.wants(h.vnetc(1, "apply", "--dry-run", "--names", "vnetc", networks+"isolated.xml"), `- nftables \(names of libvirt\)`)
-	h.wants(h.vnetc(0, "apply", "--names", "vnetc", networks+"isolated.xml"), `our rules in nftables \(names of libvirt\) are removed`)
+	h.wants(h.vnetc(1, "apply", "--dry-run", "--names", "vnetc", networks+"isolated.xml"),
+		`- nftables \(names of libvirt\)`)
+	h.wants(h.vnetc(0, "apply", "--names", "vnetc", networks+"isolated.xml"),
+		`our rules in nftables \(names of libvirt\) are removed`)
 	if tables := h.ns.Exec("nft", "list", "tables"); strings.Contains(tables, "libvirt") {
 		t.Errorf("rules under the old names are still there:\n%s", tables)
 	}
 }
 
-// TestKernelApplyRefused: errors in the input, collisions with what is in force, and notes that can't be written leave
-// everything as it was.
+// TestKernelApplyRefused: errors in the input, collisions with what is in force, and notes that
+// can't be written leave everything as it was.
 func TestKernelApplyRefused(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", networks+"default.xml")
@@ -158,8 +168,10 @@ func TestKernelApplyRefused(t *testing.T) {
 		}
 		return path
 	}
-	h.wants(h.vnetc(1, "apply", write("bad.xml", "<network><name>x</name><bridge name='a b'/></network>")), `bad.xml:1:`)
-	h.wants(h.vnetc(1, "apply", write("same.xml", "<network><name>x</name><bridge name='virbr0'/><ip address='10.0.0.1' prefix='24'/></network>")),
+	h.wants(h.vnetc(1, "apply", write("bad.xml", "<network><name>x</name><bridge name='a b'/></network>")),
+		`bad.xml:1:`)
+	h.wants(h.vnetc(1, "apply", write("same.xml",
+		"<network><name>x</name><bridge name='virbr0'/><ip address='10.0.0.1' prefix='24'/></network>")),
 		`same.xml:1:.*virbr0`, `default.xml:5:`)
 	h.vnetc(3, "apply", dir+"/nowhere.xml")
 	h.state = "/proc/nowhere"
@@ -174,14 +186,16 @@ func TestKernelBridgeStays(t *testing.T) {
 	h := newHost(t)
 	dir := t.TempDir()
 	for _, name := range []string{"a", "b"} {
-		text := "<network><name>" + name + "</name><forward/><ip address='10.7." + map[string]string{"a": "1", "b": "2"}[name] + ".1' prefix='24'/></network>"
+		text := "<network><name>" + name + "</name><forward/><ip address='10.7." + map[string]string{"a": "1",
+			"b": "2"}[name] + ".1' prefix='24'/></network>"
 		if err := os.WriteFile(filepath.Join(dir, name+".xml"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	h.vnetc(0, "apply", dir)
 	h.vnetc(0, "remove", "a")
-	if rules := h.ns.Exec("nft", "list", "ruleset"); !strings.Contains(rules, "virbr1") || strings.Contains(rules, "virbr0") {
+	if rules := h.ns.Exec("nft", "list", "ruleset"); !strings.Contains(rules, "virbr1") ||
+		strings.Contains(rules, "virbr0") {
 		t.Errorf("b has no longer virbr1:\n%s", rules)
 	}
 	h.wants(h.vnetc(0, "apply", filepath.Join(dir, "b.xml")), "nothing to change")

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestKernelAuditDiff: the diff says where drift stands in the words of the target's own tool: what it takes away stood in
-// the listing before, what it adds stands there now.
+// TestKernelAuditDiff: the diff says where drift stands in the words of the target's own tool: what
+// it takes away stood in the listing before, what it adds stands there now.
 func TestKernelAuditDiff(t *testing.T) {
 	const nft, ipt = "nft -s list ruleset", "iptables -S; iptables -t nat -S; ip6tables -S"
 	for _, c := range []struct {
@@ -15,19 +15,24 @@ func TestKernelAuditDiff(t *testing.T) {
 		args                  []string
 		want                  []string // whole lines of the diff
 	}{
-		{"chains", nft, `nft insert rule ip vnetc fwi ip saddr 10.0.0.1 counter accept; nft flush chain ip vnetc fwx; nft add rule ip vnetc fwo limit rate 3/second drop`,
+		{"chains", nft,
+			`nft insert rule ip vnetc fwi ip saddr 10.0.0.1 counter accept; nft flush chain ip vnetc fwx; nft add rule ip vnetc fwo limit rate 3/second drop`,
 			[]string{"--backend", "nftables", "--layout", "chains"},
-			[]string{"@@ -.* @@ table ip vnetc.*", "\\+\t\tip saddr 10.0.0.1 counter accept", "-\t\tiifname \"virbr0\" oifname \"virbr0\" counter accept", "\\+.*opaque.*"}},
+			[]string{"@@ -.* @@ table ip vnetc.*", "\\+\t\tip saddr 10.0.0.1 counter accept",
+				"-\t\tiifname \"virbr0\" oifname \"virbr0\" counter accept", "\\+.*opaque.*"}},
 		{"sets", nft, `nft delete element ip vnetc fwx_accept_iif_oif '{ "virbr0" . "virbr0" }'`,
 			[]string{"--backend", "nftables"},
 			[]string{"@@ -.* @@ table ip vnetc set fwx_accept_iif_oif", "-.*\"virbr0\" . \"virbr0\".*"}},
-		{"iptables", ipt, `iptables -I VNETC_FWI -s 10.0.0.1/32 -j ACCEPT; iptables -D VNETC_FWX -i virbr0 -o virbr0 -j ACCEPT; iptables -A VNETC_FWO -m limit --limit 3/sec -j DROP`,
+		{"iptables", ipt,
+			`iptables -I VNETC_FWI -s 10.0.0.1/32 -j ACCEPT; iptables -D VNETC_FWX -i virbr0 -o virbr0 -j ACCEPT; iptables -A VNETC_FWO -m limit --limit 3/sec -j DROP`,
 			[]string{"--backend", "iptables"},
-			[]string{"--- meant rules.v4", "\\+-A VNETC_FWI -s 10.0.0.1/32 -j ACCEPT", "--A VNETC_FWX -i virbr0 -o virbr0 -j ACCEPT", "\\+.*--limit 3/sec.*"}},
+			[]string{"--- meant rules.v4", "\\+-A VNETC_FWI -s 10.0.0.1/32 -j ACCEPT",
+				"--A VNETC_FWX -i virbr0 -o virbr0 -j ACCEPT", "\\+.*--limit 3/sec.*"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHost(t)
-			h.vnetc(0, append([]string{"apply", networks + "default.xml", networks + "isolated.xml", networks + "routed.xml"}, c.args...)...)
+			h.vnetc(0, append([]string{"apply", networks + "default.xml", networks + "isolated.xml",
+				networks + "routed.xml"}, c.args...)...)
 			before := h.ns.Exec("sh", "-c", c.listing)
 			if strings.Contains(h.vnetc(0, "audit"), "@@") {
 				t.Error("a diff where nothing differs")
@@ -43,10 +48,12 @@ func TestKernelAuditDiff(t *testing.T) {
 			}
 			for line := range strings.Lines(text) {
 				listing := map[byte]string{'-': before, '+': after}[line[0]]
-				if listing == "" || strings.HasPrefix(line, "---") || strings.HasPrefix(line, "+++") || strings.Contains(line, "opaque") {
+				if listing == "" || strings.HasPrefix(line, "---") || strings.HasPrefix(line, "+++") ||
+					strings.Contains(line, "opaque") {
 					continue
 				}
-				if rule := strings.TrimSpace(strings.Trim(strings.TrimSpace(line[1:]), ",{} ")); !strings.Contains(listing, rule) {
+				if rule := strings.TrimSpace(strings.Trim(strings.TrimSpace(line[1:]),
+					",{} ")); !strings.Contains(listing, rule) {
 					t.Errorf("the diff has %q, and the listing has not:\n%s", rule, listing)
 				}
 			}
@@ -54,8 +61,8 @@ func TestKernelAuditDiff(t *testing.T) {
 	}
 }
 
-// TestKernelAuditFormats: SARIF has a result for each drift and each fate, at the XML that asks for the rule; JSON has the
-// diff.
+// TestKernelAuditFormats: SARIF has a result for each drift and each fate, at the XML that asks for
+// the rule; JSON has the diff.
 func TestKernelAuditFormats(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", "--layout", "chains", networks+"default.xml")
@@ -84,7 +91,8 @@ func TestKernelAuditFormats(t *testing.T) {
 	count := map[string]int{}
 	for _, r := range log.Runs[0].Results {
 		count[r.RuleID]++
-		if r.RuleID == "audit-missing" && (len(r.Locations) != 1 || !strings.HasSuffix(r.Locations[0].PhysicalLocation.ArtifactLocation.URI, "default.xml")) {
+		if r.RuleID == "audit-missing" && (len(r.Locations) != 1 ||
+			!strings.HasSuffix(r.Locations[0].PhysicalLocation.ArtifactLocation.URI, "default.xml")) {
 			t.Errorf("the missing rule is placed at %+v", r.Locations)
 		}
 	}
@@ -92,13 +100,14 @@ func TestKernelAuditFormats(t *testing.T) {
 		t.Errorf("results by rule: %v", count)
 	}
 	var doc struct{ Diff string }
-	if err := json.Unmarshal([]byte(h.vnetc(1, "audit", "--format", "json")), &doc); err != nil || !strings.Contains(doc.Diff, "+\t\tcounter accept\n") {
+	if err := json.Unmarshal([]byte(h.vnetc(1, "audit", "--format", "json")), &doc); err != nil ||
+		!strings.Contains(doc.Diff, "+\t\tcounter accept\n") {
 		t.Errorf("diff %q, %v", doc.Diff, err)
 	}
 }
 
-// TestKernelAuditForeign: what drift does to packets with foreign addresses only is told once for each fate, behind the rest;
-// JSON has all of it.
+// TestKernelAuditForeign: what drift does to packets with foreign addresses only is told once for
+// each fate, behind the rest; JSON has all of it.
 func TestKernelAuditForeign(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", networks+"default.xml", networks+"isolated.xml", networks+"routed.xml")
@@ -127,8 +136,8 @@ func TestKernelAuditForeign(t *testing.T) {
 	}
 }
 
-// TestKernelAuditOrigins: in the layout that merges rules, too, what is missing is told with the line of XML that asks for it:
-// an element of a set, and a rule that is merged with no other.
+// TestKernelAuditOrigins: in the layout that merges rules, too, what is missing is told with the
+// line of XML that asks for it: an element of a set, and a rule that is merged with no other.
 func TestKernelAuditOrigins(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", networks+"default.xml", networks+"isolated.xml", networks+"routed.xml")

@@ -21,8 +21,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// all is every rule in the namespace, in both worlds, without counters. Chains and sets are in the order of their names:
-// the kernel lists those of a table in the order in which they were made.
+// all is every rule in the namespace, in both worlds, without counters. Chains and sets are in the
+// order of their names: the kernel lists those of a table in the order in which they were made.
 func (h *host) all() string {
 	h.t.Helper()
 	blocks := make(map[string]string)
@@ -87,7 +87,8 @@ func (h *host) watchers() (pids []int) {
 		h.t.Fatal(err)
 	}
 	for _, path := range paths {
-		if line, err := os.ReadFile(path); err == nil && strings.Contains(string(line), "--watch\x00--state-dir\x00"+h.state+"\x00") {
+		if line, err := os.ReadFile(path); err == nil && strings.Contains(string(line),
+			"--watch\x00--state-dir\x00"+h.state+"\x00") {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			if err != nil {
 				h.t.Fatal(err)
@@ -98,7 +99,7 @@ func (h *host) watchers() (pids []int) {
 	return pids
 }
 
-// unwatched waits until no more than n processes would undo a change.
+// unwatched waits until at most n processes would undo a change.
 func (h *host) unwatched(n int) {
 	h.t.Helper()
 	for begin := time.Now(); len(h.watchers()) > n; time.Sleep(20 * time.Millisecond) {
@@ -143,7 +144,8 @@ func (h *host) signal(sig syscall.Signal) {
 	}
 }
 
-// hostRules are rules of others, in every place, and the tables that iptables makes and never takes away.
+// hostRules are foreign rules, in every place, and the tables that iptables makes and never takes
+// away.
 func hostRules(h *host) {
 	h.t.Helper()
 	h.ns.Exec("sh", "-c", `set -e
@@ -156,7 +158,8 @@ func hostRules(h *host) {
 		done`)
 }
 
-// amongJumps puts rules of others before all in the chains of iptables and behind the first, where jumps may be.
+// amongJumps puts foreign rules before all in the chains of iptables and behind the first, where
+// jumps may be.
 func (h *host) amongJumps() {
 	h.t.Helper()
 	h.ns.Exec("sh", "-ec", `for s in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do
@@ -164,7 +167,7 @@ func (h *host) amongJumps() {
 		$s -t nat -I POSTROUTING -o virbr0 -m comment --comment "an \"admin\"" -j ACCEPT; done`)
 }
 
-// provisional is a host with rules of others where applies wait for their confirmation.
+// provisional is a host with foreign rules where applies wait for their confirmation.
 type provisional struct {
 	*host
 	backend string
@@ -204,7 +207,8 @@ func (h provisional) run(want int, args ...string) string {
 	var out strings.Builder
 	cmd := h.start(&out, args...)
 	if cmd.Wait(); cmd.ProcessState.ExitCode() != want {
-		h.t.Errorf("vnetc %s: exit code %d, want %d\n%s", strings.Join(args, " "), cmd.ProcessState.ExitCode(), want, &out)
+		h.t.Errorf("vnetc %s: exit code %d, want %d\n%s", strings.Join(args, " "), cmd.ProcessState.ExitCode(), want,
+			&out)
 	}
 	return out.String()
 }
@@ -243,10 +247,11 @@ func (h provisional) waitFor() {
 // TestKernelConfirmed: what is confirmed stays, and the process that waits ends.
 func TestKernelConfirmed(t *testing.T) {
 	inWorlds(t, func(h provisional) {
-		h.wants(h.apply("60s"), "read back and proved", "undone in 1m0s unless you type: vnetc confirm --state-dir "+h.state)
+		h.wants(h.apply("60s"), "read back and proved", "undone in 1m0s unless you type: vnetc confirm --state-dir "+
+			h.state)
 		held := h.all()
 		h.pending(func(p *state.Pending) { p.Made = !p.Made })
-		h.wants(h.run(1, "confirm"), "the last apply was cut short, .* it is undone in (1m0|59)s")
+		h.wants(h.run(1, "confirm"), "the last apply was interrupted, .* it is undone in (1m0|59)s")
 		h.pending(func(p *state.Pending) { p.Made = !p.Made })
 		h.wants(h.run(0, "confirm"), "^kept; 1 network in force")
 		h.unwatched(0)
@@ -258,8 +263,8 @@ func TestKernelConfirmed(t *testing.T) {
 	})
 }
 
-// TestKernelUnconfirmed: what is not confirmed goes, to the last byte of what was there before: nothing of ours, other
-// networks, or the rules of another back end.
+// TestKernelUnconfirmed: what is not confirmed goes, to the last byte of what was there before:
+// nothing of ours, other networks, or the rules of another back end.
 func TestKernelUnconfirmed(t *testing.T) {
 	inWorlds(t, func(h provisional) {
 		other := map[string]string{"nftables": "iptables", "iptables": "nftables"}[h.backend]
@@ -281,7 +286,8 @@ func TestKernelUnconfirmed(t *testing.T) {
 	})
 }
 
-// TestKernelUnconfirmedKilled: neither the end of the process that applied nor that of its terminal keeps the change.
+// TestKernelUnconfirmedKilled: neither the end of the process that applied nor that of its terminal
+// keeps the change.
 func TestKernelUnconfirmedKilled(t *testing.T) {
 	inWorlds(t, func(h provisional) {
 		h.run(0, "apply", "--backend", h.backend, networks+"routed.xml")
@@ -295,13 +301,14 @@ func TestKernelUnconfirmedKilled(t *testing.T) {
 	})
 }
 
-// TestKernelUnconfirmedLost: the change is undone though its file, or the whole state folder, is lost meanwhile; and a file that
-// is lost can be confirmed all the same.
+// TestKernelUnconfirmedLost: the change is undone though its file, or the whole state folder, is
+// lost meanwhile; and a file that is lost can be confirmed all the same.
 func TestKernelUnconfirmedLost(t *testing.T) {
 	inWorlds(t, func(h provisional) {
 		h.run(0, "apply", "--backend", h.backend, networks+"routed.xml")
 		rules, notes := h.all(), h.notes()
-		for _, lose := range []string{"rm pending.json", "echo x >pending.json", "rm -rf $PWD", "rm -rf networks lock pending.json"} {
+		for _, lose := range []string{"rm pending.json", "echo x >pending.json", "rm -rf $PWD",
+			"rm -rf networks lock pending.json"} {
 			h.apply("3s")
 			h.ns.Exec("sh", "-ec", "cd "+h.state+"; "+lose)
 			for begin := time.Now(); h.all() != rules && time.Since(begin) < 30*time.Second; {
@@ -312,7 +319,9 @@ func TestKernelUnconfirmedLost(t *testing.T) {
 		}
 		h.apply("60s")
 		held := h.all()
-		time.Sleep(time.Second) // the process that waits looks ten times a second; before it has, it knows of no change to keep
+		// the process that waits looks ten times a second; before it has, it knows of no change to
+		// keep
+		time.Sleep(time.Second)
 		h.ns.Exec("rm", h.state+"/pending.json")
 		for begin := time.Now(); time.Since(begin) < 30*time.Second; time.Sleep(20 * time.Millisecond) {
 			if p, _ := state.ReadPending(h.state); p != nil {
@@ -327,12 +336,14 @@ func TestKernelUnconfirmedLost(t *testing.T) {
 	})
 }
 
-// TestKernelConfirmTerminal: a terminal that goes away takes the session's processes along, and not the one that waits.
+// TestKernelConfirmTerminal: a terminal that goes away takes the session's processes along, and not
+// the one that waits.
 func TestKernelConfirmTerminal(t *testing.T) {
 	h := provisional{host: newHost(t), backend: "nftables"}
 	rules, notes := h.all(), h.notes()
 	near, far := terminal(t)
-	cmd := h.ns.Command("sh", "-c", "vnetc apply --confirm 2s "+networks+"default.xml --state-dir "+h.state+"; sleep 60")
+	cmd := h.ns.Command("sh", "-c", "vnetc apply --confirm 2s "+networks+"default.xml --state-dir "+h.state+
+		"; sleep 60")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = far, far, far
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {
@@ -382,8 +393,8 @@ func TestKernelWatcherKilled(t *testing.T) {
 	})
 }
 
-// TestKernelConfirmAtOnce: while an apply waits nothing else is changed, and both ways out are quick: confirm --undo, and the
-// end of the process that waits.
+// TestKernelConfirmAtOnce: while an apply waits nothing else is changed, and both ways out are
+// quick: confirm --undo, and the end of the process that waits.
 func TestKernelConfirmAtOnce(t *testing.T) {
 	t.Parallel()
 	h := provisional{host: newHost(t), backend: "nftables"}
@@ -391,7 +402,8 @@ func TestKernelConfirmAtOnce(t *testing.T) {
 	rules, notes := h.all(), h.notes()
 	h.apply("60s")
 	held := h.all()
-	for _, args := range [][]string{{"apply", networks + "isolated.xml"}, {"apply", "--confirm", "9s", networks + "isolated.xml"}, {"remove", "--all"}, {"remove", "default"}} {
+	for _, args := range [][]string{{"apply", networks + "isolated.xml"},
+		{"apply", "--confirm", "9s", networks + "isolated.xml"}, {"remove", "--all"}, {"remove", "default"}} {
 		h.wants(h.run(3, args...), `undone in (1m0|5\d)s: vnetc confirm keeps it`)
 	}
 	h.wants(h.run(0, "list"), "default", "undone in .* unless vnetc confirm comes")
@@ -410,7 +422,8 @@ func TestKernelConfirmAtOnce(t *testing.T) {
 	h.run(0, "apply", networks+"isolated.xml")
 }
 
-// TestKernelUnconfirmedElsewhere: what is overdue in one network namespace is not undone in another that shares the notes.
+// TestKernelUnconfirmedElsewhere: what is overdue in one network namespace is not undone in another
+// that shares the notes.
 func TestKernelUnconfirmedElsewhere(t *testing.T) {
 	here, there := provisional{host: newHost(t), backend: "nftables"}, newHost(t)
 	there.vnetc(0, "apply", networks+"default.xml")
@@ -428,15 +441,17 @@ func TestKernelUnconfirmedElsewhere(t *testing.T) {
 	here.undone(before, "")
 }
 
-// TestKernelUnconfirmedTakeOver: libvirt's rules that were taken over come back; with a daemon that may change them meanwhile
-// it is refused.
+// TestKernelUnconfirmedTakeOver: libvirt's rules that were taken over come back; with a daemon that
+// may change them meanwhile it is refused.
 func TestKernelUnconfirmedTakeOver(t *testing.T) {
 	inWorlds(t, func(h provisional) {
-		load := map[string]string{"nftables": "nft -f rules.nft", "iptables": "iptables-restore -n <rules.v4; ip6tables-restore -n <rules.v6"}[h.backend]
+		load := map[string]string{"nftables": "nft -f rules.nft",
+			"iptables": "iptables-restore -n <rules.v4; ip6tables-restore -n <rules.v6"}[h.backend]
 		h.ns.Exec("sh", "-ec", fmt.Sprintf("cd %s; PATH=%s:$PATH; %s", h.compiled(), h.path, load))
 		h.amongJumps()
 		rules, notes := h.all(), h.notes()
-		args := []string{"apply", "--backend", h.backend, "--take-over", "--confirm", "500ms", networks + "default.xml", "--libvirt-root"}
+		args := []string{"apply", "--backend", h.backend, "--take-over", "--confirm", "500ms", networks + "default.xml",
+			"--libvirt-root"}
 		h.wants(h.run(0, append(args, fakeLibvirt(h.t, "", nil))...), "nothing of libvirt's is left there")
 		h.undone(rules, notes)
 		h.wants(h.run(1, append(args, fakeLibvirt(h.t, "virtnetworkd", nil))...), "refused while a libvirt daemon runs")
@@ -449,14 +464,16 @@ func (h provisional) compiled() string {
 	h.t.Helper()
 	dir := h.t.TempDir()
 	var out, errs strings.Builder
-	args := []string{"compile", "--backend", h.backend, "--layout", "chains", "--names", "libvirt", "-o", dir + "/", networks + "default.xml"}
+	args := []string{"compile", "--backend", h.backend, "--layout", "chains", "--names", "libvirt", "-o", dir + "/",
+		networks + "default.xml"}
 	if code := run(streams{out: &out, err: &errs}, args); code != 0 {
 		h.t.Fatal(errs.String())
 	}
 	return dir
 }
 
-// TestKernelConfirmRefused: an apply that fails leaves nothing to confirm, and what can't be noted is not begun.
+// TestKernelConfirmRefused: an apply that fails leaves nothing to confirm, and what can't be noted
+// is not begun.
 func TestKernelConfirmRefused(t *testing.T) {
 	t.Parallel()
 	h := provisional{host: newHost(t), backend: "nftables"}
@@ -480,8 +497,8 @@ func TestKernelConfirmRefused(t *testing.T) {
 	h.ns.Exec("umount", h.state)
 }
 
-// TestKernelUnconfirmedBoot: a change that waited when the host went down brings no rules back into a kernel that has none;
-// its notes are those from before.
+// TestKernelUnconfirmedBoot: a change that waited when the host went down brings no rules back into
+// a kernel that has none; its notes are those from before.
 func TestKernelUnconfirmedBoot(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", networks+"default.xml")
@@ -499,7 +516,8 @@ func TestKernelUnconfirmedBoot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &state.Pending{ID: "x", Namespace: here, Boot: "another", Networks: before, Rules: json.RawMessage(`{"no": "use"}`)}
+		p := &state.Pending{ID: "x", Namespace: here, Boot: "another", Networks: before,
+			Rules: json.RawMessage(`{"no": "use"}`)}
 		if err := dir.SavePending(p); err != nil {
 			t.Fatal(err)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// TestKernelForeignDrop: tables of others that drop by policy are left as they are, with their counters, and audit tells of
-// those that forwarded packets meet.
+// TestKernelForeignDrop: foreign tables that drop by policy are left as they are, with their
+// counters, and audit tells of those that forwarded packets meet.
 func TestKernelForeignDrop(t *testing.T) {
 	h := newHost(t)
 	h.ns.Feed([]byte(`
@@ -23,7 +23,8 @@ func TestKernelForeignDrop(t *testing.T) {
 	foreign := h.ns.Exec("nft", "-a", "list", "ruleset")
 	h.vnetc(0, "apply", networks+"default.xml")
 	out := h.vnetc(0, "audit")
-	h.wants(out, `! ahead    inet admin forward: policy drop`, `! ahead    ip6 strict late: policy drop`, `(?m)^in step`)
+	h.wants(out, `! ahead    inet admin forward: policy drop`, `! ahead    ip6 strict late: policy drop`,
+		`(?m)^in step`)
 	if n := strings.Count(out, "ahead"); n != 2 {
 		t.Errorf("%d chains are told of, want 2:\n%s", n, out)
 	}
@@ -36,8 +37,8 @@ func TestKernelForeignDrop(t *testing.T) {
 	}
 }
 
-// TestKernelForeignIncompatible: that others have made rules with nft in the tables of iptables, which iptables-save then refuses to
-// list, is no matter for networks in nftables.
+// TestKernelForeignIncompatible: that others have made rules with nft in the tables of iptables,
+// which iptables-save then refuses to list, is no matter for networks in nftables.
 func TestKernelForeignIncompatible(t *testing.T) {
 	h := newHost(t)
 	h.ns.Feed([]byte(`table ip filter {
@@ -46,8 +47,10 @@ func TestKernelForeignIncompatible(t *testing.T) {
 	h.wants(h.ns.Exec("iptables-nft-save"), "incompatible") // iptables 1.8
 	foreign := h.ns.Exec("nft", "-a", "list", "ruleset")
 	for _, args := range [][]string{
-		{"apply", "--backend", "nftables", networks + "default.xml"}, {"apply", "--take-over", networks + "default.xml"},
-		{"apply", "--confirm", "1h", networks + "isolated.xml"}, {"confirm", "--undo"}, {"audit"}, {"status"}, {"remove", "--all"},
+		{"apply", "--backend", "nftables", networks + "default.xml"},
+		{"apply", "--take-over", networks + "default.xml"},
+		{"apply", "--confirm", "1h", networks + "isolated.xml"}, {"confirm", "--undo"}, {"audit"}, {"status"},
+		{"remove", "--all"},
 	} {
 		h.vnetc(0, args...)
 	}
@@ -61,8 +64,8 @@ func TestKernelForeignIncompatible(t *testing.T) {
 	}
 }
 
-// TestKernelCapability: a process without CAP_NET_ADMIN is told that it lacks it, by each verb and back end, and has changed
-// nothing.
+// TestKernelCapability: a process without CAP_NET_ADMIN is told that it lacks it, by each verb and
+// back end, and has changed nothing.
 func TestKernelCapability(t *testing.T) {
 	netnstest.Require(t, "setpriv")
 	h := newHost(t)
@@ -70,11 +73,13 @@ func TestKernelCapability(t *testing.T) {
 	before := h.ns.Exec("nft", "-a", "list", "ruleset")
 	for _, args := range [][]string{
 		{"apply", networks + "isolated.xml"}, {"apply", "--backend", "nftables", networks + "isolated.xml"},
-		{"apply", "--backend", "iptables", networks + "isolated.xml"}, {"audit"}, {"remove", "default"}, {"remove", "--all"},
+		{"apply", "--backend", "iptables", networks + "isolated.xml"}, {"audit"}, {"remove", "default"},
+		{"remove", "--all"},
 		{"apply", "--dry-run", networks + "isolated.xml"},
 	} {
 		var said strings.Builder
-		cmd := h.ns.Command("setpriv", append([]string{"--bounding-set=-net_admin", "--inh-caps=-net_admin", "vnetc", "--state-dir", h.state}, args...)...)
+		cmd := h.ns.Command("setpriv", append([]string{"--bounding-set=-net_admin", "--inh-caps=-net_admin", "vnetc",
+			"--state-dir", h.state}, args...)...)
 		cmd.Stderr = &said
 		cmd.Run()
 		if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(said.String(), "CAP_NET_ADMIN") {
@@ -87,8 +92,9 @@ func TestKernelCapability(t *testing.T) {
 	h.vnetc(0, "audit")
 }
 
-// TestKernelNoLegacyTables: no verb leaves tables of iptables-legacy on a host that has none. The kernel makes one when it is
-// first looked at, iptables-nft warns of it from then on, and only unloading the module takes it away.
+// TestKernelNoLegacyTables: no verb leaves tables of iptables-legacy on a host that has none. The
+// kernel makes one when it is first looked at, iptables-nft warns of it from then on, and only
+// unloading the module takes it away.
 func TestKernelNoLegacyTables(t *testing.T) {
 	h := provisional{host: newHost(t), backend: "nftables"}
 	h.run(0, "apply", networks+"default.xml")
@@ -100,7 +106,8 @@ func TestKernelNoLegacyTables(t *testing.T) {
 	h.run(0, "apply", "--backend", "iptables", networks+"default.xml")
 	h.run(0, "audit")
 	h.run(0, "remove", "--all")
-	if tables := h.ns.Exec("sh", "-c", "cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null || true"); tables != "" {
+	if tables := h.ns.Exec("sh", "-c",
+		"cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null || true"); tables != "" {
 		t.Errorf("there are now tables of iptables-legacy:\n%s", tables)
 	}
 }

@@ -31,7 +31,8 @@ func (h *host) process(args ...string) *exec.Cmd {
 func (h *host) tables(backend string) []string {
 	h.t.Helper()
 	if backend == "nftables" {
-		return []string{h.ns.Exec("sh", "-c", "nft -s list table ip vnetc 2>/dev/null; nft -s list table ip6 vnetc 2>/dev/null; true")}
+		return []string{h.ns.Exec("sh", "-c",
+			"nft -s list table ip vnetc 2>/dev/null; nft -s list table ip6 vnetc 2>/dev/null; true")}
 	}
 	return strings.SplitAfter(h.ns.Exec("sh", "-c",
 		`for s in iptables ip6tables; do for t in mangle nat filter; do $s-save -t $t | grep VNETC; echo ---; done; done`), "---\n")
@@ -51,8 +52,9 @@ func ofNetworks(t *testing.T, first, n int) (dir string, files []string) {
 	return dir, files
 }
 
-// TestKernelKilled kills apply, over and over, at any moment between its start and its end. The kernel holds the rules from
-// before or those that were to come, audit tells which, and the next apply ends what was begun.
+// TestKernelKilled kills apply, over and over, at any moment between its start and its end. The
+// kernel holds the rules from before or those that were to come, audit tells which, and the next
+// apply ends what was begun.
 func TestKernelKilled(t *testing.T) {
 	for backend, rounds := range map[string]int{"nftables": 16, "iptables": 8} {
 		t.Run(backend, func(t *testing.T) {
@@ -92,8 +94,8 @@ func TestKernelKilled(t *testing.T) {
 	}
 }
 
-// TestKernelKilledSwitch kills apply while it goes from one back end to the other: one of them holds all rules at any moment,
-// and the next apply leaves them in one place.
+// TestKernelKilledSwitch kills apply while it goes from one back end to the other: one of them
+// holds all rules at any moment, and the next apply leaves them in one place.
 func TestKernelKilledSwitch(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -134,7 +136,8 @@ func TestKernelKilledSwitch(t *testing.T) {
 	t.Logf("%v", ends)
 }
 
-// oldOrNew says which of two states the kernel holds, piece by piece, and that the audit against the new one tells so.
+// oldOrNew says which of two states the kernel holds, piece by piece, and that the audit against
+// the new one tells so.
 func (h *host) oldOrNew(old, fresh []string, backend, set string) string {
 	h.t.Helper()
 	got, is := h.tables(backend), "new"
@@ -151,7 +154,8 @@ func (h *host) oldOrNew(old, fresh []string, backend, set string) string {
 	return is
 }
 
-// TestKernelAtOnce starts 32 applies of one network each at once: all end well, and all networks are in force.
+// TestKernelAtOnce starts 32 applies of one network each at once: all end well, and all networks
+// are in force.
 func TestKernelAtOnce(t *testing.T) {
 	for _, backend := range []string{"nftables", "iptables"} {
 		t.Run(backend, func(t *testing.T) {
@@ -193,7 +197,8 @@ func TestKernelFullDisk(t *testing.T) {
 	run(0, "apply", files[0])
 	before, notes := h.ns.Exec("nft", "-a", "list", "ruleset"), h.ns.Exec("sh", "-c", "cat "+h.state+"/networks/*")
 	h.ns.Exec("sh", "-c", "dd if=/dev/zero of="+h.state+"/full bs=4k 2>/dev/null; true")
-	for _, args := range [][]string{{"apply", dir}, {"apply", "--backend", "iptables", files[1]}, {"apply", "--prune", files[2]}} {
+	for _, args := range [][]string{{"apply", dir}, {"apply", "--backend", "iptables", files[1]},
+		{"apply", "--prune", files[2]}} {
 		run(3, args...)
 		if diff := cmp.Diff(before, h.ns.Exec("nft", "-a", "list", "ruleset")); diff != "" {
 			t.Errorf("%v changed rules (-before +after):\n%s", args, diff)

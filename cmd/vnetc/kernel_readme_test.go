@@ -16,15 +16,15 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// TestKernelReadme runs the commands of every Markdown file of the repository, each file in a network
-// namespace and a folder of its own, and compares what they print with what the file shows.
+// TestKernelReadme runs the commands of every Markdown file of the repository, each file in a
+// network namespace and a folder of its own, and compares what they print with what the file shows.
 //
-// In a console block a line that begins with "$ " or "# " is a command, and the lines up to the next
-// command are its output; a line "..." stands for any number of lines, and any time of day is right. "$ cat FILE" creates a FILE that
-// is not there yet. In an sh block every line is a command that must succeed. Of a go test command only
-// the names of tests are checked, of vnetbench the flags, and of the repository's scripts that they
-// exist. A block that needs more than a namespace has a comment above it,
-// <!-- run by FILE -->, and each of its commands must be in FILE.
+// In a console block a line that begins with "$ " or "# " is a command, and the lines up to the
+// next command are its output; a line "..." stands for any number of lines, and any time of day is
+// right. "$ cat FILE" creates a FILE that is not there yet. In an sh block every line is a command
+// that must succeed. Of a go test command only the names of tests are checked, of vnetbench the
+// flags, and of the repository's scripts that they exist. A block that needs more than a namespace
+// has a comment above it, <!-- run by FILE -->, and each of its commands must be in FILE.
 func TestKernelReadme(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -46,7 +46,8 @@ func TestKernelReadme(t *testing.T) {
 	}
 }
 
-// codeBlock is one fenced block of a Markdown file: with the comment above it, its language, and its text.
+// codeBlock is one fenced block of a Markdown file: with the comment above it, its language, and
+// its text.
 var codeBlock = regexp.MustCompile("(?m)(?:^<!-- run by (\\S+) -->\\n)?^```(\\w*)\\n((?s:.*?))^```$")
 
 func runReadme(t *testing.T, root, path string) {
@@ -102,7 +103,8 @@ func (r *readme) block(elsewhere, language, body string) string {
 	return body
 }
 
-// commands returns the lines of an sh block without comments; a line that ends in a backslash goes on in the next.
+// commands returns the lines of an sh block without comments; a line that ends in a backslash goes
+// on in the next.
 func commands(body string) (list []string) {
 	for line := range strings.Lines(strings.ReplaceAll(body, "\\\n", " ")) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), "  #")
@@ -113,7 +115,8 @@ func commands(body string) (list []string) {
 	return list
 }
 
-// prompt begins a command in a console block. (A line of rules that begins with "# " has no such verb.)
+// prompt begins a command in a console block. (A line of rules that begins with "# " has no such
+// verb.)
 var prompt = regexp.MustCompile(`^[$#] (?:vnetc|go|cat|nft|ip|iptables|iptables-restore|grep|echo|cp|ls|mkdir|install|rm|sed) `)
 
 func (r *readme) console(body string) string {
@@ -166,7 +169,8 @@ func (r *readme) create(file, text string) bool {
 // timeOfDay is what no two runs have in common.
 var timeOfDay = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ`)
 
-// matches compares a command's output with the one that is shown, where a line "..." stands for any lines.
+// matches compares a command's output with the one that is shown, where a line "..." stands for any
+// lines.
 func matches(want, got string) bool {
 	want, got = timeOfDay.ReplaceAllString(want, "TIME"), timeOfDay.ReplaceAllString(got, "TIME")
 	pattern := strings.ReplaceAll(regexp.QuoteMeta(want), "\\.\\.\\.\n", "(?s:.*)")
@@ -216,8 +220,8 @@ func (r *readme) inRoot(command string) *exec.Cmd {
 	return cmd
 }
 
-// enter makes the namespace and the folder. The folder has the repository's own folders, /etc is a copy,
-// and what is installed in /usr/bin stays in the namespace.
+// enter makes the namespace and the folder. The folder has the repository's own folders, /etc is a
+// copy, and what is installed in /usr/bin stays in the namespace.
 func (r *readme) enter() {
 	netnstest.Require(r.t, "nft", "iptables-nft-restore", "dnsmasq", "ip")
 	r.ns = netnstest.New(r.t)

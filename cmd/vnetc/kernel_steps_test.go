@@ -20,13 +20,15 @@ import (
 
 var (
 	everyStep = flag.Bool("every-step", false, "tests that kill at steps: leave out no step (minutes)")
-	everyCall = flag.Bool("every-call", false, "tests that kill at steps: kill before calls of the kernel that only read, too")
+	everyCall = flag.Bool("every-call", false,
+		"tests that kill at steps: kill before calls of the kernel that only read, too")
 )
 
 // world is where rules of a back end stand, and the commands that vnetc finds there.
 type world struct{ backend, variant string }
 
-var worlds = map[string]world{"nftables": {"nftables", "nft"}, "iptables-nft": {"iptables", "nft"}, "iptables-legacy": {"iptables", "legacy"}}
+var worlds = map[string]world{"nftables": {"nftables", "nft"}, "iptables-nft": {"iptables", "nft"},
+	"iptables-legacy": {"iptables", "legacy"}}
 
 // elementLists finds the elements of a set, which the kernel lists in any order.
 var elementLists = regexp.MustCompile(`elements = \{([^}]*)\}`)
@@ -36,7 +38,7 @@ type stepping struct {
 	*host
 	variants []string       // of iptables, that are looked at
 	stride   int            // of how many steps one is tried
-	foreign  string         // rules of others
+	foreign  string         // foreign rules
 	listed   *regexp.Regexp // finds what listings of libvirt's tables have beside what is compared
 	kills    int
 	steps    map[string]int // kills by what was not done any more
@@ -50,7 +52,8 @@ func (h *stepping) command(w world, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// tools returns a folder in which the commands without a variant in their names are those of the variant.
+// tools returns a folder in which the commands without a variant in their names are those of the
+// variant.
 func (h *stepping) tools(variant string) string {
 	h.t.Helper()
 	dir := filepath.Join(h.state, "..", "tools-"+variant)
@@ -83,7 +86,8 @@ func (h *stepping) must(w world, args ...string) {
 	}
 }
 
-// holding is what the kernel has of ours and of libvirt's, by the pieces that change in one transaction each, and the notes.
+// holding is what the kernel has of ours and of libvirt's, by the pieces that change in one
+// transaction each, and the notes.
 type holding struct {
 	rules map[string]string // by world, family and table; no entry for what is not there
 	notes string
@@ -118,7 +122,8 @@ func (h *stepping) look() holding {
 			script += "echo " + stem + variant + "; " + stem + variant + "-save; "
 		}
 	}
-	text := h.ns.Exec("sh", "-c", script+"echo NOTES; cd "+h.state+" 2>/dev/null && find . -name '*.json' && grep -h -v '\"applied\"' networks/*.json 2>/dev/null; true")
+	text := h.ns.Exec("sh", "-c", script+"echo NOTES; cd "+h.state+
+		" 2>/dev/null && find . -name '*.json' && grep -h -v '\"applied\"' networks/*.json 2>/dev/null; true")
 	foreign, text, _ := strings.Cut(text, "OURS\n")
 	ours, text, _ := strings.Cut(text, "LIBVIRTS\n")
 	theirs, text, _ := strings.Cut(text, "SAVES\n")
@@ -168,7 +173,7 @@ func sortElements(listing string) string {
 	})
 }
 
-// newStepping makes a host ready, and has rules of others there.
+// newStepping makes a host ready, and has foreign rules there.
 func newStepping(on *host, stride int, variants ...string) *stepping {
 	netnstest.Require(on.t, "find", "grep")
 	if !mayTrace() {
@@ -194,7 +199,7 @@ func newStepping(on *host, stride int, variants ...string) *stepping {
 type change struct {
 	world world
 	args  []string // none for what a test does by itself
-	audit []string // tells whether it is done
+	audit []string // reports whether it is done
 	end   func()   // ends what was begun; nil for the same command line once more
 
 	// done tells what audit has to find; nil where that is whether now is as fresh.
@@ -211,8 +216,9 @@ func (h *stepping) finish(c change) {
 	}
 }
 
-// loop goes there and back again, and is killed before one step later each time, until there is no such step. After each
-// kill each piece is as before or as after, the audit tells which, and the same command ends what was begun.
+// loop goes there and back again, and is killed before one step later each time, until there is no
+// such step. After each kill each piece is as before or as after, the audit tells which, and the
+// same command ends what was begun.
 func (h *stepping) loop(there, back change, may func(now, old, fresh holding) string) {
 	h.t.Helper()
 	var ends [2]holding
@@ -259,7 +265,8 @@ func (h *stepping) step(n int, c change, old, fresh holding, may func(now, old, 
 	at := fmt.Sprintf("%v, killed before step %d (%s)", c.args, n, steps[n-1])
 	now := h.look()
 	if wrong := may(now, old, fresh); wrong != "" {
-		h.t.Fatalf("%s: %s\nbefore %v\nafter %v", at, wrong, cmp.Diff(old.rules, now.rules), cmp.Diff(fresh.rules, now.rules))
+		h.t.Fatalf("%s: %s\nbefore %v\nafter %v", at, wrong, cmp.Diff(old.rules, now.rules),
+			cmp.Diff(fresh.rules, now.rules))
 	}
 	done := maps.Equal(now.rules, fresh.rules) && (len(c.audit) > 1 || now.notes == fresh.notes) ||
 		len(c.audit) == 1 && maps.Equal(now.rules, old.rules) && now.notes == old.notes
@@ -271,7 +278,8 @@ func (h *stepping) step(n int, c change, old, fresh holding, may func(now, old, 
 		want = 0
 	}
 	if code, out := h.run(c.world, c.audit...); code != want {
-		h.t.Fatalf("%s: %v: exit code %d, want %d\n%s%s", at, c.audit, code, want, out, cmp.Diff(fresh.rules, now.rules))
+		h.t.Fatalf("%s: %v: exit code %d, want %d\n%s%s", at, c.audit, code, want, out,
+			cmp.Diff(fresh.rules, now.rules))
 	}
 	return true
 }
@@ -280,7 +288,8 @@ func (h *stepping) step(n int, c change, old, fresh holding, may func(now, old, 
 func pieces(now, old, fresh holding) string {
 	for _, all := range []holding{now, old, fresh} {
 		for piece := range all.rules {
-			if now.rules[piece] != old.rules[piece] && now.rules[piece] != fresh.rules[piece] && !strings.HasSuffix(piece, probe) {
+			if now.rules[piece] != old.rules[piece] && now.rules[piece] != fresh.rules[piece] &&
+				!strings.HasSuffix(piece, probe) {
 				return piece + " is neither as before nor as after"
 			}
 		}
@@ -291,7 +300,8 @@ func pieces(now, old, fresh holding) string {
 // oneWhole says that rules are neither whole where they were nor where they go.
 func oneWhole(now, old, fresh holding) string {
 	whole := func(want holding) bool {
-		return !slices.ContainsFunc(slices.Collect(maps.Keys(want.rules)), func(piece string) bool { return now.rules[piece] != want.rules[piece] })
+		return !slices.ContainsFunc(slices.Collect(maps.Keys(want.rules)),
+			func(piece string) bool { return now.rules[piece] != want.rules[piece] })
 	}
 	if !whole(old) && !whole(fresh) {
 		return "rules are whole neither where they were nor where they go"
@@ -299,10 +309,11 @@ func oneWhole(now, old, fresh holding) string {
 	return pieces(now, old, fresh)
 }
 
-// TestKernelSteps kills vnetc with SIGKILL before each step that changes something, on disk or in the kernel, its own steps
-// and those of the tools that it runs: apply on a clean host and remove; an update and a prune; going from each back end to
-// each other. With iptables a step costs some tenths of a second, so a test run takes every few of them, from a random one
-// on. For all: go test ./cmd/vnetc -run KernelSteps -v -every-step
+// TestKernelSteps kills vnetc with SIGKILL before each step that changes something, on disk or in
+// the kernel, its own steps and those of the tools that it runs: apply on a clean host and remove;
+// an update and a prune; going from each back end to each other. With iptables a step costs some
+// tenths of a second, so a test run takes every few of them, from a random one on. For all: go test
+// ./cmd/vnetc -run KernelSteps -v -every-step
 func TestKernelSteps(t *testing.T) {
 	one, _ := ofNetworks(t, 0, 1)
 	two, _ := ofNetworks(t, 1, 1)
@@ -329,16 +340,21 @@ func TestKernelSteps(t *testing.T) {
 	}
 	both := []string{"nft", "legacy"}
 	loops := map[string]loop{
-		"switch from nftables to iptables-nft":    {3, both, apply("nftables", one), apply("iptables-nft", one), oneWhole},
-		"switch from nftables to iptables-legacy": {5, both, apply("nftables", one), apply("iptables-legacy", one), oneWhole},
-		"switch from one iptables to the other":   {7, both, apply("iptables-nft", one), apply("iptables-legacy", one), oneWhole},
+		"switch from nftables to iptables-nft": {3, both, apply("nftables", one), apply("iptables-nft", one),
+			oneWhole},
+		"switch from nftables to iptables-legacy": {5, both, apply("nftables", one), apply("iptables-legacy", one),
+			oneWhole},
+		"switch from one iptables to the other": {7, both, apply("iptables-nft", one), apply("iptables-legacy", one),
+			oneWhole},
 	}
 	loops["remove one of two in nftables"] = loop{1, []string{"nft"}, apply("nftables", one, two),
 		change{world: worlds["nftables"], args: []string{"remove", "net01"}, audit: []string{"audit"}}, pieces}
 	for name, w := range worlds {
 		stride := map[string]int{"nftables": 1, "iptables-nft": 2, "iptables-legacy": 4}[name]
-		loops["update and prune in "+name] = loop{stride, []string{w.variant}, apply(name, edited, two), apply(name, one), pieces}
-		loops["apply and remove in "+name] = loop{stride, []string{w.variant}, apply(name, one), change{world: w, args: []string{"remove", "--all"}, audit: []string{"audit"}}, pieces}
+		loops["update and prune in "+name] = loop{stride, []string{w.variant}, apply(name, edited, two),
+			apply(name, one), pieces}
+		loops["apply and remove in "+name] = loop{stride, []string{w.variant}, apply(name, one),
+			change{world: w, args: []string{"remove", "--all"}, audit: []string{"audit"}}, pieces}
 	}
 	for name, l := range loops {
 		t.Run(name, func(t *testing.T) {

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// TestKernelStrictAnswersNoLies: whatever a guest sends under the name of somebody outside, the host's answer goes there, with the
-// guest's data in it. Strict isolation drops such packets before anything answers; without it each kind of answer is seen outside,
-// which shows that this test would see it.
+// TestKernelStrictAnswersNoLies: whatever a guest sends under the name of somebody outside, the
+// host's answer goes there, with the guest's data in it. Strict isolation drops such packets before
+// anything answers; without it each kind of answer is seen outside, which shows that this test
+// would see it.
 func TestKernelStrictAnswersNoLies(t *testing.T) {
 	for _, backend := range []string{"nftables", "iptables"} {
 		for _, strict := range []bool{false, true} {
@@ -40,7 +41,8 @@ func answersToLies(t *testing.T, up []string, strict bool) {
 		t.Fatal("a guest with an address of the network gets no answer from the host")
 	}
 	liar.Exec("ip", "addr", "add", lie.String()+"/32", "dev", "eth0")
-	world.Feed([]byte("table ip seen { chain in { type filter hook prerouting priority raw; counter; }; }"), "nft", "-f", "-")
+	world.Feed([]byte("table ip seen { chain in { type filter hook prerouting priority raw; counter; }; }"), "nft",
+		"-f", "-")
 	var listening net.Listener
 	g.Do(func() {
 		var err error
@@ -67,12 +69,16 @@ func answersToLies(t *testing.T, up []string, strict bool) {
 			})
 		}
 	}
-	query := "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09guestdata\x00\x00\x01\x00\x01" // for an address of "guestdata"
+	// for an address of "guestdata"
+	query := "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09guestdata\x00\x00\x01\x00\x01"
 	for _, kind := range []struct {
 		answer string
 		send   func()
 	}{
-		{"echo reply", func() { liar.Command("busybox", "ping", "-c", "1", "-W", "1", "-I", lie.String(), "10.77.1.1").Run() }},
+		{"echo reply", func() {
+			liar.Command("busybox", "ping", "-c", "1", "-W", "1", "-I", lie.String(),
+				"10.77.1.1").Run()
+		}},
 		{"ICMP of a closed port", send("udp4", "10.77.1.1:4001", "guestdata")},
 		{"SYN-ACK", send("tcp4", "10.77.1.1:4002", "")},
 		{"answer of DNS", send("udp4", "10.77.1.1:53", query)},

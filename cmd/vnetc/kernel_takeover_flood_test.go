@@ -27,8 +27,8 @@ func listenUDP(t *testing.T, p *netnstest.Peer, port int) (c *net.UDPConn) {
 	return c
 }
 
-// senders are a guest, another guest and the world, with open ports. (A connection for each packet would use up the ports for
-// NAT.)
+// senders are a guest, another guest and the world, with open ports. (A connection for each packet
+// would use up the ports for NAT.)
 type senders struct {
 	flood
 	t                   *testing.T
@@ -39,8 +39,9 @@ type senders struct {
 	closed              []*net.UDPConn // where nothing must arrive
 }
 
-// round sends a packet from the guest to the world, which must arrive with the host's address; and from the guest to the other
-// guest and from the world to both, which must not. It is called in the guest's namespace.
+// round sends a packet from the guest to the world, which must arrive with the host's address; and
+// from the guest to the other guest and from the world to both, which must not. It is called in the
+// guest's namespace.
 func (s *senders) round(fresh bool) {
 	if fresh || s.out == nil { // another connection, whose first packet meets NAT
 		out, err := net.ListenUDP("udp4", nil)
@@ -131,7 +132,8 @@ func (f *flood) read(c *net.UDPConn, host netip.Addr) {
 	}
 }
 
-// twoNATs is a host with the two bridges of the recorded multi-two-nat, a guest on each, and the world.
+// twoNATs is a host with the two bridges of the recorded multi-two-nat, a guest on each, and the
+// world.
 type twoNATs struct {
 	*host
 	guests [2]*netnstest.Peer // of nat-default and nat-dev
@@ -155,14 +157,16 @@ func newTwoNATs(t *testing.T) *twoNATs {
 
 // senders returns one of the guests as sender, and the other.
 func (n *twoNATs) senders(guest int) *senders {
-	s := &senders{t: n.t, guest: n.guests[guest], other: n.guests[1-guest], world: n.world, host: n.addr, port: 4001 + guest}
+	s := &senders{t: n.t, guest: n.guests[guest], other: n.guests[1-guest], world: n.world, host: n.addr,
+		port: 4001 + guest}
 	s.arrives = listenUDP(n.t, s.world, s.port)
 	s.closed = []*net.UDPConn{listenUDP(n.t, s.guest, s.port), listenUDP(n.t, s.other, s.port)}
 	return s
 }
 
-// TestKernelTakeOverFlood takes one of libvirt's two networks over, then the other, while packets are sent without pause: none
-// is lost, none leaves without NAT, and none gets in or from one network to the other.
+// TestKernelTakeOverFlood takes one of libvirt's two networks over, then the other, while packets
+// are sent without pause: none is lost, none leaves without NAT, and none gets in or from one
+// network to the other.
 func TestKernelTakeOverFlood(t *testing.T) {
 	r := readRecord(t, "../../golden/libvirt/multi-two-nat.txtar")
 	for _, tool := range libvirtTools {

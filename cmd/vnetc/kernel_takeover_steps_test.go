@@ -25,7 +25,8 @@ type taking struct {
 	senders [2]*senders
 }
 
-// adminRules are rules that others put into libvirt's chains. They do nothing to the packets of this test.
+// adminRules are rules that others put into libvirt's chains. They do nothing to the packets of
+// this test.
 var adminRules = map[string][]string{
 	"nft": {
 		"insert rule ip libvirt_network guest_input oif vbr1 ip daddr 10.20.1.10 tcp dport 22 counter accept",
@@ -37,8 +38,8 @@ var adminRules = map[string][]string{
 	},
 }
 
-// newTaking makes a host on which libvirt has made rules for three networks with each of tools; others have put some beside
-// these if admin is true.
+// newTaking makes a host on which libvirt has made rules for three networks with each of tools;
+// others have put some beside these if admin is true.
 func newTaking(t *testing.T, stride int, w world, admin bool, tools ...string) *taking {
 	nats := newTwoNATs(t)
 	var variants []string
@@ -48,7 +49,8 @@ func newTaking(t *testing.T, stride int, w world, admin bool, tools ...string) *
 		}
 	}
 	h := &taking{stepping: newStepping(nats.host, stride, variants...), world: w}
-	h.record = readRecord(t, "../../golden/libvirt/multi-two-nat.txtar").with(readRecord(t, "../../golden/libvirt/nat66.txtar"))
+	h.record = readRecord(t, "../../golden/libvirt/multi-two-nat.txtar").with(readRecord(t,
+		"../../golden/libvirt/nat66.txtar"))
 	h.files = h.record.files(t)
 	for _, tool := range tools {
 		stem, _, _ := strings.Cut(tool, "-")
@@ -96,7 +98,8 @@ func (h *taking) bring() {
 
 // apply is a command line that takes over, on a host made ready by back.
 func (h *taking) apply(left []string, args ...string) (there change) {
-	there = change{world: h.world, args: append([]string{"apply", "--backend", h.world.backend, "--take-over"}, args...)}
+	there = change{world: h.world, args: append([]string{"apply", "--backend", h.world.backend, "--take-over"},
+		args...)}
 	there.audit = append(slices.Clone(there.args), "--dry-run")
 	there.end = func() {
 		h.must(there.world, there.args...)
@@ -105,7 +108,8 @@ func (h *taking) apply(left []string, args ...string) (there change) {
 	return there
 }
 
-// left wants of libvirt's rules those with which it began, but for the lines of networks taken over; nothing where lines is nil.
+// left wants of libvirt's rules those with which it began, but for the lines of networks taken
+// over; nothing where lines is nil.
 func (h *taking) left(lines []string) {
 	h.t.Helper()
 	want := map[string]string{}
@@ -149,8 +153,9 @@ func (h *taking) may(now, old, fresh holding) string {
 	return ""
 }
 
-// handedOver says that rules went before all that come in their place were there (ours, or libvirt's on the way back), that
-// ours are whole nowhere, or that a piece is neither as before nor as after.
+// handedOver says that rules went before all that come in their place were there (ours, or
+// libvirt's on the way back), that ours are whole nowhere, or that a piece is neither as before nor
+// as after.
 func handedOver(now, old, fresh holding) string {
 	back := len(fresh.part(false)) == 0
 	if !maps.Equal(now.part(!back), old.part(!back)) && !maps.Equal(now.part(back), fresh.part(back)) {
@@ -166,7 +171,8 @@ func handedOver(now, old, fresh holding) string {
 // two takes two of the three networks over, and leaves nat-dev.
 func (h *taking) two(args ...string) change {
 	lines := h.record.lines(ofDefault + `|\bvbr10\b|10\.20\.10\.0|fd00:20:10::`)
-	return h.apply(lines, append(args, filepath.Join(h.files, "nat-default.xml"), filepath.Join(h.files, "nat66.xml"))...)
+	return h.apply(lines, append(args, filepath.Join(h.files, "nat-default.xml"),
+		filepath.Join(h.files, "nat66.xml"))...)
 }
 
 // from is back for a host where ours are in force in another back end.
@@ -182,7 +188,8 @@ func (h *taking) from(w world) change {
 func (h *taking) confirmable() (there, undo change) {
 	h.listed = anyHandle // rules that come back have new ones
 	h.theirs = h.look().part(true)
-	undo = change{world: h.world, args: []string{"confirm", "--undo"}, audit: []string{"audit", "--backend", h.world.backend}}
+	undo = change{world: h.world, args: []string{"confirm", "--undo"},
+		audit: []string{"audit", "--backend", h.world.backend}}
 	undo.done = func(now, old, fresh holding) bool { // ours are as the notes say
 		if strings.Contains(now.notes, "networks/") {
 			fresh = old
@@ -199,8 +206,8 @@ func (h *taking) confirmable() (there, undo change) {
 	again := there.end
 	there.end = func() {
 		if p, err := state.ReadPending(h.state); p != nil && err == nil && !p.Made {
-			if code, out := h.run(h.world, "confirm"); code != 1 || !strings.Contains(out, "cut short") {
-				h.t.Fatalf("an apply that was cut short is confirmed: exit code %d\n%s", code, out)
+			if code, out := h.run(h.world, "confirm"); code != 1 || !strings.Contains(out, "interrupted") {
+				h.t.Fatalf("an apply that was interrupted is confirmed: exit code %d\n%s", code, out)
 			}
 		}
 		undo.end()
@@ -209,13 +216,15 @@ func (h *taking) confirmable() (there, undo change) {
 	return there, undo
 }
 
-// TestKernelTakeOverSteps kills vnetc with SIGKILL before each step of a take-over that changes something, its own and those of
-// the tools that it runs: from each place of libvirt's rules to each back end, of two networks out of three, of all from all
-// places at once, and together with going to another back end; and of a take-over that waits for its confirmation, and of
-// its undoing. After each kill nothing of libvirt's has gone before all of ours stands, packets pass and are refused as they
-// were, status and --dry-run tell what is so, and the same command ends what was begun, so that of libvirt's exactly the
-// rules of its other networks are left, and those that others put there, with their handles. A test run takes some of these,
-// every few steps from a random one on; for all: go test ./cmd/vnetc -run KernelTakeOverSteps -v -every-step
+// TestKernelTakeOverSteps kills vnetc with SIGKILL before each step of a take-over that changes
+// something, its own and those of the tools that it runs: from each place of libvirt's rules to
+// each back end, of two networks out of three, of all from all places at once, and together with
+// going to another back end; and of a take-over that waits for its confirmation, and of its
+// undoing. After each kill nothing of libvirt's has gone before all of ours stands, packets pass
+// and are refused as they were, status and --dry-run tell what is so, and the same command ends
+// what was begun, so that of libvirt's exactly the rules of its other networks are left, and those
+// that others put there, with their handles. A test run takes some of these, every few steps from a
+// random one on; for all: go test ./cmd/vnetc -run KernelTakeOverSteps -v -every-step
 func TestKernelTakeOverSteps(t *testing.T) {
 	run := func(name string, sample bool, f func(t *testing.T) *taking) {
 		if !sample && !*everyStep {

@@ -15,8 +15,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// record is a recorded libvirt: its networks, and its rules by heading ("iptables-save filter", "nft ip libvirt_network
-// forward").
+// record is a recorded libvirt: its networks, and its rules by heading ("iptables-save filter",
+// "nft ip libvirt_network forward").
 type record struct {
 	xml   map[string]string
 	rules map[string][]string
@@ -90,7 +90,8 @@ func (r record) files(t *testing.T) string {
 	return dir
 }
 
-// restoreText is one table of the record, for iptables-restore. libvirt makes all its chains whatever its networks need.
+// restoreText is one table of the record, for iptables-restore. libvirt makes all its chains
+// whatever its networks need.
 func (r record) restoreText(tool, table string) string {
 	chains := map[string]string{"filter": "INP OUT FWX FWI FWO", "nat": "PRT", "mangle": "PRT"}
 	text := "*" + table + "\n"
@@ -158,13 +159,15 @@ func (h *host) load(r record, tool string) {
 // ipv6Mark stands between the listings of the two families.
 const ipv6Mark = "IPv6:\n"
 
-// listing is what one tool lists, without dates; for nft with handles and without the tables of iptables.
+// listing is what one tool lists, without dates; for nft with handles and without the tables of
+// iptables.
 func (h *host) listing(tool string) string {
 	h.t.Helper()
 	if tool == "nft" {
 		list := ""
 		for table := range strings.Lines(h.ns.Exec("nft", "list", "tables")) {
-			if f := strings.Fields(table); len(f) == 3 && f[2] != "vnetc" && !strings.Contains("filter nat mangle", f[2]) {
+			if f := strings.Fields(table); len(f) == 3 && f[2] != "vnetc" &&
+				!strings.Contains("filter nat mangle", f[2]) {
 				list += h.ns.Exec("nft", "-a", "-s", "list", "table", f[1], f[2])
 			}
 		}
@@ -178,7 +181,8 @@ var libvirtTools = []string{"nft", "iptables-nft", "iptables-legacy"}
 
 func worldOf(tool string) string { return strings.TrimPrefix(tool, "iptables-") }
 
-// TestKernelTakeOverAll takes every recorded libvirt over that stands with all of its back ends at once: nothing of it is left.
+// TestKernelTakeOverAll takes every recorded libvirt over that stands with all of its back ends at
+// once: nothing of it is left.
 func TestKernelTakeOverAll(t *testing.T) {
 	paths, err := filepath.Glob("../../golden/libvirt/*.txtar")
 	if err != nil || len(paths) == 0 {
@@ -198,7 +202,8 @@ func TestKernelTakeOverAll(t *testing.T) {
 				h.load(r, tool)
 			}
 			out := h.vnetc(0, "apply", "--take-over", r.files(t))
-			h.wants(out, `in nftables: \d+ taken away, 0 left; nothing`, `iptables \(nf_tables\): \d+ taken away, 0 left; nothing`,
+			h.wants(out, `in nftables: \d+ taken away, 0 left; nothing`,
+				`iptables \(nf_tables\): \d+ taken away, 0 left; nothing`,
 				`iptables \(legacy\): \d+ taken away, 0 left; nothing`)
 			if left := h.listing("nft"); left != clean {
 				t.Errorf("nft: this is left:\n%s", left)
@@ -213,8 +218,8 @@ func TestKernelTakeOverAll(t *testing.T) {
 	}
 }
 
-// foreignRules are rules that others put among libvirt's, into its chains and around the jumps to them, by tool. They speak of
-// the network that is taken over.
+// foreignRules are rules that others put among libvirt's, into its chains and around the jumps to
+// them, by tool. They speak of the network that is taken over.
 var foreignRules = map[string][]string{
 	"nft": {
 		"insert rule ip libvirt_network guest_input oif vbr1 ip daddr 10.20.1.10 tcp dport 22 counter accept",
@@ -274,8 +279,8 @@ func without(listing string, lines []string) string {
 	return out.String()
 }
 
-// withoutFrame returns a listing without what goes with the last network: of nftables the tables, and of iptables the chains
-// and jumps, that others have put nothing in.
+// withoutFrame returns a listing without what goes with the last network: of nftables the tables,
+// and of iptables the chains and jumps, that others have put nothing in.
 func withoutFrame(tool, listing string) string {
 	if tool == "nft" {
 		return regexp.MustCompile(`(?ms)^table ip6 libvirt_network .*?^}.*?\n`).ReplaceAllString(listing, "")
@@ -285,9 +290,9 @@ func withoutFrame(tool, listing string) string {
 	return four + ipv6Mark + regexp.MustCompile(`(?m)^.*LIBVIRT_.*\n`).ReplaceAllString(six, "")
 }
 
-// TestKernelTakeOverOne takes one of two networks over, beside rules of others: of each listing exactly the lines that libvirt
-// made for that network are gone, and handles are the same. Then the other one goes: what others put in stays, with the
-// chains it stands in.
+// TestKernelTakeOverOne takes one of two networks over, beside foreign rules: of each listing
+// exactly the lines that libvirt made for that network are gone, and handles are the same. Then the
+// other one goes: what others put in stays, with the chains it stands in.
 func TestKernelTakeOverOne(t *testing.T) {
 	r := readRecord(t, "../../golden/libvirt/multi-two-nat.txtar")
 	all, first := r.lines(""), r.lines(ofDefault)
@@ -314,7 +319,8 @@ func TestKernelTakeOverOne(t *testing.T) {
 
 				args[len(args)-1] = dir
 				h.wants(h.vnetc(0, args...), `\d+ taken away, 3 left\n`)
-				if diff := cmp.Diff(withoutFrame(tool, without(before, all)), ours.ReplaceAllString(h.listing(tool), "")); diff != "" {
+				if diff := cmp.Diff(withoutFrame(tool, without(before, all)),
+					ours.ReplaceAllString(h.listing(tool), "")); diff != "" {
 					t.Errorf("all gone (-want +got):\n%s", diff)
 				}
 			})
@@ -322,7 +328,8 @@ func TestKernelTakeOverOne(t *testing.T) {
 	}
 }
 
-// fakeLibvirt makes a root with libvirt's status files, and with a process of that name if it is not empty.
+// fakeLibvirt makes a root with libvirt's status files, and with a process of that name if it is
+// not empty.
 func fakeLibvirt(t *testing.T, daemon string, live map[string]string) (root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -341,14 +348,15 @@ func fakeLibvirt(t *testing.T, daemon string, live map[string]string) (root stri
 		write("proc/812/comm", daemon+"\n")
 	}
 	for name, network := range live {
-		write("run/libvirt/network/"+name+".xml", "<!--\nDO NOT EDIT\n-->\n<networkstatus>\n  <class_id bitmap='0-2'/>\n  <floor sum='0'/>\n"+
-			network+"\n  <firewall name='fwRemoval' backend='nftables'/>\n</networkstatus>\n")
+		write("run/libvirt/network/"+name+".xml",
+			"<!--\nDO NOT EDIT\n-->\n<networkstatus>\n  <class_id bitmap='0-2'/>\n  <floor sum='0'/>\n"+
+				network+"\n  <firewall name='fwRemoval' backend='nftables'/>\n</networkstatus>\n")
 	}
 	return root
 }
 
-// TestKernelTakeOverDaemon: what a daemon runs is not taken from it, but for networks in mode open; and while it runs, what
-// its next network needs stays.
+// TestKernelTakeOverDaemon: what a daemon runs is not taken from it, but for networks in mode open;
+// and while it runs, what its next network needs stays.
 func TestKernelTakeOverDaemon(t *testing.T) {
 	r := readRecord(t, "../../golden/libvirt/multi-two-nat.txtar")
 	running, other := r.xml["nat-default.xml"], r.xml["nat-dev.xml"]
@@ -360,12 +368,16 @@ func TestKernelTakeOverDaemon(t *testing.T) {
 		code         int
 		want         string
 	}{
-		{"its network", "libvirtd", map[string]string{"nat-default": running}, 1, `refused: libvirtd \(pid 812\) runs network "nat-default" \(bridge vbr1, mode nat\)`},
-		{"its bridge", "virtnetworkd", map[string]string{"other-name": renamed}, 1, `refused: virtnetworkd \(pid 812\) runs network "other-name"`},
-		{"a status file that can't be read", "libvirtd", map[string]string{"nat-default": "<network>"}, 1, `refused: libvirtd \(pid 812\) runs network "nat-default";`},
+		{"its network", "libvirtd", map[string]string{"nat-default": running}, 1,
+			`refused: libvirtd \(pid 812\) runs network "nat-default" \(bridge vbr1, mode nat\)`},
+		{"its bridge", "virtnetworkd", map[string]string{"other-name": renamed}, 1,
+			`refused: virtnetworkd \(pid 812\) runs network "other-name"`},
+		{"a status file that can't be read", "libvirtd", map[string]string{"nat-default": "<network>"}, 1,
+			`refused: libvirtd \(pid 812\) runs network "nat-default";`},
 		{"in mode open", "libvirtd", map[string]string{"nat-default": open}, 0, `\d+ taken away, 0 left\n`},
 		{"another network", "libvirtd", map[string]string{"nat-dev": other}, 0, `\d+ taken away, 0 left\n`},
-		{"no daemon", "", map[string]string{"nat-default": running}, 0, `\d+ taken away, 0 left; nothing(?s:.*)network "nat-default" as active`},
+		{"no daemon", "", map[string]string{"nat-default": running}, 0,
+			`\d+ taken away, 0 left; nothing(?s:.*)network "nat-default" as active`},
 		{"nothing", "", nil, 0, `\d+ taken away, 0 left; nothing`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -374,7 +386,8 @@ func TestKernelTakeOverDaemon(t *testing.T) {
 			alone := readRecord(t, "../../golden/libvirt/nat-default.txtar")
 			h.load(alone, "nft")
 			before := h.listing("nft")
-			args := []string{"apply", "--take-over", "--libvirt-root", fakeLibvirt(t, c.daemon, c.live), filepath.Join(r.files(t), "nat-default.xml")}
+			args := []string{"apply", "--take-over", "--libvirt-root", fakeLibvirt(t, c.daemon, c.live),
+				filepath.Join(r.files(t), "nat-default.xml")}
 			h.wants(h.vnetc(c.code, args...), c.want)
 			after := h.listing("nft")
 			switch {
@@ -391,8 +404,9 @@ func TestKernelTakeOverDaemon(t *testing.T) {
 	}
 }
 
-// TestKernelTakeOverChanged takes over a network whose document is another one than the one libvirt started it from: what
-// libvirt made goes by the status file; and prints what it did for a program to read.
+// TestKernelTakeOverChanged takes over a network whose document is another one than the one libvirt
+// started it from: what libvirt made goes by the status file; and prints what it did for a program
+// to read.
 func TestKernelTakeOverChanged(t *testing.T) {
 	h := newHost(t)
 	r := readRecord(t, "../../golden/libvirt/nat-default.txtar")
@@ -403,7 +417,8 @@ func TestKernelTakeOverChanged(t *testing.T) {
 	for _, old = range r.xml {
 	}
 	path := filepath.Join(t.TempDir(), "new.xml")
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(strings.Replace(old, "mode='nat'", "mode='route'", 1), "10.20.1.", "10.99.1.")), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(strings.Replace(old, "mode='nat'", "mode='route'", 1),
+		"10.20.1.", "10.99.1.")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -424,6 +439,8 @@ func TestKernelTakeOverChanged(t *testing.T) {
 			t.Errorf("without a status file: %+v", p)
 		}
 	}
-	h.wants(h.vnetc(0, "apply", "--take-over", "--libvirt-root", fakeLibvirt(t, "", map[string]string{"nat-default": old}), path),
-		`nftables: 7 taken away, 0 left; nothing`, `\(nf_tables\): 7 taken away, 0 left; nothing`, `\(legacy\): 7 taken away, 0 left; nothing`)
+	h.wants(h.vnetc(0, "apply", "--take-over", "--libvirt-root",
+		fakeLibvirt(t, "", map[string]string{"nat-default": old}), path),
+		`nftables: 7 taken away, 0 left; nothing`, `\(nf_tables\): 7 taken away, 0 left; nothing`,
+		`\(legacy\): 7 taken away, 0 left; nothing`)
 }

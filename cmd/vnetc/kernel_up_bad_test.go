@@ -12,7 +12,8 @@ import (
 	"github.com/vnetc/vnetc/golden"
 )
 
-// injections are documents of which some text is to become a line, a word, a name of a file or an option of dnsmasq's.
+// injections are documents of which some text is to become a line, a word, a name of a file or an
+// option of dnsmasq's.
 var injections = map[string]string{
 	"name that leads elsewhere": `<network><name>../../evil</name>%s</network>`,
 	"name is the folder above":  `<network><name>..</name>%s</network>`,
@@ -32,14 +33,16 @@ var injections = map[string]string{
 	"bridge as a pattern": `<network><name>evil</name><bridge name='*'/>%s</network>`,
 }
 
-// badDocuments returns the injections, and the documents of the corpus that check refuses; each in a folder.
+// badDocuments returns the injections, and the documents of the corpus that check refuses; each in
+// a folder.
 func (g *ground) badDocuments() (injected, refused map[string]string) {
 	t := g.host.t
 	t.Helper()
 	injected, refused = map[string]string{}, map[string]string{}
 	for name, text := range injections {
 		if strings.Contains(text, "%s") {
-			text = fmt.Sprintf(text, "<ip address='10.99.1.1' prefix='24'><dhcp><range start='10.99.1.10' end='10.99.1.20'/></dhcp></ip>")
+			text = fmt.Sprintf(text,
+				"<ip address='10.99.1.1' prefix='24'><dhcp><range start='10.99.1.10' end='10.99.1.20'/></dhcp></ip>")
 		}
 		injected[name] = g.file(strings.ReplaceAll(name, " ", "-"), text)
 	}
@@ -71,8 +74,8 @@ func (g *ground) badDocuments() (injected, refused map[string]string) {
 	return injected, refused
 }
 
-// TestKernelUpBad: of a document that check refuses nothing comes to the host: no file, no process, no device, no rule.
-// What is to be smuggled into dnsmasq's files is refused with --lax too.
+// TestKernelUpBad: of a document that check refuses nothing comes to the host: no file, no process,
+// no device, no rule. What is to be smuggled into dnsmasq's files is refused with --lax too.
 func TestKernelUpBad(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -99,7 +102,8 @@ func TestKernelUpBad(t *testing.T) {
 	var errs strings.Builder
 	for name, path := range corpus {
 		for _, flags := range [][]string{nil, {"--lax"}} {
-			if run(streams{in: strings.NewReader(""), out: &errs, err: &errs}, slices.Concat([]string{"check", path}, flags)) == exitNo {
+			if run(streams{in: strings.NewReader(""), out: &errs, err: &errs},
+				slices.Concat([]string{"check", path}, flags)) == exitNo {
 				try(name, path, flags...)
 			}
 		}
@@ -108,7 +112,8 @@ func TestKernelUpBad(t *testing.T) {
 	t.Logf("%d refused", tried)
 }
 
-// TestKernelUpUnprivileged: who lacks a capability is told which, or which folder is closed, and nothing has changed.
+// TestKernelUpUnprivileged: who lacks a capability is told which, or which folder is closed, and
+// nothing has changed.
 func TestKernelUpUnprivileged(t *testing.T) {
 	netnstest.Require(t, "setpriv")
 	t.Parallel()
@@ -118,11 +123,14 @@ func TestKernelUpUnprivileged(t *testing.T) {
 	before := g.still()
 	for _, args := range [][]string{{"up", a}, {"up", "--backend", "iptables", a}, {"down", "bystander"}} {
 		var said strings.Builder
-		cmd := g.ns.Command("setpriv", append([]string{"--bounding-set=-net_admin", "--inh-caps=-net_admin", "vnetc", "--state-dir", g.state}, args...)...)
+		cmd := g.ns.Command("setpriv", append([]string{"--bounding-set=-net_admin", "--inh-caps=-net_admin", "vnetc",
+			"--state-dir", g.state}, args...)...)
 		cmd.Stderr = &said
 		cmd.Run()
-		if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(said.String(), "CAP_NET_ADMIN") || strings.Contains(said.String(), "--backend") {
-			t.Errorf("%v: exit code %d, want 3, and CAP_NET_ADMIN named, and no back end that can't help:\n%s", args, code, &said)
+		if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(said.String(), "CAP_NET_ADMIN") ||
+			strings.Contains(said.String(), "--backend") {
+			t.Errorf("%v: exit code %d, want 3, and CAP_NET_ADMIN named, and no back end that can't help:\n%s", args,
+				code, &said)
 		}
 		g.wantStill(before, strings.Join(args, " "))
 	}

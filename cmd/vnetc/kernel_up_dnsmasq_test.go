@@ -40,8 +40,8 @@ func (g *ground) pid(name string) int {
 	return pid
 }
 
-// TestKernelUpDnsmasqDeaf: status tells a dnsmasq that serves nobody, and up starts it anew: ended, stopped, or bound to a bridge
-// that is gone. Guests get addresses again.
+// TestKernelUpDnsmasqDeaf: status tells a dnsmasq that serves nobody, and up restarts it: ended,
+// stopped, or bound to a bridge that is gone. Guests get addresses again.
 func TestKernelUpDnsmasqDeaf(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -74,8 +74,8 @@ func TestKernelUpDnsmasqDeaf(t *testing.T) {
 	g.vnetc(0, "status")
 }
 
-// TestKernelUpDnsmasqImpostor: a process of dnsmasq's user with its name and arguments does not keep the real one from being
-// started, and does not make status say that it runs.
+// TestKernelUpDnsmasqImpostor: a process of dnsmasq's user with its name and arguments does not
+// keep the real one from being started, and does not make status say that it runs.
 func TestKernelUpDnsmasqImpostor(t *testing.T) {
 	netnstest.Require(t, "setpriv")
 	t.Parallel()
@@ -95,7 +95,8 @@ func TestKernelUpDnsmasqImpostor(t *testing.T) {
 		t.Skip("a user namespace without other users")
 	}
 	words := strings.Split(strings.TrimSuffix(string(args), "\x00"), "\x00")
-	command := append([]string{"--no-new-privs", "--reuid", strconv.Itoa(int(st.Uid)), "--regid", strconv.Itoa(int(st.Gid)), "--clear-groups",
+	command := append([]string{"--no-new-privs", "--reuid", strconv.Itoa(int(st.Uid)), "--regid",
+		strconv.Itoa(int(st.Gid)), "--clear-groups",
 		"bash", "-c", `exec -a dnsmasq sh -c 'read x' "$@"`, "bash"}, append([]string{"sh"}, words[1:]...)...)
 	cmd := g.ns.Command("setpriv", command...)
 	in, err := cmd.StdinPipe()
@@ -118,7 +119,8 @@ func TestKernelUpDnsmasqImpostor(t *testing.T) {
 	for end := time.Now().Add(10 * time.Second); unix.Kill(pid, 0) == nil && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
-	if err := os.WriteFile(filepath.Join(g.state, "dnsmasq", "lab.pid"), fmt.Appendf(nil, "%d\n", cmd.Process.Pid), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(g.state, "dnsmasq", "lab.pid"), fmt.Appendf(nil, "%d\n", cmd.Process.Pid),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, prefix := range [][]string{nil, unitPrivileges(t)} {
@@ -167,8 +169,8 @@ func (g *ground) as(prefix []string, args ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// TestKernelUpUnitPrivileges: networks with DHCP come up one after the other with just what the unit has, are known again, change
-// and go.
+// TestKernelUpUnitPrivileges: networks with DHCP come up one after the other with just what the
+// unit has, are known again, change and go.
 func TestKernelUpUnitPrivileges(t *testing.T) {
 	netnstest.Require(t, "setpriv")
 	t.Parallel()
@@ -198,17 +200,20 @@ func TestKernelUpUnitPrivileges(t *testing.T) {
 	}
 }
 
-// TestKernelUpPermission: what a network in force was allowed stays allowed to it, and is asked for again when it is given again.
+// TestKernelUpPermission: what a network in force was allowed stays allowed to it, and is asked for
+// again when it is given again.
 func TestKernelUpPermission(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
-	lab := g.file("lab", withDHCP("lab", 1, "<d:options><d:option value='interface-name=gate.lab.test,vb1'/></d:options>"))
+	lab := g.file("lab", withDHCP("lab", 1,
+		"<d:options><d:option value='interface-name=gate.lab.test,vb1'/></d:options>"))
 	other := g.file("other", withDHCP("other", 2, ""))
 	list := g.file("list", "lab interface-name\n")
 	if err := os.Chmod(g.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"up", lab}, {"up", "--dry-run", lab}, {"apply", lab}, {"audit", lab}, {"up", "--lax", lab}} {
+	for _, args := range [][]string{{"up", lab}, {"up", "--dry-run", lab}, {"apply", lab}, {"audit", lab},
+		{"up", "--lax", lab}} {
 		g.wants(g.vnetc(1, args...), `lab\.xml:2:\d+: error: .*interface-name`)
 	}
 	g.vnetc(0, "up", "--dnsmasq-options-file", list, lab)
@@ -217,18 +222,20 @@ func TestKernelUpPermission(t *testing.T) {
 	g.vnetc(0, "audit")
 	g.vnetc(1, "up", lab)
 	g.vnetc(0, "up", "--allow-dnsmasq-options", lab)
-	if out := g.ns.Exec("busybox", "nslookup", "-type=a", "gate.lab.test", "10.31.1.1"); !strings.Contains(out, "10.31.1.1") {
+	if out := g.ns.Exec("busybox", "nslookup", "-type=a", "gate.lab.test", "10.31.1.1"); !strings.Contains(out,
+		"10.31.1.1") {
 		t.Errorf("what was allowed is not there:\n%s", out)
 	}
 	if err := os.Chmod(list, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	g.wants(g.vnetc(1, "up", "--dnsmasq-options-file", list, lab), `list\.xml.*chmod go-w`, `interface-name`)
-	g.wants(g.vnetc(3, "up", "--allow-dnsmasq-options", g.file("stuck", withDHCP("stuck", 3, "<d:options><d:option value='no-daemon'/></d:options>"))), `no-daemon`)
+	g.wants(g.vnetc(3, "up", "--allow-dnsmasq-options", g.file("stuck",
+		withDHCP("stuck", 3, "<d:options><d:option value='no-daemon'/></d:options>"))), `no-daemon`)
 }
 
-// TestKernelUpChecksum: a client that looks at checksums, and knows nothing of network cards that fill them in, takes DHCP's
-// answer.
+// TestKernelUpChecksum: a client that looks at checksums, and knows nothing of network cards that
+// fill them in, takes DHCP's answer.
 func TestKernelUpChecksum(t *testing.T) {
 	t.Parallel()
 	for _, backend := range []string{"nftables", "iptables"} {
@@ -251,8 +258,8 @@ func TestKernelUpChecksum(t *testing.T) {
 	}
 }
 
-// offerChecksum asks for an address by a packet socket and returns the UDP checksum of the offer, and whether it is right (RFC
-// 768: 0 stands for none).
+// offerChecksum asks for an address by a packet socket and returns the UDP checksum of the offer,
+// and whether it is right (RFC 768: 0 stands for none).
 func offerChecksum(t *testing.T) (sum uint16, ok bool) {
 	t.Helper()
 	check := func(err error) {
@@ -327,8 +334,8 @@ func ones(b []byte) uint16 {
 	return uint16(sum)
 }
 
-// TestKernelUpWatchers: where the limit on watchers of files is too low for the networks, up raises it and down gives it back. A
-// file stands in for the sysctl, which is one for the whole machine.
+// TestKernelUpWatchers: where the limit on watchers of files is too low for the networks, up raises
+// it and down gives it back. A file stands in for the sysctl, which is one for the whole machine.
 func TestKernelUpWatchers(t *testing.T) {
 	netnstest.Require(t, "mount")
 	t.Parallel()

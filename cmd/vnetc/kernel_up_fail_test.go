@@ -61,7 +61,8 @@ func (stuck) Name() string { return "elsewhere" }
 
 func (stuck) Unload(backends.Names) error { return errInjected }
 
-// victim is a network with all that the host can be asked for. Its other form differs in each of them.
+// victim is a network with all that the host can be asked for. Its other form differs in each of
+// them.
 func victim(other bool) string {
 	v := map[bool][]any{
 		false: {"10.66.1.8", "10.66.1.1", "10.66.1.50", "fd66:1::1", "1400", "10.67.0.0", "10.66.1.2", "db", "1000"},
@@ -177,15 +178,17 @@ func spoiled(k int, done bool, name *string) func(string, *netsetup.Plan) {
 	}
 }
 
-// moving is what changes on a host that is left alone: numbers of links, timers and counters, and routes that the kernel makes
-// for IPv6 addresses by itself, some time after them: its own to the address, and a link's multicast route with the first
-// address that comes while the link is up.
+// moving is what changes on a host that is left alone: numbers of links, timers and counters, and
+// routes that the kernel makes for IPv6 addresses by itself, some time after them: its own to the
+// address, and a link's multicast route with the first address that comes while the link is up.
 var moving = regexp.MustCompile(`(?m)^\d+: |\w+_timer +[\d.]+|\b(tentative|dadfailed) |^multicast ff00::/8 .*\n|^(local|anycast) [0-9a-f:]*:.* table local .*\n|packets \d+ bytes \d+`)
 
-// still is the snapshot with what the files say, without what moves, and without the order in which networks came.
+// still is the snapshot with what the files say, without what moves, and without the order in which
+// networks came.
 func (g *ground) still() string {
 	g.host.t.Helper()
-	files := g.ns.Exec("sh", "-c", `cd `+g.state+` && find . -name '*.json' -o -path './dnsmasq/*' | grep -v '\.\(pid\|leases\)$' | sort | xargs -r grep -H -v '"\(applied\|order\)"'; true`)
+	files := g.ns.Exec("sh", "-c", `cd `+g.state+
+		` && find . -name '*.json' -o -path './dnsmasq/*' | grep -v '\.\(pid\|leases\)$' | sort | xargs -r grep -H -v '"\(applied\|order\)"'; true`)
 	return moving.ReplaceAllString(g.snapshot(), "") + files
 }
 
@@ -196,8 +199,8 @@ func (g *ground) wantStill(before, when string) {
 	}
 }
 
-// TestKernelUpFailsFresh has a new network fail at each step, before it did anything and after all that it did: the network
-// leaves nothing, and the other one that was to come up with it is up.
+// TestKernelUpFailsFresh has a new network fail at each step, before it did anything and after all
+// that it did: the network leaves nothing, and the other one that was to come up with it is up.
 func TestKernelUpFailsFresh(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -215,7 +218,8 @@ func TestKernelUpFailsFresh(t *testing.T) {
 				break
 			}
 			tries++
-			if err := out["victim"].Err; !errors.Is(err, errInjected) || !strings.Contains(err.Error(), step) || strings.Contains(err.Error(), "undo") {
+			if err := out["victim"].Err; !errors.Is(err, errInjected) || !strings.Contains(err.Error(), step) ||
+				strings.Contains(err.Error(), "undo") {
 				t.Errorf("%s (done: %t): the network's error is %v", step, done, err)
 			}
 			if err := out["bystander"].Err; err != nil {
@@ -230,8 +234,8 @@ func TestKernelUpFailsFresh(t *testing.T) {
 	t.Logf("%d failures", tries)
 }
 
-// TestKernelUpFailsUpdate has the change of a running network fail at each step: it runs as before, with its old
-// configuration and leases, and up has nothing to do for it.
+// TestKernelUpFailsUpdate has the change of a running network fail at each step: it runs as before,
+// with its old configuration and leases, and up has nothing to do for it.
 func TestKernelUpFailsUpdate(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -289,11 +293,12 @@ func (lastStep) Undo() error    { return nil }
 // endServers kills every dnsmasq of the host, as an administrator or the kernel may.
 func (g *ground) endServers() {
 	g.host.t.Helper()
-	g.ns.Exec("sh", "-c", `for p in $(cat `+g.state+`/dnsmasq/*.pid); do kill -9 $p; while [ -d /proc/$p ]; do sleep 0.01; done; done`)
+	g.ns.Exec("sh", "-c", `for p in $(cat `+g.state+
+		`/dnsmasq/*.pid); do kill -9 $p; while [ -d /proc/$p ]; do sleep 0.01; done; done`)
 }
 
-// TestKernelUpServerFails: a dnsmasq that ends at its start is told with its own words, and its network is undone; one that
-// ran before runs again.
+// TestKernelUpServerFails: a dnsmasq that ends at its start is told with its own words, and its
+// network is undone; one that ran before runs again.
 func TestKernelUpServerFails(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -303,7 +308,9 @@ func TestKernelUpServerFails(t *testing.T) {
 	g.vnetc(0, "up", "--layout", "chains", b)
 	alone := g.still()
 	taken := func(_ string, p *netsetup.Plan) {
-		i := slices.IndexFunc(p.After, func(s netsetup.Step) bool { return strings.HasPrefix(s.String(), "start dnsmasq") })
+		i := slices.IndexFunc(p.After, func(s netsetup.Step) bool {
+			return strings.HasPrefix(s.String(), "start dnsmasq")
+		})
 		p.After = slices.Insert(p.After, i, netsetup.Step(&intruder{}))
 	}
 	beside := []firewall.Place{places[0], {Name: "elsewhere", Loader: stuck{places[0].Loader}}}

@@ -9,7 +9,8 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// killing kills one command line of vnetc before each of its steps, on a host that is made ready each time.
+// killing kills one command line of vnetc before each of its steps, on a host that is made ready
+// each time.
 type killing struct {
 	*ground
 	ready  [][]string // command lines that come before
@@ -44,10 +45,11 @@ func (k *killing) kill(n int) (step string, ok bool) {
 	return step, true
 }
 
-// TestKernelUpSteps kills vnetc with SIGKILL before each step that changes something, of up on a clean host, of up that
-// changes a running network, and of down. After each kill, on the one hand, down leaves the host as it was before all; on
-// the other, up completes and is as if nothing had been. A test run takes every few steps, from a random one on; for all:
-// go test ./cmd/vnetc -run KernelUpSteps -v -every-step
+// TestKernelUpSteps kills vnetc with SIGKILL before each step that changes something, of up on a
+// clean host, of up that changes a running network, and of down. After each kill, on the one hand,
+// down leaves the host as it was before all; on the other, up completes and is as if nothing had
+// been. A test run takes every few steps, from a random one on; for all: go test ./cmd/vnetc -run
+// KernelUpSteps -v -every-step
 func TestKernelUpSteps(t *testing.T) {
 	if !mayTrace() {
 		netnstest.Require(t, "leave to trace processes (ptrace)")
@@ -65,16 +67,19 @@ func TestKernelUpSteps(t *testing.T) {
 			return killing{ready: [][]string{up(p.bystander, p.victim)}, killed: up(p.other), then: up(p.victim)}
 		},
 		"down": func(p paths) killing {
-			return killing{ready: [][]string{up(p.bystander, p.victim)}, killed: []string{"down", "victim"}, then: up(p.victim)}
+			return killing{ready: [][]string{up(p.bystander, p.victim)}, killed: []string{"down", "victim"},
+				then: up(p.victim)}
 		},
 		"down all": func(p paths) killing {
-			return killing{ready: [][]string{up(p.bystander, p.victim)}, killed: []string{"down", "--all"}, then: up(p.bystander, p.victim)}
+			return killing{ready: [][]string{up(p.bystander, p.victim)}, killed: []string{"down", "--all"},
+				then: up(p.bystander, p.victim)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := newGround(t)
-			k := c(paths{g.file("victim", victim(false)), g.file("other", victim(true)), g.file("bystander", bystander)})
+			k := c(paths{g.file("victim", victim(false)), g.file("other", victim(true)),
+				g.file("bystander", bystander)})
 			k.ground, k.kills = g, map[string]int{}
 			k.loop()
 			t.Logf("killed before: %v", k.kills)
@@ -107,7 +112,8 @@ func (k *killing) loop() {
 			if end == "up" {
 				k.vnetc(0, k.then...)
 				k.wantStill(want, at)
-				if status := k.vnetc(0, "status"); strings.Contains(status, "in part") || strings.Contains(status, "drifted") {
+				if status := k.vnetc(0, "status"); strings.Contains(status, "in part") ||
+					strings.Contains(status, "drifted") {
 					k.host.t.Errorf("%s: status is\n%s", at, status)
 				}
 				k.vnetc(0, slices.Concat(k.then, []string{"--dry-run"})...)
@@ -121,7 +127,8 @@ func (k *killing) loop() {
 	}
 }
 
-// tells has status look at what a killed process left: it may end with 1, if a network is there in part, and with nothing else.
+// tells has status look at what a killed process left: it may end with 1, if a network is there in
+// part, and with nothing else.
 func (k *killing) tells() {
 	k.host.t.Helper()
 	out, code := k.as(nil, "status")

@@ -14,7 +14,8 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// ground is a host with an uplink, on which vnetc brings networks up and guests get addresses as real ones do.
+// ground is a host with an uplink, on which vnetc brings networks up and guests get addresses as
+// real ones do.
 type ground struct {
 	*host
 	*netnstest.Host
@@ -49,7 +50,8 @@ type guest struct {
 	sent string // all that DHCP told it, as udhcpc hands it to its script
 }
 
-// udhcpcScript takes what DHCP says as udhcpc's own script does, and writes it down (udhcpc(8): the environment).
+// udhcpcScript takes what DHCP says as udhcpc's own script does, and writes it down (udhcpc(8): the
+// environment).
 const udhcpcScript = `#!/bin/sh
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
 ip addr flush dev eth0 scope global
@@ -64,8 +66,9 @@ func (g *ground) join(name, bridge string) *guest {
 	return &guest{Peer: g.Guest(name, bridge), g: g}
 }
 
-// lease has guests ask for addresses by a DHCP client, all at once: a server pings an address for seconds before it offers it,
-// and is deaf meanwhile, so that clients may give up and have to ask again.
+// lease has guests ask for addresses by a DHCP client, all at once: a server pings an address for
+// seconds before it offers it, and is deaf meanwhile, so that clients may give up and have to ask
+// again.
 func (g *ground) lease(guests []*guest, options ...string) {
 	t := g.host.t
 	t.Helper()
@@ -86,7 +89,8 @@ func (g *ground) ask(guests []*guest, options ...string) (left []*guest) {
 	said := make([]bytes.Buffer, len(guests))
 	var running []*exec.Cmd
 	for i, v := range guests {
-		args := append([]string{"udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "10", "-T", "1", "-s", script, "-F", v.Name, "-O", "mtu"}, options...)
+		args := append([]string{"udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "10", "-T", "1", "-s", script, "-F",
+			v.Name, "-O", "mtu"}, options...)
 		cmd := v.Command("busybox", args...)
 		cmd.Stdout, cmd.Stderr = &said[i], &said[i]
 		if err := cmd.Start(); err != nil {
@@ -123,12 +127,13 @@ func (v *guest) resolves(name, server, want string) {
 	t := v.g.host.t
 	t.Helper()
 	out, err := v.Command("busybox", "nslookup", "-type=a", name, server).CombinedOutput()
-	if got := regexp.MustCompile(`(?m)^Address(?: \d+)?: +` + regexp.QuoteMeta(want) + `\b`).Match(out); got != (want != "") && err == nil || !got && want != "" {
+	if got := regexp.MustCompile(`(?m)^Address(?: \d+)?: +` + regexp.QuoteMeta(want) +
+		`\b`).Match(out); got != (want != "") && err == nil || !got && want != "" {
 		t.Errorf("%s asks %s for %s and wants %q: %v\n%s", v.Name, server, name, want, err, out)
 	}
 }
 
-// pings tells whether an echo comes back.
+// pings reports whether an echo comes back.
 func (v *guest) pings(addr string) bool {
 	return v.Command("busybox", "ping", "-c", "1", "-W", "1", addr).Run() == nil
 }
@@ -166,13 +171,15 @@ func TestKernelUpEndToEnd(t *testing.T) {
 			for i, l := range modes {
 				l.check(t, guests[2*i], guests[2*i+1], world)
 			}
-			g.wants(g.vnetc(0, args...), `(?m)^nat is up: .*; nothing to change`, `(?m)^isolated is up: .*; nothing to change`)
+			g.wants(g.vnetc(0, args...), `(?m)^nat is up: .*; nothing to change`,
+				`(?m)^isolated is up: .*; nothing to change`)
 			before := guests[0].addr()
 			g.lease(guests[:1], "-r", before)
 			if guests[0].addr() != before {
 				t.Errorf("the lease of %s became %s", before, guests[0].addr())
 			}
-			g.wants(g.vnetc(0, "leases", "nat"), `nat +`+regexp.QuoteMeta(before)+` +52:54:00:aa:00:02 +nata `, `10\.77\.1\.10 +52:54:00:aa:00:03 +db `)
+			g.wants(g.vnetc(0, "leases", "nat"), `nat +`+regexp.QuoteMeta(before)+` +52:54:00:aa:00:02 +nata `,
+				`10\.77\.1\.10 +52:54:00:aa:00:03 +db `)
 		})
 	}
 }
@@ -184,7 +191,8 @@ type lab struct {
 	entered               bool // the world reaches guests
 }
 
-// xml is the network, with a host entry for the second guest that joins: peer number 2 plus those before, the world being 1.
+// xml is the network, with a host entry for the second guest that joins: peer number 2 plus those
+// before, the world being 1.
 func (l *lab) xml(tftp string, before int) string {
 	return fmt.Sprintf(`<network><name>%[1]s</name>%[2]s<bridge name='%[1]s0' stp='off'/><mtu size='1400'/><domain name='%[1]s.test' localOnly='yes'/>
 		<dns><host ip='%[3]s.1'><hostname>gate</hostname></host></dns>
@@ -204,7 +212,8 @@ func (l *lab) check(t *testing.T, a, b, world *guest) {
 	if l.routed {
 		router = host
 	}
-	for name, want := range map[string]string{"mtu": "1400", "boot_file": "pxelinux.0", "domain": l.mode + ".test", "siaddr": host, "router": router} {
+	for name, want := range map[string]string{"mtu": "1400", "boot_file": "pxelinux.0", "domain": l.mode + ".test",
+		"siaddr": host, "router": router} {
 		if got := a.option(name); got != want {
 			t.Errorf("%s: DHCP says %s=%q, want %q", l.mode, name, got, want)
 		}
@@ -240,11 +249,13 @@ func open(t *testing.T, dir string) {
 	}
 }
 
-// snapshot is all that a network may leave behind on a host: links, addresses, routes, sysctls, rules, processes, files.
+// snapshot is all that a network may leave behind on a host: links, addresses, routes, sysctls,
+// rules, processes, files.
 func (g *ground) snapshot() string {
 	g.host.t.Helper()
 	var all strings.Builder
-	out := g.ns.Exec("sh", "-ec", `ip -d link; ip addr; ip route show table all; ip -6 route show table all; ip rule; nft list ruleset
+	out := g.ns.Exec("sh", "-ec",
+		`ip -d link; ip addr; ip route show table all; ip -6 route show table all; ip rule; nft list ruleset
 		iptables-save; ip6tables-save; iptables-legacy-save
 		grep -r . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf 2>/dev/null || true`)
 	for line := range strings.Lines(out) {
@@ -276,20 +287,24 @@ func (g *ground) servers() (pids []string) {
 		g.host.t.Fatal(err)
 	}
 	for _, path := range lines {
-		if line, _ := os.ReadFile(path); bytes.HasPrefix(line, []byte("dnsmasq\x00")) && bytes.Contains(line, []byte(g.state+"/")) {
+		if line, _ := os.ReadFile(path); bytes.HasPrefix(line, []byte("dnsmasq\x00")) &&
+			bytes.Contains(line, []byte(g.state+"/")) {
 			pids = append(pids, filepath.Base(filepath.Dir(path)))
 		}
 	}
 	return pids
 }
 
-// TestKernelDownLeavesNothing: after down the host is what it was, links, sysctls, rules, processes and files.
+// TestKernelDownLeavesNothing: after down the host is what it was, links, sysctls, rules, processes
+// and files.
 func TestKernelDownLeavesNothing(t *testing.T) {
 	g := newGround(t)
 	g.Uplink("eth0", netip.MustParsePrefix("198.51.100.2/24"))
-	g.ns.Exec("nft", "add table ip others { chain forward { type filter hook forward priority 5; policy drop; counter; }; }")
+	g.ns.Exec("nft",
+		"add table ip others { chain forward { type filter hook forward priority 5; policy drop; counter; }; }")
 	before := g.snapshot()
-	g.vnetc(0, "up", "default", networks+"dual-stack.xml", networks+"isolated.xml", networks+"open.xml", networks+"routed.xml")
+	g.vnetc(0, "up", "default", networks+"dual-stack.xml", networks+"isolated.xml", networks+"open.xml",
+		networks+"routed.xml")
 	if up := g.snapshot(); up == before {
 		t.Error("nothing came up")
 	}
@@ -325,7 +340,9 @@ func diffLines(a, b string) string {
 // TestKernelApplyOfUp: rules of a network that is up don't leave its bridge by an apply.
 func TestKernelApplyOfUp(t *testing.T) {
 	g := newGround(t)
-	g.vnetc(0, "up", g.file("lab", "<network><name>lab</name><forward/><bridge name='lab0'/><ip address='10.7.1.1' prefix='24'/></network>"))
+	g.vnetc(0, "up",
+		g.file("lab",
+			"<network><name>lab</name><forward/><bridge name='lab0'/><ip address='10.7.1.1' prefix='24'/></network>"))
 	before := g.ns.Exec("nft", "-s", "list", "ruleset")
 	for name, xml := range map[string]string{
 		"another bridge": "<network><name>lab</name><forward/><bridge name='lab1'/><ip address='10.7.1.1' prefix='24'/></network>",
@@ -336,5 +353,7 @@ func TestKernelApplyOfUp(t *testing.T) {
 			t.Errorf("%s: rules changed:\n%s", name, diff)
 		}
 	}
-	g.vnetc(0, "apply", g.file("lab", "<network><name>lab</name><forward mode='route'/><bridge name='lab0'/><ip address='10.7.1.1' prefix='24'/></network>"))
+	g.vnetc(0, "apply",
+		g.file("lab",
+			"<network><name>lab</name><forward mode='route'/><bridge name='lab0'/><ip address='10.7.1.1' prefix='24'/></network>"))
 }

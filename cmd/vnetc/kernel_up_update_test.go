@@ -16,7 +16,8 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// monitor is a command that tells of each change of the kernel, and how to make one that is known when it is seen.
+// monitor is a command that tells of each change of the kernel, and how to make one that is known
+// when it is seen.
 type monitor struct {
 	ns     *netnstest.NS
 	lines  chan string
@@ -54,7 +55,7 @@ func (m *monitor) take(t *testing.T) (told []string) {
 			words := strings.Fields(fmt.Sprintf(m.mark, verb, name))
 			m.ns.Exec(words[0], words[1:]...)
 		}
-		patience := time.After(200 * time.Millisecond) // a monitor that only begins has not seen the mark
+		deadline := time.After(200 * time.Millisecond) // a monitor that only begins has not seen the mark
 		for seen := false; !seen; {
 			select {
 			case line := <-m.lines:
@@ -65,7 +66,7 @@ func (m *monitor) take(t *testing.T) (told []string) {
 				if !marked && !strings.HasPrefix(line, "# new generation") {
 					told = append(told, line)
 				}
-			case <-patience:
+			case <-deadline:
 				seen = true
 			}
 		}
@@ -102,7 +103,7 @@ func (g *ground) flow(from, to *guest) flow {
 	return flow{near}
 }
 
-// lives is true if what is said comes back.
+// lives is true if what is reported comes back.
 func (f flow) lives() bool {
 	f.SetDeadline(time.Now().Add(5 * time.Second))
 	_, err := f.Write([]byte("hello"))
@@ -116,26 +117,30 @@ func (f flow) lives() bool {
 type ofLab struct{ mode, mtu, dns, first, hosts, more string }
 
 func (l ofLab) xml() string {
-	return `<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'><name>lab</name><forward mode='` + l.mode + `'/>
+	return `<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'><name>lab</name><forward mode='` +
+		l.mode + `'/>
 		<bridge name='lab0' stp='off'/>` + l.mtu + `<domain name='lab.test'/><dns><host ip='10.80.1.1'><hostname>gate</hostname></host>` + l.dns + `</dns>
 		<ip address='10.80.1.1' prefix='24'><dhcp><range start='10.80.1.` + l.first + `' end='10.80.1.120'/>` + l.hosts + `</dhcp></ip>` + l.more + `
 		<dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options></network>`
 }
 
-// TestKernelUpUpdates changes one thing after the other of a network that is up, with guests in it and a connection through it:
-// what it concerns changes, and nothing else.
+// TestKernelUpUpdates changes one thing after the other of a network that is up, with guests in it
+// and a connection through it: what it concerns changes, and nothing else.
 func TestKernelUpUpdates(t *testing.T) {
 	for _, backend := range []string{"nftables", "iptables"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			g := newGround(t)
 			world := &guest{Peer: g.Uplink("eth0", netip.MustParsePrefix("198.51.100.2/24")), g: g}
-			other := g.file("other", `<network><name>other</name><forward mode='nat'/><bridge name='other0'/><ip address='10.80.9.1' prefix='24'/></network>`)
+			other := g.file("other",
+				`<network><name>other</name><forward mode='nat'/><bridge name='other0'/><ip address='10.80.9.1' prefix='24'/></network>`)
 			lab := ofLab{mode: "nat", first: "100"}
 			g.vnetc(0, "up", "--backend", backend, other, g.file("lab", lab.xml()))
-			u := &updates{ground: g, t: t, world: world, backend: backend, lab: lab, a: g.join("a", "lab0"), b: g.join("b", "lab0")}
+			u := &updates{ground: g, t: t, world: world, backend: backend, lab: lab, a: g.join("a", "lab0"),
+				b: g.join("b", "lab0")}
 			g.lease([]*guest{u.a, u.b})
-			u.links = newMonitor(g.ns, "ip route %s blackhole %s", "192.0.2.", "ip", "monitor", "link", "address", "route")
+			u.links = newMonitor(g.ns, "ip route %s blackhole %s", "192.0.2.", "ip", "monitor", "link", "address",
+				"route")
 			u.rules = newMonitor(g.ns, "nft %s table ip %s", "mark", "nft", "monitor")
 			u.flow = g.flow(u.a, world)
 			u.all()
@@ -157,12 +162,16 @@ type updates struct {
 func (u *updates) all() {
 	u.update("nothing", func(*ofLab) {}, parts{}, "nothing to change")
 	first, before := u.b.addr(), u.handles()
-	u.update("a host of DHCP", func(l *ofLab) { l.hosts = `<host mac='` + u.b.mac() + `' ip='10.80.1.10' name='fixed'/>` }, parts{}, "1 step")
+	u.update("a host of DHCP", func(l *ofLab) {
+		l.hosts = `<host mac='` + u.b.mac() +
+			`' ip='10.80.1.10' name='fixed'/>`
+	}, parts{}, "1 step")
 	u.lease([]*guest{u.b}, "-r", first)
 	if u.b.addr() != "10.80.1.10" {
 		u.t.Errorf("a host's new entry does not count when it renews its lease: %s", u.b.addr())
 	}
-	u.update("a host of DNS", func(l *ofLab) { l.dns = `<host ip='10.80.1.1'><hostname>door</hostname></host>` }, parts{}, "1 step")
+	u.update("a host of DNS", func(l *ofLab) { l.dns = `<host ip='10.80.1.1'><hostname>door</hostname></host>` },
+		parts{}, "1 step")
 	u.a.resolves("door", "10.80.1.1", "10.80.1.1")
 	u.update("a range of DHCP", func(l *ofLab) { l.first = "90" }, parts{server: true}, "1 step")
 	held := u.a.addr()
@@ -173,11 +182,13 @@ func (u *updates) all() {
 	}
 	u.untouched("hosts and ranges of DHCP", before)
 
-	u.update("a second address", func(l *ofLab) { l.more = `<ip address='10.80.2.1' prefix='24'/>` }, parts{links: true, rules: true}, "")
+	u.update("a second address", func(l *ofLab) { l.more = `<ip address='10.80.2.1' prefix='24'/>` },
+		parts{links: true, rules: true}, "")
 	u.kept("a second address", before)
 	u.a.resolves("gate", "10.80.2.1", "10.80.1.1") // dnsmasq takes it up by itself
 	u.update("no second address", func(l *ofLab) { l.more = "" }, parts{links: true, rules: true}, "")
-	u.update("an IPv6 address", func(l *ofLab) { l.more = `<ip family='ipv6' address='fd80::1' prefix='64'/>` }, parts{true, true, true}, "")
+	u.update("an IPv6 address", func(l *ofLab) { l.more = `<ip family='ipv6' address='fd80::1' prefix='64'/>` },
+		parts{true, true, true}, "")
 	u.update("no IPv6 address", func(l *ofLab) { l.more = "" }, parts{true, true, true}, "")
 	if diff := diffLines(noHandles(before), noHandles(u.handles())); diff != "" {
 		u.t.Errorf("an address came and went, and rules are others:\n%s", diff)
@@ -207,7 +218,8 @@ func (u *updates) refused() {
 		strings.Replace(u.lab.xml(), "lab0", "lab1", 1),
 		"<network><name>lab</name><forward mode='bridge'/><bridge name='other0'/></network>",
 	} {
-		u.wants(u.vnetc(3, "up", "--backend", u.backend, u.file("lab", xml)), "network lab runs on bridge lab0", "vnetc down lab")
+		u.wants(u.vnetc(3, "up", "--backend", u.backend, u.file("lab", xml)), "network lab runs on bridge lab0",
+			"vnetc down lab")
 	}
 	if diff := diffLines(before, u.handles()+u.ns.Exec("ip", "addr")); diff != "" {
 		u.t.Errorf("a refused change changes the host:\n%s", diff)

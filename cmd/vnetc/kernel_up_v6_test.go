@@ -27,7 +27,8 @@ func labs6() (all []*lab6) {
 	for i, dhcp := range []bool{false, true} {
 		kind := []string{"s", "d"}[i]
 		for j, l := range []lab6{
-			{name: "nat", forward: "<forward mode='nat'/>", routed: true, entered: true}, // libvirt routes IPv6 unless told to mask it
+			{name: "nat", forward: "<forward mode='nat'/>", routed: true,
+				entered: true}, // libvirt routes IPv6 unless told to mask it
 			{name: "mask", forward: "<forward mode='nat'><nat ipv6='yes'/></forward>", routed: true, masked: true},
 			{name: "route", forward: "<forward mode='route'/>", routed: true, entered: true},
 			{name: "open", forward: "<forward mode='open'/>", routed: true, entered: true},
@@ -55,15 +56,15 @@ func (l *lab6) xml(mac string) string {
 		%[5]s<ip family='ipv6' address='%[3]s::1' prefix='64'>%[4]s</ip><dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options></network>`, l.name, l.forward, l.subnet, dhcp, four)
 }
 
-// dhclientScript adds the address that DHCPv6 gave, of that length alone: which neighbours there are, the router tells
-// (dhclient-script(8): the environment).
+// dhclientScript adds the address that DHCPv6 gave, of that length alone: which neighbours there
+// are, the router tells (dhclient-script(8): the environment).
 const dhclientScript = `#!/bin/sh
 [ -n "$new_ip6_address" ] || exit 0
 ip -6 addr replace "$new_ip6_address/128" dev eth0
 `
 
-// dhclient runs a DHCPv6 client in the guest until the end of the test. The program is a copy: distributions confine the one in
-// its place to folders of its own.
+// dhclient runs a DHCPv6 client in the guest until the end of the test. The program is a copy:
+// distributions confine the one in its place to folders of its own.
 func (v *guest) dhclient() {
 	t := v.g.host.t
 	t.Helper()
@@ -80,7 +81,8 @@ func (v *guest) dhclient() {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	v.Exec("install", "-m", "755", program, in("client")) // by another process, as netnstest.Program says
 	netnstest.Program(t, in("script"), dhclientScript)
-	cmd := v.Command(in("client"), "-6", "-d", "-q", "-D", "LL", "-cf", in("conf"), "-lf", in("leases"), "-pf", in("pid"), "-sf", in("script"), "eth0")
+	cmd := v.Command(in("client"), "-6", "-d", "-q", "-D", "LL", "-cf", in("conf"), "-lf", in("leases"), "-pf",
+		in("pid"), "-sf", in("script"), "eth0")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
@@ -95,7 +97,8 @@ func (v *guest) dhclient() {
 	})
 }
 
-// listens has the guest's kernel believe what routers advertise, and forget all it knew. It returns when the guest can talk.
+// listens has the guest's kernel believe what routers advertise, and forget all it knew. It returns
+// when the guest can talk.
 func (v *guest) listens() {
 	v.g.host.t.Helper()
 	for _, s := range []string{"accept_ra", "autoconf"} {
@@ -112,7 +115,8 @@ func (v *guest) address6(t *testing.T, subnet string) string {
 	t.Helper()
 	within := netip.MustParsePrefix(subnet + "::/64")
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		for _, m := range regexp.MustCompile(`inet6 (\S+)/\d+`).FindAllStringSubmatch(v.Exec("ip", "-6", "addr", "show", "dev", "eth0", "-tentative"), -1) {
+		for _, m := range regexp.MustCompile(`inet6 (\S+)/\d+`).FindAllStringSubmatch(v.Exec("ip", "-6", "addr", "show",
+			"dev", "eth0", "-tentative"), -1) {
 			if a, err := netip.ParseAddr(m[1]); err == nil && within.Contains(a) {
 				return m[1]
 			}
@@ -132,15 +136,16 @@ func (v *guest) asks(t *testing.T, server, kind, name, want string) {
 	}
 }
 
-// TestKernelUpIPv6: guests of each mode get IPv6 addresses, from the router's advertisements or by DHCPv6, and live as the mode
-// says, with rules of either back end.
+// TestKernelUpIPv6: guests of each mode get IPv6 addresses, from the router's advertisements or by
+// DHCPv6, and live as the mode says, with rules of either back end.
 func TestKernelUpIPv6(t *testing.T) {
 	netnstest.Require(t, "dhclient")
 	for _, backend := range []string{"nftables", "iptables"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel() // it is mostly waiting
 			g := newGround(t)
-			world := &guest{Peer: g.Uplink("eth0", netip.MustParsePrefix("198.51.100.2/24"), netip.MustParsePrefix("2001:db8:ffff::2/64")), g: g}
+			world := &guest{Peer: g.Uplink("eth0", netip.MustParsePrefix("198.51.100.2/24"),
+				netip.MustParsePrefix("2001:db8:ffff::2/64")), g: g}
 			labs := labs6()
 			watch := "table ip6 watch { chain input { type filter hook input priority 0;\n"
 			args := []string{"up", "--backend", backend}
@@ -186,7 +191,8 @@ func TestKernelUpIPv6(t *testing.T) {
 			g.wants(g.vnetc(0, "leases", "natd"), `natd +10\.79\.32\.\d+ +52:54:00:aa:00:0c +natda `,
 				`natd +fd77:32::1[0-9a-f]{2} +52:54:00:aa:00:0c +natda .* 00:03:00:01:52:54:00:aa:00:0c`,
 				`natd +fd77:32::10 +52:54:00:aa:00:0d +db .* 00:03:00:01:52:54:00:aa:00:0d`)
-			g.wants(g.vnetc(0, "status", "natd"), `DHCP +fd77:32::100 to fd77:32::1ff, 1 in use`, `DHCP +10\.79\.32\.100 to 10\.79\.32\.120, 1 in use`)
+			g.wants(g.vnetc(0, "status", "natd"), `DHCP +fd77:32::100 to fd77:32::1ff, 1 in use`,
+				`DHCP +10\.79\.32\.100 to 10\.79\.32\.120, 1 in use`)
 		})
 	}
 }

@@ -89,7 +89,8 @@ func printLeases(s streams, format string, all []jsonLease) error {
 		if l.Expires != nil {
 			expires = l.Expires.Format("2006-01-02 15:04:05Z")
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Network, l.Address, dash(l.MAC), dash(diag.Visible(l.Host)), expires, dash(l.ClientID))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Network, l.Address, dash(l.MAC), dash(diag.Visible(l.Host)),
+			expires, dash(l.ClientID))
 	}
 	return orHost(tw.Flush())
 }

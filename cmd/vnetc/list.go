@@ -62,7 +62,9 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 			tw := tabwriter.NewWriter(s.out, 2, 0, 2, ' ', 0)
 			fmt.Fprintln(tw, "NAME\tUP\tBRIDGE\tBACKEND\tAPPLIED\tFILE")
 			for _, n := range known {
-				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", diag.Visible(n.Name), isUp[n.Up], dash(diag.Visible(n.Bridge)), diag.Visible(n.Backend), n.Applied.Format(timeFormat), diag.Visible(n.File))
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", diag.Visible(n.Name), isUp[n.Up],
+					dash(diag.Visible(n.Bridge)), diag.Visible(n.Backend), n.Applied.Format(timeFormat),
+					diag.Visible(n.File))
 			}
 			return orHost(tw.Flush())
 		},

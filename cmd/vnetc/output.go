@@ -15,8 +15,8 @@ import (
 // maxShown is how many diagnostics are printed for people; the rest are counted.
 const maxShown = 20
 
-// report prints found to stderr, without notes unless verbose, and returns the error that ends the verb if there is one
-// among them.
+// report prints found to stderr, without notes unless verbose, and returns the error that ends the
+// verb if there is one among them.
 func report(s streams, src *diag.Sources, found diag.List, verbose bool) error {
 	return reportEnd(s, src, found, verbose, "")
 }
@@ -42,8 +42,8 @@ func reportEnd(s streams, src *diag.Sources, found diag.List, verbose bool, not 
 	return nil
 }
 
-// once returns found without what is said again of the same place, as back ends do of each rule that has a value they can't
-// say.
+// once returns found without what is reported again of the same place, as back ends do of each rule
+// that has a value they can't say.
 func once(found diag.List) diag.List {
 	type key struct {
 		code string
@@ -77,8 +77,9 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// writeDocuments puts each document into dir, which is made if it is missing. All are written beside their names first
-// and renamed only when every one is complete, so that a full disk leaves the old files.
+// writeDocuments puts each document into dir, which is made if it is missing. All are written
+// beside their names first and renamed only when every one is complete, so that a full disk leaves
+// the old files.
 func writeDocuments(dir string, docs []backends.Document) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return hostf("%v", err)
@@ -111,8 +112,9 @@ func replaceFiles(dir string, docs []backends.Document) error {
 	return nil
 }
 
-// writeFile puts text into path, whole or not at all. It makes no directory: a path that is mistyped is an error. What is no
-// file, such as /dev/null or a pipe, is written to and stays what it is; so does a link, whose file gets the text.
+// writeFile puts text into path, whole or not at all. It makes no directory: a path that is
+// mistyped is an error. What is no file, such as /dev/null or a pipe, is written to and stays what
+// it is; so does a link, whose file gets the text.
 func writeFile(path string, text []byte) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return orHost(os.WriteFile(path, text, 0))
@@ -123,7 +125,8 @@ func writeFile(path string, text []byte) error {
 	return replaceFiles(filepath.Dir(path), []backends.Document{{File: filepath.Base(path), Text: text}})
 }
 
-// modeOf returns who may read and write the file at path: as it is, or for a new one as the user's umask has it.
+// modeOf returns who may read and write the file at path: as it is, or for a new one as the user's
+// umask has it.
 func modeOf(path string) os.FileMode {
 	if info, err := os.Stat(path); err == nil {
 		return info.Mode().Perm()

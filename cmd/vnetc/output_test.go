@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A pipe named by -o gets the rules, and is a pipe still: renaming a file to its name would have taken it away, as it would
-// /dev/null.
+// A pipe named by -o gets the rules, and is a pipe still: renaming a file to its name would have
+// taken it away, as it would /dev/null.
 func TestWriteToPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

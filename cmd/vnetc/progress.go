@@ -16,7 +16,8 @@ const (
 	progressEvery = 100 * time.Millisecond
 )
 
-// progress is a line on a terminal that tells how far work is, if it takes long, and that is gone in the end.
+// progress is a line on a terminal that tells how far work is, if it takes long, and that is gone
+// in the end.
 type progress struct {
 	out  io.Writer
 	what string

@@ -11,7 +11,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
-// A line of progress tells how far the work is, and leaves nothing on the terminal; work that is quick has none.
+// A line of progress tells how far the work is, and leaves nothing on the terminal; work that is
+// quick has none.
 func TestProgress(t *testing.T) {
 	in, out := io.Pipe()
 	p := newProgress(out, "bringing up")

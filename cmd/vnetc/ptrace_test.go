@@ -17,8 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stepper runs a command under ptrace(2), with all that it starts, and kills it before a step: before a call of the kernel
-// that changes something. So the product is killed as it is, without a word in it for tests.
+// stepper runs a command under ptrace(2), with all that it starts, and kills it before a step:
+// before a call of the kernel that changes something. So the product is killed as it is, without a
+// word in it for tests.
 type stepper struct {
 	t     *testing.T
 	cmd   *exec.Cmd // starts with a helper that turns into the program proper
@@ -29,9 +30,9 @@ type stepper struct {
 	steps []string
 }
 
-// kill runs the command until its step number n, counting from 1, and kills it there with SIGKILL; what it has started goes
-// with it. It returns the steps it met, the last being the one that it was kept from; killed is false if there were fewer,
-// and code is how it ended then.
+// kill runs the command until its step number n, counting from 1, and kills it there with SIGKILL;
+// what it has started goes with it. It returns the steps it met, the last being the one that it was
+// kept from; killed is false if there were fewer, and code is how it ended then.
 func (r *stepper) kill(n int) (steps []string, killed bool, code int) {
 	r.t.Helper()
 	done := make(chan error)
@@ -76,8 +77,9 @@ func (r *stepper) run(n int) (killed bool, code int, err error) {
 		if !seen[pid] {
 			seen[pid] = true
 			if pid == r.main {
-				if err := unix.PtraceSetOptions(pid, unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_TRACEFORK|
-					unix.PTRACE_O_TRACEVFORK|unix.PTRACE_O_TRACEEXEC|unix.PTRACE_O_EXITKILL); err != nil {
+				if err := unix.PtraceSetOptions(pid,
+					unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_TRACEFORK|
+						unix.PTRACE_O_TRACEVFORK|unix.PTRACE_O_TRACEEXEC|unix.PTRACE_O_EXITKILL); err != nil {
 					return false, 0, err
 				}
 			}
@@ -111,8 +113,9 @@ func (r *stepper) run(n int) (killed bool, code int, err error) {
 	}
 }
 
-// next waits until something happens to a traced process or thread. When a thread of the tests ends, its children may become
-// those of this thread; they are left to whoever waits for them. Those in known are traced for sure.
+// next waits until something happens to a traced process or thread. When a thread of the tests
+// ends, its children may become those of this thread; they are left to whoever waits for them.
+// Those in known are traced for sure.
 func next(known map[int]bool) (pid int, status unix.WaitStatus, err error) {
 	for {
 		var info struct {
@@ -120,7 +123,8 @@ func next(known map[int]bool) (pid int, status unix.WaitStatus, err error) {
 			pid int32    // of a SIGCHLD (sigaction(2))
 			_   [108]byte
 		}
-		err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL|unix.WNOTHREAD, nil)
+		err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)),
+			unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL|unix.WNOTHREAD, nil)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -167,7 +171,8 @@ type call struct {
 func (r *stepper) isStep(pid int) bool {
 	const getSyscallInfo, entry = 0x420e, 1 // PTRACE_GET_SYSCALL_INFO, PTRACE_SYSCALL_INFO_ENTRY
 	var c call
-	_, _, errno := syscall.RawSyscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(pid), unsafe.Sizeof(c), uintptr(unsafe.Pointer(&c)), 0, 0)
+	_, _, errno := syscall.RawSyscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(pid), unsafe.Sizeof(c),
+		uintptr(unsafe.Pointer(&c)), 0, 0)
 	if errno != 0 || c.op != entry || r.execs == 0 {
 		return false
 	}
@@ -202,7 +207,9 @@ func (r *stepper) step(pid int, c *call) string {
 		return "look at process"
 	case unix.SYS_PIDFD_SEND_SIGNAL:
 		return "signal"
-	case unix.SYS_SENDTO: // how vnetc speaks to nf_tables, whose batch begins with 0x10, and to rtnetlink, where x2 is a question
+	// how vnetc speaks to nf_tables, whose batch begins with 0x10, and to rtnetlink, where x2 is a
+	// question
+	case unix.SYS_SENDTO:
 		typ := r.word(pid, c.args[1]+4) & 0xffff
 		if typ >= unix.NFNL_MSG_BATCH_BEGIN && typ < 0x100 && typ&3 != 2 || r.every {
 			return fmt.Sprintf("send message %#x", typ)

@@ -32,7 +32,8 @@ as a network that is not in force; 3 the host refused or failed.`,
 	}
 	f = addHostFlags(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "all networks of the state files")
-	cmd.Flags().StringArrayVar(&bridges, "bridge", nil, "rules about this bridge, whose network has no state file; may be given again")
+	cmd.Flags().StringArrayVar(&bridges, "bridge", nil,
+		"rules about this bridge, whose network has no state file; may be given again")
 	return cmd
 }
 

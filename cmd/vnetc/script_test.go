@@ -24,7 +24,8 @@ type inNamespace struct{ m *testing.M }
 
 func (n inNamespace) Run() int { return netnstest.Run(n.m) }
 
-// TestScripts runs the command line as a user would: testdata/script/*.txtar, each with the reason it exists on top.
+// TestScripts runs the command line as a user would: testdata/script/*.txtar, each with the reason
+// it exists on top.
 func TestScripts(t *testing.T) {
 	networks, err := os.Getwd()
 	if err != nil {

@@ -69,7 +69,8 @@ Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the packet;
 	cmd.Flags().StringVar(&f.packet, "packet", "", "the packet, in words")
 	f.backend = addChoice(cmd, "backend", "what to trace", append([]string{"ir"}, targetNames()...)...)
 	f.layout = addChoice(cmd, "layout", "nftables: arrangement of the rules", layoutNames()...)
-	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames), string(backends.LibvirtNames))
+	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames),
+		string(backends.LibvirtNames))
 	f.format = addChoice(cmd, "format", "output format", "text", "json")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
@@ -84,7 +85,8 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict, AllowOption: f.dnsmasq.allow()})
+	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict,
+		AllowOption: f.dnsmasq.allow()})
 	packet, more := ir.ParsePacket(f.packet)
 	src.Add(ir.PacketFile, []byte(f.packet))
 	found = append(found, more...)
@@ -113,8 +115,8 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	return nil
 }
 
-// chosenTracer returns the tracer that f asks for. Where the program itself is traced each rule is shown with a line of its
-// own, unless the user wants another layout.
+// chosenTracer returns the tracer that f asks for. Where the program itself is traced each rule is
+// shown with a line of its own, unless the user wants another layout.
 func chosenTracer(f *traceFlags, p *ir.Program) (*verify.Tracer, error) {
 	layout := backends.Layout(f.layout.value)
 	if f.backend.value == "ir" && !f.layout.set {
@@ -145,8 +147,8 @@ func chosenTracer(f *traceFlags, p *ir.Program) (*verify.Tracer, error) {
 	return t.Through(*chosen, read), nil
 }
 
-// strangers hints at interfaces of the packet that the networks do not know, where that is likely a slip: a name is written
-// much like a known one, or no interface of the packet is known.
+// strangers hints at interfaces of the packet that the networks do not know, where that is likely a
+// slip: a name is written much like a known one, or no interface of the packet is known.
 func strangers(p *ir.Program, packet ir.Packet, text string) diag.List {
 	known := interfaces(p)
 	var alike, unknown diag.List

@@ -33,7 +33,7 @@ type (
 		Backend string `json:"backend"`
 		Changed int    `json:"changed"`
 		Kept    int    `json:"kept"`
-		// RemovedFrom lists the places where rules of ours are gone.
+		// RemovedFrom lists the places where our rules are gone.
 		RemovedFrom []string `json:"removed_from"`
 		Steps       []string `json:"steps"` // what changes: + what comes, - what goes, ~ what moves
 	}
@@ -52,7 +52,8 @@ func errorsOf(r *inforce.NetworkRun) []string {
 }
 
 func networkJSON(r *inforce.NetworkRun) jsonNetworkRun {
-	j := jsonNetworkRun{Name: r.Name, Steps: r.Steps, Warnings: []string{}, Notes: append([]string{}, r.Notes...), Errors: errorsOf(r)}
+	j := jsonNetworkRun{Name: r.Name, Steps: r.Steps, Warnings: []string{}, Notes: append([]string{}, r.Notes...),
+		Errors: errorsOf(r)}
 	j.Done = len(j.Errors) == 0
 	if r.Link != nil {
 		j.Bridge = r.Link.Bridge.Name
@@ -121,7 +122,8 @@ func printUp(s streams, f *upFlags, backend string, run inforce.Run) error {
 	format := f.format.value
 	rules := run.Rules
 	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{
-		backend, rules.Changed, rules.Kept, append([]string{}, rules.Removed...), verify.Plan{Drifts: rules.Drifts}.Lines(),
+		backend, rules.Changed, rules.Kept, append([]string{}, rules.Removed...),
+		verify.Plan{Drifts: rules.Drifts}.Lines(),
 	}}
 	bad := 0
 	for _, r := range run.Networks {
@@ -154,7 +156,8 @@ func printUp(s streams, f *upFlags, backend string, run inforce.Run) error {
 // printRules says what became of the rules.
 func printRules(w io.Writer, backend string, rules firewall.Result) {
 	if rules.Changed > 0 {
-		fmt.Fprintf(w, "rules (%s): %d changed, %d left alone; read back and proved\n", backend, rules.Changed, rules.Kept)
+		fmt.Fprintf(w, "rules (%s): %d changed, %d left alone; read back and proved\n", backend, rules.Changed,
+			rules.Kept)
 	}
 	if len(rules.Removed) > 0 {
 		fmt.Fprintf(w, "our rules in %s are removed\n", strings.Join(rules.Removed, " and "))
@@ -235,5 +238,6 @@ func printShared(w io.Writer, run inforce.Run, verbose bool) {
 		return
 	}
 	fmt.Fprintln(w, run.Loading)
-	_ = verify.Plan{Drifts: run.Rules.Drifts, Verbose: verbose}.Text(w) // as of the other lines, nobody misses what can't be written
+	_ = verify.Plan{Drifts: run.Rules.Drifts,
+		Verbose: verbose}.Text(w) // as of the other lines, nobody misses what can't be written
 }

@@ -145,7 +145,8 @@ func printVerification(out io.Writer, v *verify.Verification, format string) err
 	return v.Text(out)
 }
 
-// maxMatrix is for how many networks the matrix is printed unasked: more make lines that nobody reads.
+// maxMatrix is for how many networks the matrix is printed unasked: more make lines that nobody
+// reads.
 const maxMatrix = 24
 
 func wantsMatrix(word string, p *ir.Program) bool {
@@ -165,7 +166,8 @@ func readAssertions(v *verify.Verification, path string) error {
 	v.Sources.Add(path, text)
 	found := v.Assert(path, text)
 	if len(v.Asserted) == 0 && !found.HasErrors() {
-		return exitError{exitNo, fmt.Sprintf("%s holds no assertion, so nothing would be decided; leave --assert out, or write some", path)}
+		return exitError{exitNo,
+			fmt.Sprintf("%s holds no assertion, so nothing would be decided; leave --assert out, or write some", path)}
 	}
 	v.Said = append(v.Said, found...)
 	return nil

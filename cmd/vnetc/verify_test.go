@@ -58,7 +58,8 @@ func verifiedWith(t *testing.T, b backends.Backend) (*verify.Verification, strin
 	return v, out.String()
 }
 
-// TestVerifyRefutes: faults of a back end are found, and told with the packet, both ways through the rules, and the XML.
+// TestVerifyRefutes: faults of a back end are found, and told with the packet, both ways through
+// the rules, and the XML.
 func TestVerifyRefutes(t *testing.T) {
 	rejects := func(r ir.Rule) bool { _, is := r.Verdict.(ir.Reject); return is }
 	for _, c := range []struct {
@@ -73,7 +74,8 @@ func TestVerifyRefutes(t *testing.T) {
 					chain.Rules = slices.DeleteFunc(chain.Rules, rejects)
 				}
 			}
-		}, []string{"refuted      iptables: ", "rejected: it ends here", "accepted: it leaves by virbr0", "from      lab.xml:4:17, network lab: "}},
+		}, []string{"refuted      iptables: ", "rejected: it ends here", "accepted: it leaves by virbr0",
+			"from      lab.xml:4:17, network lab: "}},
 		{"a range lost", nftables.Backend{}, func(p *ir.Program) {
 			for _, chain := range p.Chains {
 				for i, r := range chain.Rules {

@@ -24,7 +24,8 @@ func newVersion(s streams) *cobra.Command {
 					"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 				}))
 			}
-			_, err := fmt.Fprintf(s.out, "vnetc %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(s.out, "vnetc %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS,
+				runtime.GOARCH)
 			return orHost(err)
 		},
 	}
@@ -32,7 +33,8 @@ func newVersion(s streams) *cobra.Command {
 	return cmd
 }
 
-// version returns the module version the program was built from, (devel) for a build from a checkout.
+// version returns the module version the program was built from, (devel) for a build from a
+// checkout.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

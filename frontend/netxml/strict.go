@@ -25,7 +25,8 @@ func (l *lowering) confine(family ir.Family) {
 		}
 	}
 	for _, s := range l.subnetsOf(family) {
-		l.add(ir.FWX, family, l.addressOf(s), "nothing else leaves the network, even if another network would let it in", refused,
+		l.add(ir.FWX, family, l.addressOf(s),
+			"nothing else leaves the network, even if another network would let it in", refused,
 			ir.SAddr{Prefix: s.prefix}, l.in)
 	}
 	l.add(ir.FWX, family, l.self, "a source that is not the network's gets no answer, which would go there", ir.Drop{},

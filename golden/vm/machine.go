@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits of the host's patience: a guest that has stopped talking is given up, however slow this
+// Limits on how long the host waits: a guest that has stopped talking is given up, however slow this
 // machine is.
 const (
 	bootLimit  = 30 * time.Minute

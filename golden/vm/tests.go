@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// testLimit is the host's patience with one package's tests: emulated, they take ten times as long
+// testLimit is how long the host waits for one package's tests: emulated, they take ten times as long
 // and more.
 const testLimit = 2 * time.Hour
 

@@ -1,5 +1,5 @@
-// Package parallel does one piece of work for each of many things, on all processors at once. It uses
-// the standard library only, so that every other package may use it.
+// Package parallel does one piece of work for each of many things, on all processors at once. It
+// uses the standard library only, so that every other package may use it.
 package parallel
 
 import (

@@ -91,7 +91,8 @@ func startBus(t *testing.T, s *services, names ...string) *Bus {
 	}
 	t.Cleanup(func() { daemon.Process.Kill(); daemon.Wait() })
 	conn, err := dbus.Connect(address)
-	for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); conn, err = dbus.Connect(address) {
+	for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); conn,
+		err = dbus.Connect(address) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if err != nil {
@@ -99,7 +100,8 @@ func startBus(t *testing.T, s *services, names ...string) *Bus {
 	}
 	t.Cleanup(func() { conn.Close() })
 	lower := map[string]string{}
-	for _, m := range []string{"GetZones", "GetPolicies", "GetZoneOfInterface", "ChangeZoneOfInterface", "RemoveInterface"} {
+	for _, m := range []string{"GetZones", "GetPolicies", "GetZoneOfInterface", "ChangeZoneOfInterface",
+		"RemoveInterface"} {
 		lower[m] = strings.ToLower(m[:1]) + m[1:]
 	}
 	for path, interfaces := range map[dbus.ObjectPath][]string{
@@ -144,7 +146,8 @@ func TestKernelZones(t *testing.T) {
 		{"route", ir.Link{Mode: ir.ModeRoute}, "libvirt-routed"},
 		{"open", ir.Link{Mode: ir.ModeOpen}, ""},
 		{"open with a zone", ir.Link{Mode: ir.ModeOpen, Bridge: ir.Bridge{Zone: "public"}}, "public"},
-		{"a zone that is not there", ir.Link{Mode: ir.ModeNAT, Bridge: ir.Bridge{Zone: "attic"}}, "error: no zone attic"},
+		{"a zone that is not there", ir.Link{Mode: ir.ModeNAT, Bridge: ir.Bridge{Zone: "attic"}},
+			"error: no zone attic"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := b.ZoneFor(&tt.link)
@@ -179,7 +182,8 @@ func TestKernelZones(t *testing.T) {
 func TestKernelRegister(t *testing.T) {
 	s := &services{}
 	b := startBus(t, s, resolvedName)
-	r := Register{Bus: b, Index: func() (int, error) { return 7, nil }, Link: "virbr0", Domain: "lab.example", Server: netip.MustParseAddr("10.0.0.1")}
+	r := Register{Bus: b, Index: func() (int, error) { return 7, nil }, Link: "virbr0", Domain: "lab.example",
+		Server: netip.MustParseAddr("10.0.0.1")}
 	if there, err := b.Registered(7, "lab.example"); there || err != nil {
 		t.Errorf("registered before: %t, %v", there, err)
 	}

@@ -11,18 +11,20 @@ import (
 	"strings"
 )
 
-// Account is whom dnsmasq runs as, from its first instruction on; zero if it remains who started it.
+// Account is whom dnsmasq runs as, from its first instruction on; zero if it remains who started
+// it.
 type Account struct {
 	User, Group string
 	uid, gid    uint32
 }
 
-// accounts lists whom dnsmasq may become, the best first: distributions make the first, and all have the second.
+// accounts lists whom dnsmasq may become, the best first: distributions make the first, and all
+// have the second.
 func accounts() []string { return []string{"dnsmasq", "nobody"} }
 
-// FindAccount returns whom a dnsmasq runs as whose files are in or below dir. In a user namespace that has no such user the
-// account is zero and the warning says why: root is nobody special outside. Elsewhere dnsmasq never runs as root, and that no
-// unprivileged user will do is an error.
+// FindAccount returns whom a dnsmasq runs as whose files are in or below dir. In a user namespace
+// that has no such user the account is zero and the warning says why: root is nobody special
+// outside. Elsewhere dnsmasq never runs as root, and that no unprivileged user will do is an error.
 func FindAccount(dir string) (a Account, warning string, err error) {
 	var why []string
 	confined := os.Geteuid() != 0
@@ -57,13 +59,14 @@ func FindAccount(dir string) (a Account, warning string, err error) {
 		why = []string{"this host has no user " + strings.Join(accounts(), " or ")}
 	}
 	if !confined {
-		return Account{}, "", fmt.Errorf("dnsmasq never runs as root, and there is no other user for it: %s", strings.Join(why, "; "))
+		return Account{}, "", fmt.Errorf("dnsmasq never runs as root, and there is no other user for it: %s",
+			strings.Join(why, "; "))
 	}
 	return Account{}, "dnsmasq keeps the rights of the user who starts it: " + strings.Join(why, "; "), nil
 }
 
-// usable tells what keeps a process from becoming u: being in a user namespace that doesn't have that user or group
-// (user_namespaces(7)).
+// usable tells what keeps a process from becoming u: being in a user namespace that doesn't have
+// that user or group (user_namespaces(7)).
 func usable(u *user.User) error {
 	setgroups, err := os.ReadFile("/proc/self/setgroups")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -84,7 +87,8 @@ func usable(u *user.User) error {
 	return nil
 }
 
-// mapped is true if an id lies in one of the lines of a uid_map or gid_map: first id inside, first id outside, how many.
+// mapped is true if an id lies in one of the lines of a uid_map or gid_map: first id inside, first
+// id outside, how many.
 func mapped(idMap, id string) bool {
 	n, err := strconv.ParseUint(id, 10, 32)
 	if err != nil {
@@ -99,8 +103,8 @@ func mapped(idMap, id string) bool {
 	return false
 }
 
-// closedTo returns the first folder on the way to dir that not everybody may enter, or nothing. Folders that are missing will
-// be made open.
+// closedTo returns the first folder on the way to dir that not everybody may enter, or nothing.
+// Folders that are missing will be made open.
 func closedTo(dir string) string {
 	for at := dir; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)

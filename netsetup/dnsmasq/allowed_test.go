@@ -31,7 +31,8 @@ func TestReadAllowed(t *testing.T) {
 		want            bool
 	}{
 		{"lab", "dhcp-script", true}, {"web", "dhcp-script", false}, {"lab", "dhcp-luascript", false},
-		{"web", "conf-file", true}, {"my lab", "port", true}, {"lab", "port", false}, {"", "", false}, {"*", "dhcp-script", false},
+		{"web", "conf-file", true}, {"my lab", "port", true}, {"lab", "port", false}, {"", "", false},
+		{"*", "dhcp-script", false},
 	} {
 		if got := a.Allows(tt.network, tt.option); got != tt.want {
 			t.Errorf("%s %s: %v, want %v", tt.network, tt.option, got, tt.want)

@@ -10,8 +10,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// conf writes the configuration of one network, in libvirt's order. The order of options means little to dnsmasq (servers
-// under strict-order aside); it makes files that compare line for line.
+// conf writes the configuration of one network, in libvirt's order. The order of options means
+// little to dnsmasq (servers under strict-order aside); it makes files that compare line for line.
 type conf struct {
 	link   *ir.Link
 	paths  Paths
@@ -71,7 +71,8 @@ func (c *conf) emit() {
 	c.domain()
 	c.where()
 	if c.link.Mode == ir.ModeNone {
-		// Nothing is behind the host: no router is offered by DHCP or by RA, and no name is asked for elsewhere.
+		// Nothing is behind the host: no router is offered by DHCP or by RA, and no name is asked
+		// for elsewhere.
 		c.line("dhcp-option=3")
 		c.line("no-resolv")
 		c.line("ra-param=*,0,0")
@@ -144,7 +145,8 @@ func (c *conf) domain() {
 	}
 }
 
-// where ties dnsmasq to the bridge. bind-dynamic lets it serve addresses that come later, and leaves those of others alone.
+// where ties dnsmasq to the bridge. bind-dynamic lets it serve addresses that come later, and
+// leaves those of others alone.
 func (c *conf) where() {
 	c.line("pid-file=%s", c.file(c.paths.PID))
 	c.line("except-interface=lo")
@@ -165,8 +167,9 @@ func (c *conf) records() {
 	}
 }
 
-// srv returns the value of srv-host: numbers end with the last that was given, and those left out before it are 1 for the
-// port and 0 for the priority. Without a target, or with the root as one, there is no such service (RFC 2782).
+// srv returns the value of srv-host: numbers end with the last that was given, and those left out
+// before it are 1 for the port and 0 for the priority. Without a target, or with the root as one,
+// there is no such service (RFC 2782).
 func (c *conf) srv(s ir.SRVRecord) string {
 	value := "_" + c.word(s.Service) + "._" + c.word(s.Protocol)
 	if s.Domain != "" {
@@ -201,7 +204,8 @@ func (c *conf) tftp() {
 	}
 }
 
-// dhcp gives out addresses. "static" stands for a range of none: hosts that are listed get theirs, others nothing.
+// dhcp gives out addresses. "static" stands for a range of none: hosts that are listed get theirs,
+// others nothing.
 func (c *conf) dhcp() {
 	if a := c.v4; a != nil {
 		mask := netip.AddrFrom4([4]byte(net.CIDRMask(a.Prefix.Bits(), 32)))
@@ -248,7 +252,8 @@ func (c *conf) files() {
 	}
 }
 
-// advertise sends router advertisements for IPv6: for DHCP where there is DHCP, else for guests to choose their addresses.
+// advertise sends router advertisements for IPv6: for DHCP where there is DHCP, else for guests to
+// choose their addresses.
 func (c *conf) advertise() {
 	if c.v6 != nil {
 		c.line("enable-ra")
@@ -286,8 +291,8 @@ func low16(a netip.Addr) int {
 	return int(b[len(b)-2])<<8 | int(b[len(b)-1])
 }
 
-// reverseZone names the zone of reverse look-ups for a subnet: whole octets of IPv4 (RFC 1035 section 3.5), nibbles of IPv6
-// (RFC 3596 section 2.5).
+// reverseZone names the zone of reverse look-ups for a subnet: whole octets of IPv4 (RFC 1035
+// section 3.5), nibbles of IPv6 (RFC 3596 section 2.5).
 func reverseZone(p netip.Prefix) (string, error) {
 	unit, suffix, format := 8, "in-addr.arpa", "%d."
 	if p.Addr().Is6() {

@@ -1,6 +1,7 @@
-// Package dnsmasq gives a network DHCP, DNS, TFTP and router advertisements by a dnsmasq(8) of its own. Emit makes its files
-// and is pure; Server, Find, Stop and Reload are about the process, Leases about what it gave out. What the files say is
-// what libvirt's say, line for line; what is safer than libvirt is in the command line and in a file of its own.
+// Package dnsmasq gives a network DHCP, DNS, TFTP and router advertisements by a dnsmasq(8) of its
+// own. Emit makes its files and is pure; Server, Find, Stop and Reload are about the process,
+// Leases about what it gave out. What the files say is what libvirt's say, line for line; what is
+// safer than libvirt is in the command line and in a file of its own.
 package dnsmasq
 
 import (
@@ -25,8 +26,8 @@ type Paths struct {
 	Stale     string // stands while dnsmasq may not have read what Hosts and AddnHosts hold
 }
 
-// At returns the paths of the network called name below the state folder dir, a full path. A name that is no name of a file
-// is an error.
+// At returns the paths of the network called name below the state folder dir, a full path. A name
+// that is no name of a file is an error.
 func At(dir, name string) (Paths, error) {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
 		return Paths{}, fmt.Errorf("network %q: this can't be the name of a file", name)
@@ -56,19 +57,21 @@ func Needed(l *ir.Link) bool {
 	return !l.DNS.Off
 }
 
-// Watches is true if the network's dnsmasq watches the host's list of name servers: it asks them what it doesn't know itself.
+// Watches is true if the network's dnsmasq watches the host's list of name servers: it asks them
+// what it doesn't know itself.
 func Watches(l *ir.Link) bool {
 	elsewhere := func(f ir.Forwarder) bool { return f.Domain == "" }
 	return Needed(l) && !l.DNS.Off && l.Mode != ir.ModeNone && !slices.ContainsFunc(l.DNS.Forwarders, elsewhere)
 }
 
-// serves is true if DHCP gives out addresses of the subnet. A <dhcp> with nothing but bootp in it gives out none.
+// serves is true if DHCP gives out addresses of the subnet. A <dhcp> with nothing but bootp in it
+// gives out none.
 func serves(a ir.Address) bool { return a.DHCP != nil && len(a.DHCP.Ranges)+len(a.DHCP.Hosts) > 0 }
 
 func tftp(a ir.Address) bool { return a.TFTP != "" && a.Prefix.Addr().Is4() }
 
-// Emit returns the files of a network for which Needed is true. Text that would end a line, or a name that would be more
-// than one word of it, is an error: front ends refuse it before.
+// Emit returns the files of a network for which Needed is true. Text that would end a line, or a
+// name that would be more than one word of it, is an error: front ends refuse it before.
 func Emit(l *ir.Link, p Paths) (Files, error) {
 	v4, err := dhcpOf(l, netip.Addr.Is4)
 	if err != nil {
@@ -125,7 +128,8 @@ const maxLine = 1023
 // oneLine refuses what would end a line.
 func oneLine(line string) error {
 	if len(line) > maxLine {
-		return fmt.Errorf("%.40q... has %d bytes, and dnsmasq would take what follows the first %d for another line", line, len(line), maxLine)
+		return fmt.Errorf("%.40q... has %d bytes, and dnsmasq would take what follows the first %d for another line",
+			line, len(line), maxLine)
 	}
 	if i := strings.IndexFunc(line, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }); i >= 0 {
 		return fmt.Errorf("%q would not be one line", line)
@@ -133,7 +137,8 @@ func oneLine(line string) error {
 	return nil
 }
 
-// oneWord refuses what a line with commas, blanks or slashes between its words can't hold as one of them.
+// oneWord refuses what a line with commas, blanks or slashes between its words can't hold as one of
+// them.
 func oneWord(word string) error {
 	if i := strings.IndexFunc(word, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.IsSpace(r) || strings.ContainsRune(`,/#"\`, r)

@@ -21,19 +21,23 @@ func filled(text func(harmless string) string) *ir.Link {
 	d.BootFile = text("pxe.0")
 	d.Ranges[0].Lease = ir.Lease(text("2h"))
 	d.Hosts = []ir.DHCPHost{{Name: text("web"), Addr: d.Hosts[0].Addr, Lease: ir.Lease(text("1h"))}}
-	l.Addresses[2].DHCP.Hosts = []ir.DHCPHost{{DUID: text("0:3:0:1"), Name: text("six"), Addr: l.Addresses[2].DHCP.Hosts[0].Addr}}
-	l.DNS.Forwarders = []ir.Forwarder{{Domain: text("corp.test"), Addr: netip.MustParseAddr("198.51.100.53")}, {Domain: text("open.test")}}
+	l.Addresses[2].DHCP.Hosts = []ir.DHCPHost{{DUID: text("0:3:0:1"), Name: text("six"),
+		Addr: l.Addresses[2].DHCP.Hosts[0].Addr}}
+	l.DNS.Forwarders = []ir.Forwarder{{Domain: text("corp.test"), Addr: netip.MustParseAddr("198.51.100.53")},
+		{Domain: text("open.test")}}
 	l.DNS.TXT = []ir.TXTRecord{{Name: text("note"), Value: text("v=1")}}
-	l.DNS.SRV = []ir.SRVRecord{{Service: text("sip"), Protocol: text("udp"), Domain: text("lab.test"), Target: text("pbx"), Port: 1}}
+	l.DNS.SRV = []ir.SRVRecord{{Service: text("sip"), Protocol: text("udp"), Domain: text("lab.test"),
+		Target: text("pbx"), Port: 1}}
 	l.DNS.Hosts = []ir.DNSHost{{Addr: l.DNS.Hosts[0].Addr, Names: []string{text("printer")}}}
 	l.Options = []string{"log-dhcp"}
 	return l
 }
 
-// FuzzEmit puts one text into each place in turn: either nothing is written, or the files have the lines that they have with
-// harmless text, with as many words in those that are lists.
+// FuzzEmit puts one text into each place in turn: either nothing is written, or the files have the
+// lines that they have with harmless text, with as many words in those that are lists.
 func FuzzEmit(f *testing.F) {
-	for _, text := range []string{"a", "", "a\nuser=root", "a\r", "a,b", "a b", "a\tb", "a/b", "a#b", "a #b", `a"b`, `a\`, "a\u2028b", "/x", "\xff", ".", "a\x00"} {
+	for _, text := range []string{"a", "", "a\nuser=root", "a\r", "a,b", "a b", "a\tb", "a/b", "a#b", "a #b", `a"b`,
+		`a\`, "a\u2028b", "/x", "\xff", ".", "a\x00"} {
 		f.Add(text)
 	}
 	places := 0
@@ -67,8 +71,9 @@ func outline(t testing.TB, l *ir.Link) []string {
 	return outlineOf(files)
 }
 
-// outlineOf returns the options of the configuration, with the commas and slashes that separate words, and the number of words in
-// each line of the other files. A TXT record may have any number of them.
+// outlineOf returns the options of the configuration, with the commas and slashes that separate
+// words, and the number of words in each line of the other files. A TXT record may have any number
+// of them.
 func outlineOf(f Files) []string {
 	var lines []string
 	for line := range strings.Lines(string(f.Conf)) {

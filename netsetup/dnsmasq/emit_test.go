@@ -29,7 +29,8 @@ func lab() *ir.Link {
 						From: netip.MustParseAddr("10.1.1.0"), To: netip.MustParseAddr("10.1.2.255"), Lease: "120m",
 					}},
 					Hosts: []ir.DHCPHost{{
-						MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}, Name: "web", Addr: netip.MustParseAddr("10.1.0.5"), Lease: ir.Forever,
+						MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 1}, Name: "web",
+						Addr: netip.MustParseAddr("10.1.0.5"), Lease: ir.Forever,
 					}},
 					BootFile:   "pxe.0",
 					BootServer: netip.MustParseAddr("10.1.0.2"),
@@ -69,8 +70,8 @@ func paths(t testing.TB) Paths {
 	return p
 }
 
-// wantConf is lab's configuration by the table of lines in libvirt's order, dnsmasq(8) and, for the reverse zones, RFC 1035
-// section 3.5 and RFC 3596 section 2.5.
+// wantConf is lab's configuration by the table of lines in libvirt's order, dnsmasq(8) and, for the
+// reverse zones, RFC 1035 section 3.5 and RFC 3596 section 2.5.
 const wantConf = `strict-order
 server=/corp.test/198.51.100.53#5353
 server=/open.test/#
@@ -131,7 +132,8 @@ func TestEmit(t *testing.T) {
 	}
 }
 
-// TestSRV: RFC 2782, and srv-host in dnsmasq(8): what is left out in the middle is port 1 and priority 0.
+// TestSRV: RFC 2782, and srv-host in dnsmasq(8): what is left out in the middle is port 1 and
+// priority 0.
 func TestSRV(t *testing.T) {
 	tests := []struct {
 		name string
@@ -174,9 +176,12 @@ func TestNeeded(t *testing.T) {
 		{"no address", ir.Link{Mode: ir.ModeNAT}, false},
 		{"DNS", ir.Link{Mode: ir.ModeOpen, Addresses: []ir.Address{addr}}, true},
 		{"nothing", ir.Link{Mode: ir.ModeNAT, DNS: ir.DNS{Off: true}, Addresses: []ir.Address{addr}}, false},
-		{"DHCP", ir.Link{Mode: ir.ModeNone, DNS: ir.DNS{Off: true}, Addresses: with(func(a *ir.Address) { a.DHCP = host })}, true},
-		{"bootp alone", ir.Link{Mode: ir.ModeNAT, DNS: ir.DNS{Off: true}, Addresses: with(func(a *ir.Address) { a.DHCP = &ir.DHCP{BootFile: "pxe.0"} })}, false},
-		{"TFTP", ir.Link{Mode: ir.ModeNAT, DNS: ir.DNS{Off: true}, Addresses: with(func(a *ir.Address) { a.TFTP = "/srv" })}, true},
+		{"DHCP", ir.Link{Mode: ir.ModeNone, DNS: ir.DNS{Off: true},
+			Addresses: with(func(a *ir.Address) { a.DHCP = host })}, true},
+		{"bootp alone", ir.Link{Mode: ir.ModeNAT, DNS: ir.DNS{Off: true},
+			Addresses: with(func(a *ir.Address) { a.DHCP = &ir.DHCP{BootFile: "pxe.0"} })}, false},
+		{"TFTP", ir.Link{Mode: ir.ModeNAT, DNS: ir.DNS{Off: true},
+			Addresses: with(func(a *ir.Address) { a.TFTP = "/srv" })}, true},
 		{"somebody else's bridge", ir.Link{Mode: ir.ModeBridge, Addresses: []ir.Address{addr}}, false},
 	}
 	for _, tt := range tests {
@@ -188,7 +193,8 @@ func TestNeeded(t *testing.T) {
 	}
 }
 
-// TestRefused: text that would become another line or word is never written, whoever checked it before.
+// TestRefused: text that would become another line or word is never written, whoever checked it
+// before.
 func TestRefused(t *testing.T) {
 	tests := []struct {
 		name   string

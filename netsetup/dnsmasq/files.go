@@ -11,19 +11,22 @@ import (
 	"slices"
 )
 
-// Files is the text of the files that dnsmasq reads. Hosts is nil if the network has no DHCP, AddnHosts if it has no DNS;
-// those that are empty and not nil are there for what may come later. Reserved, which libvirt doesn't have, is nil unless the
-// network has both.
+// Files is the text of the files that dnsmasq reads. Hosts is nil if the network has no DHCP,
+// AddnHosts if it has no DNS; those that are empty and not nil are there for what may come later.
+// Reserved, which libvirt doesn't have, is nil unless the network has both.
 type Files struct{ Conf, Hosts, AddnHosts, Reserved []byte }
 
-// All goes over the files by path, the configuration first. A text is nil if there is to be no such file.
+// All goes over the files by path, the configuration first. A text is nil if there is to be no such
+// file.
 func (f Files) All(p Paths) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		_ = yield(p.Conf, f.Conf) && yield(p.Hosts, f.Hosts) && yield(p.AddnHosts, f.AddnHosts) && yield(p.Reserved, f.Reserved)
+		_ = yield(p.Conf, f.Conf) && yield(p.Hosts, f.Hosts) && yield(p.AddnHosts, f.AddnHosts) &&
+			yield(p.Reserved, f.Reserved)
 	}
 }
 
-// Shown goes over the files that there are to be, as All does, without reserved names if there are none.
+// Shown goes over the files that there are to be, as All does, without reserved names if there are
+// none.
 func (f Files) Shown(p Paths) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		for path, text := range f.All(p) {
@@ -52,15 +55,17 @@ type Change string
 const (
 	Same    Change = "same"    // nothing
 	Hosts   Change = "hosts"   // SIGHUP: it reads the hosts of DHCP and of DNS again
-	Restart Change = "restart" // to be started anew: it reads its configuration once
+	Restart Change = "restart" // to be restarted: it reads its configuration once
 )
 
 // Compare returns the least change that leads from old to new.
 func Compare(old, new Files) Change {
 	switch {
-	case !bytes.Equal(old.Conf, new.Conf), (old.Reserved == nil) != (new.Reserved == nil), matched(old.Reserved) != matched(new.Reserved): // in the command line
+	case !bytes.Equal(old.Conf, new.Conf), (old.Reserved == nil) != (new.Reserved == nil),
+		matched(old.Reserved) != matched(new.Reserved): // in the command line
 		return Restart
-	case sameFile(old.Hosts, new.Hosts) && sameFile(old.AddnHosts, new.AddnHosts) && sameFile(old.Reserved, new.Reserved):
+	case sameFile(old.Hosts, new.Hosts) && sameFile(old.AddnHosts, new.AddnHosts) &&
+		sameFile(old.Reserved, new.Reserved):
 		return Same
 	}
 	return Hosts
@@ -69,8 +74,8 @@ func Compare(old, new Files) Change {
 // sameFile is true if the texts are equal, and an empty file is not none.
 func sameFile(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
 
-// ReadFiles returns what the running dnsmasq has read, by its files: hosts that a Reload was cut off over are nil, and so
-// differ from any. Files that are missing are nil too.
+// ReadFiles returns what the running dnsmasq has read, by its files: hosts that a Reload was cut
+// off over are nil, and so differ from any. Files that are missing are nil too.
 func ReadFiles(p Paths) (Files, error) {
 	var f Files
 	var err error
@@ -111,8 +116,8 @@ func (f Files) Write(p Paths) error {
 	return f.Put(p)
 }
 
-// Stage writes the files that differ from those that are there, each beside its place: if they don't fit on the disk, nothing
-// has changed.
+// Stage writes the files that differ from those that are there, each beside its place: if they
+// don't fit on the disk, nothing has changed.
 func (f Files) Stage(p Paths) error {
 	// Open to all: dnsmasq reads the hosts when it has become another user.
 	dir := filepath.Dir(p.Conf)
@@ -137,8 +142,8 @@ func (f Files) Stage(p Paths) error {
 	return nil
 }
 
-// Put renames to their places what Stage wrote. A dnsmasq that runs has to be stopped before: it would keep its old
-// configuration, and nobody could tell.
+// Put renames to their places what Stage wrote. A dnsmasq that runs has to be stopped before: it
+// would keep its old configuration, and nobody could tell.
 func (f Files) Put(p Paths) error {
 	for path, text := range f.All(p) {
 		err := os.Rename(temporary(path), path)
@@ -189,8 +194,8 @@ func temporary(path string) string {
 	return filepath.Join(dir, "."+base+".new")
 }
 
-// left lists all that a network may have: its files, its leases among them, and what a process was killed over while it wrote
-// them.
+// left lists all that a network may have: its files, its leases among them, and what a process was
+// killed over while it wrote them.
 func (p Paths) left() []string {
 	var all []string
 	for _, path := range []string{p.Conf, p.Hosts, p.AddnHosts, p.Reserved} {

@@ -36,7 +36,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestWrite: what is written reads back, whatever stood there; all of it can be read by dnsmasq's user, and all of it goes.
+// TestWrite: what is written reads back, whatever stood there; all of it can be read by dnsmasq's
+// user, and all of it goes.
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	p, err := At(dir, "lab")

@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// hostsFile lists who gets which address, as dhcp-hostsfile has it: the words of dhcp-host, a host a line. The subnets may be
-// nil. The text is never nil.
+// hostsFile lists who gets which address, as dhcp-hostsfile has it: the words of dhcp-host, a host
+// a line. The subnets may be nil. The text is never nil.
 func hostsFile(subnets ...*ir.Address) ([]byte, error) {
 	text := []byte{}
 	for _, a := range subnets {
@@ -35,8 +35,8 @@ func hostsFile(subnets ...*ir.Address) ([]byte, error) {
 	return text, nil
 }
 
-// hostWords: an IPv4 host is known by its MAC, an IPv6 host by its DUID, and either by the name that it sends. A host that
-// is known otherwise is given the name.
+// hostWords: an IPv4 host is known by its MAC, an IPv6 host by its DUID, and either by the name
+// that it sends. A host that is known otherwise is given the name.
 func hostWords(h ir.DHCPHost) ([]string, error) {
 	var words []string
 	switch {
@@ -70,8 +70,8 @@ func hostWords(h ir.DHCPHost) ([]string, error) {
 	return words, nil
 }
 
-// addnHosts lists names for addresses, as hosts(5) has it: an address a line, in the order of the first mention. The text is
-// never nil.
+// addnHosts lists names for addresses, as hosts(5) has it: an address a line, in the order of the
+// first mention. The text is never nil.
 func addnHosts(hosts []ir.DNSHost) ([]byte, error) {
 	names := make(map[netip.Addr][]string)
 	var order []netip.Addr
@@ -98,20 +98,23 @@ func addnHosts(hosts []ir.DNSHost) ([]byte, error) {
 // reservedTag is the tag of guests who ask for a name of reservedEverywhere.
 const reservedTag = "vnetc-reserved"
 
-// reservedEverywhere lists names that mean more than a host, and that no guest gets by asking for them: browsers take the proxy
-// of all that they fetch from wpad (CERT VU#598349), Windows its way to IPv6 from isatap, and localhost is oneself.
+// reservedEverywhere lists names that mean more than a host, and that no guest gets by asking for
+// them: browsers take the proxy of all that they fetch from wpad (CERT VU#598349), Windows its way
+// to IPv6 from isatap, and localhost is oneself.
 func reservedEverywhere() []string { return []string{"wpad", "isatap", "localhost"} }
 
-// matchPrefix begins the line of a file of reserved names that lists those which may not even be asked for.
+// matchPrefix begins the line of a file of reserved names that lists those which may not even be
+// asked for.
 const matchPrefix = "#match"
 
-// reservedNames lists the names of hosts with a fixed address, as hosts(5) has it. dnsmasq gives no guest a name that stands in
-// such a file for another address of the same family; without it a guest who asks for the name first has it for all. Those
-// that <dns> has are in its own file. The text is never nil.
+// reservedNames lists the names of hosts with a fixed address, as hosts(5) has it. dnsmasq gives no
+// guest a name that stands in such a file for another address of the same family; without it a
+// guest who asks for the name first has it for all. Those that <dns> has are in its own file. The
+// text is never nil.
 //
-// Where DHCP is there for both families, a guest could have the name in the other one. So there the first line lists names for
-// [arguments] that dnsmasq drops from what guests ask for. Hosts that are known by nothing else but the name are not among
-// them.
+// Where DHCP is there for both families, a guest could have the name in the other one. So there the
+// first line lists names for [arguments] that dnsmasq drops from what guests ask for. Hosts that
+// are known by nothing else but the name are not among them.
 func reservedNames(known []ir.DNSHost, v4, v6 *ir.Address) ([]byte, error) {
 	taken := make(map[string]bool)
 	for _, h := range known {
@@ -155,7 +158,8 @@ func matched(reserved []byte) string {
 	return line
 }
 
-// plain is the part of a guest's name that dnsmasq gives it; the rest is the network's domain or nothing.
+// plain is the part of a guest's name that dnsmasq gives it; the rest is the network's domain or
+// nothing.
 func plain(name string) string {
 	name, _, _ = strings.Cut(strings.ToLower(name), ".")
 	return name

@@ -33,8 +33,8 @@ func statusOf(t *testing.T, pid int) map[string]string {
 	return fields
 }
 
-// TestBounded: dnsmasq runs as another user from its first instruction on, whatever its configuration says, has the capabilities
-// that it needs, and no way to others.
+// TestBounded: dnsmasq runs as another user from its first instruction on, whatever its
+// configuration says, has the capabilities that it needs, and no way to others.
 func TestBounded(t *testing.T) {
 	ns := host(t)
 	plain := office()
@@ -108,8 +108,9 @@ func TestRootNowhere(t *testing.T) {
 	}
 }
 
-// TestImpostor: a process of dnsmasq's user that is called dnsmasq and has the network's configuration in its command line is
-// not taken for it: it has no right to the ports. One that was started in another way than now is ours, and dated.
+// TestImpostor: a process of dnsmasq's user that is called dnsmasq and has the network's
+// configuration in its command line is not taken for it: it has no right to the ports. One that was
+// started in another way than now is ours, and dated.
 func TestImpostor(t *testing.T) {
 	ns := host(t)
 	s := placed(t, ns, office())
@@ -118,7 +119,8 @@ func TestImpostor(t *testing.T) {
 	}
 	run := func(caps []uintptr) (end func()) {
 		cmd := &exec.Cmd{Path: "/bin/sh", Args: append([]string{command, "-c", "read x", "sh"}, arguments(s.Paths)...)}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.Account.uid, Gid: s.Account.gid}, AmbientCaps: caps}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.Account.uid, Gid: s.Account.gid},
+			AmbientCaps: caps}
 		in, err := cmd.StdinPipe()
 		if err == nil {
 			err = cmd.Start()
@@ -155,7 +157,8 @@ func TestImpostor(t *testing.T) {
 	})
 }
 
-// TestStopped: a dnsmasq that runs no instruction is told from one that serves, and ends when it is to.
+// TestStopped: a dnsmasq that runs no instruction is told from one that serves, and ends when it is
+// to.
 func TestStopped(t *testing.T) {
 	ns := host(t)
 	s := placed(t, ns, office())
@@ -189,7 +192,8 @@ func TestStopped(t *testing.T) {
 	})
 }
 
-// TestLeaseFile: leases that were another user's are kept, and a link in their place is not followed.
+// TestLeaseFile: leases that were another user's are kept, and a link in their place is not
+// followed.
 func TestLeaseFile(t *testing.T) {
 	ns := host(t)
 	s := placed(t, ns, office())
@@ -228,8 +232,8 @@ func TestLeaseFile(t *testing.T) {
 	})
 }
 
-// TestReservedNames: a guest gets an address and not the name that it asks for, if that is another host's, or one that means more
-// than a host.
+// TestReservedNames: a guest gets an address and not the name that it asks for, if that is another
+// host's, or one that means more than a host.
 func TestReservedNames(t *testing.T) {
 	ns := host(t)
 	l := office()
@@ -239,7 +243,8 @@ func TestReservedNames(t *testing.T) {
 	s := placed(t, ns, l)
 	ns.Do(func() {
 		start(t, s)
-		for i, name := range []string{"db", "DB", "db.office.test", "wpad", "Wpad", "wpad.office.test", "WPAD.Office.Test", "isatap", "localhost", "localhost.office.test", "printer", "free"} {
+		for i, name := range []string{"db", "DB", "db.office.test", "wpad", "Wpad", "wpad.office.test",
+			"WPAD.Office.Test", "isatap", "localhost", "localhost.office.test", "printer", "free"} {
 			g := guest{"guest0", net.HardwareAddr{0x52, 0x54, 0, 0, 1, byte(i)}}
 			given := g.leaseAs(t, name)
 			short, _, _ := strings.Cut(strings.ToLower(name), ".")
@@ -262,14 +267,16 @@ func TestReservedNames(t *testing.T) {
 	})
 }
 
-// TestReservedNamesOfBothFamilies: with DHCP for both, a name that is reserved in one is nobody else's in the other.
+// TestReservedNamesOfBothFamilies: with DHCP for both, a name that is reserved in one is nobody
+// else's in the other.
 func TestReservedNamesOfBothFamilies(t *testing.T) {
 	ns := host(t)
 	ns.Exec("ip", "addr", "add", "fd00:1::1/64", "dev", "virbr7", "nodad")
 	l := office()
 	fixed := net.HardwareAddr{0x52, 0x54, 0, 0, 0, 0x0a}
 	l.Addresses[0].DHCP.Hosts = []ir.DHCPHost{
-		{MAC: fixed, Name: "db", Addr: netip.MustParseAddr("10.1.0.50")}, {Name: "byname", Addr: netip.MustParseAddr("10.1.0.51")},
+		{MAC: fixed, Name: "db", Addr: netip.MustParseAddr("10.1.0.50")},
+		{Name: "byname", Addr: netip.MustParseAddr("10.1.0.51")},
 	}
 	l.Addresses = append(l.Addresses, ir.Address{Prefix: netip.MustParsePrefix("fd00:1::1/64"), DHCP: &ir.DHCP{
 		Hosts: []ir.DHCPHost{{DUID: "0:3:0:1:52:54:0:0:0:b", Name: "db6", Addr: netip.MustParseAddr("fd00:1::50")}},
@@ -294,11 +301,13 @@ func TestReservedNamesOfBothFamilies(t *testing.T) {
 	})
 }
 
-// TestMaxLine: dnsmasq itself reads a line of maxLine bytes as one, and of a longer one the end as another.
+// TestMaxLine: dnsmasq itself reads a line of maxLine bytes as one, and of a longer one the end as
+// another.
 func TestMaxLine(t *testing.T) {
 	netnstest.Require(t, "dnsmasq")
 	conf := filepath.Join(t.TempDir(), "conf")
-	for size, whole := range map[int]bool{maxLine: true, maxLine + 2: false} { // the byte between would be an empty line's
+	for size, whole := range map[int]bool{maxLine: true, maxLine +
+		2: false} { // the byte between would be an empty line's
 		line := "#" + strings.Repeat("x", size-2) + "y"
 		if err := os.WriteFile(conf, []byte(line+"\n"), 0o644); err != nil {
 			t.Fatal(err)

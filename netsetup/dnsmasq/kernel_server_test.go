@@ -24,7 +24,8 @@ func host(t *testing.T) *netnstest.NS {
 	ns := netnstest.New(t)
 	for _, args := range []string{
 		"link add virbr7 type bridge", "addr add 10.1.0.1/24 dev virbr7", "link set virbr7 up",
-		"link add guest0 type veth peer name port0", "link set port0 master virbr7", "link set port0 up", "link set guest0 up",
+		"link add guest0 type veth peer name port0", "link set port0 master virbr7", "link set port0 up",
+		"link set guest0 up",
 	} {
 		ns.Exec("ip", strings.Fields(args)...)
 	}
@@ -44,14 +45,16 @@ func office() *ir.Link {
 		Domain: ir.Domain{Name: "office.test", LocalOnly: true},
 		Addresses: []ir.Address{{
 			Prefix: netip.MustParsePrefix("10.1.0.1/24"),
-			DHCP:   &ir.DHCP{Ranges: []ir.DHCPRange{{From: netip.MustParseAddr("10.1.0.100"), To: netip.MustParseAddr("10.1.0.110")}}},
+			DHCP: &ir.DHCP{Ranges: []ir.DHCPRange{{From: netip.MustParseAddr("10.1.0.100"),
+				To: netip.MustParseAddr("10.1.0.110")}}},
 		}},
 		DNS:     ir.DNS{Hosts: []ir.DNSHost{{Addr: netip.MustParseAddr("10.1.0.9"), Names: []string{"printer"}}}},
 		Options: []string{"no-ping", "no-hosts"},
 	}
 }
 
-// placed writes the files of l below a new folder, and sees to it that what runs with them ends with the test.
+// placed writes the files of l below a new folder, and sees to it that what runs with them ends
+// with the test.
 func placed(t *testing.T, ns *netnstest.NS, l *ir.Link) Server {
 	t.Helper()
 	dir := openDir(t)
@@ -116,7 +119,8 @@ func find(t *testing.T, s Server) (Process, bool) {
 	return p, ok
 }
 
-// resolves wants an answer. It asks for a while, since dnsmasq reads hosts some time after a signal.
+// resolves wants an answer. It asks for a while, since dnsmasq reads hosts some time after a
+// signal.
 func resolves(t *testing.T, name, want string) {
 	t.Helper()
 	var got []netip.Addr
@@ -130,8 +134,8 @@ func resolves(t *testing.T, name, want string) {
 	t.Fatalf("%s resolves to %v (%v), want %s", name, got, err, want)
 }
 
-// TestServer: a life from start to stop. A changed host of DNS or DHCP counts at once, in the same process; leases are read as
-// dnsmasq writes them, and outlive a restart.
+// TestServer: a life from start to stop. A changed host of DNS or DHCP counts at once, in the same
+// process; leases are read as dnsmasq writes them, and outlive a restart.
 func TestServer(t *testing.T) {
 	ns := host(t)
 	l := office()
@@ -143,7 +147,8 @@ func TestServer(t *testing.T) {
 		dynamic := g.lease(t)
 
 		l.DNS.Hosts[0].Addr = netip.MustParseAddr("10.1.0.10")
-		fixed := ir.DHCPHost{MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 8}, Name: "desk", Addr: netip.MustParseAddr("10.1.0.50")}
+		fixed := ir.DHCPHost{MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 0, 8}, Name: "desk",
+			Addr: netip.MustParseAddr("10.1.0.50")}
 		l.Addresses[0].DHCP.Hosts = append(l.Addresses[0].DHCP.Hosts, fixed)
 		emit(t, l, s.Paths, Files.Reload)
 		resolves(t, "printer.office.test", "10.1.0.10")
@@ -208,8 +213,8 @@ func TestUnprivileged(t *testing.T) {
 	})
 }
 
-// TestHelper: a dnsmasq that runs a script has a child with the same command line. The parent is the one to signal, and none of
-// them is left after Stop.
+// TestHelper: a dnsmasq that runs a script has a child with the same command line. The parent is
+// the one to signal, and none of them is left after Stop.
 func TestHelper(t *testing.T) {
 	ns := host(t)
 	l := office()
@@ -240,7 +245,8 @@ func TestHelper(t *testing.T) {
 	})
 }
 
-// TestReloadCutOff: hosts that were written without a signal are not taken for those that dnsmasq has.
+// TestReloadCutOff: hosts that were written without a signal are not taken for those that dnsmasq
+// has.
 func TestReloadCutOff(t *testing.T) {
 	p, err := At(openDir(t), "office")
 	if err != nil {
@@ -280,7 +286,8 @@ func TestFailsToStart(t *testing.T) {
 		taken  string // an address that somebody listens on
 		want   string
 	}{
-		{"port taken", func(*ir.Link) {}, "10.1.0.1:53", "failed to create listening socket for 10.1.0.1: Address already in use"},
+		{"port taken", func(*ir.Link) {}, "10.1.0.1:53",
+			"failed to create listening socket for 10.1.0.1: Address already in use"},
 		{"bad option", func(l *ir.Link) { l.Options = []string{"no-ping=maybe"} }, "", "at line"},
 		{"bad value", func(l *ir.Link) { l.Options = []string{"dhcp-range=10.1.0.900"} }, "", "bad dhcp-range at line"},
 	}
@@ -313,7 +320,8 @@ func TestFailsToStart(t *testing.T) {
 	}
 }
 
-// TestForeground: a dnsmasq that an option keeps in the foreground is ended, and nobody waits for ever.
+// TestForeground: a dnsmasq that an option keeps in the foreground is ended, and nobody waits for
+// ever.
 func TestForeground(t *testing.T) {
 	ns := host(t)
 	l := office()
@@ -399,8 +407,8 @@ func TestIdentity(t *testing.T) {
 	})
 }
 
-// TestDecoys: a process with the same command line is not ours if it is called otherwise, has other words in it, or is in another
-// network namespace, as in a container with a vnetc of its own.
+// TestDecoys: a process with the same command line is not ours if it is called otherwise, has other
+// words in it, or is in another network namespace, as in a container with a vnetc of its own.
 func TestDecoys(t *testing.T) {
 	ns, elsewhere := host(t), netnstest.New(t)
 	s := placed(t, ns, office())
@@ -420,7 +428,8 @@ func TestDecoys(t *testing.T) {
 	for _, tt := range decoys {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.ns.Do(func() {
-				sleep := &exec.Cmd{Path: "/bin/sh", Args: append([]string{tt.args[0], "-c", "read x", "sh"}, tt.args[1:]...)}
+				sleep := &exec.Cmd{Path: "/bin/sh", Args: append([]string{tt.args[0], "-c", "read x", "sh"},
+					tt.args[1:]...)}
 				in, err := sleep.StdinPipe()
 				if err != nil {
 					t.Fatal(err)

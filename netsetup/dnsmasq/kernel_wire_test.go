@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file asks servers over the wire: DNS (RFC 1035) and DHCP (RFC 2131), as much of them as the tests need. All of it runs
-// on the calling thread, and so in its network namespace.
+// This file asks servers over the wire: DNS (RFC 1035) and DHCP (RFC 2131), as much of them as the
+// tests need. All of it runs on the calling thread, and so in its network namespace.
 
 // resolve asks server for the IPv4 addresses of name.
 func resolve(server, name string) ([]netip.Addr, error) {
@@ -103,8 +103,9 @@ func (g guest) ask(t *testing.T, kind byte, options []byte) []byte {
 	check(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 2}))
 	check(unix.Bind(fd, &unix.SockaddrInet4{Port: 68}))
 	msg := make([]byte, 240)
-	copy(msg, []byte{1, 1, 6, 0, 0xca, 0xfe, byte(kind), g.mac[5]}) // request, Ethernet, length of a MAC, hops, transaction
-	msg[10] = 0x80                                                  // answer by broadcast: there is no address yet
+	copy(msg, []byte{1, 1, 6, 0, 0xca, 0xfe, byte(kind),
+		g.mac[5]}) // request, Ethernet, length of a MAC, hops, transaction
+	msg[10] = 0x80 // answer by broadcast: there is no address yet
 	copy(msg[28:], g.mac)
 	copy(msg[236:], []byte{99, 130, 83, 99}) // the cookie of DHCP
 	msg = append(append(msg, 53, 1, kind), options...)

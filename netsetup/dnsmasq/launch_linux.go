@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capabilities returns what a dnsmasq with this configuration can't do without: ports below 1024; for DHCP and router
-// advertisements also raw sockets (is an address free?) and entries in the ARP table, for which it asks before it starts.
+// capabilities returns what a dnsmasq with this configuration can't do without: ports below 1024;
+// for DHCP and router advertisements also raw sockets (is an address free?) and entries in the ARP
+// table, for which it asks before it starts.
 func capabilities(conf []byte) []uintptr {
 	caps := []uintptr{unix.CAP_NET_BIND_SERVICE}
 	for line := range strings.Lines(string(conf)) {
@@ -33,11 +34,12 @@ func capabilities(conf []byte) []uintptr {
 	return slices.Compact(caps)
 }
 
-// launch starts cmd as the account, with these capabilities and no way to others: neither a setuid program nor one with
-// capabilities of its own gives it any (no_new_privs), and where vnetc may say so they are out of its bounding set. It runs
-// in the network namespace of the calling thread.
+// launch starts cmd as the account, with these capabilities and no way to others: neither a setuid
+// program nor one with capabilities of its own gives it any (no_new_privs), and where vnetc may say
+// so they are out of its bounding set. It runs in the network namespace of the calling thread.
 //
-// The limits are those of a thread, and can't be taken back. So cmd is started from a thread of its own, that ends with it.
+// The limits are those of a thread, and can't be taken back. So cmd is started from a thread of its
+// own, that ends with it.
 func launch(cmd *exec.Cmd, a Account, caps []uintptr) error {
 	if a != (Account{}) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -64,7 +66,8 @@ func launch(cmd *exec.Cmd, a Account, caps []uintptr) error {
 	return <-done
 }
 
-// ownThread calls f on a thread that ends when f returns. The process's first thread never ends, so f doesn't get that one.
+// ownThread calls f on a thread that ends when f returns. The process's first thread never ends, so
+// f doesn't get that one.
 func ownThread(f func()) {
 	runtime.LockOSThread()
 	if unix.Gettid() != unix.Getpid() {
@@ -107,7 +110,8 @@ func limit(caps []uintptr) error {
 		switch err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); {
 		case errors.Is(err, unix.EINVAL): // the kernel has no more
 			return nil
-		case errors.Is(err, unix.EPERM): // not without CAP_SETPCAP; no_new_privs says the same for a user who isn't root
+		case errors.Is(err,
+			unix.EPERM): // not without CAP_SETPCAP; no_new_privs says the same for a user who isn't root
 			return nil
 		case err != nil:
 			return fmt.Errorf("drop capability %d: %w", c, err)

@@ -18,16 +18,19 @@ import (
 
 // Lease is an address that was given to a guest.
 type Lease struct {
-	Expires  time.Time // zero if never
-	Addr     netip.Addr
-	MAC      net.HardwareAddr // nil for an IPv6 guest whose DUID holds none
-	Host     string           // the name that the guest or its <host> has; empty for none
-	ClientID string           // IPv4: the client identifier, empty for none; IPv6: the DUID; octets in hexadecimal with colons
-	IAID     uint32           // IPv6: which of the guest's addresses it is (RFC 8415 section 4.2)
+	Expires time.Time // zero if never
+	Addr    netip.Addr
+	MAC     net.HardwareAddr // nil for an IPv6 guest whose DUID holds none
+	Host    string           // the name that the guest or its <host> has; empty for none
+	// IPv4: the client identifier, empty for none; IPv6: the DUID; octets in hexadecimal with
+	// colons
+	ClientID string
+	IAID     uint32 // IPv6: which of the guest's addresses it is (RFC 8415 section 4.2)
 }
 
-// ReadLeases returns the leases in a file that dnsmasq keeps; none if there is no file. Leases that have expired stay in it until
-// dnsmasq looks. Lines that are no leases are left out, and all of them named in the error.
+// ReadLeases returns the leases in a file that dnsmasq keeps; none if there is no file. Leases that
+// have expired stay in it until dnsmasq looks. Lines that are no leases are left out, and all of
+// them named in the error.
 func ReadLeases(path string) ([]Lease, error) {
 	const tries, pause = 10, 5 * time.Millisecond // for as long as dnsmasq takes to write
 	var before []byte                             // nil before the first try
@@ -50,19 +53,22 @@ func ReadLeases(path string) ([]Lease, error) {
 	}
 }
 
-// whole is false if text may be a part of a file: dnsmasq empties its file, and writes it anew in blocks of stdio's size.
+// whole is false if text may be a part of a file: dnsmasq empties its file, and writes it anew in
+// blocks of stdio's size.
 func whole(text []byte) bool {
 	const block = 4096
 	return len(text)%block != 0 && text[len(text)-1] == '\n'
 }
 
-// young is true if the file was written a moment ago. One that has rested stays as it is: empty, or damaged.
+// young is true if the file was written a moment ago. One that has rested stays as it is: empty, or
+// damaged.
 func young(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && time.Since(info.ModTime()) < 50*time.Millisecond
 }
 
-// parseLeases reads dnsmasq's format: a lease a line, "duid" and the server's own before those of IPv6.
+// parseLeases reads dnsmasq's format: a lease a line, "duid" and the server's own before those of
+// IPv6.
 func parseLeases(r io.Reader, name string) ([]Lease, error) {
 	var leases []Lease
 	var bad []error
@@ -87,8 +93,8 @@ func parseLeases(r io.Reader, name string) ([]Lease, error) {
 	return leases, errors.Join(bad...)
 }
 
-// parseLease reads the words of a line: when it expires in seconds since 1970, MAC or IAID, address, name, client id. A * stands
-// for nothing.
+// parseLease reads the words of a line: when it expires in seconds since 1970, MAC or IAID,
+// address, name, client id. A * stands for nothing.
 func parseLease(words []string) (Lease, error) {
 	var l Lease
 	if len(words) != 5 {
@@ -147,7 +153,8 @@ func leaseIAID(word string) (uint32, error) {
 	return uint32(id), nil
 }
 
-// duidMAC returns the MAC in a DUID of the kinds DUID-LLT and DUID-LL on Ethernet (RFC 8415 section 11), or nil.
+// duidMAC returns the MAC in a DUID of the kinds DUID-LLT and DUID-LL on Ethernet (RFC 8415 section
+// 11), or nil.
 func duidMAC(duid []byte) net.HardwareAddr {
 	switch {
 	case len(duid) == 14 && string(duid[:4]) == "\x00\x01\x00\x01":

@@ -35,12 +35,15 @@ func TestLeases(t *testing.T) {
 	want := []Lease{
 		{Expires: at, Addr: addr("10.1.0.100"), MAC: mac(1), Host: "web", ClientID: "01:52:54:00:00:00:01"},
 		{Addr: addr("10.1.0.101"), MAC: mac(2)},
-		{Expires: at, Addr: addr("10.1.0.102"), MAC: net.HardwareAddr{0x80, 0, 2, 8, 0xfe, 0x80, 0, 1}, Host: "ib", ClientID: "ff:00:00:00:01"},
-		{Expires: at, Addr: addr("fd00:1::100"), MAC: mac(1), Host: "web6", ClientID: "00:01:00:01:2e:aa:bb:cc:52:54:00:00:00:01", IAID: 12345},
+		{Expires: at, Addr: addr("10.1.0.102"), MAC: net.HardwareAddr{0x80, 0, 2, 8, 0xfe, 0x80, 0, 1}, Host: "ib",
+			ClientID: "ff:00:00:00:01"},
+		{Expires: at, Addr: addr("fd00:1::100"), MAC: mac(1), Host: "web6",
+			ClientID: "00:01:00:01:2e:aa:bb:cc:52:54:00:00:00:01", IAID: 12345},
 		{Expires: at, Addr: addr("fd00:1::101"), MAC: mac(2), ClientID: "00:03:00:01:52:54:00:00:00:02", IAID: 1},
 		{Expires: at, Addr: addr("fd00:1::102"), ClientID: "00:02:00:00:ab:11:01:02", IAID: 4294967295},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateApproxTime(0), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateApproxTime(0),
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("leases (-want +got):\n%s", diff)
 	}
 }
@@ -63,7 +66,8 @@ func TestLeasesDamaged(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := parseLeases(strings.NewReader(good+tt.line+"\n"), "lab.leases")
-			if err == nil || !strings.HasPrefix(err.Error(), "lab.leases:2: ") || !strings.Contains(err.Error(), tt.want) {
+			if err == nil || !strings.HasPrefix(err.Error(), "lab.leases:2: ") ||
+				!strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got error %v, want lab.leases:2: and %q", err, tt.want)
 			}
 			if len(got) != 1 {
@@ -79,7 +83,8 @@ func TestLeasesMissing(t *testing.T) {
 	}
 }
 
-// TestLeasesWhileWritten: a file that is just being written, emptied first as dnsmasq does, is never seen half.
+// TestLeasesWhileWritten: a file that is just being written, emptied first as dnsmasq does, is
+// never seen half.
 func TestLeasesWhileWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lab.leases")
 	if err := os.WriteFile(path, []byte(leaseFile), 0o600); err != nil {
@@ -137,7 +142,8 @@ func FuzzLeases(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		leases, _ := parseLeases(strings.NewReader(string(text)), "fuzz")
 		for _, l := range leases {
-			if !l.Addr.IsValid() || strings.ContainsAny(l.Host, "\n\x1b ") || strings.ContainsAny(l.ClientID, "\n\x1b ") {
+			if !l.Addr.IsValid() || strings.ContainsAny(l.Host, "\n\x1b ") ||
+				strings.ContainsAny(l.ClientID, "\n\x1b ") {
 				t.Errorf("lease %+v", l)
 			}
 		}

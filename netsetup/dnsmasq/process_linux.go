@@ -12,28 +12,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a running dnsmasq of a network. It is known by what the kernel says of it and never by a note: it is called
-// dnsmasq, has the network's configuration in its command line, is in the network namespace of the thread that looks,
-// belongs to a user as whom vnetc starts dnsmasq, and may use ports below 1024.
+// Process is a running dnsmasq of a network. It is known by what the kernel says of it and never by
+// a note: it is called dnsmasq, has the network's configuration in its command line, is in the
+// network namespace of the thread that looks, belongs to a user as whom vnetc starts dnsmasq, and
+// may use ports below 1024.
 //
-// The last is what nobody else of that user can have: a command line is free to choose, and a capability is given by root
-// only. All of this may be read of any user's process; what would need CAP_SYS_PTRACE, its program and its sockets, is not
-// asked for.
+// The last is what nobody else of that user can have: a command line is free to choose, and a
+// capability is given by root only. All of this may be read of any user's process; what would need
+// CAP_SYS_PTRACE, its program and its sockets, is not asked for.
 type Process struct {
-	PID   int
-	Start uint64 // clock ticks from boot to its start, field 22 of /proc/PID/stat: tells it from a later one with its PID
-	// Stopped is true if it runs no instruction, by SIGSTOP or for a debugger, and so serves nobody.
+	PID int
+	// clock ticks from boot to its start, field 22 of /proc/PID/stat: distinguishes it from a later
+	// one with its PID
+	Start uint64
+	// Stopped is true if it runs no instruction, by SIGSTOP or for a debugger, and so serves
+	// nobody.
 	Stopped bool
-	// Dated is true if it was not started as this vnetc would: with other arguments, as root, or with a way to more
-	// capabilities.
+	// Dated is true if it was not started as this vnetc would: with other arguments, as root, or
+	// with a way to more capabilities.
 	Dated bool
 
 	parent int
 	conf   string
 }
 
-// Find returns the dnsmasq of each of the networks that has one, by [Paths.Conf]. It looks at the process that the pid file
-// names first, and through all processes once for those networks whose file is missing or names another.
+// Find returns the dnsmasq of each of the networks that has one, by [Paths.Conf]. It looks at the
+// process that the pid file names first, and through all processes once for those networks whose
+// file is missing or names another.
 func Find(networks ...Paths) (map[string]Process, error) {
 	found := make(map[string]Process)
 	s, err := newSearch(networks...)
@@ -58,13 +63,15 @@ func Find(networks ...Paths) (map[string]Process, error) {
 	return found, err
 }
 
-// Noted is true if the pid file of its network names p. Without it p is found all the same, by a look at all processes.
+// Noted is true if the pid file of its network names p. Without it p is found all the same, by a
+// look at all processes.
 func (p Process) Noted(of Paths) bool { return pidIn(of.PID) == p.PID }
 
 // Note writes the pid file: dnsmasq itself may not write where root does.
 func (p Process) Note(of Paths) error { return replace(of.PID, fmt.Appendf(nil, "%d\n", p.PID)) }
 
-// oldest returns the process that the others descend from: dnsmasq forks for scripts and for queries over TCP.
+// oldest returns the process that the others descend from: dnsmasq forks for scripts and for
+// queries over TCP.
 func oldest(procs []Process) Process {
 	return slices.MinFunc(procs, func(a, b Process) int {
 		switch {
@@ -98,7 +105,8 @@ type search struct {
 	of       map[string]Paths // by configuration
 }
 
-// arguments returns what a dnsmasq of ours has behind its name; nil if it serves none of the networks looked for.
+// arguments returns what a dnsmasq of ours has behind its name; nil if it serves none of the
+// networks looked for.
 func (s *search) arguments(conf string) []string {
 	p, ok := s.of[conf]
 	if !ok {
@@ -123,8 +131,9 @@ func newSearch(networks ...Paths) (*search, error) {
 	return s, nil
 }
 
-// netnsOf returns a number that processes have in common if they are in one network namespace: the inode of a file that each
-// namespace has of its own in /proc. It may be asked of any user's process; /proc/PID/ns takes CAP_SYS_PTRACE for that.
+// netnsOf returns a number that processes have in common if they are in one network namespace: the
+// inode of a file that each namespace has of its own in /proc. It may be asked of any user's
+// process; /proc/PID/ns takes CAP_SYS_PTRACE for that.
 func netnsOf(pid string) (uint64, error) {
 	var st unix.Stat_t
 	if err := unix.Stat("/proc/"+pid+"/net/dev", &st); err != nil {
@@ -157,8 +166,8 @@ func (s *search) walk(confs map[string]bool) (map[string][]Process, error) {
 	return found, nil
 }
 
-// inspect returns the process if it is a dnsmasq that vnetc may have started in this network namespace. A process that is gone
-// meanwhile is none.
+// inspect returns the process if it is a dnsmasq that vnetc may have started in this network
+// namespace. A process that is gone meanwhile is none.
 func (s *search) inspect(pid int) (Process, bool) {
 	if pid == 0 {
 		return Process{}, false
@@ -184,7 +193,8 @@ func (s *search) inspect(pid int) (Process, bool) {
 	return p, true
 }
 
-// confOf returns the configuration in the command line of a dnsmasq, as Begin writes it; empty for other commands.
+// confOf returns the configuration in the command line of a dnsmasq, as Begin writes it; empty for
+// other commands.
 func confOf(args []string) string {
 	if filepath.Base(args[0]) != command {
 		return ""
@@ -204,7 +214,8 @@ type credentials struct {
 	noNewPrivs bool
 }
 
-// status fills in what /proc/PID/stat says (proc(5)), and returns what status does. It is false for a process that is gone.
+// status fills in what /proc/PID/stat says (proc(5)), and returns what status does. It is false for
+// a process that is gone.
 func (p *Process) status() (c credentials, ok bool) {
 	base := "/proc/" + strconv.Itoa(p.PID)
 	stat, err := os.ReadFile(base + "/stat")
@@ -241,8 +252,8 @@ func (p *Process) status() (c credentials, ok bool) {
 	return c, ok && err == nil
 }
 
-// field returns the first word behind a name in a /proc/PID/status. The name of the process, which may hold anything, has
-// its line breaks escaped there.
+// field returns the first word behind a name in a /proc/PID/status. The name of the process, which
+// may hold anything, has its line breaks escaped there.
 func field(status, name string) (string, bool) {
 	_, rest, ok := strings.Cut(status, "\n"+name+":")
 	line, _, _ := strings.Cut(rest, "\n")

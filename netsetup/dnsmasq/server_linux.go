@@ -18,7 +18,8 @@ const (
 	confFlag = "--conf-file="
 )
 
-// timeout is how long dnsmasq may take to start. It needs milliseconds, and more on a host that is busy.
+// timeout is how long dnsmasq may take to start. It needs milliseconds, and more on a host that is
+// busy.
 const timeout = 30 * time.Second
 
 // Server is the dnsmasq of one network, whose files are written.
@@ -36,8 +37,8 @@ type Starting struct {
 	timeout time.Duration
 }
 
-// Begin starts dnsmasq in the network namespace of the calling thread, and doesn't wait for it: many start side by side. Wait
-// has to be called.
+// Begin starts dnsmasq in the network namespace of the calling thread, and doesn't wait for it:
+// many start side by side. Wait has to be called.
 func (s Server) Begin() (*Starting, error) {
 	path, err := look()
 	if err != nil {
@@ -63,7 +64,8 @@ func (s Server) Begin() (*Starting, error) {
 	cmd.Args[0] = command
 	cmd.Dir = "/"
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"} // what else we have is not for that user
-	cmd.Stderr = writer                                                  // a file, so that nothing waits for its end: the daemon may keep it open
+	// a file, so that nothing waits for its end: the daemon may keep it open
+	cmd.Stderr = writer
 	if err := launch(cmd, s.Account, capabilities(conf)); err != nil {
 		unix.Close(pipe[0])
 		return nil, fmt.Errorf("start dnsmasq: %w", err)
@@ -71,7 +73,8 @@ func (s Server) Begin() (*Starting, error) {
 	return &Starting{paths: s.Paths, cmd: cmd, said: pipe[0], timeout: timeout}, nil
 }
 
-// background returns an error for options that keep dnsmasq in the foreground: nobody could tell when it serves.
+// background returns an error for options that keep dnsmasq in the foreground: nobody could tell
+// when it serves.
 func background(conf []byte) error {
 	for line := range strings.Lines(string(conf)) {
 		if name := strings.TrimSpace(line); name == "no-daemon" || name == "keep-in-foreground" {
@@ -105,7 +108,8 @@ func arguments(p Paths) []string {
 
 // leases makes the file that dnsmasq keeps its leases in, or gives it to the user who runs it now.
 func (s Server) leases() error {
-	fd, err := unix.Open(s.Paths.Leases, unix.O_RDONLY|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
+	fd, err := unix.Open(s.Paths.Leases, unix.O_RDONLY|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK,
+		0o644)
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: s.Paths.Leases, Err: err}
 	}
@@ -169,7 +173,8 @@ func (s *Starting) wait() error {
 	if !in {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()
-		return fmt.Errorf("dnsmasq with %s is not up after %v; does an included file keep it in the foreground?", s.paths.Conf, s.timeout)
+		return fmt.Errorf("dnsmasq with %s is not up after %v; does an included file keep it in the foreground?",
+			s.paths.Conf, s.timeout)
 	}
 	failed := s.cmd.Wait()
 	if failed == nil {

@@ -14,9 +14,10 @@ type NotRunningError struct{ Conf string }
 
 func (e *NotRunningError) Error() string { return "no dnsmasq runs with " + e.Conf }
 
-// Reload replaces the hosts of a running dnsmasq and has it read them: leases and open queries go on. The configuration has
-// to be the same, see [Compare]. Without a dnsmasq the error is a *[NotRunningError]. What is cut off in the middle,
-// [ReadFiles] tells: hosts that are nil by it stay as they are, and untold.
+// Reload replaces the hosts of a running dnsmasq and has it read them: leases and open queries go
+// on. The configuration has to be the same, see [Compare]. Without a dnsmasq the error is a
+// *[NotRunningError]. What is cut off in the middle, [ReadFiles] tells: hosts that are nil by it
+// stay as they are, and untold.
 func (f Files) Reload(p Paths) error {
 	running, err := Find(p)
 	if err != nil {
@@ -54,15 +55,17 @@ func (f Files) Reload(p Paths) error {
 	return remove(p.Stale)
 }
 
-// Stop ends the dnsmasq of each network and returns when all are gone, after some seconds at the latest. That one does not
-// run is no error.
+// Stop ends the dnsmasq of each network and returns when all are gone, after some seconds at the
+// latest. That one does not run is no error.
 func Stop(networks ...Paths) error {
-	// A second look finds what the first one left: whoever did not listen, and children that outlived their parent. A child
-	// that runs a script ignores SIGTERM, and ends when it has told the script of its last lease.
+	// A second look finds what the first one left: whoever did not listen, and children that
+	// outlived their parent. A child that runs a script ignores SIGTERM, and ends when it has told
+	// the script of its last lease.
 	steps := []struct {
 		signal  unix.Signal
 		timeout time.Duration
-	}{{unix.SIGTERM, 5 * time.Second}, {unix.SIGTERM, time.Second}, {unix.SIGKILL, 2 * time.Second}, {unix.SIGKILL, 2 * time.Second}}
+	}{{unix.SIGTERM, 5 * time.Second}, {unix.SIGTERM, time.Second}, {unix.SIGKILL, 2 * time.Second},
+		{unix.SIGKILL, 2 * time.Second}}
 	var running map[string]Process
 	for _, step := range steps {
 		var err error
@@ -91,7 +94,8 @@ func end(running map[string]Process, signal unix.Signal, timeout time.Duration) 
 		h, err := p.open()
 		if err == nil && h != nil {
 			handles = append(handles, h)
-			err = errors.Join(h.signal(signal), h.signal(unix.SIGCONT)) // a stopped process gets no other signal but SIGKILL
+			err = errors.Join(h.signal(signal),
+				h.signal(unix.SIGCONT)) // a stopped process gets no other signal but SIGKILL
 		}
 		if err != nil {
 			return fmt.Errorf("stop dnsmasq (process %d) with %s: %w", p.PID, conf, err)

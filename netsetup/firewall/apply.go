@@ -1,6 +1,6 @@
-// Package firewall puts programs into the kernel of this host through the back ends' contract, compares what is there with
-// what was meant, and takes it away again. Every change is read back and proved; what can't be proved is undone. It knows
-// no rule syntax and no concrete back end.
+// Package firewall puts programs into the kernel of this host through the back ends' contract,
+// compares what is there with what was meant, and takes it away again. Every change is read back
+// and proved; what can't be proved is undone. It knows no rule syntax and no concrete back end.
 package firewall
 
 import (
@@ -23,14 +23,15 @@ type Target struct {
 }
 
 // Reading is what a target held when it was read last. Where a dump says the same again the program
-// is not made anew: one verb asks several times. The program must not be changed. The zero value has
-// read nothing.
+// is not recreated: one verb asks several times. The program must not be changed. The zero value
+// has read nothing.
 type Reading struct {
 	images  []backends.Document
 	program *ir.Program
 }
 
-// String returns the name of the target's back end, and under which names rules stand there if they aren't vnetc's.
+// String returns the name of the target's back end, and under which names rules stand there if they
+// aren't vnetc's.
 func (t Target) String() string {
 	if t.Options.Names != backends.LibvirtNames {
 		return t.Loader.Name()
@@ -41,14 +42,14 @@ func (t Target) String() string {
 // Result is what an Apply did.
 type Result struct {
 	backends.Report
-	Removed []string // other targets whose rules of ours were taken away afterwards
-	// Drifts is what was mended: what an audit of the same targets said just before. It is empty where nothing changed, and
-	// where what was there could not be understood.
+	Removed []string // other targets whose our rules were taken away afterwards
+	// Drifts is what was fixed: what an audit of the same targets said just before. It is empty
+	// where nothing changed, and where what was there could not be understood.
 	Drifts []backends.Drift
 }
 
-// UnprovenError says that what the kernel held after a load was not what was meant, or could not be read. The old rules are
-// in force again, unless Undo says otherwise.
+// UnprovenError says that what the kernel held after a load was not what was meant, or could not be
+// read. The old rules are in force again, unless Undo says otherwise.
 type UnprovenError struct {
 	Result prove.Result
 	Read   error // why the kernel's rules could not be read back; Result is zero then
@@ -78,7 +79,8 @@ func (e *UnprovenError) Unwrap() []error {
 	return slices.DeleteFunc([]error{e.Read, e.Undo}, func(err error) bool { return err == nil })
 }
 
-// LeftError says that rules of ours could not be taken away from Target. The new ones are in force by then.
+// LeftError says that our rules could not be taken away from Target. The new ones are in force by
+// then.
 type LeftError struct {
 	Target Target
 	Err    error
@@ -89,11 +91,12 @@ func (e *LeftError) Error() string { return fmt.Sprintf("remove the rules in %s:
 // Unwrap returns the loader's error.
 func (e *LeftError) Unwrap() error { return e.Err }
 
-// Apply makes the target hold p, and proves it from what it reads back. Rules of ours that the others hold are taken away
-// after that: packets meet the old rules, or both, or the new ones. After an error the old rules are in force, and no others;
-// but after a [LeftError] the new ones are, beside what is left of the old. A program that the back end can't say is returned as
-// the list of why; nothing is touched then. For networks that have no rules not even empty tables are made, and those that
-// are there go.
+// Apply makes the target hold p, and proves it from what it reads back. Rules of ours that the
+// others hold are taken away after that: packets meet the old rules, or both, or the new ones.
+// After an error the old rules are in force, and no others; but after a [LeftError] the new ones
+// are, beside what is left of the old. A program that the back end can't say is returned as the
+// list of why; nothing is touched then. For networks that have no rules not even empty tables are
+// made, and those that are there go.
 func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) {
 	rules, found := t.Loader.Lower(p, t.Options)
 	if found.HasErrors() {
@@ -136,14 +139,15 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 	return result, found, err
 }
 
-// earlier is what stood before an Apply, as far as is needed to say later what it mended.
+// earlier is what stood before an Apply, as far as is needed to say later what it fixed.
 type earlier struct {
 	held       *ir.Program // nil if it could not be understood
 	unexpected backends.Unexpected
 	left       []backends.Drift // of other targets
 }
 
-// earlier looks at what is about to be mended. What can't be understood is mended all the same, unlisted.
+// earlier looks at what is about to be fixed. What can't be understood is fixed all the same,
+// unlisted.
 func (t Target) earlier(rules backends.Ruleset, images []backends.Document, others []Target) (earlier, error) {
 	var e earlier
 	if held, err := t.heldIn(images); err == nil {
@@ -167,7 +171,7 @@ func (t Target) earlier(rules backends.Ruleset, images []backends.Document, othe
 	return e, nil
 }
 
-// mended returns what an Apply of p mends in the target, and in others. It looks at no host.
+// fixed returns what an Apply of p fixes in the target, and in others. It looks at no host.
 func (t Target) mended(p *ir.Program, rules backends.Ruleset, e earlier) []backends.Drift {
 	if e.held == nil {
 		return e.left
@@ -193,7 +197,7 @@ func clearAll(targets []Target) (result Result, err error) {
 	return result, nil
 }
 
-// load loads rules and proves that the target holds p; meanwhile it lists what that has mended. What
+// load loads rules and proves that the target holds p; meanwhile it lists what that has fixed. What
 // can't be proved is loaded once more: somebody else may have written while the back end did, and
 // moved the place that a jump was meant for.
 func (t Target) load(rules backends.Ruleset, p *ir.Program, e earlier) (backends.Report, []backends.Drift, error) {
@@ -226,15 +230,16 @@ func (t Target) load(rules backends.Ruleset, p *ir.Program, e earlier) (backends
 	return report, e.left, err
 }
 
-// Remove takes everything of ours away from the target, and doesn't touch one that holds nothing of ours: the mere look of
-// a tool at a table can make it.
+// Remove takes everything of ours away from the target, and doesn't touch one that holds nothing of
+// ours: the mere look of a tool at a table can make it.
 func Remove(t Target) error {
 	_, err := t.clear()
 	return err
 }
 
-// clear takes the target's rules away; gone is true if there were any. A back end that can't be used here holds none. It is
-// asked only if it can't be read: the asking makes tables of iptables-legacy.
+// clear takes the target's rules away; gone is true if there were any. A back end that can't be
+// used here holds none. It is asked only if it can't be read: the asking makes tables of
+// iptables-legacy.
 func (t Target) clear() (gone bool, err error) {
 	images, err := t.Loader.Dump(t.Options.Names)
 	if err != nil && t.Loader.Available() != nil {
@@ -246,7 +251,8 @@ func (t Target) clear() (gone bool, err error) {
 	return true, t.Loader.Unload(t.Options.Names)
 }
 
-// Loaded returns the program that the target holds under our names; without chains if it holds nothing.
+// Loaded returns the program that the target holds under our names; without chains if it holds
+// nothing.
 func (t Target) Loaded() (*ir.Program, error) {
 	images, err := t.Loader.Dump(t.Options.Names)
 	if err != nil {

@@ -16,7 +16,8 @@ type Audit struct {
 	Changes []prove.Difference // what the drift does to packets, Was being as meant and Now as held
 	More    bool               // More is true if there are other changes of the same kinds, between other networks.
 
-	// TooLarge is true if there may be other changes of any kind: to find them would cost more than the budget has.
+	// TooLarge is true if there may be other changes of any kind: to find them would cost more than
+	// the budget has.
 	TooLarge bool
 
 	target      Target
@@ -26,14 +27,16 @@ type Audit struct {
 	driftOf     []int // the drift of each of unexpected.Items
 }
 
-// maxChanges is how many changes of each kind are told: one rule may change what happens between every two networks.
+// maxChanges is how many changes of each kind are told: one rule may change what happens between
+// every two networks.
 const maxChanges = 10
 
-// InStep is true if the target holds what is meant, and nothing that nobody can explain. Rules of others that stand ahead of
-// ours are not ours to mend.
+// InStep is true if the target holds what is meant, and nothing that nobody can explain. Rules of
+// others that stand ahead of ours are not ours to fix.
 func (a Audit) InStep() bool { return backends.InStep(a.Drifts) }
 
-// Compare says how what the target holds differs from p, and what that does to packets. It changes nothing.
+// Compare says how what the target holds differs from p, and what that does to packets. It changes
+// nothing.
 func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 	a, found, err := Drifts(p, t)
 	if err == nil {
@@ -42,8 +45,9 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 	return a, found, err
 }
 
-// Explain finds what the drift does to packets, and what rules of others let through before ours can refuse it, as far as the
-// budget tells; nil is the usual one. It looks at no host, and takes longest: whoever holds a lock gives it back before.
+// Explain finds what the drift does to packets, and what foreign rules let through before ours can
+// refuse it, as far as the budget tells; nil is the usual one. It looks at no host, and takes
+// longest: whoever holds a lock gives it back before.
 func (a *Audit) Explain(budget *prove.Budget) {
 	if a.meant == nil {
 		return
@@ -56,15 +60,17 @@ func (a *Audit) Explain(budget *prove.Budget) {
 	a.around(budget)
 }
 
-// ForgetOrder drops what differs between the rules if it makes no difference to any packet. A layout that merges rules does so in
-// an order, and comments sets by reasons, that rules read from a host no longer tell.
+// ForgetOrder drops what differs between the rules if it makes no difference to any packet. A
+// layout that merges rules does so in an order, and comments sets by reasons, that rules read from
+// a host no longer tell.
 func (a *Audit) ForgetOrder() {
 	if backends.Mendable(a.Drifts) == 0 || a.target.Options.Layout != backends.Sets {
 		return
 	}
 	if prove.Equal(a.meant, a.held, ir.Both).Answer == prove.Proved {
 		a.Drifts = slices.DeleteFunc(a.Drifts, func(d backends.Drift) bool {
-			return d.Part == backends.DriftRule || d.Part == backends.DriftElement || d.Part == backends.DriftObject && d.Kind == backends.Extra
+			return d.Part == backends.DriftRule || d.Part == backends.DriftElement || d.Part == backends.DriftObject &&
+				d.Kind == backends.Extra
 		})
 	}
 }
@@ -90,7 +96,8 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 }
 
 // compare says how what the target holds differs from p, which was lowered to rules.
-func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program, unexpected backends.Unexpected) (Audit, error) {
+func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program, unexpected backends.Unexpected) (Audit,
+	error) {
 	if wantsNothing(p) && len(held.Chains) == 0 {
 		return Audit{}, nil // the frame of tables and chains goes with the last network
 	}
@@ -118,8 +125,9 @@ func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program,
 	return a, nil
 }
 
-// Leftovers says which of the others hold rules of ours, too, as they do when an Apply that went from there to another was
-// cut short. Packets meet both; the next Apply takes them away. A back end that can't be used here holds none.
+// Leftovers says which of the others hold our rules, too, as they do when an Apply that went from
+// there to another was interrupted. Packets meet both; the next Apply takes them away. A back end
+// that can't be used here holds none.
 func Leftovers(others []Target) ([]backends.Drift, error) {
 	var drifts []backends.Drift
 	for _, o := range others {
@@ -135,7 +143,7 @@ func Leftovers(others []Target) ([]backends.Drift, error) {
 	return drifts, nil
 }
 
-// leftover says that the target holds rules of ours, if it does.
+// leftover says that the target holds our rules, if it does.
 func (t Target) leftover(held *ir.Program) []backends.Drift {
 	if len(held.Chains) == 0 {
 		return nil
@@ -167,7 +175,8 @@ func find(p *ir.Program, c *ir.Chain) *ir.Chain {
 	return nil
 }
 
-// origins are the program's rules behind each rule that was read back from an image: several where a layout merges rules.
+// origins are the program's rules behind each rule that was read back from an image: several where
+// a layout merges rules.
 type origins map[*ir.Rule][]*ir.Rule
 
 // of returns the one rule behind r; nil if there are several, or none, as behind jumps.
@@ -178,8 +187,8 @@ func (o origins) of(r *ir.Rule) *ir.Rule {
 	return nil
 }
 
-// originsOf pairs the rules that were read back from an image with the program's rules: both are in the order of emission,
-// and a back end's own rules, which have no line, are the jumps.
+// originsOf pairs the rules that were read back from an image with the program's rules: both are in
+// the order of emission, and a back end's own rules, which have no line, are the jumps.
 func originsOf(meant *ir.Program, lines []backends.Line) origins {
 	type place struct {
 		family       ir.Family
@@ -269,7 +278,8 @@ func surplus(c *ir.Chain) []backends.Drift {
 	return chainDrift(&ir.Chain{Family: c.Family, Table: c.Table, Name: c.Name}, c, nil)
 }
 
-// pair returns for each of meant the place of an equal rule in there, or -1; the first goes with the first.
+// pair returns for each of meant the place of an equal rule in there, or -1; the first goes with
+// the first.
 func pair(meant, there []ir.Rule) []int {
 	places := make(map[string][]int)
 	for i := range there {

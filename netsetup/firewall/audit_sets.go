@@ -41,7 +41,8 @@ func setDrift(meant, held *ir.Program, behind origins) []backends.Drift {
 	return drifts
 }
 
-// asking is the program's rules behind the rules that look packets up in a set, by the words of each of their matches.
+// asking is the program's rules behind the rules that look packets up in a set, by the words of
+// each of their matches.
 type asking map[string][]*ir.Rule
 
 func askersOf(p *ir.Program, s *ir.Set, behind origins) asking {
@@ -66,7 +67,8 @@ func askersOf(p *ir.Program, s *ir.Set, behind origins) asking {
 	return a
 }
 
-// of returns the rule that asked for element e: one that has all its matches. It is nil if none has.
+// of returns the rule that asked for element e: one that has all its matches. It is nil if none
+// has.
 func (a asking) of(e []ir.Match) *ir.Rule {
 	var few []*ir.Rule
 	for i, m := range e {
@@ -82,7 +84,8 @@ func (a asking) of(e []ir.Match) *ir.Rule {
 	return nil
 }
 
-// plain returns the words of a match without its sense: a set holds the values of those that are turned around, too.
+// plain returns the words of a match without its sense: a set holds the values of those that are
+// negated, too.
 func plain(m ir.Match) string { return strings.Replace(ir.MatchText(m), "!= ", "", 1) }
 
 func findSet(p *ir.Program, s *ir.Set) *ir.Set {

@@ -16,7 +16,8 @@ type Place struct {
 	Loader backends.Loader
 }
 
-// Before is what this host held under our names before a change: the exact way back. It can be kept as JSON.
+// Before is what this host held under our names before a change: the exact way back. It can be kept
+// as JSON.
 type Before []Image
 
 // Image is what one place held under names.
@@ -26,13 +27,15 @@ type Image struct {
 	Dump  []backends.Document `json:"dump"` // as the loader returned it
 }
 
-// Keep returns what the places hold under each of names. Places that can't be used here hold nothing, and are left out.
+// Keep returns what the places hold under each of names. Places that can't be used here hold
+// nothing, and are left out.
 func Keep(places []Place, names []backends.Names) (Before, error) {
 	var b Before
 	for _, p := range places {
 		for _, n := range names {
 			dump, err := p.Loader.Dump(n)
-			if err != nil && p.Loader.Available() != nil { // asked only then: the asking makes tables of iptables-legacy
+			if err != nil &&
+				p.Loader.Available() != nil { // asked only then: the asking makes tables of iptables-legacy
 				break
 			}
 			if err != nil {
@@ -44,8 +47,8 @@ func Keep(places []Place, names []backends.Names) (Before, error) {
 	return b, nil
 }
 
-// Restore makes the places hold what they held then, and proves it from what it reads back. What held rules then comes
-// first, so that packets which met rules never meet none.
+// Restore makes the places hold what they held then, and proves it from what it reads back. What
+// held rules then comes first, so that packets which met rules never meet none.
 func (b Before) Restore(places []Place) error {
 	var failed error
 	for _, full := range []bool{true, false} {

@@ -11,9 +11,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Diff returns where among the others the rules and elements stand that differ: a unified diff from what is meant to what
-// the target holds, in the target's own words, with the chain beside each hunk. It is empty where the target holds nothing
-// at all, or nothing is meant.
+// Diff returns where among the others the rules and elements stand that differ: a unified diff from
+// what is meant to what the target holds, in the target's own words, with the chain beside each
+// hunk. It is empty where the target holds nothing at all, or nothing is meant.
 func (a Audit) Diff() string { return a.diff(false) }
 
 // PlannedDiff is Diff from what the target holds to what is meant.
@@ -48,7 +48,8 @@ func words(p *ir.Program) []backends.Document {
 	return []backends.Document{{File: "rules", Text: []byte(p.String())}}
 }
 
-// texts returns p in the target's own words, a line per rule; false if the target can't say all of it.
+// texts returns p in the target's own words, a line per rule; false if the target can't say all of
+// it.
 func (t Target) texts(p *ir.Program) ([]backends.Document, bool) {
 	options := t.Options
 	options.Layout = backends.Chains
@@ -74,11 +75,12 @@ func (t Target) texts(p *ir.Program) ([]backends.Document, bool) {
 	return docs, true
 }
 
-// tokenMark begins the comment of a rule that stands for one that is not modelled. No rule of ours has such a comment.
+// tokenMark begins the comment of a rule that stands for one that is not modelled. No rule of ours
+// has such a comment.
 const tokenMark = "not modelled!"
 
-// withoutOpaque returns p with another rule for each that no target can be asked for, and by the tokens in their comments the
-// rules themselves, in words of the IR.
+// withoutOpaque returns p with another rule for each that no target can be asked for, and by the
+// tokens in their comments the rules themselves, in words of the IR.
 func withoutOpaque(p *ir.Program) (*ir.Program, map[string]string) {
 	out, tokens := *p, make(map[string]string)
 	out.Chains = slices.Clone(p.Chains)
@@ -111,8 +113,8 @@ func isOpaque(r *ir.Rule) bool {
 	return slices.ContainsFunc(r.Matches, func(m ir.Match) bool { _, opaque := m.(ir.Opaque); return opaque })
 }
 
-// inOrder returns p with chains and sets in the order of like, and the elements of each set sorted: the kernel lists them in
-// the order in which they were made, which means nothing.
+// inOrder returns p with chains and sets in the order of like, and the elements of each set sorted:
+// the kernel lists them in the order in which they were made, which means nothing.
 func inOrder(p, like *ir.Program) *ir.Program {
 	out := &ir.Program{Links: p.Links}
 	for _, c := range like.Chains {
@@ -131,7 +133,9 @@ func inOrder(p, like *ir.Program) *ir.Program {
 		}
 		set := *s
 		set.Elements = slices.Clone(s.Elements)
-		slices.SortFunc(set.Elements, func(a, b []ir.Match) int { return strings.Compare(elementText(a), elementText(b)) })
+		slices.SortFunc(set.Elements, func(a, b []ir.Match) int {
+			return strings.Compare(elementText(a), elementText(b))
+		})
 		out.Sets = append(out.Sets, &set)
 	}
 	for _, s := range like.Sets {
@@ -145,8 +149,8 @@ func inOrder(p, like *ir.Program) *ir.Program {
 	return out
 }
 
-// withHeadings takes the first line from a unified diff, names its file, and puts beside each hunk's numbers what the hunk
-// stands in, by the lines from which the diff goes.
+// withHeadings takes the first line from a unified diff, names its file, and puts beside each
+// hunk's numbers what the hunk stands in, by the lines from which the diff goes.
 func withHeadings(text string, from []string, file string) string {
 	var out strings.Builder
 	n := 0
@@ -167,8 +171,8 @@ func withHeadings(text string, from []string, file string) string {
 	return out.String()
 }
 
-// heading returns the blocks that line number at, from 0, stands in, the outermost first: lines before it that are indented
-// less and open one.
+// heading returns the blocks that line number at, from 0, stands in, the outermost first: lines
+// before it that are indented less and open one.
 func heading(lines []string, at int) string {
 	if at < 0 || at >= len(lines) {
 		return ""

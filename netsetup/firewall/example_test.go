@@ -9,7 +9,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/firewall"
 )
 
-// Compare finds the rules that differ, and what that does to packets. The kernel here is one in memory.
+// Compare finds the rules that differ, and what that does to packets. The kernel here is one in
+// memory.
 func ExampleCompare() {
 	program, list := ir.Parse("lab.ir", []byte(`group FWI {
     ip oifname "virbr0" ct state established,related accept

@@ -83,10 +83,12 @@ func compare(t *testing.T, ns *netnstest.NS, p *ir.Program, target Target) (a Au
 	return a
 }
 
-// everything is all rules of the namespace, in both worlds, without the comments, which tell the time.
+// everything is all rules of the namespace, in both worlds, without the comments, which tell the
+// time.
 func everything(ns *netnstest.NS) string {
 	var rules strings.Builder
-	all := ns.Exec("nft", "-s", "list", "ruleset") + ns.Exec("iptables-legacy-save", "-t", "filter") + ns.Exec("iptables-legacy-save", "-t", "nat")
+	all := ns.Exec("nft", "-s", "list", "ruleset") + ns.Exec("iptables-legacy-save", "-t", "filter") +
+		ns.Exec("iptables-legacy-save", "-t", "nat")
 	for line := range strings.Lines(all) {
 		if !strings.HasPrefix(line, "#") {
 			rules.WriteString(line)
@@ -116,7 +118,8 @@ func TestApplyTwiceIsOnce(t *testing.T) {
 	})
 }
 
-// TestUnprovenIsUndone: what is loaded and is not what was meant is noticed, shown by a packet, and undone.
+// TestUnprovenIsUndone: what is loaded and is not what was meant is noticed, shown by a packet, and
+// undone.
 func TestUnprovenIsUndone(t *testing.T) {
 	eachTarget(t, func(t *testing.T, ns *netnstest.NS, target Target) {
 		p := filters(3)
@@ -127,7 +130,8 @@ func TestUnprovenIsUndone(t *testing.T) {
 		bad := target
 		bad.Loader = broken{target.Loader, filters(2), target.Options}
 		_, err := apply(ns, filters(4), bad)
-		if err == nil || !strings.Contains(err.Error(), "the old rules are in force again") || !strings.Contains(err.Error(), "vbr") {
+		if err == nil || !strings.Contains(err.Error(), "the old rules are in force again") ||
+			!strings.Contains(err.Error(), "vbr") {
 			t.Errorf("got %v, want a packet and the undoing", err)
 		}
 		if diff := cmp.Diff(before, everything(ns)); diff != "" {
@@ -142,7 +146,8 @@ func TestSwitch(t *testing.T) {
 	ns := netnstest.New(t)
 	p := filters(3)
 	all := targets()
-	order := []string{"nftables", "iptables-legacy", "iptables-nft", "nftables", "iptables-nft", "iptables-legacy", "nftables"}
+	order := []string{"nftables", "iptables-legacy", "iptables-nft", "nftables", "iptables-nft", "iptables-legacy",
+		"nftables"}
 	for i, name := range order {
 		var others []Target
 		for other, target := range all {

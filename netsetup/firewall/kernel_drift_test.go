@@ -12,8 +12,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// tampering is something that somebody does to rules of ours, as a shell script. In it handle CHAIN N is the handle of the
-// n-th rule of a chain in table ip vnetc, and iptables and ip6tables are those of the target.
+// tampering is something that somebody does to our rules, as a shell script. In it handle CHAIN N
+// is the handle of the n-th rule of a chain in table ip vnetc, and iptables and ip6tables are those
+// of the target.
 type tampering struct{ name, script string }
 
 // tamperings are those of each target, for the rules of filters(3).
@@ -21,7 +22,8 @@ func tamperings() map[string][]tampering {
 	return map[string][]tampering{
 		"nftables":        append(nftTamperings(), setTamperings()...),
 		"nftables-chains": append(nftTamperings(), chainTamperings()...),
-		"iptables-nft":    append(iptablesTamperings(), tampering{"ruleset flushed", "nft flush ruleset"}, tampering{"table nat deleted", "nft delete table ip nat"}),
+		"iptables-nft": append(iptablesTamperings(), tampering{"ruleset flushed", "nft flush ruleset"},
+			tampering{"table nat deleted", "nft delete table ip nat"}),
 		"iptables-legacy": iptablesTamperings(),
 	}
 }
@@ -33,30 +35,40 @@ func nftTamperings() []tampering {
 		{"rule added", "nft add rule ip vnetc fwo tcp dport 22 counter drop"},
 		{"rule inserted for IPv6", "nft insert rule ip6 vnetc fwi accept"},
 		{"rule the kernel alone understands", "nft insert rule ip vnetc fwx limit rate 1/second accept"},
-		{"reject code changed", "nft replace rule ip vnetc fwo handle $(handle fwo 2) counter reject with icmp type admin-prohibited"},
+		{"reject code changed",
+			"nft replace rule ip vnetc fwo handle $(handle fwo 2) counter reject with icmp type admin-prohibited"},
 		{"reject turned into drop", "nft replace rule ip vnetc fwo handle $(handle fwo 2) counter drop"},
 		{"comment added", `nft replace rule ip vnetc fwo handle $(handle fwo 2) counter reject comment '"mine"'`},
-		{"NAT ports lost", "nft replace rule ip vnetc prt handle $(handle prt 1) ip saddr 10.0.0.0/24 meta l4proto udp counter masquerade"},
-		{"NAT to an address", "nft replace rule ip vnetc prt handle $(handle prt 1) ip saddr 10.0.0.0/24 meta l4proto udp counter snat to 192.0.2.1"},
+		{"NAT ports lost",
+			"nft replace rule ip vnetc prt handle $(handle prt 1) ip saddr 10.0.0.0/24 meta l4proto udp counter masquerade"},
+		{"NAT to an address",
+			"nft replace rule ip vnetc prt handle $(handle prt 1) ip saddr 10.0.0.0/24 meta l4proto udp counter snat to 192.0.2.1"},
 		{"chain flushed", "nft flush chain ip vnetc fwo"},
 		{"base chain flushed", "nft flush chain ip vnetc forward"},
-		{"chain deleted", "nft flush chain ip vnetc forward; nft flush chain ip vnetc fwi; nft delete chain ip vnetc fwi"},
+		{"chain deleted",
+			"nft flush chain ip vnetc forward; nft flush chain ip vnetc fwi; nft delete chain ip vnetc fwi"},
 		{"empty chain deleted", "nft flush chain ip6 vnetc forward; nft delete chain ip6 vnetc fwi"},
 		{"chain renamed", "nft rename chain ip vnetc fwi closed"},
 		{"jump deleted", "nft delete rule ip vnetc forward handle $(handle forward 2)"},
 		{"jump doubled", "nft add rule ip vnetc forward counter jump fwx"},
-		{"jump moved", "nft delete rule ip vnetc forward handle $(handle forward 1); nft add rule ip vnetc forward counter jump fwx"},
+		{"jump moved",
+			"nft delete rule ip vnetc forward handle $(handle forward 1); nft add rule ip vnetc forward counter jump fwx"},
 		{"jump turned into goto", "nft replace rule ip vnetc forward handle $(handle forward 2) counter goto fwi"},
 		{"policy changed", "nft add chain ip vnetc forward '{ policy drop; }'"},
-		{"hook changed", "nft flush chain ip vnetc forward; nft delete chain ip vnetc forward; nft add chain ip vnetc forward '{ type filter hook input priority 0; }'; " + jumps},
-		{"priority changed", "nft flush chain ip vnetc forward; nft delete chain ip vnetc forward; nft add chain ip vnetc forward '{ type filter hook forward priority 10; }'; " + jumps},
-		{"chain unhooked", "nft flush chain ip vnetc forward; nft delete chain ip vnetc forward; nft add chain ip vnetc forward; " + jumps},
+		{"hook changed",
+			"nft flush chain ip vnetc forward; nft delete chain ip vnetc forward; nft add chain ip vnetc forward '{ type filter hook input priority 0; }'; " + jumps},
+		{"priority changed",
+			"nft flush chain ip vnetc forward; nft delete chain ip vnetc forward; nft add chain ip vnetc forward '{ type filter hook forward priority 10; }'; " + jumps},
+		{"chain unhooked",
+			"nft flush chain ip vnetc forward; nft delete chain ip vnetc forward; nft add chain ip vnetc forward; " +
+				jumps},
 		{"chain added", "nft add chain ip vnetc mine; nft add rule ip vnetc mine accept"},
 		{"empty chain added", "nft add chain ip vnetc mine"},
-		{"base chain without rules added", "nft add chain ip vnetc mine '{ type filter hook forward priority -10; policy drop; }'"},
+		{"base chain without rules added",
+			"nft add chain ip vnetc mine '{ type filter hook forward priority -10; policy drop; }'"},
 		{"set added", "nft add set ip vnetc mine '{ type ipv4_addr; }'; nft add element ip vnetc mine '{ 192.0.2.1 }'"},
 		{"counter added", "nft add counter ip vnetc mine"},
-		{"table asleep", "nft add table ip vnetc '{ flags dormant; }'"},
+		{"table dormant", "nft add table ip vnetc '{ flags dormant; }'"},
 		{"table flushed", "nft flush table ip vnetc"},
 		{"table deleted", "nft delete table ip vnetc"},
 		{"empty table deleted", "nft delete table ip6 vnetc"},
@@ -65,16 +77,18 @@ func nftTamperings() []tampering {
 	}
 }
 
-// jumps puts back the jumps of a chain that was made anew, those of the layout with sets as well.
+// jumps puts back the jumps of a chain that was recreated, those of the layout with sets as well.
 const jumps = "for c in fwx fwi fwo; do nft add rule ip vnetc forward counter jump $c; done"
 
 func chainTamperings() []tampering {
 	return []tampering{
 		{"rule doubled", `nft add rule ip vnetc fwx iifname vbr0 oifname vbr0 counter accept`},
-		{"rule moved", "nft delete rule ip vnetc fwo handle $(handle fwo 1); nft add rule ip vnetc fwo ip saddr 10.0.0.0/24 iifname vbr0 counter accept"},
+		{"rule moved",
+			"nft delete rule ip vnetc fwo handle $(handle fwo 1); nft add rule ip vnetc fwo ip saddr 10.0.0.0/24 iifname vbr0 counter accept"},
 		{"match changed", "nft replace rule ip vnetc fwi handle $(handle fwi 1) oifname vbr9 counter reject"},
 		{"match lost", "nft replace rule ip vnetc fwo handle $(handle fwo 1) ip saddr 10.0.0.0/24 counter accept"},
-		{"subnet widened", "nft replace rule ip vnetc fwo handle $(handle fwo 1) ip saddr 10.0.0.0/8 iifname vbr0 counter accept"},
+		{"subnet widened",
+			"nft replace rule ip vnetc fwo handle $(handle fwo 1) ip saddr 10.0.0.0/8 iifname vbr0 counter accept"},
 	}
 }
 
@@ -82,13 +96,16 @@ func setTamperings() []tampering {
 	return []tampering{
 		{"element added", "nft add element ip vnetc interfaces '{ eth0 }'"},
 		{"element removed", "nft delete element ip vnetc subnets24 '{ 10.1.0.0 }'"},
-		{"pair of elements replaced", "nft delete element ip vnetc fwx_accept_iif_oif '{ vbr0 . vbr0 }'; nft add element ip vnetc fwx_accept_iif_oif '{ vbr0 . vbr1 }'"},
+		{"pair of elements replaced",
+			"nft delete element ip vnetc fwx_accept_iif_oif '{ vbr0 . vbr0 }'; nft add element ip vnetc fwx_accept_iif_oif '{ vbr0 . vbr1 }'"},
 		{"set flushed", "nft flush set ip vnetc interfaces"},
 		{"set unused and flushed", "nft flush chain ip vnetc prt; nft flush set ip vnetc subnets24"},
-		{"counters lost", `set=$(nft -s list set ip vnetc fwx_accept_iif_oif | sed '/\tcounter$/d; s/ counter//'); nft flush chain ip vnetc fwx
+		{"counters lost",
+			`set=$(nft -s list set ip vnetc fwx_accept_iif_oif | sed '/\tcounter$/d; s/ counter//'); nft flush chain ip vnetc fwx
 nft delete set ip vnetc fwx_accept_iif_oif; echo "$set" | nft -f -; nft add rule ip vnetc fwx iifname . oifname @fwx_accept_iif_oif counter accept`},
 		{"set deleted", "nft flush chain ip vnetc prt; nft delete set ip vnetc subnets24"},
-		{"another set asked", "nft replace rule ip vnetc fwo handle $(handle fwo 1) iifname @interfaces counter accept"},
+		{"another set asked",
+			"nft replace rule ip vnetc fwo handle $(handle fwo 1) iifname @interfaces counter accept"},
 	}
 }
 
@@ -122,17 +139,19 @@ func iptablesTamperings() []tampering {
 		{"jump doubled at the head", "iptables -I FORWARD -j VNETC_FWO"},
 		{"jump moved", "iptables -D FORWARD -j VNETC_FWI; iptables -I FORWARD -j VNETC_FWI"},
 		{"jump moved behind others' rules", "iptables -D FORWARD -j VNETC_FWX; iptables -A FORWARD -j VNETC_FWX"},
-		{"forward jumps reversed", "for g in FWX FWI FWO; do iptables -D FORWARD -j VNETC_$g; iptables -I FORWARD -j VNETC_$g; done"},
+		{"forward jumps reversed",
+			"for g in FWX FWI FWO; do iptables -D FORWARD -j VNETC_$g; iptables -I FORWARD -j VNETC_$g; done"},
 		{"filter flushed", "iptables -F"},
 		{"filter flushed and emptied", "iptables -F; iptables -X"},
 		{"filter of IPv6 flushed", "ip6tables -F"},
 		{"nat flushed", "iptables -t nat -F"},
 		{"built-in chain flushed", "iptables -F FORWARD"},
-		{"everything flushed", "for t in filter nat mangle; do iptables -t $t -F; iptables -t $t -X; ip6tables -t $t -F; ip6tables -t $t -X; done"},
+		{"everything flushed",
+			"for t in filter nat mangle; do iptables -t $t -F; iptables -t $t -X; ip6tables -t $t -F; ip6tables -t $t -X; done"},
 	}
 }
 
-// strangers gives the namespace rules of others, in both worlds, before ours or the chains of ours exist.
+// strangers gives the namespace foreign rules, in both worlds, before ours or our chains exist.
 func strangers(ns *netnstest.NS) {
 	ns.Feed([]byte(`table inet admin {
 		set bad { type ipv4_addr; elements = { 192.0.2.66 } }
@@ -173,8 +192,8 @@ func sides(ns *netnstest.NS, variant string) (others, ours string) {
 	return others, ours
 }
 
-// TestDrift: whatever is done to our rules is found by Compare and mended by Apply, which leaves others' rules as it finds
-// them.
+// TestDrift: whatever is done to our rules is found by Compare and fixed by Apply, which leaves
+// others' rules as it finds them.
 func TestDrift(t *testing.T) {
 	eachTarget(t, func(t *testing.T, ns *netnstest.NS, target Target) {
 		t.Parallel()
@@ -192,7 +211,8 @@ func TestDrift(t *testing.T) {
 	})
 }
 
-// tamper does one tampering to the rules of filters(3), which are in force and look like want, and mends it.
+// tamper does one tampering to the rules of filters(3), which are in force and look like want, and
+// fixes it.
 func tamper(t *testing.T, ns *netnstest.NS, target Target, variant string, test tampering, want string) {
 	p := filters(3)
 	ns.Exec("sh", "-ec", `
@@ -222,7 +242,7 @@ func tamper(t *testing.T, ns *netnstest.NS, target Target, variant string, test 
 	}
 }
 
-// TestAhead: a rule of others before one of our jumps is told of, and stays where it is.
+// TestAhead: a foreign rule before one of our jumps gets, and stays where it is.
 func TestAhead(t *testing.T) {
 	for name, target := range targets() {
 		if !strings.HasPrefix(name, "iptables") {
@@ -242,7 +262,8 @@ func TestAhead(t *testing.T) {
 			ahead := func(table, chain, words string) backends.Drift {
 				return backends.Drift{
 					Kind: backends.Ahead, Part: backends.DriftObject, Words: words,
-					Chain: &ir.Chain{Family: ir.IPv4, Table: table, Name: chain}, Harmless: words != "-i eth5 -j ACCEPT",
+					Chain:    &ir.Chain{Family: ir.IPv4, Table: table, Name: chain},
+					Harmless: words != "-i eth5 -j ACCEPT",
 				}
 			}
 			want := []backends.Drift{
@@ -255,7 +276,8 @@ func TestAhead(t *testing.T) {
 			for range 2 {
 				a := compare(t, ns, filters(3), target)
 				byChain := func(a, b backends.Drift) bool { return a.Chain.Label() > b.Chain.Label() }
-				if diff := cmp.Diff(want, a.Drifts, cmpopts.SortSlices(byChain), cmpopts.IgnoreFields(backends.Drift{}, "Lets", "Networks")); diff != "" || !a.InStep() {
+				if diff := cmp.Diff(want, a.Drifts, cmpopts.SortSlices(byChain),
+					cmpopts.IgnoreFields(backends.Drift{}, "Lets", "Networks")); diff != "" || !a.InStep() {
 					t.Errorf("in step: %v; drifts (-want +got):\n%s", a.InStep(), diff)
 				}
 				if r, err := apply(ns, filters(3), target); err != nil || r.Changed != 0 {

@@ -17,9 +17,9 @@ var rounds = flag.Int("rounds", 200, "applies during which packets are sent with
 // flood is what became of packets that were sent without pause.
 type flood struct{ passed, lost, bare, leaked, refused int }
 
-// newFlood sends packets from a guest of the first network of filters(n) to the world, which must arrive with the host's
-// address, and back to the guest, which must not, until stop is closed. With torrent a processor does nothing else than send
-// more of the latter.
+// newFlood sends packets from a guest of the first network of filters(n) to the world, which must
+// arrive with the host's address, and back to the guest, which must not, until stop is closed. With
+// torrent a processor does nothing else than send more of the latter.
 func newFlood(t *testing.T, h *netnstest.Host, stop <-chan bool, torrent bool) <-chan flood {
 	h.Bridge("vbr0", netip.MustParsePrefix("10.0.0.1/24"))
 	guest := h.Guest("guest", "vbr0", netip.MustParsePrefix("10.0.0.2/24"))
@@ -119,9 +119,10 @@ func readPast(c *net.UDPConn, b []byte) (from netip.Addr, err error) {
 	}
 }
 
-// TestFlood applies, updates and prunes networks and goes from each target to each other, while packets that must pass and
-// packets that must not are sent without pause: none is lost, none gets in, none leaves without NAT.
-// For the long run: go test ./netsetup/firewall -run 'Flood$' -v -rounds 1000
+// TestFlood applies, updates and prunes networks and goes from each target to each other, while
+// packets that must pass and packets that must not are sent without pause: none is lost, none gets
+// in, none leaves without NAT. For the long run: go test ./netsetup/firewall -run 'Flood$' -v
+// -rounds 1000
 func TestFlood(t *testing.T) {
 	netnstest.Require(t, "nft", "iptables-nft-restore", "iptables-legacy-restore")
 	h := netnstest.NewHost(t)
@@ -129,11 +130,13 @@ func TestFlood(t *testing.T) {
 	program := func(i int) *ir.Program {
 		p := filters(1 + i%4)
 		if i%3 == 0 { // the flooded network itself is another one
-			p.Add(ir.FWO, ir.Rule{Family: ir.IPv4, Verdict: ir.Drop{}, Matches: []ir.Match{ir.IIfName{Name: "vbr0"}, ir.L4Proto{Proto: ir.TCP}}})
+			p.Add(ir.FWO, ir.Rule{Family: ir.IPv4, Verdict: ir.Drop{},
+				Matches: []ir.Match{ir.IIfName{Name: "vbr0"}, ir.L4Proto{Proto: ir.TCP}}})
 		}
 		return p
 	}
-	order := []string{"nftables", "iptables-legacy", "nftables-chains", "iptables-nft", "iptables-legacy", "nftables", "iptables-nft", "nftables-chains"}
+	order := []string{"nftables", "iptables-legacy", "nftables-chains", "iptables-nft", "iptables-legacy", "nftables",
+		"iptables-nft", "nftables-chains"}
 	load := func(i int) {
 		at := order[i/5%len(order)] // five rounds in each place
 		var others []Target

@@ -29,8 +29,8 @@ func (m meddled) Load(rules backends.Ruleset) (backends.Report, error) {
 	return report, err
 }
 
-// TestMeddled: rules that somebody changes between the load and the proof are loaded once more; if he does so again, the old
-// ones come back.
+// TestMeddled: rules that somebody changes between the load and the proof are loaded once more; if
+// he does so again, the old ones come back.
 func TestMeddled(t *testing.T) {
 	eachTarget(t, func(t *testing.T, ns *netnstest.NS, target Target) {
 		meddle := func() { ns.Exec("nft", "insert rule ip vnetc fwi accept") }
@@ -58,8 +58,9 @@ func TestMeddled(t *testing.T) {
 	})
 }
 
-// TestWriterBetween: somebody puts rules of his own before ours between the reading and the writing, so that the places that
-// were chosen are others now: his rules stay, in their order, and ours come to stand in theirs.
+// TestWriterBetween: somebody puts rules of his own before ours between the reading and the
+// writing, so that the places that were chosen are others now: his rules stay, in their order, and
+// ours come to stand in theirs.
 func TestWriterBetween(t *testing.T) {
 	for _, variant := range []string{"nft", "legacy"} {
 		t.Run(variant, func(t *testing.T) {
@@ -92,13 +93,15 @@ func TestWriterBetween(t *testing.T) {
 			for _, stem := range []string{"iptables-", "ip6tables-"} {
 				var ours, others []string
 				for line := range strings.Lines(ns.Exec(stem + variant + "-save")) {
-					if rule, found := strings.CutPrefix(strings.TrimSpace(line), "-A FORWARD "); found && strings.Contains(rule, "VNETC") {
+					if rule, found := strings.CutPrefix(strings.TrimSpace(line), "-A FORWARD "); found &&
+						strings.Contains(rule, "VNETC") {
 						ours = append(ours, rule)
 					} else if found {
 						others = append(others, rule)
 					}
 				}
-				want := [][]string{{"-j VNETC_FWX", "-j VNETC_FWI", "-j VNETC_FWO"}, {"-i new0 -j DROP", "-i new1 -j DROP"}}
+				want := [][]string{{"-j VNETC_FWX", "-j VNETC_FWI", "-j VNETC_FWO"},
+					{"-i new0 -j DROP", "-i new1 -j DROP"}}
 				if diff := cmp.Diff(want, [][]string{ours, others}); diff != "" {
 					t.Errorf("%s rules (-want +got):\n%s", stem, diff)
 				}

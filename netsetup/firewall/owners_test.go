@@ -18,7 +18,8 @@ func ownedLinks() []*ir.Link {
 	address := func(text string) ir.Address { return ir.Address{Prefix: netip.MustParsePrefix(text)} }
 	return []*ir.Link{
 		{Name: "a", Bridge: ir.Bridge{Name: "vbr0"}, Addresses: []ir.Address{address("10.0.0.1/24")}},
-		{Name: "b", Bridge: ir.Bridge{Name: "vbr1"}, Addresses: []ir.Address{address("10.0.1.1/24"), address("fd01::1/64")}},
+		{Name: "b", Bridge: ir.Bridge{Name: "vbr1"}, Addresses: []ir.Address{address("10.0.1.1/24"),
+			address("fd01::1/64")}},
 		{Name: "c"},
 	}
 }
@@ -38,8 +39,10 @@ func TestConcerned(t *testing.T) {
 		{"a rule about the bridge of another", backends.Drift{
 			Of: of("b"), Want: rule(ir.OIfName{Name: "vbr0"}),
 		}, []string{"a", "b"}},
-		{"a rule about its own bridge", backends.Drift{Of: of("b"), Want: rule(ir.IIfName{Name: "vbr1"})}, []string{"b"}},
-		{"an extra rule about a source", backends.Drift{Have: rule(ir.SAddr{Prefix: net("10.0.1.0/24")})}, []string{"b"}},
+		{"a rule about its own bridge", backends.Drift{Of: of("b"), Want: rule(ir.IIfName{Name: "vbr1"})},
+			[]string{"b"}},
+		{"an extra rule about a source", backends.Drift{Have: rule(ir.SAddr{Prefix: net("10.0.1.0/24")})},
+			[]string{"b"}},
 		{"about a destination", backends.Drift{Have: rule(ir.DAddr{Prefix: net("fd01::/64")})}, []string{"b"}},
 		{"about all but a subnet", backends.Drift{
 			Have: rule(ir.DAddr{Prefix: net("10.0.0.0/24"), Not: true}),
@@ -49,9 +52,11 @@ func TestConcerned(t *testing.T) {
 		}, []string{"a", "b"}},
 		{"an element", backends.Drift{Element: []ir.Match{ir.IIfName{Name: "vbr0"}}}, []string{"a"}},
 		{"about a wider subnet", backends.Drift{Have: rule(ir.SAddr{Prefix: net("10.0.0.0/8")})}, nil},
-		{"about names that begin like a bridge", backends.Drift{Have: rule(ir.IIfName{Name: "vbr0", Wildcard: true})}, nil},
+		{"about names that begin like a bridge", backends.Drift{Have: rule(ir.IIfName{Name: "vbr0", Wildcard: true})},
+			nil},
 		{"about packets without an interface", backends.Drift{Have: rule(ir.IIfName{})}, nil},
-		{"a comment that says a bridge's name", backends.Drift{Have: &ir.Rule{Verdict: ir.Accept{}, Comment: "vbr0"}}, nil},
+		{"a comment that says a bridge's name", backends.Drift{Have: &ir.Rule{Verdict: ir.Accept{}, Comment: "vbr0"}},
+			nil},
 		{"about ports", backends.Drift{Have: rule(ir.L4Proto{Proto: ir.TCP}, ir.DPort{From: 22, To: 22})}, nil},
 		{"an object", backends.Drift{Words: "set vbr0", Chain: &ir.Chain{}}, nil},
 	}
@@ -63,8 +68,8 @@ func TestConcerned(t *testing.T) {
 	}
 }
 
-// TestDrifted: what concerns no network in particular concerns all of them, and rules of others
-// ahead of ours concern none.
+// TestDrifted: what concerns no network in particular concerns all of them, and foreign rules ahead
+// of ours concern none.
 func TestDrifted(t *testing.T) {
 	tests := []struct {
 		name   string

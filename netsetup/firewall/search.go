@@ -8,8 +8,8 @@ import (
 )
 
 // search looks through a program that was read from a host for rules of bridges that are not known.
-// It undoes what layouts do with rules: a look-up in a set becomes a rule for each element, and what
-// a jump to a chain or the head of the chain asks of a packet is asked by each rule.
+// It undoes what layouts do with rules: a look-up in a set becomes a rule for each element, and
+// what a jump to a chain or the head of the chain asks of a packet is asked by each rule.
 type search struct {
 	held    *ir.Program
 	known   map[string]bool
@@ -44,8 +44,8 @@ func (s *search) namesOther() bool {
 	return false
 }
 
-// interfaceOf returns the interface that m asks for; ok is false if it asks for none, or not for one
-// by its whole name.
+// interfaceOf returns the interface that m asks for; ok is false if it asks for none, or not for
+// one by its whole name.
 func interfaceOf(m ir.Match) (name string, leaves, ok bool) {
 	switch m := m.(type) {
 	case ir.IIfName:
@@ -56,8 +56,8 @@ func interfaceOf(m ir.Match) (name string, leaves, ok bool) {
 	return "", false, false
 }
 
-// leavesBy is true if rules of g name their network's bridge as the interface by which packets leave
-// the host.
+// leavesBy is true if rules of g name their network's bridge as the interface by which packets
+// leave the host.
 func leavesBy(g ir.Group) bool {
 	switch row := g.Rows()[0]; row.Hook {
 	case ir.Forward:
@@ -149,8 +149,8 @@ func leadsTo(r *ir.Rule, chain string) bool {
 	return false
 }
 
-// partsOf returns what r asks of a packet: of each part, that one of its conjunctions holds. What it
-// must not be is not in it; see outside.
+// partsOf returns what r asks of a packet: of each part, that one of its conjunctions holds. What
+// it must not be is not in it; see outside.
 func partsOf(r *ir.Rule) (parts [][]conjunction) {
 	var plain conjunction
 	for _, m := range r.Matches {

@@ -11,11 +11,11 @@ import (
 
 // Claim says which rules of libvirt's belong to the networks that are taken over.
 type Claim struct {
-	// Program has what libvirt may have made for these networks: of their documents as they are now, and as they were when
-	// libvirt started them. A rule may be in it more than once.
+	// Program has what libvirt may have made for these networks: of their documents as they are
+	// now, and as they were when libvirt started them. A rule may be in it more than once.
 	Program *ir.Program
-	// Frame is true if libvirt's jumps, chains and tables go with its last network. They stay while a libvirt daemon runs: it
-	// makes them once, and a network that it starts later needs them.
+	// Frame is true if libvirt's jumps, chains and tables go with its last network. They stay while
+	// a libvirt daemon runs: it makes them once, and a network that it starts later needs them.
 	Frame bool
 	// DryRun is true to say what would go, and to take nothing.
 	DryRun bool
@@ -32,14 +32,16 @@ type Taken struct {
 // ChainRule is a rule that a chain held, in the words of the IR.
 type ChainRule struct{ Chain, Rule string }
 
-// TakeOver takes the rules of networks that vnetc manages away from where libvirt put them, once vnetc's own stand: so no
-// packet meets neither. Everything else stays, in libvirt's chains too.
+// TakeOver takes the rules of networks that vnetc manages away from where libvirt put them, once
+// vnetc's own stand: so no packet meets neither. Everything else stays, in libvirt's chains too.
 //
-// A rule belongs to a network if it is one that libvirt makes for it, as a value: its matches in any order, an interface by
-// index or by name. That it speaks of a network's bridge is not enough, since an administrator may have put it there, such as
-// the accept of a forwarded port; it would be lost without a word. What libvirt made of a document that has changed since
-// is told by the document libvirt keeps of a running network, and by what it makes for any network on that bridge (see
-// Claim.Program). NAT names no bridge: such a rule stays as often as libvirt has other bridges with that subnet.
+// A rule belongs to a network if it is one that libvirt makes for it, as a value: its matches in
+// any order, an interface by index or by name. That it speaks of a network's bridge is not enough,
+// since an administrator may have put it there, such as the accept of a forwarded port; it would be
+// lost without a word. What libvirt made of a document that has changed since is told by the
+// document libvirt keeps of a running network, and by what it makes for any network on that bridge
+// (see Claim.Program). NAT names no bridge: such a rule stays as often as libvirt has other bridges
+// with that subnet.
 func TakeOver(l backends.Pruner, c Claim) (Taken, error) {
 	claimed, err := newClaimed(l, c.Program)
 	if err != nil {
@@ -69,9 +71,11 @@ type chainAt struct {
 
 func placeOf(c *ir.Chain) chainAt { return chainAt{c.Family, c.Table, c.Name} }
 
-// newClaimed compiles p under libvirt's names and reads that back, so that claims have the form of what is held.
+// newClaimed compiles p under libvirt's names and reads that back, so that claims have the form of
+// what is held.
 func newClaimed(l backends.Loader, p *ir.Program) (*claimed, error) {
-	rules, found := l.Lower(p, backends.Options{Families: ir.Both, Names: backends.LibvirtNames, Layout: backends.Chains})
+	rules, found := l.Lower(p, backends.Options{Families: ir.Both, Names: backends.LibvirtNames,
+		Layout: backends.Chains})
 	if found.HasErrors() {
 		return nil, fmt.Errorf("libvirt's rules for these networks: %w", found)
 	}
@@ -97,7 +101,8 @@ func newClaimed(l backends.Loader, p *ir.Program) (*claimed, error) {
 	return out, nil
 }
 
-// value returns r as a text that is the same for rules that are the same but for the order of their matches.
+// value returns r as a text that is the same for rules that are the same but for the order of their
+// matches.
 func value(r *ir.Rule) string {
 	parts := []string{r.Family.String()}
 	for _, m := range r.Matches {
@@ -157,7 +162,8 @@ func (c *claimed) namesBridge(r *ir.Rule) bool {
 	return false
 }
 
-// otherSubnets counts, for each subnet, the bridges of other networks from which libvirt lets its packets out.
+// otherSubnets counts, for each subnet, the bridges of other networks from which libvirt lets its
+// packets out.
 func (c *claimed) otherSubnets(held *ir.Program) map[ir.Family]map[string]int {
 	out := map[ir.Family]map[string]int{ir.IPv4: {}, ir.IPv6: {}}
 	for _, chain := range held.Chains {
@@ -210,7 +216,8 @@ func setOf(rules []*ir.Rule) map[*ir.Rule]bool {
 	return set
 }
 
-// runsNetworks is true if a network of libvirt's is left without rules: each has one that lets its guests talk to each other.
+// runsNetworks is true if a network of libvirt's is left without rules: each has one that lets its
+// guests talk to each other.
 func runsNetworks(held *ir.Program, rules []*ir.Rule) bool {
 	goes := setOf(rules)
 	for _, c := range held.Chains {
@@ -223,7 +230,8 @@ func runsNetworks(held *ir.Program, rules []*ir.Rule) bool {
 	return false
 }
 
-// staysInside is true if r accepts what goes from a bridge to itself, and is about nothing else; libvirt comments no rule.
+// staysInside is true if r accepts what goes from a bridge to itself, and is about nothing else;
+// libvirt comments no rule.
 func staysInside(r *ir.Rule) bool {
 	if _, ok := r.Verdict.(ir.Accept); !ok || len(r.Matches) != 2 || len(r.Actions) > 0 || r.Comment != "" {
 		return false

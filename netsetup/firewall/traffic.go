@@ -8,12 +8,13 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Traffic is what the rules of one network, or of all together, have counted since they are in force. A nil figure is one
-// that the network's rules do not keep apart from that of others.
+// Traffic is what the rules of one network, or of all together, have counted since they are in
+// force. A nil figure is one that the network's rules do not keep apart from that of others.
 type Traffic struct {
-	In      *backends.Count `json:"in"`      // accepted on the way to the guests, from elsewhere
-	Out     *backends.Count `json:"out"`     // accepted on the way from the guests, to elsewhere
-	Between *backends.Count `json:"between"` // accepted between guests; what the bridge forwards by itself is not among it
+	In  *backends.Count `json:"in"`  // accepted on the way to the guests, from elsewhere
+	Out *backends.Count `json:"out"` // accepted on the way from the guests, to elsewhere
+	// accepted between guests; what the bridge forwards by itself is not among it
+	Between *backends.Count `json:"between"`
 	Refused *backends.Count `json:"refused"` // rejected and dropped, in whatever direction
 }
 
@@ -23,8 +24,9 @@ type Figures struct {
 	Networks map[string]Traffic // by name
 }
 
-// Count returns what the rules of p have counted that the target holds: of networks by the names in p's links. What others'
-// rules, or p's rules for other chains than those of forwarded packets, have counted is not in it.
+// Count returns what the rules of p have counted that the target holds: of networks by the names in
+// p's links. What others' rules, or p's rules for other chains than those of forwarded packets,
+// have counted is not in it.
 func Count(p *ir.Program, t Target) (Figures, diag.List, error) {
 	counter, ok := t.Loader.(backends.CounterReader)
 	if !ok {

@@ -32,7 +32,9 @@ func (a *Audit) addUnexpected(unexpected backends.Unexpected) {
 		case backends.MisplacedJump:
 			d.Kind = backends.Moved
 			jump := a.jumpOf(s)
-			if told := slices.IndexFunc(a.Drifts, func(o backends.Drift) bool { return jump != nil && o.Want == jump }); told >= 0 {
+			if told := slices.IndexFunc(a.Drifts, func(o backends.Drift) bool {
+				return jump != nil && o.Want == jump
+			}); told >= 0 {
 				a.Drifts[told].Words, a.driftOf[i] = s.Text, told
 				continue
 			}
@@ -58,8 +60,9 @@ func (a *Audit) jumpOf(s backends.UnexpectedItem) *ir.Rule {
 	return &c.Rules[i]
 }
 
-// around looks at the rules in force among those of others, and finds what our jumps in the wrong places do to packets, and what
-// the rules ahead of ours let through that ours refuse. If it can't be told, it is not held for harmless.
+// around looks at the rules in force among those of others, and finds what our jumps in the wrong
+// places do to packets, and what the rules ahead of ours let through that ours refuse. If it is
+// unknown, it is not held for harmless.
 func (a *Audit) around(budget *prove.Budget) {
 	var ahead []int // unexpected
 	moved := false
@@ -86,7 +89,8 @@ func (a *Audit) around(budget *prove.Budget) {
 	a.judgeAhead(budget, want, ahead)
 }
 
-// judgeAhead finds for each of the unexpected what it lets through, if it alone stood before ours in p.
+// judgeAhead finds for each of the unexpected what it lets through, if it alone stood before ours
+// in p.
 func (a *Audit) judgeAhead(budget *prove.Budget, p *ir.Program, ahead []int) {
 	lines := make(map[placeOfLine]bool)
 	for _, i := range ahead {
@@ -126,8 +130,9 @@ type placeOfLine struct {
 
 func lineOf(s backends.UnexpectedItem) placeOfLine { return placeOfLine{s.Family, s.Line} }
 
-// behind returns p with the rules of lines behind all others of their chains that lead elsewhere: where they no longer decide
-// before ours. Packets of connections that stand are accepted first: they follow a packet that was new, which is what counts.
+// behind returns p with the rules of lines behind all others of their chains that lead elsewhere:
+// where they no longer decide before ours. Packets of connections that stand are accepted first:
+// they follow a packet that was new, which is what counts.
 func (a *Audit) behind(p *ir.Program, lines map[placeOfLine]bool) *ir.Program {
 	out := *p
 	out.Chains = slices.Clone(p.Chains)
@@ -161,8 +166,8 @@ func (a *Audit) behind(p *ir.Program, lines map[placeOfLine]bool) *ir.Program {
 	return &out
 }
 
-// letsThrough returns a change that lets through in after what is refused in before; nil if there is none. It is not known if
-// that is too large to tell.
+// letsThrough returns a change that lets through in after what is refused in before; nil if there
+// is none. It is not known if that is too large to tell.
 func letsThrough(budget *prove.Budget, before, after *ir.Program) (change *prove.Difference, known bool) {
 	changes := budget.Change(before, after, maxChanges)
 	for i := range changes.All {

@@ -38,9 +38,9 @@ type unexplained struct {
 // one group, are taken from the first target that has any: two targets hold the same rules while
 // they are moved.
 //
-// A network's rules name its bridge where its packets enter or leave it, and its address translation
-// names its subnets. What names neither was never made for a network, and is no matter of this
-// function.
+// A network's rules name its bridge where its packets enter or leave it, and its address
+// translation names its subnets. What names neither was never made for a network, and is no matter
+// of this function.
 func FindUnexplained(targets []Target, k Known) (Unexplained, error) {
 	var all Unexplained
 	for _, t := range targets {
@@ -89,8 +89,8 @@ func (t Target) unexplained(held *ir.Program, k Known) ([]unexplained, error) {
 		}
 	}
 	if len(held.Sets) > 0 {
-		// A layout has put together what is alike, and left no order of bridges. Without one of our own
-		// the rules would change places whenever they are loaded.
+		// A layout has put together what is alike, and left no order of bridges. Without one of our
+		// own the rules would change places whenever they are loaded.
 		for i := range search.found {
 			search.found[i].after = ""
 		}
@@ -143,7 +143,8 @@ func probeRule(row *ir.GroupRow, f ir.Family) ir.Rule {
 			{Family: f, Matches: []ir.Match{out}, Verdict: ir.Masquerade{}},
 		}
 	case ir.Input:
-		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{ir.IIfName{Name: "probe"}}, Verdict: ir.Reject{With: ir.PortUnreachable}}}
+		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{ir.IIfName{Name: "probe"}},
+			Verdict: ir.Reject{With: ir.PortUnreachable}}}
 	default:
 		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{out}, Verdict: ir.Reject{With: ir.PortUnreachable}}}
 	}
@@ -238,7 +239,8 @@ func insert(rules []ir.Rule, added []unexplained, g ir.Group) []ir.Rule {
 	}
 	behind, place := make(map[int][]ir.Rule), make(map[position]int)
 	for _, a := range added {
-		whole := position{a.rule.Family, a.rule.Mangles(), a.bridge} // the rules of a bridge stay together, in their order
+		whole := position{a.rule.Family, a.rule.Mangles(),
+			a.bridge} // the rules of a bridge stay together, in their order
 		at, known := place[whole]
 		if !known {
 			var ok bool
@@ -294,7 +296,7 @@ func (u Unexplained) FitsInto(t Target) error {
 }
 
 // Foreign returns what the target holds under our names though it may be another's: as
-// [FindUnexplained] tells, and rules that are not modelled, which a network of ours never has.
+// [FindUnexplained] tells, and rules that are not modelled, which one of our networks never has.
 func (t Target) Foreign(k Known) (bridges []string, opaque int, err error) {
 	found, err := FindUnexplained([]Target{t}, k)
 	if err != nil {

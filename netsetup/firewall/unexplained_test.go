@@ -56,7 +56,8 @@ func confined(networks []backendtest.Network, strict map[string]bool) *ir.Progra
 		in := ir.IIfName{Name: n.Bridge}
 		confine := []ir.Rule{{Family: ir.IPv4, Matches: []ir.Match{in}, Verdict: ir.Reject{With: ir.PortUnreachable}}}
 		if n.Mode != ir.ModeNone {
-			lets := ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.SAddr{Prefix: n.Subnets[0]}, in}, Verdict: ir.Return{}}
+			lets := ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.SAddr{Prefix: n.Subnets[0]}, in},
+				Verdict: ir.Return{}}
 			confine = append([]ir.Rule{lets}, confine...)
 		}
 		last := 0
@@ -169,8 +170,8 @@ func ruleWords(p *ir.Program) (words []string) {
 	return words
 }
 
-// TestUnexplainedIsNoDrift: what an administrator put into a chain of ours that names a known bridge
-// or none is not kept, and a rule that can't be put back is refused and not lost.
+// TestUnexplainedIsNoDrift: what an administrator put into one of our chains that names a known
+// bridge or none is not kept, and a rule that can't be put back is refused and not lost.
 func TestUnexplainedIsNoDrift(t *testing.T) {
 	lab := backendtest.Many(1)
 	tests := []struct {
@@ -179,12 +180,17 @@ func TestUnexplainedIsNoDrift(t *testing.T) {
 		want    []string // bridges
 		refused bool
 	}{
-		{"no interface", ir.Rule{Matches: []ir.Match{ir.CTStatus{Status: ir.StatusDNAT}}, Verdict: ir.Accept{}}, nil, false},
+		{"no interface", ir.Rule{Matches: []ir.Match{ir.CTStatus{Status: ir.StatusDNAT}}, Verdict: ir.Accept{}}, nil,
+			false},
 		{"a known bridge", ir.Rule{Matches: []ir.Match{ir.OIfName{Name: "virbr0"}}, Verdict: ir.Accept{}}, nil, false},
-		{"where packets come from", ir.Rule{Matches: []ir.Match{ir.IIfName{Name: "eth0"}}, Verdict: ir.Accept{}}, nil, false},
-		{"all but one", ir.Rule{Matches: []ir.Match{ir.OIfName{Name: "vbi", Not: true}}, Verdict: ir.Drop{}}, nil, false},
-		{"another bridge", ir.Rule{Matches: []ir.Match{ir.OIfName{Name: "vbi"}}, Verdict: ir.Drop{}}, []string{"vbi"}, false},
-		{"what nobody models", ir.Rule{Matches: []ir.Match{ir.OIfName{Name: "vbi"}, ir.Opaque{Text: "x"}}, Verdict: ir.Drop{}}, []string{"vbi"}, true},
+		{"where packets come from", ir.Rule{Matches: []ir.Match{ir.IIfName{Name: "eth0"}}, Verdict: ir.Accept{}}, nil,
+			false},
+		{"all but one", ir.Rule{Matches: []ir.Match{ir.OIfName{Name: "vbi", Not: true}}, Verdict: ir.Drop{}}, nil,
+			false},
+		{"another bridge", ir.Rule{Matches: []ir.Match{ir.OIfName{Name: "vbi"}}, Verdict: ir.Drop{}}, []string{"vbi"},
+			false},
+		{"what nobody models", ir.Rule{Matches: []ir.Match{ir.OIfName{Name: "vbi"}, ir.Opaque{Text: "x"}},
+			Verdict: ir.Drop{}}, []string{"vbi"}, true},
 	}
 	for name, target := range targets() {
 		for _, tt := range tests {

@@ -8,8 +8,8 @@ type Audited struct {
 	Taken []Taken // what a take-over would do with libvirt's rules, nil if none was asked for
 }
 
-// Audit compares the rules in the kernel with those of w. It changes nothing. What the drift does to
-// packets is not worked out here: Explain does that, once the host is closed.
+// Audit compares the rules in the kernel with those of w. It changes nothing. What the drift does
+// to packets is not worked out here: Explain does that, once the host is closed.
 func (h *Host) Audit(w Wanted, o *TakeOver) (Audited, error) {
 	if err := h.findUnexplained(w); err != nil {
 		return Audited{}, err

@@ -17,8 +17,9 @@ type Compiler interface {
 	// Live reads the network in a status file of libvirt's; ok is false if that has errors, or
 	// names no bridge.
 	Live(s libvirt.Status) (d Document, ok bool)
-	// Claims returns what libvirt may have made for these documents, as they are or were, and by the
-	// names of their bridges alone. It is no program to load: a rule may be in it more than once.
+	// Claims returns what libvirt may have made for these documents, as they are or were, and by
+	// the names of their bridges alone. It is no program to load: a rule may be in it more than
+	// once.
 	Claims(docs []Document) *ir.Program
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 // Confirm keeps the change that waits, and returns how many networks are in force then. With force
-// it keeps what is in force though the time is over and going back failed, or though nobody can tell
-// what there was.
+// it keeps what is in force though the time is over and going back failed, or though nobody can
+// tell what there was.
 func Confirm(dir string, o Options, force bool) (int, error) {
 	if force {
 		return keepAnyhow(dir, o)
@@ -92,9 +92,9 @@ const (
 var errNothingWaits = errors.New("no change waits for confirmation")
 
 // Watch undoes the change that waits in the state folder dir when it is overdue, or when ctx ends.
-// It returns when no change waits. It calls begun once it knows the way back: by memory, so that the
-// change is undone though its file is lost, or the whole folder. Only the mark of how the change
-// ended, which its confirmation leaves, keeps it.
+// It returns when no change waits. It calls begun once it knows the way back: by memory, so that
+// the change is undone though its file is lost, or the whole folder. Only the mark of how the
+// change ended, which its confirmation leaves, keeps it.
 func Watch(ctx context.Context, dir string, o Options, begun func()) error {
 	o.Wait = longest
 	w := watched{path: dir, o: o}
@@ -206,7 +206,7 @@ func (w *watched) rewrite() {
 }
 
 // undo takes the lock and undoes the change if it is overdue, or at once. It returns how long the
-// change still waits: its time may have begun anew since it was looked at.
+// change still waits: its time may have started over since it was looked at.
 func (w *watched) undo(atOnce bool) (time.Duration, error) {
 	h, err := locked(w.path, w.o)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 
 // provisional is apply with a change that waits for its confirmation.
 func provisional(wait time.Duration, docs ...string) verb {
-	return applying(fmt.Sprintf("apply --confirm %s --prune", wait), Change{Prune: true}, ApplyOptions{Confirm: wait}, docs)
+	return applying(fmt.Sprintf("apply --confirm %s --prune", wait), Change{Prune: true}, ApplyOptions{Confirm: wait},
+		docs)
 }
 
 // confirm is Confirm without force.

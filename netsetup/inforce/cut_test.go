@@ -25,22 +25,33 @@ var scenarios = []scenario{
 	{"apply another", []verb{apply("lab nat")}, apply("dmz none"), []string{"dmz", "lab"}, nil},
 	{"apply a changed one", []verb{apply("lab nat", "dmz nat")}, apply("lab none"), []string{"dmz", "lab"}, nil},
 	{"prune", []verb{apply("lab nat", "dmz nat")}, prune("dmz nat"), []string{"dmz"}, nil},
-	{"prune and change", []verb{apply("lab nat", "dmz nat")}, prune("dmz none", "web nat"), []string{"dmz", "web"}, nil},
-	{"move", []verb{apply("lab nat", "dmz nat")}, apply("web nat").to(Choice{Backend: "second"}), []string{"dmz", "lab", "web"}, nil},
-	{"move and prune", []verb{apply("lab nat", "dmz nat")}, prune("dmz nat").to(Choice{Backend: "second"}), []string{"dmz"}, nil},
-	{"other names", []verb{apply("lab nat")}, apply("dmz nat").to(Choice{Names: backends.LibvirtNames}), []string{"dmz", "lab"}, nil},
-	{"other names and place", []verb{apply("lab nat")}, apply("dmz nat").to(Choice{Backend: "second", Names: backends.LibvirtNames}), []string{"dmz", "lab"}, nil},
+	{"prune and change", []verb{apply("lab nat", "dmz nat")}, prune("dmz none", "web nat"), []string{"dmz", "web"},
+		nil},
+	{"move", []verb{apply("lab nat", "dmz nat")}, apply("web nat").to(Choice{Backend: "second"}),
+		[]string{"dmz", "lab", "web"}, nil},
+	{"move and prune", []verb{apply("lab nat", "dmz nat")}, prune("dmz nat").to(Choice{Backend: "second"}),
+		[]string{"dmz"}, nil},
+	{"other names", []verb{apply("lab nat")}, apply("dmz nat").to(Choice{Names: backends.LibvirtNames}),
+		[]string{"dmz", "lab"}, nil},
+	{"other names and place", []verb{apply("lab nat")}, apply("dmz nat").to(Choice{Backend: "second",
+		Names: backends.LibvirtNames}), []string{"dmz", "lab"}, nil},
 	{"remove one", []verb{apply("lab nat", "dmz nat")}, remove("lab"), []string{"dmz"}, nil},
 	{"remove all", []verb{apply("lab nat", "dmz nat")}, remove(), nil, nil},
 	{"up", nil, up("lab nat"), []string{"lab"}, []string{"lab"}},
 	{"up two", nil, up("lab nat", "dmz none"), []string{"dmz", "lab"}, []string{"dmz", "lab"}},
-	{"up beside others", []verb{apply("dmz nat"), up("web nat")}, up("lab nat"), []string{"dmz", "lab", "web"}, []string{"lab", "web"}},
+	{"up beside others", []verb{apply("dmz nat"), up("web nat")}, up("lab nat"), []string{"dmz", "lab", "web"},
+		[]string{"lab", "web"}},
 	{"up what is applied", []verb{apply("lab nat", "dmz nat")}, up("lab nat"), []string{"dmz", "lab"}, []string{"lab"}},
-	{"up again, changed", []verb{up("lab nat", "dmz nat")}, up("lab none"), []string{"dmz", "lab"}, []string{"dmz", "lab"}},
-	{"up elsewhere", []verb{up("lab nat")}, up("dmz nat").to(Choice{Backend: "second"}), []string{"dmz", "lab"}, []string{"dmz", "lab"}},
-	{"up under other names", []verb{up("lab nat")}, up("dmz nat").to(Choice{Names: backends.LibvirtNames}), []string{"dmz", "lab"}, []string{"dmz", "lab"}},
-	{"down one", []verb{up("lab nat", "dmz nat"), apply("web nat")}, down("lab"), []string{"dmz", "web"}, []string{"dmz"}},
-	{"down one and move", []verb{up("lab nat", "dmz nat")}, down("lab").to(Choice{Backend: "second"}), []string{"dmz"}, []string{"dmz"}},
+	{"up again, changed", []verb{up("lab nat", "dmz nat")}, up("lab none"), []string{"dmz", "lab"},
+		[]string{"dmz", "lab"}},
+	{"up elsewhere", []verb{up("lab nat")}, up("dmz nat").to(Choice{Backend: "second"}), []string{"dmz", "lab"},
+		[]string{"dmz", "lab"}},
+	{"up under other names", []verb{up("lab nat")}, up("dmz nat").to(Choice{Names: backends.LibvirtNames}),
+		[]string{"dmz", "lab"}, []string{"dmz", "lab"}},
+	{"down one", []verb{up("lab nat", "dmz nat"), apply("web nat")}, down("lab"), []string{"dmz", "web"},
+		[]string{"dmz"}},
+	{"down one and move", []verb{up("lab nat", "dmz nat")}, down("lab").to(Choice{Backend: "second"}), []string{"dmz"},
+		[]string{"dmz"}},
 	{"down all", []verb{up("lab nat", "dmz nat")}, down(), nil, nil},
 }
 
@@ -91,9 +102,9 @@ func (s scenario) cut(t *testing.T, k int, kill bool, then string) {
 	w.holds(when+", and back", nil, nil)
 }
 
-// tellsTruth checks that state files say no more than there is, as they do after every error but
-// those of writing them, and of reading or deleting rules when others stand already. A network that
-// was to go down may have lost its bridge.
+// tellsTruth checks that state files say at most there is, as they do after every error but those
+// of writing them, and of reading or deleting rules when others stand already. A network that was
+// to go down may have lost its bridge.
 func (w *world) tellsTruth(when string, down bool) {
 	w.t.Helper()
 	w.cutAt = 0
@@ -104,7 +115,8 @@ func (w *world) tellsTruth(when string, down bool) {
 	ruled := w.ruled()
 	for _, n := range networks {
 		if up := w.links[n.Name]; n.Up != up && !(n.Up && down) || !ruled[n.Name] {
-			w.t.Errorf("%s: the file of %s says up: %t; its link is up: %t, it has rules: %t", when, n.Name, n.Up, up, ruled[n.Name])
+			w.t.Errorf("%s: the file of %s says up: %t; its link is up: %t, it has rules: %t", when, n.Name, n.Up, up,
+				ruled[n.Name])
 		}
 	}
 	if drifts, err := w.drifts(); err != nil || len(drifts) > 0 {
@@ -122,8 +134,8 @@ func (w *world) again(s scenario, when string) {
 	w.holds(when+", and again", s.inForce, s.up)
 }
 
-// isGone is true for the answer of remove and down to the name of a network that the verb, cut
-// short, has taken away already.
+// isGone is true for the answer of remove and down to the name of a network that the verb,
+// interrupted, has taken away already.
 func isGone(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Kind == Usage
@@ -133,7 +145,8 @@ func isGone(err error) bool {
 // telling where the rules are.
 func TestPlaceThatTakesNothing(t *testing.T) {
 	second := Choice{Backend: "second"}
-	for _, v := range []verb{apply("web nat").to(second), up("web nat").to(second), up("lab none").to(second), down("lab").to(second), remove("dmz").to(second)} {
+	for _, v := range []verb{apply("web nat").to(second), up("web nat").to(second), up("lab none").to(second),
+		down("lab").to(second), remove("dmz").to(second)} {
 		w := newWorld(t)
 		w.must(up("lab nat"), apply("dmz nat"))
 		w.never = "load second"

@@ -86,7 +86,8 @@ func downs(names ...string) dryAndReal {
 	}}
 }
 
-// TestDryIsReal: on the same host a dry run and a real one list the same, and a dry run after that nothing.
+// TestDryIsReal: on the same host a dry run and a real one list the same, and a dry run after that
+// nothing.
 func TestDryIsReal(t *testing.T) {
 	second := Choice{Backend: "second"}
 	at := func(c Choice, v verb) verb {
@@ -101,7 +102,8 @@ func TestDryIsReal(t *testing.T) {
 		i := slices.IndexFunc(p.Chains, func(c *ir.Chain) bool { return len(c.Rules) > 0 })
 		return p.Chains[i]
 	}
-	mine := ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Matches: []ir.Match{ir.IIfName{Name: bridge("lab")}, ir.Mark{Value: 7, Mask: 7}}}
+	mine := ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Matches: []ir.Match{ir.IIfName{Name: bridge("lab")},
+		ir.Mark{Value: 7, Mask: 7}}}
 	elsewhere := ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Matches: []ir.Match{ir.IIfName{Name: "mine0"}}}
 	tests := []struct {
 		name   string
@@ -114,7 +116,8 @@ func TestDryIsReal(t *testing.T) {
 		{name: "fresh", verb: applies(Change{}, "lab nat"), rules: true},
 		{name: "in step", before: []verb{apply("lab nat")}, verb: applies(Change{}, "lab nat")},
 		{name: "another", before: []verb{apply("lab nat")}, verb: applies(Change{}, "dmz none"), rules: true},
-		{name: "prune", before: []verb{apply("lab nat", "dmz none")}, verb: applies(Change{Prune: true}, "lab nat"), rules: true},
+		{name: "prune", before: []verb{apply("lab nat", "dmz none")}, verb: applies(Change{Prune: true}, "lab nat"),
+			rules: true},
 		{name: "other mode", before: []verb{apply("lab nat")}, verb: applies(Change{}, "lab none"), rules: true},
 		{name: "mine", before: []verb{apply("lab nat")}, verb: applies(Change{}, "lab nat"), rules: true,
 			tamper: tamper(func(p *ir.Program) { c := filled(p); c.Rules = slices.Insert(c.Rules, 0, mine) })},
@@ -122,10 +125,12 @@ func TestDryIsReal(t *testing.T) {
 			tamper: tamper(func(p *ir.Program) { c := filled(p); c.Rules = append(c.Rules, elsewhere) })},
 		{name: "flushed", before: []verb{apply("lab nat")}, verb: applies(Change{}, "lab nat"), rules: true,
 			tamper: tamper(func(p *ir.Program) { filled(p).Rules = nil })},
-		{name: "moves", before: []verb{apply("lab nat")}, choice: second, verb: applies(Change{}, "lab nat"), rules: true},
+		{name: "moves", before: []verb{apply("lab nat")}, choice: second, verb: applies(Change{}, "lab nat"),
+			rules: true},
 		{name: "up fresh", verb: ups("lab nat", "dmz none"), rules: true},
 		{name: "up again", before: []verb{up("lab nat")}, verb: ups("lab nat")},
-		{name: "up beside", before: []verb{up("lab nat"), apply("web nat")}, verb: ups("lab nat", "dmz none"), rules: true},
+		{name: "up beside", before: []verb{up("lab nat"), apply("web nat")}, verb: ups("lab nat", "dmz none"),
+			rules: true},
 		{name: "up with mine", before: []verb{up("lab nat")}, verb: ups("lab nat"), rules: true,
 			tamper: tamper(func(p *ir.Program) { c := filled(p); c.Rules = append(c.Rules, mine) })},
 		{name: "up elsewhere", before: []verb{up("lab nat")}, choice: second, verb: ups("lab nat"), rules: true},
@@ -171,7 +176,8 @@ func TestFailedUpLists(t *testing.T) {
 			w.must(apply("dmz none"))
 			c := w.kernel.Loaded("first", backends.VnetcNames).Chains
 			i := slices.IndexFunc(c, func(c *ir.Chain) bool { return len(c.Rules) > 0 })
-			c[i].Rules = append(c[i].Rules, ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{}, Matches: []ir.Match{ir.IIfName{Name: bridge("dmz")}, ir.Mark{Value: 7, Mask: 7}}})
+			c[i].Rules = append(c[i].Rules, ir.Rule{Family: ir.IPv4, Verdict: ir.Accept{},
+				Matches: []ir.Match{ir.IIfName{Name: bridge("dmz")}, ir.Mark{Value: 7, Mask: 7}}})
 			want = 1
 		}
 		w.never = "set up lab"

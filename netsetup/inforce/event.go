@@ -24,7 +24,7 @@ type (
 	// Overdue tells that a change was not confirmed in time: what was in force before is in force
 	// again.
 	Overdue struct{}
-	// Unexplained lists bridges of which the kernel has rules of ours though no state file says of
+	// Unexplained lists bridges of which the kernel has our rules though no state file says of
 	// which networks; the rules stay.
 	Unexplained struct{ Bridges []string }
 	// Unread tells that the kernel's rules can't be read: there may be rules without a state file.

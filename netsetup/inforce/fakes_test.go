@@ -95,10 +95,12 @@ func (m machineLinks) PlanUp(l *ir.Link, _ net.HardwareAddr) (netsetup.Plan, []l
 	var p netsetup.Plan
 	isUp, stands := m.w.links[l.Name]
 	if !stands {
-		p.Before = append(p.Before, m.step("make "+l.Name, func() { m.w.links[l.Name] = false }, func() { delete(m.w.links, l.Name) }))
+		p.Before = append(p.Before, m.step("make "+l.Name, func() { m.w.links[l.Name] = false },
+			func() { delete(m.w.links, l.Name) }))
 	}
 	if !isUp {
-		p.After = append(p.After, m.step("set up "+l.Name, func() { m.w.links[l.Name] = true }, func() { m.w.links[l.Name] = false }))
+		p.After = append(p.After, m.step("set up "+l.Name, func() { m.w.links[l.Name] = true },
+			func() { m.w.links[l.Name] = false }))
 	}
 	p.After = append(p.After, m.step("look after "+l.Name, func() {}, func() {}))
 	return p, nil
@@ -150,10 +152,12 @@ func (lines) Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List) {
 	for _, file := range src.Names() {
 		words := strings.Fields(string(src.Text(file)))
 		if len(words) != 2 {
-			found = append(found, diag.Diagnostic{Severity: diag.Error, Code: "line", Span: diag.Span{File: file}, What: "two words are wanted"})
+			found = append(found, diag.Diagnostic{Severity: diag.Error, Code: "line", Span: diag.Span{File: file},
+				What: "two words are wanted"})
 			continue
 		}
-		docs = append(docs, Document{Name: words[0], Bridge: bridge(words[0]), Mode: ir.Mode(words[1]), Strict: o.Strict})
+		docs = append(docs, Document{Name: words[0], Bridge: bridge(words[0]), Mode: ir.Mode(words[1]),
+			Strict: o.Strict})
 	}
 	return docs, found
 }
@@ -168,12 +172,15 @@ func (lines) Lower(docs []Document) *ir.Program {
 		if !d.Mode.Filtered() {
 			continue
 		}
-		origin := ir.Origin{Span: diag.Span{File: d.Name, Start: diag.Pos{Line: i + 1, Col: 1}, End: diag.Pos{Line: i + 1, Col: 2}}, Network: d.Name, Element: "network", Reason: "test"}
+		origin := ir.Origin{Span: diag.Span{File: d.Name, Start: diag.Pos{Line: i + 1, Col: 1},
+			End: diag.Pos{Line: i + 1, Col: 2}}, Network: d.Name, Element: "network", Reason: "test"}
 		in, out := ir.IIfName{Name: d.Bridge}, ir.OIfName{Name: d.Bridge}
 		p.Add(ir.FWX, ir.Rule{Family: ir.Both, Matches: []ir.Match{in, out}, Verdict: ir.Accept{}, Origin: origin})
-		p.Add(ir.FWI, ir.Rule{Family: ir.Both, Matches: []ir.Match{out}, Verdict: ir.Reject{With: ir.PortUnreachable}, Origin: origin})
+		p.Add(ir.FWI, ir.Rule{Family: ir.Both, Matches: []ir.Match{out}, Verdict: ir.Reject{With: ir.PortUnreachable},
+			Origin: origin})
 		if d.Mode == ir.ModeNone {
-			p.Add(ir.FWO, ir.Rule{Family: ir.Both, Matches: []ir.Match{in}, Verdict: ir.Reject{With: ir.PortUnreachable}, Origin: origin})
+			p.Add(ir.FWO, ir.Rule{Family: ir.Both, Matches: []ir.Match{in},
+				Verdict: ir.Reject{With: ir.PortUnreachable}, Origin: origin})
 		}
 	}
 	return p

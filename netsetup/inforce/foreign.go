@@ -28,8 +28,9 @@ func (h *Host) refuseForeign(known firewall.Known) error {
 		if what != "" {
 			return &Error{
 				Kind: No,
-				What: fmt.Sprintf("found %s under libvirt's names in %s with no state file; no rule was changed", what, t.Loader.Name()),
-				Why:  "they may belong to libvirt, and this change would remove them",
+				What: fmt.Sprintf("found %s under libvirt's names in %s with no state file; no rule was changed", what,
+					t.Loader.Name()),
+				Why: "they may belong to libvirt, and this change would remove them",
 				Fix: "use vnetc's own names (--names vnetc), and --take-over if libvirt no longer runs these networks; " +
 					"or stop libvirt's networks first (virsh net-destroy NAME)",
 			}
@@ -38,8 +39,8 @@ func (h *Host) refuseForeign(known firewall.Known) error {
 	return nil
 }
 
-// foreign says what t holds that may be libvirt's, empty if there is nothing. If none of our networks
-// is there everything may be.
+// foreign says what t holds that may be libvirt's, empty if there is nothing. If none of our
+// networks is there everything may be.
 func foreign(t firewall.Target, known firewall.Known, ours bool) (string, error) {
 	bridges, opaque, err := t.Foreign(known)
 	if err != nil {

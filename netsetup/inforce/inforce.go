@@ -9,7 +9,7 @@
 //	Confirm, Undo, Watch       end a change that waits for its confirmation
 //
 // Every change goes through [Host.change], which writes state files, rules, links and state files
-// again in the one order that is safe to be cut short anywhere.
+// again in the one order that is safe to be interrupted anywhere.
 //
 // The front end comes in as a [Compiler], back ends come as a list of places. The package prints
 // nothing: what there is to say on the way is an [Event], why something was not done is an [Error].

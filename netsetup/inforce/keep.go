@@ -12,8 +12,8 @@ import (
 
 // findUnexplained looks for our rules about bridges of which no state file tells: it was lost or
 // damaged, or another folder was named. They may be all that protects the guests there, so whatever
-// is loaded is loaded together with them; see [Host.whole]. The networks of w, and those of bridges,
-// are known as well. Where rules go must have been chosen.
+// is loaded is loaded together with them; see [Host.whole]. The networks of w, and those of
+// bridges, are known as well. Where rules go must have been chosen.
 func (h *Host) findUnexplained(w Wanted, bridges ...string) error {
 	var err error
 	h.unexplained, err = firewall.FindUnexplained(append([]firewall.Target{h.target}, h.others...), h.known(w, bridges))
@@ -76,7 +76,7 @@ func (h *Host) tellUnexplained() {
 func (h *Host) whole(p *ir.Program) *ir.Program { return h.unexplained.Join(p) }
 
 // TellUnexplained tells of rules that are in force though no state file says of which network, or
-// that this can't be told, as without privilege.
+// that this is unknown, as without privilege.
 func (h *Host) TellUnexplained() {
 	err := h.choose()
 	if err == nil {
@@ -89,9 +89,9 @@ func (h *Host) TellUnexplained() {
 	h.tellUnexplained()
 }
 
-// faults returns what is wrong with the host though nothing can be mended by loading rules: rules
-// that nothing explains, and state files that can't be used. Those that an earlier boot has left are
-// no fault.
+// faults returns what is wrong with the host though nothing can be fixed by loading rules: rules
+// that nothing explains, and state files that can't be used. Those that an earlier boot has left
+// are no fault.
 func (h *Host) faults() []backends.Drift {
 	all := h.unexplained.Drifts()
 	for _, u := range h.unused {

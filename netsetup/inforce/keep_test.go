@@ -63,16 +63,18 @@ func (w *world) protects(name string) bool {
 	return false
 }
 
-// TestLostFileOpensNothing: whatever is done to other networks, and wherever that is cut short, the
-// rules of a network whose state file is lost stay.
+// TestLostFileOpensNothing: whatever is done to other networks, and wherever that is interrupted,
+// the rules of a network whose state file is lost stay.
 func TestLostFileOpensNothing(t *testing.T) {
 	second := Choice{Backend: "second"}
 	changes := []verb{
-		apply("dmz none"), apply("new nat"), apply("new nat").to(second), apply("new nat").to(Choice{Names: backends.LibvirtNames}),
+		apply("dmz none"), apply("new nat"), apply("new nat").to(second),
+		apply("new nat").to(Choice{Names: backends.LibvirtNames}),
 		up("new nat"), up("new none").to(second), remove("dmz"), remove("dmz").to(second), remove(),
 		down("web"), down("web").to(second), down(), provisional(0, "new nat"),
 	}
-	changes[len(changes)-1] = applying("apply --confirm 1h", Change{}, ApplyOptions{Confirm: 3600e9}, []string{"new nat"})
+	changes[len(changes)-1] = applying("apply --confirm 1h", Change{}, ApplyOptions{Confirm: 3600e9},
+		[]string{"new nat"})
 	for _, change := range changes {
 		for i, how := range losses {
 			if i > 0 && change.name != changes[0].name && change.name != changes[8].name {
@@ -94,7 +96,8 @@ func TestLostFileOpensNothing(t *testing.T) {
 				w := before()
 				w.must(change)
 				calls := w.calls
-				if want := []Event{Unexplained{[]string{bridge("lab")}}}; !slices.ContainsFunc(w.events, func(e Event) bool { return cmp.Equal(e, want[0]) }) {
+				if want := []Event{Unexplained{[]string{bridge("lab")}}}; !slices.ContainsFunc(w.events,
+					func(e Event) bool { return cmp.Equal(e, want[0]) }) {
 					t.Errorf("told: %v, want %v among it", w.events, want)
 				}
 				w.staysKnown(change.name)
@@ -123,7 +126,8 @@ func (w *world) staysKnown(when string) {
 	}
 	drifts, err := w.drifts()
 	about := slices.IndexFunc(drifts, func(d backends.Drift) bool { return d.Part == backends.DriftBridge })
-	if err != nil || about < 0 || drifts[about].Target != bridge("lab") || backends.Mendable(drifts) > 0 || backends.InStep(drifts) {
+	if err != nil || about < 0 || drifts[about].Target != bridge("lab") || backends.Mendable(drifts) > 0 ||
+		backends.InStep(drifts) {
 		w.t.Errorf("%s: audit finds %v, %v; want the bridge, and nothing else of rules", when, drifts, err)
 	}
 	var s Status
@@ -142,8 +146,8 @@ func (w *world) staysKnown(when string) {
 	}
 }
 
-// TestUnexplainedEnds: rules that nothing explains go with --prune and by their bridge, and belong to
-// a network again when its document is applied.
+// TestUnexplainedEnds: rules that nothing explains go with --prune and by their bridge, and belong
+// to a network again when its document is applied.
 func TestUnexplainedEnds(t *testing.T) {
 	removal := func(bridges ...string) verb {
 		return verb{name: "remove --bridge", run: func(h *Host) error { return h.Remove(nil, bridges) }}
@@ -154,7 +158,8 @@ func TestUnexplainedEnds(t *testing.T) {
 		want   []string // whose rules are left
 		told   []Event
 	}{
-		{"prune", prune("dmz nat"), []string{"dmz"}, []Event{Pruned{Networks: []string{"web"}, Bridges: []string{bridge("lab")}}}},
+		{"prune", prune("dmz nat"), []string{"dmz"}, []Event{Pruned{Networks: []string{"web"},
+			Bridges: []string{bridge("lab")}}}},
 		{"its document", apply("lab none"), []string{"dmz", "lab", "web"}, nil},
 		{"its bridge", removal(bridge("lab")), []string{"dmz", "web"}, nil},
 		{"all networks", remove(), []string{"lab"}, []Event{Unexplained{[]string{bridge("lab")}}}},
@@ -183,9 +188,11 @@ func TestUnexplainedEnds(t *testing.T) {
 	w.must(apply("lab none", "dmz nat"))
 	w.lose(losses[0])
 	rules := w.text()
-	for bridges, want := range map[string]string{bridge("dmz"): "bridge virbr-dmz is network dmz's", "eth0": "found no rules for eth0 without a state file; there are such rules for virbr-lab"} {
+	for bridges, want := range map[string]string{bridge("dmz"): "bridge virbr-dmz is network dmz's",
+		"eth0": "found no rules for eth0 without a state file; there are such rules for virbr-lab"} {
 		var e *Error
-		if _, err := w.do(removal(bridges)); !errors.As(err, &e) || e.Kind != Usage || !strings.Contains(err.Error(), want) {
+		if _, err := w.do(removal(bridges)); !errors.As(err, &e) || e.Kind != Usage ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("remove --bridge %s: %v, want %q", bridges, err, want)
 		}
 	}
@@ -228,8 +235,8 @@ func TestStaleFiles(t *testing.T) {
 	}
 }
 
-// TestLibvirtsRulesStay: under libvirt's names nothing is loaded, moved or removed while rules stand
-// there that may be libvirt's.
+// TestLibvirtsRulesStay: under libvirt's names nothing is loaded, moved or removed while rules
+// stand there that may be libvirt's.
 func TestLibvirtsRulesStay(t *testing.T) {
 	libvirt := Choice{Names: backends.LibvirtNames}
 	tests := []struct {
@@ -239,10 +246,13 @@ func TestLibvirtsRulesStay(t *testing.T) {
 		place   string
 		changes []verb
 	}{
-		{"none is ours", nil, []string{"vm nat"}, "first", []verb{apply("lab nat").to(libvirt), up("lab nat").to(libvirt), remove().to(libvirt)}},
-		{"in another place", nil, []string{"vm nat"}, "second", []verb{apply("lab nat").to(libvirt), up("lab nat").to(libvirt), remove().to(libvirt)}},
+		{"none is ours", nil, []string{"vm nat"}, "first", []verb{apply("lab nat").to(libvirt),
+			up("lab nat").to(libvirt), remove().to(libvirt)}},
+		{"in another place", nil, []string{"vm nat"}, "second", []verb{apply("lab nat").to(libvirt),
+			up("lab nat").to(libvirt), remove().to(libvirt)}},
 		{"only chains", nil, nil, "first", []verb{apply("lab nat").to(libvirt), remove().to(libvirt)}},
-		{"vnetc's are to move there", []verb{apply("lab nat")}, []string{"vm nat"}, "first", []verb{apply("dmz nat").to(libvirt), up("dmz nat").to(libvirt), remove("lab").to(libvirt)}},
+		{"vnetc's are to move there", []verb{apply("lab nat")}, []string{"vm nat"}, "first",
+			[]verb{apply("dmz nat").to(libvirt), up("dmz nat").to(libvirt), remove("lab").to(libvirt)}},
 	}
 	for _, tt := range tests {
 		w := newWorld(t)
@@ -251,7 +261,8 @@ func TestLibvirtsRulesStay(t *testing.T) {
 		files, rules := w.inForce(), w.text()
 		for _, change := range tt.changes {
 			var e *Error
-			if _, err := w.do(change); !errors.As(err, &e) || e.Kind != No || !strings.Contains(e.What, "under libvirt's names in "+tt.place) {
+			if _, err := w.do(change); !errors.As(err, &e) || e.Kind != No ||
+				!strings.Contains(e.What, "under libvirt's names in "+tt.place) {
 				t.Errorf("%s, %s: %v", tt.name, change.name, err)
 			}
 			if w.text() != rules || !slices.Equal(w.inForce(), files) {
@@ -263,9 +274,11 @@ func TestLibvirtsRulesStay(t *testing.T) {
 	w.must(apply("lab nat").to(libvirt))
 	w.libvirtAdds("first", "vm nat")
 	rules := w.text()
-	for _, change := range []verb{apply("dmz nat"), up("dmz nat"), remove("lab"), remove(), apply("dmz nat").to(Choice{Names: backends.VnetcNames})} {
+	for _, change := range []verb{apply("dmz nat"), up("dmz nat"), remove("lab"), remove(),
+		apply("dmz nat").to(Choice{Names: backends.VnetcNames})} {
 		var e *Error
-		if _, err := w.do(change); !errors.As(err, &e) || e.Kind != No || !strings.Contains(e.What, "rules for virbr-vm under libvirt's names in first") {
+		if _, err := w.do(change); !errors.As(err, &e) || e.Kind != No ||
+			!strings.Contains(e.What, "rules for virbr-vm under libvirt's names in first") {
 			t.Errorf("beside ours, %s: %v", change.name, err)
 		}
 		if w.text() != rules {
@@ -299,7 +312,8 @@ func TestRefusedFile(t *testing.T) {
 	w := broken()
 	for _, change := range []verb{apply("web nat"), up("web nat"), remove("dmz")} {
 		_, err := w.do(change)
-		if err == nil || !strings.Contains(err.Error(), filepath.Join(w.dir, "networks", "lab.json")+" has XML that this vnetc refuses: lab.xml:") ||
+		if err == nil || !strings.Contains(err.Error(), filepath.Join(w.dir, "networks", "lab.json")+
+			" has XML that this vnetc refuses: lab.xml:") ||
 			!strings.Contains(err.Error(), "vnetc remove lab") {
 			t.Errorf("%s: %v", change.name, err)
 		}

@@ -15,9 +15,9 @@ const (
 )
 
 // Look has read look at the host, without the lock: it delays nobody, and needs no right to write.
-// If another process changed the host meanwhile read is called again; after some tries what was read
-// is told to be of two moments. What there is to tell is told once, of the last call. Nothing is
-// undone here that was not confirmed in time.
+// If another process changed the host meanwhile read is called again; after some tries what was
+// read is told to be of two moments. What there is to tell is told once, of the last call. Nothing
+// is undone here that was not confirmed in time.
 func Look(dir string, o Options, read func(*Host) error) error {
 	if o.Machine == nil {
 		o.Machine = thisMachine{}

@@ -85,7 +85,8 @@ func TestLookDelaysNobody(t *testing.T) {
 	o := w.options(Choice{})
 	o.Wait = 100 * time.Millisecond
 	looks := 0
-	if err := Look(w.dir, o, func(*Host) error { looks++; return nil }); err != nil || time.Since(begin) < o.Wait || looks != 1 {
+	if err := Look(w.dir, o, func(*Host) error { looks++; return nil }); err != nil || time.Since(begin) < o.Wait ||
+		looks != 1 {
 		t.Errorf("within a change: %d looks, %v after %v; want one, at last", looks, err, time.Since(begin))
 	}
 	if !slices.Contains(w.events, Event(Changing{})) {

@@ -135,7 +135,7 @@ func loaders(places []firewall.Place) []backends.Loader {
 	return all
 }
 
-// elsewhere lists the places beside l where rules of ours may stand: those of other back ends, and
+// elsewhere lists the places beside l where our rules may stand: those of other back ends, and
 // another one of l's own that holds some.
 func (h *Host) elsewhere(l backends.Loader, names backends.Names) []backends.Loader {
 	var all []backends.Loader

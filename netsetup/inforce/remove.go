@@ -9,9 +9,9 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// Remove takes the rules of the networks named out of the kernel, and those of bridges that no state
-// file explains; of all networks without either. With the last network whatever else stands under
-// our names goes as well, but for rules that no state file explains: these go by bridge only.
+// Remove takes the rules of the networks named out of the kernel, and those of bridges that no
+// state file explains; of all networks without either. With the last network whatever else stands
+// under our names goes as well, but for rules that no state file explains: these go by bridge only.
 // Networks that are up are refused.
 func (h *Host) Remove(names, bridges []string) error {
 	rest, err := h.removing(names, len(names)+len(bridges) == 0)
@@ -63,7 +63,8 @@ func (h *Host) hasUnexplained(w Wanted, bridges []string) error {
 	for _, b := range bridges {
 		if i := slices.IndexFunc(h.networks, func(n state.Network) bool { return n.Bridge == b }); i >= 0 {
 			name := h.networks[i].Name
-			return refuse(Usage, "to remove its rules: vnetc remove "+diag.ShellWord(name), "bridge %s is network %s's", b, name)
+			return refuse(Usage, "to remove its rules: vnetc remove "+diag.ShellWord(name), "bridge %s is network %s's",
+				b, name)
 		}
 	}
 	if len(bridges) == 0 {

@@ -80,14 +80,16 @@ func (r *linkRun) watch(down bool, plans []netsetup.Plan) (end func()) {
 	return func() { r.tell(Ended{}) }
 }
 
-// together returns what two loads of one run changed, without what the second took back; of one that emptied the place, that
-// is all that the first added.
+// together returns what two loads of one run changed, without what the second took back; of one
+// that emptied the place, that is all that the first added.
 func together(first, second []backends.Drift, emptied bool) []backends.Drift {
 	undone := func(d backends.Drift) bool {
 		if d.Kind != backends.Missing {
 			return false
 		}
-		return emptied || slices.ContainsFunc(second, func(o backends.Drift) bool { return o.Kind == backends.Extra && sameThing(d, o) })
+		return emptied || slices.ContainsFunc(second, func(o backends.Drift) bool {
+			return o.Kind == backends.Extra && sameThing(d, o)
+		})
 	}
 	added := func(d backends.Drift) bool {
 		return d.Kind == backends.Extra && slices.ContainsFunc(first, func(o backends.Drift) bool {
@@ -113,14 +115,16 @@ func sameThing(a, b backends.Drift) bool {
 		return a.Chain.Label() == b.Chain.Label() && rule(a).String() == rule(b).String()
 	case backends.DriftElement:
 		return a.Set.Family == b.Set.Family && a.Set.Table == b.Set.Table && a.Set.Name == b.Set.Name &&
-			slices.EqualFunc(a.Element, b.Element, func(a, b ir.Match) bool { return ir.MatchText(a) == ir.MatchText(b) })
+			slices.EqualFunc(a.Element, b.Element, func(a, b ir.Match) bool {
+				return ir.MatchText(a) == ir.MatchText(b)
+			})
 	case backends.DriftChain:
 		return a.Chain.Label() == b.Chain.Label()
 	}
 	return false
 }
 
-// loading returns the step that mends drifts in rules; empty if there is nothing to mend.
+// loading returns the step that fixes drifts in rules; empty if there is nothing to fix.
 func (r *linkRun) loading(drifts []backends.Drift) string {
 	n := backends.Mendable(drifts)
 	switch n {

@@ -89,7 +89,8 @@ func (h *Host) status() (Status, error) {
 	if err != nil {
 		return Status{}, failed(err)
 	}
-	all := Status{InStep: audit.InStep(), Together: &figures.All, Differences: backends.Mendable(audit.Drifts) + len(h.faults())}
+	all := Status{InStep: audit.InStep(), Together: &figures.All,
+		Differences: backends.Mendable(audit.Drifts) + len(h.faults())}
 	off := audit.Drifted(w.Program.Links)
 	for i, link := range w.Program.Links {
 		n := w.networks[i]

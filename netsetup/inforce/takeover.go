@@ -52,7 +52,8 @@ func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
-	docs, found := h.o.Compiler.Parse(w.Sources, ParseOptions{Lax: true, Bridges: bridgesOf(w.networks), Allow: allowed})
+	docs, found := h.o.Compiler.Parse(w.Sources, ParseOptions{Lax: true, Bridges: bridgesOf(w.networks),
+		Allow: allowed})
 	if found.HasErrors() {
 		return nil, failf("the networks don't compile: %v", found) // they did before
 	}
@@ -78,9 +79,9 @@ func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 	return t, h.lookForLibvirt(t)
 }
 
-// claimsOf returns the documents that libvirt may have made rules of for d: its own, and that of the
-// network which its status files have in d's place. Live has the networks of status, nil for those
-// that can't be read.
+// claimsOf returns the documents that libvirt may have made rules of for d: its own, and that of
+// the network which its status files have in d's place. Live has the networks of status, nil for
+// those that can't be read.
 func (t *takingOver) claimsOf(
 	d Document, status []libvirt.Status, live []*Document, daemon *libvirt.Daemon,
 ) ([]Document, error) {
@@ -110,8 +111,8 @@ func (t *takingOver) claimsOf(
 	return claims, nil
 }
 
-// lookForLibvirt finds out what would go. Where that can't be told nothing must be touched: an
-// error would come too late then.
+// lookForLibvirt finds out what would go. Where that is unknown nothing must be touched: an error
+// would come too late then.
 func (h *Host) lookForLibvirt(t *takingOver) error {
 	dry := t.claim
 	dry.DryRun = true

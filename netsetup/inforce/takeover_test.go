@@ -69,7 +69,8 @@ func TestEveryCutOfTakeOver(t *testing.T) {
 				t.Errorf("%s: rules of %v only", when, ruled)
 			}
 			w.must(v)
-			if left := w.kernel.Loaded("first", backends.LibvirtNames); left == nil || interfacesOf(left)["virbr-lab"] || !interfacesOf(left)["virbr-other"] {
+			if left := w.kernel.Loaded("first", backends.LibvirtNames); left == nil ||
+				interfacesOf(left)["virbr-lab"] || !interfacesOf(left)["virbr-other"] {
 				t.Errorf("%s, and again: libvirt's rules are\n%v", when, left)
 			}
 			if left := w.kernel.Loaded("second", backends.LibvirtNames); left != nil {
@@ -98,9 +99,11 @@ func TestTakeOverRefused(t *testing.T) {
 	}{
 		{"a daemon runs it", d, &live, daemon, "--take-over is refused: libvirtd (pid 7) runs network \"lab\" " +
 			"(bridge virbr-lab, mode nat); no rule was changed"},
-		{"it can't be read", d, nil, daemon, "--take-over is refused: libvirtd (pid 7) runs network \"lab\"; no rule was changed"},
-		{"its bridge is not known", Document{Name: "lab", Bridge: "virbr0", Mode: ir.ModeNAT, AutoBridge: true}, nil, nil, "--take-over is refused: the document of " +
-			"network \"lab\" names no bridge, and virbr0 is vnetc's choice; no rule was changed"},
+		{"it can't be read", d, nil, daemon,
+			"--take-over is refused: libvirtd (pid 7) runs network \"lab\"; no rule was changed"},
+		{"its bridge is not known", Document{Name: "lab", Bridge: "virbr0", Mode: ir.ModeNAT, AutoBridge: true}, nil,
+			nil, "--take-over is refused: the document of " +
+				"network \"lab\" names no bridge, and virbr0 is vnetc's choice; no rule was changed"},
 	} {
 		_, err := (&takingOver{}).claimsOf(tt.d, []libvirt.Status{{Name: "lab"}}, []*Document{tt.live}, tt.daemon)
 		var e *Error
@@ -110,14 +113,16 @@ func TestTakeOverRefused(t *testing.T) {
 	}
 	open := live
 	open.Mode = ir.ModeOpen
-	if claims, err := (&takingOver{}).claimsOf(d, []libvirt.Status{{Name: "lab"}}, []*Document{&open}, daemon); err != nil || len(claims) != 1 {
+	if claims, err := (&takingOver{}).claimsOf(d, []libvirt.Status{{Name: "lab"}}, []*Document{&open},
+		daemon); err != nil || len(claims) != 1 {
 		t.Errorf("in mode open: %v, %v", claims, err)
 	}
 	w := newWorld(t)
 	w.libvirtHas("first", "lab nat")
 	rules := w.text()
 	var e *Error
-	if _, err := w.do(taking(emptyRoot(t), "lab nat").to(Choice{Names: backends.LibvirtNames})); !errors.As(err, &e) || e.Kind != Usage {
+	if _, err := w.do(taking(emptyRoot(t), "lab nat").to(Choice{Names: backends.LibvirtNames})); !errors.As(err, &e) ||
+		e.Kind != Usage {
 		t.Errorf("under libvirt's names: %v", err)
 	}
 	if w.text() != rules {

@@ -175,8 +175,8 @@ func (u *upRun) forwarding(names []string) *netsetup.Forwarding {
 	return f
 }
 
-// forwardingBefore returns the sysctls that the network called name needs as it was before this run; none if it
-// was not up.
+// forwardingBefore returns the sysctls that the network called name needs as it was before this
+// run; none if it was not up.
 func (u *upRun) forwardingBefore(name string) []string {
 	old := find(u.before, name)
 	if old == nil || !old.Up {

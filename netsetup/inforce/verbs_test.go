@@ -24,16 +24,24 @@ func TestRefusals(t *testing.T) {
 		kind   Kind
 		want   string
 	}{
-		{"remove what is up", []verb{up("lab nat")}, nil, remove("lab"), Usage, "network lab is up, and a bridge without its rules is open; take it down with: vnetc down lab"},
+		{"remove what is up", []verb{up("lab nat")}, nil, remove("lab"), Usage,
+			"network lab is up, and a bridge without its rules is open; take it down with: vnetc down lab"},
 		{"remove all, one is up", []verb{up("lab nat"), apply("dmz nat")}, nil, remove(), Usage, "network lab is up"},
-		{"remove what isn't", []verb{apply("lab nat")}, nil, remove("dmz"), Usage, `no network "dmz" is in force; vnetc list shows those that are`},
+		{"remove what isn't", []verb{apply("lab nat")}, nil, remove("dmz"), Usage,
+			`no network "dmz" is in force; vnetc list shows those that are`},
 		{"down what isn't up", []verb{apply("lab nat")}, nil, down("lab"), Usage, `no network "lab" is up`},
-		{"apply in a mode without rules", []verb{up("lab nat")}, nil, apply("lab bridge"), No, "network lab is up on bridge virbr-lab, which this XML leaves without rules"},
-		{"a back end that isn't", nil, nil, apply("lab nat").to(Choice{Backend: "third"}), Failed, "there is no such back end"},
-		{"a bridge that no file tells of", nil, func(w *world) { w.links["old net"] = true }, apply("lab nat"), Failed, "\n  fix: name them as well: their XML for vnetc up, or vnetc down 'old net'"},
-		{"the same for up", nil, func(w *world) { w.links["old"] = true }, up("lab nat"), Failed, `have no state file in`},
-		{"the same for down", []verb{up("lab nat")}, func(w *world) { w.links["old"] = true }, down("lab"), Failed, `have no state file in`},
-		{"the same for remove", []verb{apply("lab nat")}, func(w *world) { w.links["old"] = true }, remove("lab"), Failed, `have no state file in`},
+		{"apply in a mode without rules", []verb{up("lab nat")}, nil, apply("lab bridge"), No,
+			"network lab is up on bridge virbr-lab, which this XML leaves without rules"},
+		{"a back end that isn't", nil, nil, apply("lab nat").to(Choice{Backend: "third"}), Failed,
+			"there is no such back end"},
+		{"a bridge that no file tells of", nil, func(w *world) { w.links["old net"] = true }, apply("lab nat"), Failed,
+			"\n  fix: name them as well: their XML for vnetc up, or vnetc down 'old net'"},
+		{"the same for up", nil, func(w *world) { w.links["old"] = true }, up("lab nat"), Failed,
+			`have no state file in`},
+		{"the same for down", []verb{up("lab nat")}, func(w *world) { w.links["old"] = true }, down("lab"), Failed,
+			`have no state file in`},
+		{"the same for remove", []verb{apply("lab nat")}, func(w *world) { w.links["old"] = true }, remove("lab"),
+			Failed, `have no state file in`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,7 +107,8 @@ func TestMerge(t *testing.T) {
 			}
 			got = append(got, name)
 			if n.Order <= last || all.Program.Links[i].Name != n.Name {
-				t.Errorf("%s: %s has order %d behind %d, and link %s", tt.name, n.Name, n.Order, last, all.Program.Links[i].Name)
+				t.Errorf("%s: %s has order %d behind %d, and link %s", tt.name, n.Name, n.Order, last,
+					all.Program.Links[i].Name)
 			}
 			last = n.Order
 		}
@@ -163,7 +172,8 @@ func TestDryRun(t *testing.T) {
 		return h.Up(all, true)
 	})
 	// A rule in each of FWX and FWI, and the four other chains.
-	if want := []string{"make lab", "load rules of all networks (first): 6 differences", "set up lab", "look after lab"}; !slices.Equal(got, want) {
+	if want := []string{"make lab", "load rules of all networks (first): 6 differences", "set up lab",
+		"look after lab"}; !slices.Equal(got, want) {
 		t.Errorf("up: %q, want %q", got, want)
 	}
 	w.holdsNothing("a dry up")

@@ -28,7 +28,9 @@ func (w Wanted) Names() []string { return namesOf(w.networks) }
 type Change struct {
 	Strict bool // Strict is true if no guests get out past their network's own rules; for the documents given.
 	Lax    bool // Lax is true if what is unknown in the documents given draws warnings, not errors.
-	Prune  bool // Prune is true if networks that are in force and not given go, but for those that are up; and rules that no state file explains.
+	// Prune is true if networks that are in force and not given go, but for those that are up; and
+	// rules that no state file explains.
+	Prune bool
 	// Allow is as in [ParseOptions], for the documents given.
 	Allow func(name, option string) bool
 	Whole bool // Whole is true for Up: a bridge must not have the name of another device.
@@ -63,7 +65,8 @@ func (h *Host) compiled(known []state.Network) (Wanted, error) {
 		return w, err
 	}
 	if w.Found.HasErrors() {
-		return w, failf("the networks of the state files in %s are in conflict: %s", h.dir.Path(), strings.TrimSpace(w.Found.Error()))
+		return w, failf("the networks of the state files in %s are in conflict: %s", h.dir.Path(),
+			strings.TrimSpace(w.Found.Error()))
 	}
 	return w, nil
 }
@@ -144,8 +147,8 @@ func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions
 			w.Sources.Hide(name)
 		}
 	}
-	// Each network is as strict as it was applied; what is unknown in it, and what needs permission,
-	// was judged when it was given.
+	// Each network is as strict as it was applied; what is unknown in it, and what needs
+	// permission, was judged when it was given.
 	docs, w.Found = c.Parse(w.Sources, ParseOptions{Lax: true, Taken: o.Taken, Bridges: o.Bridges, Allow: allowed})
 	if !w.Found.HasErrors() {
 		w.lower(c, docs)

@@ -9,20 +9,24 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// A place in a document is told by the name of the file that was given for it. What is in force of a file that holds another
-// network by now, or that was given another name, doesn't take that name.
+// A place in a document is told by the name of the file that was given for it. What is in force of
+// a file that holds another network by now, or that was given another name, doesn't take that name.
 func TestWantLabels(t *testing.T) {
-	known := []state.Network{{Name: "old", File: "lab.xml", XML: "old none"}, {Name: "web", File: "web.xml", XML: "web none"}}
+	known := []state.Network{{Name: "old", File: "lab.xml", XML: "old none"},
+		{Name: "web", File: "web.xml", XML: "web none"}}
 	for _, tt := range []struct {
 		name  string
 		given map[string]string
 		want  map[string]string // text by label
 	}{
-		{"another network", map[string]string{"db.xml": "db none"}, map[string]string{"lab.xml": "old none", "web.xml": "web none", "db.xml": "db none"}},
+		{"another network", map[string]string{"db.xml": "db none"},
+			map[string]string{"lab.xml": "old none", "web.xml": "web none", "db.xml": "db none"}},
 		{"a renamed network", map[string]string{"lab.xml": "new none"},
 			map[string]string{"lab.xml (old, as applied)": "old none", "web.xml": "web none", "lab.xml": "new none"}},
-		{"a renamed file", map[string]string{"labor.xml": "old route"}, map[string]string{"labor.xml": "old route", "web.xml": "web none"}},
-		{"files that changed places", map[string]string{"web.xml": "old nat"}, map[string]string{"web.xml": "old nat", "web.xml (web, as applied)": "web none"}},
+		{"a renamed file", map[string]string{"labor.xml": "old route"},
+			map[string]string{"labor.xml": "old route", "web.xml": "web none"}},
+		{"files that changed places", map[string]string{"web.xml": "old nat"},
+			map[string]string{"web.xml": "old nat", "web.xml (web, as applied)": "web none"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src := &diag.Sources{}

@@ -60,7 +60,7 @@ var pendingLosses = []struct {
 	}},
 }
 
-// cannotRewrite is a loss that the watcher can't mend.
+// cannotRewrite is a loss that the watcher can't fix.
 const cannotRewrite = "a folder is in its place"
 
 // removeAll removes a folder into which others may write meanwhile.

@@ -1,5 +1,5 @@
-// Package libvirt tells what a libvirt daemon on this host runs, from what it leaves for others to see: its process, and
-// the status files of its networks. It changes nothing, and knows no XML.
+// Package libvirt tells what a libvirt daemon on this host runs, from what it leaves for others to
+// see: its process, and the status files of its networks. It changes nothing, and knows no XML.
 package libvirt
 
 import (
@@ -32,8 +32,9 @@ func (d Daemon) String() string { return fmt.Sprintf("%s (pid %d)", d.Name, d.PI
 // daemons are the names of the processes that have libvirt's network driver.
 var daemons = [...]string{"libvirtd", "virtnetworkd"}
 
-// Daemon returns the daemon that runs networks in the network namespace of the calling thread, nil if there is none. One of
-// another user than root and this one is a session's, which can't make bridges or rules.
+// Daemon returns the daemon that runs networks in the network namespace of the calling thread, nil
+// if there is none. One of another user than root and this one is a session's, which can't make
+// bridges or rules.
 func (h Host) Daemon() (*Daemon, error) {
 	entries, err := os.ReadDir(h.Proc)
 	if err != nil {
@@ -51,14 +52,15 @@ func (h Host) Daemon() (*Daemon, error) {
 			continue
 		}
 		there, err := os.Readlink(filepath.Join(process, "ns/net"))
-		if err != nil || here == "" || there == here { // where it can't be told, it may be this one
+		if err != nil || here == "" || there == here { // where it is unknown, it may be this one
 			return &Daemon{name, pid}, nil
 		}
 	}
 	return nil, nil
 }
 
-// daemonName returns the daemon's name that a process goes by, "" for others and for one that has ended.
+// daemonName returns the daemon's name that a process goes by, "" for others and for one that has
+// ended.
 func daemonName(process string) string {
 	line, err := os.ReadFile(filepath.Join(process, "cmdline"))
 	if err != nil || len(line) == 0 {
@@ -91,8 +93,8 @@ type Status struct {
 	Text []byte // XML: <networkstatus> around the live <network>
 }
 
-// maxStatus is the length in bytes of the longest status file that is read. Beside the network it lists a command for each
-// of its rules.
+// maxStatus is the length in bytes of the longest status file that is read. Beside the network it
+// lists a command for each of its rules.
 const maxStatus = 4 << 20
 
 // Networks returns the status files of active networks, by name.

@@ -35,15 +35,22 @@ func TestDaemon(t *testing.T) {
 		want  string // "" for none
 	}{
 		{"none", map[string]string{"proc/1/cmdline": "/sbin/init\x00", "proc/1/comm": "init\n", "proc/self": "x"}, ""},
-		{"libvirtd", map[string]string{"proc/7/cmdline": "/usr/sbin/libvirtd\x00--timeout\x00120\x00", "proc/7/comm": "libvirtd\n"}, "libvirtd (pid 7)"},
-		{"virtnetworkd", map[string]string{"proc/8/cmdline": "/usr/sbin/virtnetworkd\x00", "proc/8/comm": "virtnetworkd\n"}, "virtnetworkd (pid 8)"},
-		{"by another path", map[string]string{"proc/8/cmdline": "/lib64/ld.so\x00/x\x00", "proc/8/comm": "libvirtd\n"}, "libvirtd (pid 8)"},
+		{"libvirtd", map[string]string{"proc/7/cmdline": "/usr/sbin/libvirtd\x00--timeout\x00120\x00",
+			"proc/7/comm": "libvirtd\n"}, "libvirtd (pid 7)"},
+		{"virtnetworkd", map[string]string{"proc/8/cmdline": "/usr/sbin/virtnetworkd\x00",
+			"proc/8/comm": "virtnetworkd\n"}, "virtnetworkd (pid 8)"},
+		{"by another path", map[string]string{"proc/8/cmdline": "/lib64/ld.so\x00/x\x00", "proc/8/comm": "libvirtd\n"},
+			"libvirtd (pid 8)"},
 		{"a client", map[string]string{"proc/9/cmdline": "virsh\x00-c\x00libvirtd\x00", "proc/9/comm": "virsh\n"}, ""},
-		{"another driver's daemon", map[string]string{"proc/9/cmdline": "/usr/sbin/virtqemud\x00", "proc/9/comm": "virtqemud\n"}, ""},
+		{"another driver's daemon", map[string]string{"proc/9/cmdline": "/usr/sbin/virtqemud\x00",
+			"proc/9/comm": "virtqemud\n"}, ""},
 		{"has ended", map[string]string{"proc/7/cmdline": "", "proc/7/comm": "libvirtd\n"}, ""},
-		{"in this network", map[string]string{"proc/7/cmdline": "libvirtd\x00", "proc/7/ns/net": "->net:[1]", "proc/thread-self/ns/net": "->net:[1]"}, "libvirtd (pid 7)"},
-		{"in another network", map[string]string{"proc/7/cmdline": "libvirtd\x00", "proc/7/ns/net": "->net:[2]", "proc/thread-self/ns/net": "->net:[1]"}, ""},
-		{"in an unknown network", map[string]string{"proc/7/cmdline": "libvirtd\x00", "proc/thread-self/ns/net": "->net:[1]"}, "libvirtd (pid 7)"},
+		{"in this network", map[string]string{"proc/7/cmdline": "libvirtd\x00", "proc/7/ns/net": "->net:[1]",
+			"proc/thread-self/ns/net": "->net:[1]"}, "libvirtd (pid 7)"},
+		{"in another network", map[string]string{"proc/7/cmdline": "libvirtd\x00", "proc/7/ns/net": "->net:[2]",
+			"proc/thread-self/ns/net": "->net:[1]"}, ""},
+		{"in an unknown network", map[string]string{"proc/7/cmdline": "libvirtd\x00",
+			"proc/thread-self/ns/net": "->net:[1]"}, "libvirtd (pid 7)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -72,7 +79,8 @@ func TestNetworks(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(h.Run, "network")
-	want := []Status{{"a b", filepath.Join(dir, "a b.xml"), []byte{}}, {"lab", filepath.Join(dir, "lab.xml"), []byte("<networkstatus/>")}}
+	want := []Status{{"a b", filepath.Join(dir, "a b.xml"), []byte{}},
+		{"lab", filepath.Join(dir, "lab.xml"), []byte("<networkstatus/>")}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

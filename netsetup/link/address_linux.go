@@ -29,14 +29,16 @@ func (s addAddress) change(kind, flags int) error {
 	header := nl.NewIfAddrmsg(family(s.prefix.Addr()))
 	header.Index, header.Prefixlen = uint32(index), uint8(s.prefix.Bits())
 	ip := s.prefix.Addr().AsSlice()
-	attrs := []*nl.RtAttr{nl.NewRtAttr(unix.IFA_LOCAL, ip), nl.NewRtAttr(unix.IFA_ADDRESS, ip), u8(ifaProto, s.protocol)}
+	attrs := []*nl.RtAttr{nl.NewRtAttr(unix.IFA_LOCAL, ip), nl.NewRtAttr(unix.IFA_ADDRESS, ip),
+		u8(ifaProto, s.protocol)}
 	if b, ok := broadcast(s.prefix); ok {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFA_BROADCAST, b.AsSlice()))
 	}
 	return request(kind, flags, header, attrs...)
 }
 
-// broadcast returns the last address of an IPv4 subnet, if it is large enough to have one (RFC 3021).
+// broadcast returns the last address of an IPv4 subnet, if it is large enough to have one (RFC
+// 3021).
 func broadcast(p netip.Prefix) (netip.Addr, bool) {
 	if !p.Addr().Is4() || p.Bits() > 30 {
 		return netip.Addr{}, false
@@ -106,7 +108,8 @@ func (s addRoute) change(kind, flags int) error {
 	return request(kind, flags, header, attrs...)
 }
 
-// removeRoute takes away a route of ours that the network doesn't have any more, or one that would go with an address.
+// removeRoute takes away a route of ours that the network doesn't have any more, or one that would
+// go with an address.
 type removeRoute struct{ add addRoute }
 
 func (s removeRoute) String() string { return "remove " + s.add.text() }

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bridge names a bridge of ours: the steps that work on one look it up again, and leave alone what is not ours.
+// bridge names one of our bridges: the steps that work on one look it up again, and leave alone
+// what is not ours.
 type bridge struct{ name, network string }
 
 // index returns the index of the bridge in the kernel.
@@ -69,8 +70,8 @@ func (s addBridge) String() string {
 	return fmt.Sprintf("add bridge %s (%s)", s.name, text)
 }
 
-// Do adds the bridge. Its group, which is its first mark, and its other options come into being with it; that it must not
-// exist (NLM_F_EXCL) leaves no moment in which it could be another's.
+// Do adds the bridge. Its group, which is its first mark, and its other options come into being
+// with it; that it must not exist (NLM_F_EXCL) leaves no moment in which it could be another's.
 func (s addBridge) Do() error {
 	attrs := []*nl.RtAttr{text(unix.IFLA_IFNAME, s.name), u32(unix.IFLA_GROUP, Group)}
 	if s.mac != nil {
@@ -92,7 +93,8 @@ func (s addBridge) Do() error {
 	return nil
 }
 
-// Undo deletes the bridge if it is there and ours. If another one has come to its name, ours is gone.
+// Undo deletes the bridge if it is there and ours. If another one has come to its name, ours is
+// gone.
 func (s addBridge) Undo() error {
 	index, err := s.index()
 	if err == nil {
@@ -101,8 +103,9 @@ func (s addBridge) Undo() error {
 	return ignoreGone(err)
 }
 
-// deleteBridge deletes a bridge of ours, with its addresses, routes and traffic control. Do puts it in the group of those that
-// go; Wait deletes the whole group. The kernel takes some 40 ms to delete a device by itself, and half of that in a group.
+// deleteBridge deletes one of our bridges, with its addresses, routes and traffic control. Do puts
+// it in the group of those that go; Wait deletes the whole group. The kernel takes some 40 ms to
+// delete a device by itself, and half of that in a group.
 type deleteBridge struct{ bridge }
 
 func (s deleteBridge) String() string { return fmt.Sprintf("delete bridge %s", s.name) }
@@ -123,7 +126,8 @@ func (s deleteBridge) Wait() error {
 // Undo does nothing: a deleted bridge's ports are not known any more.
 func (s deleteBridge) Undo() error { return nil }
 
-// setMark writes the network's name on its bridge, by which a later run knows it, and puts it in the group of ours.
+// setMark writes the network's name on its bridge, by which a later run knows it, and puts it in
+// the group of ours.
 type setMark struct{ bridge }
 
 func (s setMark) String() string {

@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fillChecksums has the UDP checksums of DHCP answers filled in by a filter of traffic control. Without it they are left to a
-// network card that a guest doesn't have, and old DHCP clients drop what they get. A kernel without the filter's modules can
-// compute the checksums of all that the host sends by the bridge: that costs more, and no client is left without an answer.
+// fillChecksums has the UDP checksums of DHCP answers filled in by a filter of traffic control.
+// Without it they are left to a network card that a guest doesn't have, and old DHCP clients drop
+// what they get. A kernel without the filter's modules can compute the checksums of all that the
+// host sends by the bridge: that costs more, and no client is left without an answer.
 type fillChecksums struct {
 	*setTraffic
 	inSoftware bool // inSoftware is true once Do has turned the offload off.
@@ -42,7 +43,7 @@ func (s *fillChecksums) Undo() error {
 // Futile is false: there is a second way.
 func (s *fillChecksums) Futile(func(module string) bool) bool { return false }
 
-// checksumOffload tells whether a device leaves checksums of what it sends to others.
+// checksumOffload reports whether a device leaves checksums of what it sends to others.
 func checksumOffload(name string) (bool, error) {
 	value := ethtoolValue{cmd: unix.ETHTOOL_GTXCSUM}
 	err := value.ioctl(name)
@@ -77,7 +78,8 @@ func (v *ethtoolValue) ioctl(name string) error {
 	}
 	copy(request.name[:unix.IFNAMSIZ-1], name)
 	request.data = unsafe.Pointer(v)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL,
+		uintptr(unsafe.Pointer(&request))); errno != 0 {
 		return errno
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
-// someHost has a network card, a container bridge, a VPN, and a network of ours.
+// someHost has a network card, a container bridge, a VPN, and one of our networks.
 func someHost() *Facts {
 	gateway := netip.MustParseAddr("192.168.1.254")
 	return &Facts{
@@ -19,10 +19,12 @@ func someHost() *Facts {
 		Devices: []Device{
 			{Index: 1, Name: "lo", Addresses: []Address{{Prefix: prefix("127.0.0.1/8")}, {Prefix: prefix("::1/128")}}},
 			{Index: 2, Name: "eth0", Addresses: []Address{
-				{Prefix: prefix("192.168.1.5/24")}, {Prefix: prefix("2001:db8:1::5/64")}, {Prefix: prefix("fe80::5/64"), LinkLocal: true}}},
+				{Prefix: prefix("192.168.1.5/24")}, {Prefix: prefix("2001:db8:1::5/64")},
+				{Prefix: prefix("fe80::5/64"), LinkLocal: true}}},
 			{Index: 3, Name: "docker0", Kind: "bridge", Addresses: []Address{{Prefix: prefix("172.17.0.1/16")}}},
 			{Index: 4, Name: "tun0", Kind: "tun", Addresses: []Address{{Prefix: prefix("10.8.0.2/32")}}},
-			{Index: 5, Name: "virbr0", Kind: "bridge", Alias: "vnetc lab", Bridge: &BridgeInfo{}, Addresses: []Address{{Prefix: prefix("192.168.122.1/24")}}},
+			{Index: 5, Name: "virbr0", Kind: "bridge", Alias: "vnetc lab", Bridge: &BridgeInfo{},
+				Addresses: []Address{{Prefix: prefix("192.168.122.1/24")}}},
 		},
 		Routes: []Route{
 			{Dest: prefix("0.0.0.0/0"), Gateway: gateway, Device: 2, Metric: 100},
@@ -34,7 +36,8 @@ func someHost() *Facts {
 			{Dest: prefix("172.17.0.0/16"), Device: 3},
 			{Dest: prefix("10.8.0.0/22"), Gateway: gateway, Device: 2},
 			{Dest: prefix("192.168.122.0/24"), Device: 5},
-			{Dest: prefix("192.168.200.0/24"), Gateway: netip.MustParseAddr("192.168.122.9"), Device: 5, Metric: 1, Protocol: Protocol},
+			{Dest: prefix("192.168.200.0/24"), Gateway: netip.MustParseAddr("192.168.122.9"), Device: 5, Metric: 1,
+				Protocol: Protocol},
 			{Dest: prefix("2001:db8:1::/64"), Device: 2},
 			{Dest: prefix("fe80::/64"), Device: 2},
 		},
@@ -50,10 +53,14 @@ func TestCollisions(t *testing.T) {
 	}{
 		{"free", "192.168.50.1/24", "", nil},
 		{"its own, running", "192.168.122.1/24", "192.168.200.0/24", nil},
-		{"same subnet", "192.168.1.1/24", "", []string{"subnet 192.168.1.0/24 of network lab overlaps with 192.168.1.5/24 of eth0"}},
-		{"larger", "192.168.0.1/16", "", []string{"subnet 192.168.0.0/16 of network lab overlaps with 192.168.1.5/24 of eth0"}},
-		{"smaller", "172.17.9.1/24", "", []string{"subnet 172.17.9.0/24 of network lab overlaps with 172.17.0.1/16 of docker0"}},
-		{"in a wider route, with an address", "10.8.0.1/24", "", []string{"subnet 10.8.0.0/24 of network lab overlaps with 10.8.0.2/32 of tun0"}},
+		{"same subnet", "192.168.1.1/24", "",
+			[]string{"subnet 192.168.1.0/24 of network lab overlaps with 192.168.1.5/24 of eth0"}},
+		{"larger", "192.168.0.1/16", "",
+			[]string{"subnet 192.168.0.0/16 of network lab overlaps with 192.168.1.5/24 of eth0"}},
+		{"smaller", "172.17.9.1/24", "",
+			[]string{"subnet 172.17.9.0/24 of network lab overlaps with 172.17.0.1/16 of docker0"}},
+		{"in a wider route, with an address", "10.8.0.1/24", "",
+			[]string{"subnet 10.8.0.0/24 of network lab overlaps with 10.8.0.2/32 of tun0"}},
 		{"in a wider route", "10.8.3.1/24", "", nil},
 		{"the same as a route", "10.8.3.1/22", "", []string{
 			"subnet 10.8.0.0/22 of network lab overlaps with 10.8.0.2/32 of tun0",
@@ -61,16 +68,19 @@ func TestCollisions(t *testing.T) {
 		{"around a route", "10.8.9.1/16", "", []string{
 			"subnet 10.8.0.0/16 of network lab overlaps with 10.8.0.2/32 of tun0",
 			"subnet 10.8.0.0/16 of network lab overlaps with the host's route to 10.8.0.0/22 via 192.168.1.254 on eth0"}},
-		{"IPv6", "2001:db8:1::1/48", "", []string{"subnet 2001:db8:1::/48 of network lab overlaps with 2001:db8:1::5/64 of eth0"}},
+		{"IPv6", "2001:db8:1::1/48", "",
+			[]string{"subnet 2001:db8:1::/48 of network lab overlaps with 2001:db8:1::5/64 of eth0"}},
 		{"IPv6 free", "fd00::1/64", "", nil},
-		{"loopback", "127.5.0.1/24", "", []string{"subnet 127.5.0.0/24 of network lab overlaps with 127.0.0.1/8 of lo"}},
+		{"loopback", "127.5.0.1/24", "",
+			[]string{"subnet 127.5.0.0/24 of network lab overlaps with 127.0.0.1/8 of lo"}},
 		{"same route", "192.168.50.1/24", "10.8.0.0/22", []string{
 			"the <route> to 10.8.0.0/22 of network lab goes where the host's route to 10.8.0.0/22 via 192.168.1.254 on eth0 does"}},
 		{"narrower route", "192.168.50.1/24", "10.8.1.0/24", nil},
 		{"default route", "192.168.50.1/24", "0.0.0.0/0", []string{
 			"the <route> to 0.0.0.0/0 of network lab goes where the host's route to 0.0.0.0/0 via 192.168.1.254 on eth0 does"}},
 	} {
-		l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr0"}, Addresses: []ir.Address{{Prefix: prefix(c.address)}}}
+		l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr0"},
+			Addresses: []ir.Address{{Prefix: prefix(c.address)}}}
 		if c.route != "" {
 			l.Routes = []ir.Route{{Dest: prefix(c.route)}}
 		}
@@ -84,11 +94,12 @@ func TestCollisions(t *testing.T) {
 	}
 }
 
-// A wider route is no reason not to come up: the longest prefix wins. Nor is what came when the network was up, which then is no
-// reason to call it anything else.
+// A wider route is no reason not to come up: the longest prefix wins. Nor is what came when the
+// network was up, which then is no reason to call it anything else.
 func TestOverlaps(t *testing.T) {
 	host := someHost()
-	host.Routes = append(host.Routes, Route{Dest: prefix("192.168.122.0/25"), Device: 4}, Route{Dest: prefix("192.168.0.0/16"), Device: 4}, Route{Dest: prefix("192.168.200.0/24"), Device: 2})
+	host.Routes = append(host.Routes, Route{Dest: prefix("192.168.122.0/25"), Device: 4},
+		Route{Dest: prefix("192.168.0.0/16"), Device: 4}, Route{Dest: prefix("192.168.200.0/24"), Device: 2})
 	host.Devices[1].Addresses = append(host.Devices[1].Addresses, Address{Prefix: prefix("192.168.122.77/24")})
 	for _, c := range []struct {
 		name, address, route string
@@ -106,7 +117,8 @@ func TestOverlaps(t *testing.T) {
 		{"running, and to be moved", "172.17.9.1/24", "", nil},
 		{"in the rest of the world", "172.16.0.1/24", "", nil},
 	} {
-		l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr0"}, Addresses: []ir.Address{{Prefix: prefix(c.address)}}}
+		l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr0"},
+			Addresses: []ir.Address{{Prefix: prefix(c.address)}}}
 		if c.route != "" {
 			l.Routes = []ir.Route{{Dest: prefix(c.route)}}
 		}
@@ -135,20 +147,27 @@ func TestBusyPorts(t *testing.T) {
 		socket Listener
 		want   []string
 	}{
-		{"DNS at all addresses", false, socket(false, "0.0.0.0:53", "named"), []string{"named (pid 77) listens at UDP port 0.0.0.0:53, which DNS of network lab needs"}},
-		{"DNS at all, both families", false, socket(true, "[::]:53", "unbound"), []string{"unbound (pid 77) listens at TCP port [::]:53, which DNS of network lab needs"}},
-		{"DNS at the address", false, socket(true, "192.168.50.1:53", "named"), []string{"named (pid 77) listens at TCP port 192.168.50.1:53, which DNS of network lab needs"}},
-		{"DNS at the IPv6 address", false, socket(false, "[fd00::1]:53", "named"), []string{"named (pid 77) listens at UDP port [fd00::1]:53, which DNS of network lab needs"}},
+		{"DNS at all addresses", false, socket(false, "0.0.0.0:53", "named"),
+			[]string{"named (pid 77) listens at UDP port 0.0.0.0:53, which DNS of network lab needs"}},
+		{"DNS at all, both families", false, socket(true, "[::]:53", "unbound"),
+			[]string{"unbound (pid 77) listens at TCP port [::]:53, which DNS of network lab needs"}},
+		{"DNS at the address", false, socket(true, "192.168.50.1:53", "named"),
+			[]string{"named (pid 77) listens at TCP port 192.168.50.1:53, which DNS of network lab needs"}},
+		{"DNS at the IPv6 address", false, socket(false, "[fd00::1]:53", "named"),
+			[]string{"named (pid 77) listens at UDP port [fd00::1]:53, which DNS of network lab needs"}},
 		{"the host's resolver", false, socket(false, "127.0.0.53:53", "systemd-resolve"), nil},
-		{"another dnsmasq at all", false, socket(false, "0.0.0.0:53", "dnsmasq"), []string{"dnsmasq (pid 77) listens at UDP port 0.0.0.0:53, which DNS of network lab needs"}},
+		{"another dnsmasq at all", false, socket(false, "0.0.0.0:53", "dnsmasq"),
+			[]string{"dnsmasq (pid 77) listens at UDP port 0.0.0.0:53, which DNS of network lab needs"}},
 		{"no DNS wanted", true, socket(false, "0.0.0.0:53", "named"), nil},
-		{"DHCP", false, socket(false, "0.0.0.0:67", "dhcpd"), []string{"dhcpd (pid 77) listens at UDP port 0.0.0.0:67, which DHCP of network lab needs"}},
+		{"DHCP", false, socket(false, "0.0.0.0:67", "dhcpd"),
+			[]string{"dhcpd (pid 77) listens at UDP port 0.0.0.0:67, which DHCP of network lab needs"}},
 		{"DHCP of a dnsmasq", false, socket(false, "0.0.0.0:67", "dnsmasq"), nil},
 		{"no DHCPv6 wanted", false, socket(false, "[::]:547", "kea-dhcp6"), nil},
 		{"unseen", false, Listener{Addr: netip.MustParseAddrPort("0.0.0.0:67")},
 			[]string{"a process of another namespace or user listens at UDP port 0.0.0.0:67, which DHCP of network lab needs"}},
 	} {
-		l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr0"}, Addresses: both, DNS: ir.DNS{Off: c.dnsOff}}
+		l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr0"}, Addresses: both,
+			DNS: ir.DNS{Off: c.dnsOff}}
 		if diff := cmp.Diff(c.want, whats(Collisions(l, someHost(), []Listener{c.socket}))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
@@ -215,8 +234,10 @@ func TestReadSocket(t *testing.T) {
 		want        string
 	}{
 		{"tcp", "   0: 00000000:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 24331 1 0000000000000000 100 0 0 10 0", "0.0.0.0:53 24331"},
-		{"tcp", "   1: 017AA8C0:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 24332 1", "192.168.122.1:53 24332"},
-		{"tcp", "   2: 0100007F:0277 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 24333 1", ""},
+		{"tcp", "   1: 017AA8C0:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 24332 1",
+			"192.168.122.1:53 24332"},
+		{"tcp", "   2: 0100007F:0277 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 24333 1",
+			""},
 		{"udp", "  10: 00000000:0043 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 24334 2 0000000000000000 0", "0.0.0.0:67 24334"},
 		{"udp6", "  10: 000000FD000000000000000001000000:0035 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 9 2 0 0", "[fd00::1]:53 9"},
 		{"tcp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", ""},

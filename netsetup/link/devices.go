@@ -9,8 +9,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// CheckDevices says what is missing of the devices that a network of an unmanaged mode takes as they are: the bridge, the
-// forward devices, the physical function with its virtual functions, the PCI functions. sys is /sys of the host.
+// CheckDevices says what is missing of the devices that a network of an unmanaged mode takes as
+// they are: the bridge, the forward devices, the physical function with its virtual functions, the
+// PCI functions. sys is /sys of the host.
 func CheckDevices(l *ir.Link, f *Facts, sys fs.FS) (found []Problem) {
 	if l.Mode.Managed() {
 		return nil
@@ -51,7 +52,8 @@ func (c checker) bridge(name string) {
 		c.problem(fmt.Sprintf("make the bridge first (ovs-vsctl add-br %s), or give the name of another", name), why,
 			"network %s: this host has no device %s", c.link.Name, name)
 	case !ok:
-		c.problem(fmt.Sprintf("make the bridge first (ip link add %s type bridge), or give the name of another", name), why,
+		c.problem(fmt.Sprintf("make the bridge first (ip link add %s type bridge), or give the name of another", name),
+			why,
 			"network %s: this host has no device %s", c.link.Name, name)
 	case c.openVSwitch() && d.Kind != "openvswitch":
 		c.problem("give the name of an Open vSwitch bridge, or remove the <virtualport>", why,
@@ -70,17 +72,19 @@ func (c checker) device(name string) bool {
 	_, ok := c.facts.Device(name)
 	if !ok {
 		c.problem("give the name of a device that this host has (ip link shows them)",
-			"the network's guests reach the outside through it", "network %s: this host has no device %s", c.link.Name, name)
+			"the network's guests reach the outside through it", "network %s: this host has no device %s", c.link.Name,
+			name)
 	}
 	return ok
 }
 
-// functions wants a physical function with virtual functions that guests can have: as PCI devices, or by their own network
-// devices.
+// functions wants a physical function with virtual functions that guests can have: as PCI devices,
+// or by their own network devices.
 func (c checker) functions(pf string) {
 	dir := path.Join("class/net", pf, "device")
 	if _, err := fs.Stat(c.sys, path.Join(dir, "sriov_numvfs")); err != nil {
-		c.problem("give the device of an SR-IOV card as <pf dev=...>", "the network's devices are its virtual functions",
+		c.problem("give the device of an SR-IOV card as <pf dev=...>",
+			"the network's devices are its virtual functions",
 			"network %s: %s is not an SR-IOV physical function", c.link.Name, pf)
 		return
 	}
@@ -89,7 +93,8 @@ func (c checker) functions(pf string) {
 		wanted, what = path.Join(wanted, "net/*"), "has no virtual function with a network device on this host"
 	}
 	if functions, _ := fs.Glob(c.sys, wanted); len(functions) == 0 {
-		c.problem(fmt.Sprintf("make some: echo 4 > /sys/%s/sriov_numvfs", dir), "the network's devices are its virtual functions",
+		c.problem(fmt.Sprintf("make some: echo 4 > /sys/%s/sriov_numvfs", dir),
+			"the network's devices are its virtual functions",
 			"network %s: %s %s", c.link.Name, pf, what)
 	}
 }

@@ -52,8 +52,8 @@ func changes() map[string][2]*ir.Link {
 	}
 }
 
-// TestKernelChange goes each way and wants nothing to be missing then, and no more there than on a host that went straight
-// to the end.
+// TestKernelChange goes each way and wants nothing to be missing then, and no more there than on a
+// host that went straight to the end.
 func TestKernelChange(t *testing.T) {
 	for name, way := range changes() {
 		t.Run(name, func(t *testing.T) {
@@ -81,8 +81,8 @@ func TestKernelChange(t *testing.T) {
 	}
 }
 
-// TestKernelFailure has each way fail behind each step, and undoes the steps, last first: the host is as before. The steps
-// behind are undone as well, of which nothing was done.
+// TestKernelFailure has each way fail behind each step, and undoes the steps, last first: the host
+// is as before. The steps behind are undone as well, of which nothing was done.
 func TestKernelFailure(t *testing.T) {
 	for name, way := range changes() {
 		t.Run(name, func(t *testing.T) {
@@ -145,8 +145,8 @@ func TestKernelHalfStep(t *testing.T) {
 	}
 }
 
-// TestKernelKill stops after each step, as a process that is killed does: the next plan goes on and ends where an undisturbed
-// one does; and from each place, down takes all away.
+// TestKernelKill stops after each step, as a process that is killed does: the next plan goes on and
+// ends where an undisturbed one does; and from each place, down takes all away.
 func TestKernelKill(t *testing.T) {
 	for name, way := range changes() {
 		t.Run(name, func(t *testing.T) {
@@ -188,7 +188,8 @@ func TestKernelKill(t *testing.T) {
 	}
 }
 
-// TestKernelKilledUnnamed takes a bridge whose maker was killed before it could write the network's name.
+// TestKernelKilledUnnamed takes a bridge whose maker was killed before it could write the network's
+// name.
 func TestKernelKilledUnnamed(t *testing.T) {
 	for _, then := range []string{"up", "down"} {
 		t.Run(then, func(t *testing.T) {
@@ -211,18 +212,22 @@ func TestKernelKilledUnnamed(t *testing.T) {
 	}
 }
 
-// TestKernelForeign has devices of others in the place of the bridge: they are named and never changed, whatever is tried.
+// TestKernelForeign has devices of others in the place of the bridge: they are named and never
+// changed, whatever is tried.
 func TestKernelForeign(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		setup [][]string
 		what  string
 	}{
-		{"bridge", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"}}, "virbr7 is there already: a bridge that " +
-			"vnetc didn't create"},
-		{"NIC", [][]string{{"ip", "link", "add", "virbr7", "type", "veth", "peer", "name", "far"}, {"ip", "addr", "add", "10.1.1.1/24", "dev", "virbr7"}},
+		{"bridge", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"}},
+			"virbr7 is there already: a bridge that " +
+				"vnetc didn't create"},
+		{"NIC", [][]string{{"ip", "link", "add", "virbr7", "type", "veth", "peer", "name", "far"},
+			{"ip", "addr", "add", "10.1.1.1/24", "dev", "virbr7"}},
 			"virbr7 is there already: a device of kind veth with address 10.1.1.1/24"},
-		{"bridge of another network", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"}, {"ip", "link", "set", "virbr7", "alias", "vnetc other"}},
+		{"bridge of another network", [][]string{{"ip", "link", "add", "virbr7", "type", "bridge"},
+			{"ip", "link", "set", "virbr7", "alias", "vnetc other"}},
 			"virbr7 is there already: the bridge of vnetc's network other"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -272,8 +277,9 @@ func TestKernelOwnChoice(t *testing.T) {
 	}
 }
 
-// TestKernelKilledDown is killed when the bridge is in the group of those that go and not yet deleted: up takes it out again, and
-// down of another network doesn't take it along then; down ends its work.
+// TestKernelKilledDown is killed when the bridge is in the group of those that go and not yet
+// deleted: up takes it out again, and down of another network doesn't take it along then; down ends
+// its work.
 func TestKernelKilledDown(t *testing.T) {
 	h := newHost(t)
 	before := h.dump()

@@ -94,7 +94,8 @@ func (h host) wantNothing(l *ir.Link, o Options) {
 	}
 }
 
-// dump is everything of the host that a network could change, sorted: the order of addresses and routes is the kernel's.
+// dump is everything of the host that a network could change, sorted: the order of addresses and
+// routes is the kernel's.
 func (h host) dump() string {
 	h.t.Helper()
 	const show = "ip -d -o link && ip -o addr && ip route show table all && ip -6 route show table all && bridge -d link && tc qdisc"
@@ -124,10 +125,11 @@ func (h host) sysctls() string {
 	return all.String()
 }
 
-// changing is true for lines that change by themselves. The route to all multicast groups of IPv6 comes with carrier, or with
-// an address that is added while the link is up.
+// changing is true for lines that change by themselves. The route to all multicast groups of IPv6
+// comes with carrier, or with an address that is added while the link is up.
 func changing(line string) bool {
-	for _, word := range []string{"multicast ff00::/8", "fdb_", "nf_conntrack_count", "random", "netdev_rss_key", "neigh.default.gc"} {
+	for _, word := range []string{"multicast ff00::/8", "fdb_", "nf_conntrack_count", "random", "netdev_rss_key",
+		"neigh.default.gc"} {
 		if strings.Contains(line, word) {
 			return true
 		}
@@ -135,7 +137,8 @@ func changing(line string) bool {
 	return false
 }
 
-// carrier is whether a link has a carrier and what state follows from it, which the kernel finds out some time later.
+// carrier is whether a link has a carrier and what state follows from it, which the kernel finds
+// out some time later.
 var carrier = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP|,M-DOWN| state \w+`)
 
 func withoutTimers(line string) string {
@@ -216,19 +219,22 @@ func (h host) shown(bridge string) (s shown) {
 	s.Link.Up = slices.Contains(l.Flags, "UP")
 	s.Link.STP, s.Link.Delay = l.LinkInfo.Data.STP, l.LinkInfo.Data.Delay
 	for _, a := range l.Addrs {
-		s.Addresses = append(s.Addresses, strings.TrimSpace(fmt.Sprintf("%s/%d %s %s", a.Local, a.PrefixLen, a.Scope, a.Broadcast)))
+		s.Addresses = append(s.Addresses, strings.TrimSpace(fmt.Sprintf("%s/%d %s %s", a.Local, a.PrefixLen, a.Scope,
+			a.Broadcast)))
 	}
 	for _, family := range []string{"-4", "-6"} {
 		var routes []struct {
 			Dst, Gateway, Protocol string
 			Metric                 int
 		}
-		if err := json.Unmarshal([]byte(h.Exec("ip", family, "-j", "route", "show", "dev", bridge)), &routes); err != nil {
+		if err := json.Unmarshal([]byte(h.Exec("ip", family, "-j", "route", "show", "dev", bridge)),
+			&routes); err != nil {
 			h.t.Fatal(err)
 		}
 		for _, r := range routes {
 			if r.Gateway != "" {
-				s.Routes = append(s.Routes, fmt.Sprintf("%s via %s proto %s metric %d", r.Dst, r.Gateway, r.Protocol, r.Metric))
+				s.Routes = append(s.Routes, fmt.Sprintf("%s via %s proto %s metric %d", r.Dst, r.Gateway, r.Protocol,
+					r.Metric))
 			}
 		}
 	}
@@ -248,10 +254,13 @@ func TestKernelUp(t *testing.T) {
 				t.Errorf("warnings: %v", warnings)
 			}
 			var want shown
-			want.Link.Address, want.Link.Group, want.Link.MTU, want.Link.Alias = testMAC.String(), "1986946420", 1400, "vnetc lab"
+			want.Link.Address, want.Link.Group, want.Link.MTU, want.Link.Alias = testMAC.String(), "1986946420", 1400,
+				"vnetc lab"
 			want.Link.Up, want.Link.STP, want.Link.Delay = true, 1, 200
-			want.Addresses = []string{"192.168.122.1/24 global 192.168.122.255", "192.168.128.1/25 global 192.168.128.127", "fd00:1::1/64 global"}
-			want.Routes = []string{"10.9.0.0/16 via 192.168.122.9 proto 118 metric 1", "fd00:9::/48 via fd00:1::9 proto 118 metric 7"}
+			want.Addresses = []string{"192.168.122.1/24 global 192.168.122.255",
+				"192.168.128.1/25 global 192.168.128.127", "fd00:1::1/64 global"}
+			want.Routes = []string{"10.9.0.0/16 via 192.168.122.9 proto 118 metric 1",
+				"fd00:9::/48 via fd00:1::9 proto 118 metric 7"}
 			want.Sysctls = "000"
 			if diff := cmp.Diff(want, h.shown("virbr7")); diff != "" {
 				t.Errorf("bridge (-want +got):\n%s", diff)
@@ -285,7 +294,8 @@ func TestKernelSTP(t *testing.T) {
 		l.Bridge.NoSTP, l.Bridge.Delay = c.noSTP, c.delay
 		h.up(l, Options{MAC: testMAC})
 		if got := h.shown("virbr7").Link; got.STP != c.stp || got.Delay != c.shown {
-			t.Errorf("STP off %v, delay %v: the kernel shows stp %d, delay %d, want %d, %d", c.noSTP, c.delay, got.STP, got.Delay, c.stp, c.shown)
+			t.Errorf("STP off %v, delay %v: the kernel shows stp %d, delay %d, want %d, %d", c.noSTP, c.delay, got.STP,
+				got.Delay, c.stp, c.shown)
 		}
 		h.wantNothing(l, Options{MAC: testMAC})
 	}

@@ -22,7 +22,8 @@ func limited(in, out *ir.Rate) *ir.Link {
 func (h host) tree(bridge string) string {
 	h.t.Helper()
 	all := h.Exec("tc", "-d", "qdisc", "show", "dev", bridge) + h.Exec("tc", "-d", "class", "show", "dev", bridge) +
-		h.Exec("tc", "-d", "filter", "show", "dev", bridge) + h.Exec("tc", "-d", "filter", "show", "dev", bridge, "ingress")
+		h.Exec("tc", "-d", "filter", "show", "dev", bridge) + h.Exec("tc", "-d", "filter", "show", "dev", bridge,
+		"ingress")
 	lines := strings.Split(regexp.MustCompile(` leaf \d+:|direct_packets_stat \d+ `).ReplaceAllString(all, ""), "\n")
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
@@ -47,14 +48,14 @@ func bursts(tree string) (divided struct {
 	return divided
 }
 
-// near takes sizes of bursts for equal that differ by no more than a byte and what is sent at a rate, in kilobytes a second, in one
-// of the kernel's ticks of 64 ns, which is how sizes are stored.
+// near takes sizes of bursts for equal that differ by at most a byte and what is sent at a rate, in
+// kilobytes a second, in one of the kernel's ticks of 64 ns, which is how sizes are stored.
 func near(rate uint64) cmp.Option {
 	return cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) <= 1+float64(rate)*1000*64e-9 })
 }
 
-// TestKernelTraffic compares with what tc(8) makes of the commands that libvirt 11.3 gives it. Kernels without sfq, fw or
-// police have neither.
+// TestKernelTraffic compares with what tc(8) makes of the commands that libvirt 11.3 gives it.
+// Kernels without sfq, fw or police have neither.
 func TestKernelTraffic(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -117,7 +118,8 @@ func TestKernelTraffic(t *testing.T) {
 			if rate == nil {
 				rate = c.out
 			}
-			if diff := cmp.Diff(bursts(other.tree("virbr7")), bursts(h.tree("virbr7")), near(max(rate.Average, rate.Peak))); diff != "" {
+			if diff := cmp.Diff(bursts(other.tree("virbr7")), bursts(h.tree("virbr7")),
+				near(max(rate.Average, rate.Peak))); diff != "" {
 				t.Errorf("(-tc +ours):\n%s", diff)
 			}
 			in := c.in != nil
@@ -189,8 +191,8 @@ func isWarning(err error) bool {
 	return ok
 }
 
-// TestKernelChecksum has the filter as tc(8) would have it, or else a bridge that leaves no checksum to others; either is there
-// once and goes by an Undo.
+// TestKernelChecksum has the filter as tc(8) would have it, or else a bridge that leaves no
+// checksum to others; either is there once and goes by an Undo.
 func TestKernelChecksum(t *testing.T) {
 	h, other := newHost(t), newHost(t)
 	l := limited(nil, nil)

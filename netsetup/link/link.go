@@ -1,10 +1,11 @@
-// Package link makes the devices of networks: bridges with their addresses, routes, sysctls, port options and traffic
-// control. State is what the host holds, not a log: [ReadFacts] reads it, [PlanUp] compares it with what a network wants
-// and returns the steps that are missing, and none when nothing is. So a process that was killed half-way leaves nothing
-// that the next plan doesn't know of.
+// Package link makes the devices of networks: bridges with their addresses, routes, sysctls, port
+// options and traffic control. State is what the host holds, not a log: [ReadFacts] reads it,
+// [PlanUp] compares it with what a network wants and returns the steps that are missing, and none
+// when nothing is. So a process that was killed half-way leaves nothing that the next plan doesn't
+// know of.
 //
-// It touches no device that it didn't make. Each bridge of ours carries a mark from the moment it exists (see [Mark]); one
-// without it is never changed or deleted, whatever its name.
+// It touches no device that it didn't make. Each bridge of ours carries a mark from the moment it
+// exists (see [Mark]); one without it is never changed or deleted, whatever its name.
 //
 // All calls work in the network namespace of the calling thread, and start no goroutines.
 package link
@@ -19,22 +20,24 @@ import (
 type Step interface {
 	// String is the step's line in a dry run, such as "add address 192.168.122.1/24 to virbr0".
 	String() string
-	// Do makes the change. Its error doesn't repeat the step's line. One that is a *[Warning] says that the network works
-	// without the change: report it and go on.
+	// Do makes the change. Its error doesn't repeat the step's line. One that is a *[Warning] says
+	// that the network works without the change: report it and go on.
 	Do() error
-	// Undo takes back what Do did, wholly or half-way. That there is nothing to take back is no error.
+	// Undo takes back what Do did, wholly or half-way. That there is nothing to take back is no
+	// error.
 	Undo() error
 }
 
-// WaitStep is a Step whose Do only begins the work, for the sake of others of its kind: their Do comes first, then Wait ends
-// the work of all.
+// WaitStep is a Step whose Do only begins the work, for the sake of others of its kind: their Do
+// comes first, then Wait ends the work of all.
 type WaitStep interface {
 	Step
 	Wait() error
 }
 
-// Plan is what is missing until a network's devices are as wanted. The firewall comes between its two parts, so that rules
-// stand before a packet can pass. Both parts are empty if nothing is missing.
+// Plan is what is missing until a network's devices are as wanted. The firewall comes between its
+// two parts, so that rules are before a packet can pass. Both parts are empty if nothing is
+// missing.
 type Plan struct {
 	Before []Step   // bridge, MAC, MTU, delay, STP, IPv6 sysctls; what goes away comes first
 	After  []Step   // addresses, link up, routes, traffic control, options of ports
@@ -43,11 +46,12 @@ type Plan struct {
 
 // Options is what a plan needs beside the network.
 type Options struct {
-	// MAC is the bridge's address if the network names none: chosen once for a network by [RandomMAC] and kept. Nil leaves
-	// that of a bridge which exists, and the choice for a new one to the kernel.
+	// MAC is the bridge's address if the network names none: chosen once for a network by
+	// [RandomMAC] and kept. Nil leaves that of a bridge which exists, and the choice for a new one
+	// to the kernel.
 	MAC net.HardwareAddr
-	// Checksum is true if DHCP answers need their checksum filled in by a filter of the bridge, because no rule of the
-	// firewall does it.
+	// Checksum is true if DHCP answers need their checksum filled in by a filter of the bridge,
+	// because no rule of the firewall does it.
 	Checksum bool
 }
 
@@ -84,7 +88,8 @@ func (w *Warning) Error() string {
 		return text
 	}
 	names := strings.Join(w.Modules, " ")
-	return fmt.Sprintf("%s: missing in the kernel: %s (where they are installed, modprobe -a %s loads them)", text, names, names)
+	return fmt.Sprintf("%s: missing in the kernel: %s (where they are installed, modprobe -a %s loads them)", text,
+		names, names)
 }
 
 // Unwrap returns what the kernel said.

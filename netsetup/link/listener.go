@@ -11,15 +11,16 @@ import (
 
 // Listener is a socket that waits for TCP connections or UDP datagrams on this host.
 type Listener struct {
-	TCP     bool
-	Addr    netip.AddrPort // the unspecified address for all; that of IPv6 stands for both families
-	Device  int            // index of the only device that it hears, 0 for all; UnknownDevice if the kernel doesn't tell
-	Queued  int            // bytes that came and were not read yet
-	PID     int            // of a process that has it open; 0 if that can't be seen
-	Process string         // its name, as ps(1) shows it; empty if that can't be seen
+	TCP  bool
+	Addr netip.AddrPort // the unspecified address for all; that of IPv6 stands for both families
+	// index of the only device that it hears, 0 for all; UnknownDevice if the kernel doesn't tell
+	Device  int
+	Queued  int    // bytes that came and were not read yet
+	PID     int    // of a process that has it open; 0 if that can't be seen
+	Process string // its name, as ps(1) shows it; empty if that can't be seen
 }
 
-// UnknownDevice stands for a device that can't be told.
+// UnknownDevice stands for a device that is unknown.
 const UnknownDevice = -1
 
 // at names the socket.
@@ -38,7 +39,8 @@ const (
 	PortDHCPv6 = 547
 )
 
-// PortsOf returns the ports at which a dnsmasq serves the network's guests by DNS and DHCP, none if it has no dnsmasq.
+// PortsOf returns the ports at which a dnsmasq serves the network's guests by DNS and DHCP, none if
+// it has no dnsmasq.
 func PortsOf(l *ir.Link) (ports []uint16) {
 	if !l.Mode.Managed() || len(l.Addresses) == 0 {
 		return nil
@@ -62,8 +64,8 @@ func leases(l *ir.Link, family func(netip.Addr) bool) bool {
 	})
 }
 
-// blocks returns the service of the network, "DNS" or "DHCP", that can't start while s listens; empty if all can. bridge is the
-// index of the network's bridge, 0 if there is none.
+// blocks returns the service of the network, "DNS" or "DHCP", that can't start while s listens;
+// empty if all can. bridge is the index of the network's bridge, 0 if there is none.
 func blocks(l *ir.Link, s Listener, bridge int) string {
 	switch port := s.Addr.Port(); {
 	case s.Device > 0 && s.Device != bridge: // as that of another network's dnsmasq is at port 67
@@ -87,8 +89,9 @@ func reaches(l *ir.Link, addr netip.Addr) bool {
 	})
 }
 
-// sharesDHCP is true for servers that leave the DHCP port to others: a dnsmasq that is told its interfaces has the port
-// with SO_REUSEPORT and answers on those only, as does the server in systemd-networkd (whose name ps(1) cuts).
+// sharesDHCP is true for servers that leave the DHCP port to others: a dnsmasq that is told its
+// interfaces has the port with SO_REUSEPORT and answers on those only, as does the server in
+// systemd-networkd (whose name ps(1) cuts).
 func sharesDHCP(process string) bool {
 	return process == "dnsmasq" || process == "systemd-network"
 }

@@ -45,7 +45,8 @@ func readSockets(ports []uint16) ([]socket, error) {
 	return listSockets(ports)
 }
 
-// listSockets reads the sockets of a kernel without sock_diag(7), which doesn't tell what devices they are bound to.
+// listSockets reads the sockets of a kernel without sock_diag(7), which doesn't tell what devices
+// they are bound to.
 func listSockets(ports []uint16) (found []socket, err error) {
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
 		text, err := os.ReadFile("/proc/thread-self/net/" + table)
@@ -70,8 +71,8 @@ type socket struct {
 	inode string
 }
 
-// readSocket reads a line of /proc/net/tcp and its like (proc_pid_net(5)); false if the socket doesn't wait for anyone who
-// comes.
+// readSocket reads a line of /proc/net/tcp and its like (proc_pid_net(5)); false if the socket
+// doesn't wait for anyone who comes.
 func readSocket(line, table string) (socket, bool) {
 	const listen, unconnected = "0A", "07"
 	fields := strings.Fields(line)
@@ -86,8 +87,8 @@ func readSocket(line, table string) (socket, bool) {
 	return socket{Listener{TCP: tcp, Addr: addr, Device: UnknownDevice}, fields[9]}, ok
 }
 
-// readSocketAddr reads an address as four or sixteen bytes in hex, each four of them a number of this machine's byte order,
-// and a port in hex.
+// readSocketAddr reads an address as four or sixteen bytes in hex, each four of them a number of
+// this machine's byte order, and a port in hex.
 func readSocketAddr(text string) (netip.AddrPort, bool) {
 	digits, portDigits, _ := strings.Cut(text, ":")
 	b, err := hex.DecodeString(digits)
@@ -102,7 +103,8 @@ func readSocketAddr(text string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ip.Unmap(), uint16(port)), ok
 }
 
-// nameProcesses looks through the files that processes have open. Those of other users can't be seen without privilege.
+// nameProcesses looks through the files that processes have open. Those of other users can't be
+// seen without privilege.
 func nameProcesses(found []socket) []Listener {
 	byLink := map[string][]int{} // by what the links in /proc/PID/fd say
 	listeners := make([]Listener, len(found))

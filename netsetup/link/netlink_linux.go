@@ -8,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// request sends one message to the kernel and waits for its answer. The socket is opened here, and so in the network
-// namespace of the calling thread. An error is the kernel's errno with its text, if it gave one.
+// request sends one message to the kernel and waits for its answer. The socket is opened here, and
+// so in the network namespace of the calling thread. An error is the kernel's errno with its text,
+// if it gave one.
 func request(kind, flags int, header nl.NetlinkRequestData, attrs ...*nl.RtAttr) error {
 	_, err := execute(kind, flags|unix.NLM_F_ACK, header, attrs)
 	return err
 }
 
-// dump returns the bodies of all messages that answer a request for a list. A list that changed while it was read is read
-// again.
+// dump returns the bodies of all messages that answer a request for a list. A list that changed
+// while it was read is read again.
 func dump(kind int, header nl.NetlinkRequestData, attrs ...*nl.RtAttr) ([][]byte, error) {
 	for try := 0; ; try++ {
 		found, err := execute(kind, unix.NLM_F_DUMP, header, attrs)
@@ -68,8 +69,9 @@ const nlaTypeMask = 0x3fff
 // attributes are the attributes of a message by their kind.
 type attributes map[int][]byte
 
-// parse reads attributes: length and kind in 16 bits each, then the value, then what is missing to a multiple of four. What
-// the kernel sends is well-formed; should it not be, what stands before the fault counts.
+// parse reads attributes: length and kind in 16 bits each, then the value, then what is missing to
+// a multiple of four. What the kernel sends is well-formed; should it not be, what is before the
+// fault counts.
 func parse(b []byte) attributes {
 	found := attributes{}
 	for len(b) >= unix.SizeofRtAttr {
@@ -117,7 +119,8 @@ func gone(err error) bool {
 	return false
 }
 
-// ignoreThere returns nil if err says that what was to come back is there, or its device isn't; others as they are.
+// ignoreThere returns nil if err says that what was to come back is there, or its device isn't;
+// others as they are.
 func ignoreThere(err error) error {
 	if errors.Is(err, unix.EEXIST) {
 		return nil

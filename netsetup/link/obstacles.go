@@ -7,17 +7,18 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// outgrown returns why a network can't take others' devices: it has a bridge of its own, on which guests would be left without
-// rules.
+// outgrown returns why a network can't take others' devices: it has a bridge of its own, on which
+// guests would be left without rules.
 func outgrown(l *ir.Link, f *Facts) []Problem {
 	d, ok := f.BridgeOf(l.Name)
 	if !ok {
 		return nil
 	}
 	return []Problem{{
-		What: fmt.Sprintf("network %s runs on bridge %s, which vnetc made, and its mode should now be %s", l.Name, d.Name, l.Mode),
-		Why:  "that mode has no such bridge, and guests attached to it would be cut off",
-		Fix:  fmt.Sprintf("vnetc down %s, then bring it up again", l.Name),
+		What: fmt.Sprintf("network %s runs on bridge %s, which vnetc made, and its mode should now be %s", l.Name,
+			d.Name, l.Mode),
+		Why: "that mode has no such bridge, and guests attached to it would be cut off",
+		Fix: fmt.Sprintf("vnetc down %s, then bring it up again", l.Name),
 	}}
 }
 
@@ -27,7 +28,8 @@ func obstacles(l *ir.Link, f *Facts) (found []Problem) {
 		found = append(found, Problem{
 			What: fmt.Sprintf("%s is there already: %s", d.Name, f.describe(d)),
 			Why:  fmt.Sprintf("network %s needs a bridge of that name, and vnetc changes no device that it didn't create", l.Name),
-			Fix:  fmt.Sprintf("give the network another <bridge name>, or none to have one chosen; or remove %s", d.Name),
+			Fix: fmt.Sprintf("give the network another <bridge name>, or none to have one chosen; or remove %s",
+				d.Name),
 		})
 	}
 	if d, ok := f.BridgeOf(l.Name); ok && d.Name != l.Bridge.Name {

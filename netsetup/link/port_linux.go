@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setPort sets what a port of the bridge may do. A port that has left the bridge since is left alone.
+// setPort sets what a port of the bridge may do. A port that has left the bridge since is left
+// alone.
 type setPort struct {
 	bridge
 	port     string
@@ -71,8 +72,8 @@ func (s setPort) change(value func(portOption) bool) error {
 	return ignoreGone(request(unix.RTM_SETLINK, 0, header, info))
 }
 
-// filterVLANs has the bridge look at VLAN tags, which is what macTableManager='libvirt' asks of it. The network works
-// without it.
+// filterVLANs has the bridge look at VLAN tags, which is what macTableManager='libvirt' asks of it.
+// The network works without it.
 type filterVLANs struct{ bridge }
 
 func (s filterVLANs) String() string { return fmt.Sprintf("set VLAN filtering of %s on", s.name) }

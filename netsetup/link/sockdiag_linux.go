@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketRequest asks for the sockets of a protocol that wait for anyone: struct inet_diag_req_v2 of linux/inet_diag.h.
+// socketRequest asks for the sockets of a protocol that wait for anyone: struct inet_diag_req_v2 of
+// linux/inet_diag.h.
 type socketRequest struct {
 	family, protocol uint8
 	states           uint32
@@ -29,8 +30,8 @@ func (r socketRequest) Serialize() []byte {
 	return b
 }
 
-// diagnoseSockets returns the sockets at one of the ports, by sock_diag(7): unlike /proc/net it tells the device that a socket
-// is bound to. ENOENT says that the kernel can't.
+// diagnoseSockets returns the sockets at one of the ports, by sock_diag(7): unlike /proc/net it
+// tells the device that a socket is bound to. ENOENT says that the kernel can't.
 func diagnoseSockets(ports []uint16) (found []socket, err error) {
 	const listen, unconnected = 1 << 10, 1 << 7 // TCP_LISTEN, TCP_CLOSE
 	for _, r := range []socketRequest{

@@ -9,9 +9,9 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Traffic is the traffic control of a bridge of ours, as far as it has a place in the shape that libvirt gives it. Toward
-// the guests a tree of classes shapes, from them a filter drops. A network's inbound is what its guests receive, and so
-// what the bridge sends.
+// Traffic is the traffic control of one of our bridges, as far as it has a place in the shape that
+// libvirt gives it. Toward the guests a tree of classes shapes, from them a filter drops. A
+// network's inbound is what its guests receive, and so what the bridge sends.
 //
 //	qdisc htb 1: root default 2
 //	├─ class htb 1:1                     the whole
@@ -98,7 +98,8 @@ func shaping(r *ir.Rate) Traffic {
 	if ceil == 0 {
 		ceil = rate
 	}
-	// What tc(8) lets a class send at once if it isn't told: what the timer's resolution of 1 ns asks for, and a packet.
+	// What tc(8) lets a class send at once if it isn't told: what the timer's resolution of 1 ns
+	// asks for, and a packet.
 	burst, cburst := ticks(rate/1e9+1600, rate), ticks(ceil/1e9+1600, ceil)
 	quantum := uint32(min(max(r.Average*1024/8/1500, 1), math.MaxInt32))
 	whole := class{htbHandle, wholeID, rate, ceil, burst, cburst, quantum}
@@ -119,16 +120,18 @@ func policing(r *ir.Rate) Traffic {
 	return Traffic{ingressQdisc(), policeFilter{rate, ticks(burst*1024, rate)}}
 }
 
-// kilobyte is the unit of rates in the XML, 1000 bytes, as tc(8) has it in kbps; that of bursts is 1024.
+// kilobyte is the unit of rates in the XML, 1000 bytes, as tc(8) has it in kbps; that of bursts is
+// 1024.
 const kilobyte = 1000
 
-// ticks is the time that an amount of bytes takes at a rate in bytes a second, in the kernel's ticks of 64 ns.
+// ticks is the time that an amount of bytes takes at a rate in bytes a second, in the kernel's
+// ticks of 64 ns.
 func ticks(bytes, rate uint64) uint32 {
 	return uint32(min(float64(bytes)/float64(rate)*1e9/64, math.MaxUint32))
 }
 
-// traffic limits what goes through the bridge, and fills in checksums of DHCP answers. A limit that is gone from the
-// network goes from the bridge.
+// traffic limits what goes through the bridge, and fills in checksums of DHCP answers. A limit that
+// is gone from the network goes from the bridge.
 func (u *upgrade) traffic(checksum bool) {
 	var inbound, outbound, filling Traffic
 	if r := u.link.Inbound; r != nil && r.Average > 0 {
@@ -141,13 +144,21 @@ func (u *upgrade) traffic(checksum bool) {
 		filling = Traffic{rootQdisc(), checksumFilter{}}
 	}
 	u.unlimit(slices.Concat(inbound, outbound, filling))
-	if s := u.limit(inbound, func() string { return "limit what the guests of %s receive to " + describeRate(u.link.Inbound) }); s != nil {
+	if s := u.limit(inbound, func() string {
+		return "limit what the guests of %s receive to " +
+			describeRate(u.link.Inbound)
+	}); s != nil {
 		u.after(s)
 	}
-	if s := u.limit(outbound, func() string { return "limit what the guests of %s send to " + describeRate(u.link.Outbound) }); s != nil {
+	if s := u.limit(outbound, func() string {
+		return "limit what the guests of %s send to " +
+			describeRate(u.link.Outbound)
+	}); s != nil {
 		u.after(s)
 	}
-	if s := u.limit(filling, func() string { return "fill in the checksums of DHCP answers to the guests of %s" }); s != nil {
+	if s := u.limit(filling, func() string {
+		return "fill in the checksums of DHCP answers to the guests of %s"
+	}); s != nil {
 		u.after(&fillChecksums{setTraffic: s})
 	}
 }
@@ -190,8 +201,8 @@ func (u *upgrade) limit(want Traffic, what func() string) *setTraffic {
 	return s
 }
 
-// alike is true if a and b do the same. The quantum of a class that has classes below it does nothing, and the kernel keeps
-// the one that the class began with.
+// alike is true if a and b do the same. The quantum of a class that has classes below it does
+// nothing, and the kernel keeps the one that the class began with.
 func alike(a, b trafficObject) bool {
 	x, ok := a.(class)
 	y, also := b.(class)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setTraffic changes the traffic control of the bridge. The network works without it: what the kernel lacks is told as a
-// warning.
+// setTraffic changes the traffic control of the bridge. The network works without it: what the
+// kernel lacks is told as a warning.
 type setTraffic struct {
 	bridge
 	what    string
@@ -26,7 +26,8 @@ type trafficChange struct{ from, to trafficObject }
 
 func (s *setTraffic) String() string { return s.what }
 
-// Do makes all changes or none, save for the embellishments, whose lack is told when the rest is done.
+// Do makes all changes or none, save for the embellishments, whose lack is told when the rest is
+// done.
 func (s *setTraffic) Do() error {
 	index, err := s.index()
 	if err != nil {
@@ -153,8 +154,9 @@ func (q qdisc) message() trafficMessage {
 		// struct tc_htb_glob: version, rate to quantum, default class, debug, direct packets
 		m.attrs = append(m.attrs, group(nl.TCA_OPTIONS, words(nl.TCA_HTB_INIT, 3, 10, restID&0xffff, 0, 0)))
 	case "sfq":
-		const perturb = 10                                                                                       // seconds
-		m.attrs = append(m.attrs, nl.NewRtAttr(nl.TCA_OPTIONS, append(native(0, perturb), make([]byte, 64)...))) // struct tc_sfq_qopt_v1
+		const perturb = 10 // seconds
+		m.attrs = append(m.attrs, nl.NewRtAttr(nl.TCA_OPTIONS, append(native(0, perturb),
+			make([]byte, 64)...))) // struct tc_sfq_qopt_v1
 	}
 	return m
 }
@@ -180,12 +182,14 @@ func (markFilter) message() trafficMessage {
 		[]*nl.RtAttr{text(nl.TCA_KIND, "fw"), group(nl.TCA_OPTIONS, u32(classid, flowid))}}
 }
 
-// checksumKey is what u32 looks for: the lower half of the word behind an IP header without options, a UDP destination port.
+// checksumKey is what u32 looks for: the lower half of the word behind an IP header without
+// options, a UDP destination port.
 const checksumMask, checksumValue, checksumOffset = 0x0000ffff, 68, 20
 
 func (checksumFilter) message() trafficMessage {
-	const ipHeader, udp = 1, 16                       // TCA_CSUM_UPDATE_FLAG_...
-	parms := native(0, 0, 0, 0, 0, ipHeader|udp)      // struct tc_csum: index, capab, action, refcnt, bindcnt, update flags
+	const ipHeader, udp = 1, 16 // TCA_CSUM_UPDATE_FLAG_...
+	parms := native(0, 0, 0, 0, 0,
+		ipHeader|udp) // struct tc_csum: index, capab, action, refcnt, bindcnt, update flags
 	action := group(1, text(nl.TCA_ACT_KIND, "csum"), // the first action of the list
 		nest(nl.TCA_ACT_OPTIONS, nl.NewRtAttr(1, parms)))
 	return trafficMessage{unix.RTM_NEWTFILTER, htbHandle, 0, filterInfo(2, unix.ETH_P_IP),
@@ -216,7 +220,8 @@ func (f policeFilter) message() trafficMessage {
 // policeRate64 is TCA_POLICE_RATE64 of linux/pkt_cls.h.
 const policeRate64 = 8
 
-// selector is a struct tc_u32_sel with one key: (word at offset) & mask == value. Mask and value are in network order.
+// selector is a struct tc_u32_sel with one key: (word at offset) & mask == value. Mask and value
+// are in network order.
 func selector(mask, value uint32, offset int32) *nl.RtAttr {
 	b := make([]byte, 16)
 	b[0], b[2] = 1, 1 // TC_U32_TERMINAL; number of keys
@@ -255,8 +260,9 @@ func native(values ...uint32) (b []byte) {
 
 func words(kind int, values ...uint32) *nl.RtAttr { return nl.NewRtAttr(kind, native(values...)) }
 
-// lackingModule returns the kernel module for want of which an object was refused, empty if it was another fault. The kernel
-// says ENOENT for a kind of qdisc, classifier or action that it doesn't know and can't load.
+// lackingModule returns the kernel module for want of which an object was refused, empty if it was
+// another fault. The kernel says ENOENT for a kind of qdisc, classifier or action that it doesn't
+// know and can't load.
 func lackingModule(o trafficObject, err error) string {
 	if !errors.Is(err, unix.ENOENT) {
 		return ""

@@ -47,7 +47,7 @@ func (f *Facts) readTraffic() error {
 	return nil
 }
 
-// readLimits reads the classes and filters that hang on qdiscs of ours.
+// readLimits reads the classes and filters that depend on qdiscs of ours.
 func (d *Device) readLimits() error {
 	defer func() { d.Traffic.sort() }()
 	for _, q := range d.Traffic {
@@ -129,7 +129,8 @@ func readFilter(m []byte) trafficObject {
 		options.selects(checksumMask, checksumValue, checksumOffset) &&
 		options.nest(nl.TCA_U32_ACT).nest(1).text(nl.TCA_ACT_KIND) == "csum":
 		return checksumFilter{}
-	case kind == "u32" && header.Info == filterInfo(policePriority, unix.ETH_P_ALL) && header.Parent == inHandle && options.selects(0, 0, 0):
+	case kind == "u32" && header.Info == filterInfo(policePriority, unix.ETH_P_ALL) && header.Parent == inHandle &&
+		options.selects(0, 0, 0):
 		police := options.nest(nl.TCA_U32_POLICE)
 		if tbf := police[nl.TCA_POLICE_TBF]; len(tbf) >= 32 { // struct tc_police; see policeFilter.message
 			return policeFilter{police.rate(readRate(tbf[20:]), policeRate64), binary.NativeEndian.Uint32(tbf[12:])}

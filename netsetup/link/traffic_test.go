@@ -13,9 +13,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestTrafficMessages compares with what tc 6.1 sends for the commands of libvirt 11.3, as strace(1) shows it from the
-// struct tcmsg on, with 0 for the device. Of the filter with police, the table of times is left out (it is rounded
-// otherwise, and the kernel makes its own), and the priority is the one that the kernel gives to a filter without.
+// TestTrafficMessages compares with what tc 6.1 sends for the commands of libvirt 11.3, as
+// strace(1) shows it from the struct tcmsg on, with 0 for the device. Of the filter with police,
+// the table of times is left out (it is rounded otherwise, and the kernel makes its own), and the
+// priority is the one that the kernel gives to a filter without.
 func TestTrafficMessages(t *testing.T) {
 	for _, c := range []struct {
 		tc, want string
@@ -70,7 +71,8 @@ func encode(o trafficObject) []byte {
 
 // TestReadFilter reads what is sent; the kernel shows it alike, under a handle of its own.
 func TestReadFilter(t *testing.T) {
-	for _, o := range []trafficObject{markFilter{}, checksumFilter{}, policing(&ir.Rate{Average: 1000})[1], policing(&ir.Rate{Average: 5e6})[1]} {
+	for _, o := range []trafficObject{markFilter{}, checksumFilter{}, policing(&ir.Rate{Average: 1000})[1],
+		policing(&ir.Rate{Average: 5e6})[1]} {
 		if got := readFilter(encode(o)); got != o {
 			t.Errorf("read %#v, want %#v", got, o)
 		}
@@ -100,7 +102,8 @@ func TestLackingModule(t *testing.T) {
 	}
 }
 
-// TestPlanTraffic has limits come, change and go, with and without the filter that needs the same root.
+// TestPlanTraffic has limits come, change and go, with and without the filter that needs the same
+// root.
 func TestPlanTraffic(t *testing.T) {
 	in, less := shaping(&ir.Rate{Average: 1000}), shaping(&ir.Rate{Average: 500})
 	out := policing(&ir.Rate{Average: 10})
@@ -119,7 +122,8 @@ func TestPlanTraffic(t *testing.T) {
 		{"classes go, filter stays", slices.Concat(in, fill[1:]), nil, nil, true,
 			[]trafficChange{{in[4], nil}, {in[3], nil}, {in[2], nil}, {in[1], nil}}},
 		{"classes change", in, &ir.Rate{Average: 500}, nil, false, []trafficChange{{in[1], less[1]}, {in[2], less[2]}}},
-		{"police changes", out, nil, &ir.Rate{Average: 20}, false, []trafficChange{{out[1], policing(&ir.Rate{Average: 20})[1]}}},
+		{"police changes", out, nil, &ir.Rate{Average: 20}, false,
+			[]trafficChange{{out[1], policing(&ir.Rate{Average: 20})[1]}}},
 		{"police goes", out, nil, nil, false, []trafficChange{{out[1], nil}, {out[0], nil}}},
 		{"in software", nil, nil, nil, true, nil},
 		{"in software, and the filter too", fill, nil, nil, true, nil},
@@ -147,7 +151,8 @@ func TestPlanTraffic(t *testing.T) {
 	}
 }
 
-// Futile: of a limit whose fairness alone is missing, there is something to do until the rest stands.
+// Futile: of a limit whose fairness alone is missing, there is something to do until the rest
+// stands.
 func TestFutile(t *testing.T) {
 	rate := &ir.Rate{Average: 100}
 	step := func(objects ...trafficObject) *setTraffic {

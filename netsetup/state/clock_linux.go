@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Since returns which boot this is, and how long ago it was. That clock (CLOCK_BOOTTIME) goes on while the host sleeps, and
-// nobody sets it.
+// Since returns which boot this is, and how long ago it was. That clock (CLOCK_BOOTTIME) goes on
+// while the host sleeps, and nobody sets it.
 func Since() (boot string, ago time.Duration, err error) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -23,7 +23,8 @@ func Since() (boot string, ago time.Duration, err error) {
 	return strings.TrimSpace(string(id)), time.Duration(ts.Nano()), nil
 }
 
-// Namespace returns the name that the kernel has for the network namespace of the calling thread, such as "net:[4026531840]".
+// Namespace returns the name that the kernel has for the network namespace of the calling thread,
+// such as "net:[4026531840]".
 func Namespace() (string, error) {
 	name, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {

@@ -11,8 +11,8 @@ type Lack struct {
 	Modules []string `json:"modules"` // that the kernel lacks, as modprobe(8) names them
 }
 
-// Lacks returns what the kernel lacks, by network; never nil. A file that can't be read, or is of another boot or network
-// namespace, counts as none: the kernel will tell again.
+// Lacks returns what the kernel lacks, by network; never nil. A file that can't be read, or is of
+// another boot or network namespace, counts as none: the kernel will tell again.
 func (f folder) Lacks() map[string][]Lack {
 	lacks, err := readNotes[[]Lack](f, f.lacksFile())
 	if err != nil {

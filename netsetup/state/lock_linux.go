@@ -24,8 +24,9 @@ func (e *LockedError) Error() string {
 // between is the time between two tries for the lock: short beside what a holder does.
 const between = 20 * time.Millisecond
 
-// takeLock opens the file and locks it, trying for as long as wait. The kernel gives the lock back when the process ends,
-// however it ends. The file says who holds it, behind the generation (see [generation]).
+// takeLock opens the file and locks it, trying for as long as wait. The kernel gives the lock back
+// when the process ends, however it ends. The file says who holds it, behind the generation (see
+// [generation]).
 func takeLock(path string, wait time.Duration) (*os.File, error) {
 	f, err := openTrusted(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
@@ -60,7 +61,8 @@ func waitFor(f *os.File, path string, wait time.Duration) error {
 	}
 }
 
-// sign writes who holds the lock. A file with a second name isn't a lock that vnetc made: nothing is written to it.
+// sign writes who holds the lock. A file with a second name isn't a lock that vnetc made: nothing
+// is written to it.
 func sign(f *os.File) error {
 	var s unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &s); err != nil {

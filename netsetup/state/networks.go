@@ -16,18 +16,19 @@ import (
 
 // Network is the state file of one network in force.
 type Network struct {
-	Name    string    `json:"name"`
-	File    string    `json:"file"`    // the XML file, as the user named it
-	XML     string    `json:"xml"`     // its text when it was applied
-	Backend string    `json:"backend"` // nftables or iptables
-	Layout  string    `json:"layout"`
-	Names   string    `json:"names"`
-	Leaving string    `json:"leaving,omitempty"` // names that its rules may have, too, while they are moved from there
-	Strict  bool      `json:"strict_isolation"`
-	Bridge  string    `json:"bridge,omitempty"` // as it was given or chosen; it stays
-	MAC     string    `json:"mac,omitempty"`    // of the bridge, if it was brought up
-	Up      bool      `json:"up"`               // true if its bridge, addresses and services are vnetc's too
-	Order   int       `json:"order"`            // place among the networks: rules of later ones stand above those of earlier ones
+	Name    string `json:"name"`
+	File    string `json:"file"`    // the XML file, as the user named it
+	XML     string `json:"xml"`     // its text when it was applied
+	Backend string `json:"backend"` // nftables or iptables
+	Layout  string `json:"layout"`
+	Names   string `json:"names"`
+	Leaving string `json:"leaving,omitempty"` // names that its rules may have, too, while they are moved from there
+	Strict  bool   `json:"strict_isolation"`
+	Bridge  string `json:"bridge,omitempty"` // as it was given or chosen; it stays
+	MAC     string `json:"mac,omitempty"`    // of the bridge, if it was brought up
+	Up      bool   `json:"up"`               // true if its bridge, addresses and services are vnetc's too
+	// place among the networks: rules of later ones stand above those of earlier ones
+	Order   int       `json:"order"`
 	Applied time.Time `json:"applied"`
 }
 
@@ -41,17 +42,19 @@ type networkFile struct {
 type Unused struct {
 	Path string
 	Why  string // the rest of a sentence that begins with the path
-	// Stale is true if the file is whole and about another boot: the kernel has forgotten those rules, unless a container was
-	// started again in the same namespace. Other reasons mean that what the file said is not known.
+	// Stale is true if the file is whole and about another boot: the kernel has forgotten those
+	// rules, unless a container was started again in the same namespace. Other reasons mean that
+	// what the file said is not known.
 	Stale bool
-	// Bridge is the bridge of a network whose file is stale or about another network namespace; empty if it is not known.
+	// Bridge is the bridge of a network whose file is stale or about another network namespace;
+	// empty if it is not known.
 	Bridge string
 }
 
 func (f folder) networksDir() string { return filepath.Join(f.path, "networks") }
 
-// networkPath returns the path of a network's state file. Names come from checked XML; one that could lead elsewhere is refused
-// all the same.
+// networkPath returns the path of a network's state file. Names come from checked XML; one that
+// could lead elsewhere is refused all the same.
 func (f folder) networkPath(name string) (string, error) {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
 		return "", fmt.Errorf("network %q: this can't be the name of a file", name)
@@ -95,8 +98,9 @@ func (d *Dir) Remove(name string) error {
 // Forget removes a state file that is not used.
 func (d *Dir) Forget(u Unused) error { return d.remove(u.Path) }
 
-// Networks returns the networks in force in this boot and network namespace, in their order. Other state files are returned
-// as unused, for the caller to report; each is replaced when its network is applied again.
+// Networks returns the networks in force in this boot and network namespace, in their order. Other
+// state files are returned as unused, for the caller to report; each is replaced when its network
+// is applied again.
 func (f folder) Networks() (networks []Network, unused []Unused, err error) {
 	if err := trustFolder(f.networksDir()); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
@@ -127,7 +131,8 @@ func (f folder) Networks() (networks []Network, unused []Unused, err error) {
 		case n.Name == "":
 			unused = append(unused, Unused{Path: path, Why: "is damaged"})
 		case !n.sameBoot(f.boot):
-			unused = append(unused, Unused{Path: path, Why: "is from before the last boot", Stale: true, Bridge: n.Bridge})
+			unused = append(unused, Unused{Path: path, Why: "is from before the last boot", Stale: true,
+				Bridge: n.Bridge})
 		case !n.sameNetNS(f.boot):
 			unused = append(unused, Unused{Path: path, Bridge: n.Bridge,
 				Why: "is about another network namespace, which should have a --state-dir of its own"})

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Pending is the file about a change that waits for its confirmation, with the way back. The process that would undo the change
-// has it in memory, too: see [Ended].
+// Pending is the file about a change that waits for its confirmation, with the way back. The
+// process that would undo the change has it in memory, too: see [Ended].
 type Pending struct {
 	ID        string          `json:"id"`        // its own, which no other change has
 	Namespace string          `json:"namespace"` // the network namespace that was changed, as [Namespace] has it
 	Boot      string          `json:"boot"`      // the boot that Deadline counts from
 	Deadline  time.Duration   `json:"deadline"`  // when it is undone, by the clock of [Since]
-	Made      bool            `json:"made"`      // Made is true if the change was made: it was not cut short.
+	Made      bool            `json:"made"`      // Made is true if the change was made: it was not interrupted.
 	Networks  []Network       `json:"networks"`  // the state files from before the change
 	Rules     json.RawMessage `json:"rules"`     // the rules from before, as the caller wrote them
 }
@@ -29,7 +29,8 @@ func (p *Pending) Give(wait time.Duration) error {
 	return err
 }
 
-// Left returns how long the change still waits; nothing or less if it is overdue. A change from before the last boot is.
+// Left returns how long the change still waits; nothing or less if it is overdue. A change from
+// before the last boot is.
 func (p *Pending) Left() (time.Duration, error) {
 	boot, now, err := Since()
 	if err != nil || boot != p.Boot {
@@ -49,8 +50,8 @@ const (
 // PendingPath returns where the folder at path keeps its file about a change that waits.
 func PendingPath(path string) string { return filepath.Join(path, pendingFile) }
 
-// ReadPending returns the file of the folder at path about a change that waits, nil if none does. It needs no lock: the file is
-// always whole.
+// ReadPending returns the file of the folder at path about a change that waits, nil if none does.
+// It needs no lock: the file is always whole.
 func ReadPending(path string) (*Pending, error) {
 	text, err := readTrusted(PendingPath(path), maxPending)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -61,7 +62,8 @@ func ReadPending(path string) (*Pending, error) {
 	}
 	p := &Pending{}
 	if err := json.Unmarshal(text, p); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w); to keep what is in force: vnetc confirm --force", PendingPath(path), err)
+		return nil, fmt.Errorf("%s is damaged (%w); to keep what is in force: vnetc confirm --force", PendingPath(path),
+			err)
 	}
 	return p, nil
 }
@@ -94,9 +96,10 @@ func (d *Dir) Undone(id string, at time.Time) error {
 	return d.ended(id, undoneFile, confirmedFile, at)
 }
 
-// ended renames the file of the change to mark, and removes the mark of how an earlier one ended. So it says at every moment that
-// the change waits or how it ended, also where the disk has no room for another file; whoever finds neither knows that the file
-// was lost. What the mark needs not say goes if it can.
+// ended renames the file of the change to mark, and removes the mark of how an earlier one ended.
+// So it says at every moment that the change waits or how it ended, also where the disk has no room
+// for another file; whoever finds neither knows that the file was lost. What the mark needs not say
+// goes if it can.
 func (d *Dir) ended(id, mark, other string, at time.Time) error {
 	if err := d.Begin(); err != nil {
 		return err
@@ -125,7 +128,8 @@ func Ended(path, id string) bool {
 	return false
 }
 
-// LastUndone returns when a change was undone for want of a confirmation; ok is false if the last one was confirmed.
+// LastUndone returns when a change was undone for want of a confirmation; ok is false if the last
+// one was confirmed.
 func (f folder) LastUndone() (at time.Time, ok bool) {
 	info, err := os.Lstat(filepath.Join(f.path, undoneFile))
 	if err != nil {

@@ -9,15 +9,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A change that waits is noted whole, has the time it was given, and is overdue after another boot; confirmed or undone it
-// waits no more.
+// A change that waits is noted whole, has the time it was given, and is overdue after another boot;
+// confirmed or undone it waits no more.
 func TestPending(t *testing.T) {
 	path := t.TempDir()
 	d := open(t, path)
 	if p, err := d.Pending(); p != nil || err != nil {
 		t.Fatalf("at first: %v, %v", p, err)
 	}
-	want := &Pending{ID: "one", Networks: []Network{{Name: "lab", Order: 1}}, Rules: json.RawMessage(`[{"place":"nftables"}]`)}
+	want := &Pending{ID: "one", Networks: []Network{{Name: "lab", Order: 1}},
+		Rules: json.RawMessage(`[{"place":"nftables"}]`)}
 	if err := want.Give(time.Hour); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
-// Package state keeps what vnetc did on this host: one file for each network in force, under a lock that one process at a
-// time holds to change them. The folder is on a file system that dies with the boot, as the kernel's rules do. State files
-// say what was meant, they are not the truth: callers compare them with the kernel. A state file that is lost, damaged or
-// from elsewhere says nothing; it never says that a network is gone.
+// Package state keeps what vnetc did on this host: one file for each network in force, under a lock
+// that one process at a time holds to change them. The folder is on a file system that dies with
+// the boot, as the kernel's rules do. State files say what was meant, they are not the truth:
+// callers compare them with the kernel. A state file that is lost, damaged or from elsewhere says
+// nothing; it never says that a network is gone.
 package state
 
 import (
@@ -33,9 +34,9 @@ type folder struct {
 	boot bootID
 }
 
-// Open makes the folder if it is missing and takes its lock, for which it waits as long as wait. Another process that holds
-// it longer is named by a *[LockedError]. A folder in which other users may write, or which they could exchange, is refused
-// with an [UntrustedError].
+// Open makes the folder if it is missing and takes its lock, for which it waits as long as wait.
+// Another process that holds it longer is named by a *[LockedError]. A folder in which other users
+// may write, or which they could exchange, is refused with an [UntrustedError].
 func Open(path string, wait time.Duration) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
@@ -58,8 +59,8 @@ func Open(path string, wait time.Duration) (*Dir, error) {
 	return d, nil
 }
 
-// resolve returns the one full path of a folder, without symbolic links: what is known by its path, such as a process in whose
-// command line it stands, is known however the folder was spelled.
+// resolve returns the one full path of a folder, without symbolic links: what is known by its path,
+// such as a process in whose command line it stands, is known however the folder was spelled.
 func resolve(path string) (string, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
@@ -73,9 +74,9 @@ func (f folder) Path() string { return f.path }
 
 func (f folder) lockFile() string { return filepath.Join(f.path, "lock") }
 
-// Begin marks the state as changing, until Close, for those who read it without the lock. What writes state files does so by
-// itself; who changes only the kernel calls it before. A process that is killed leaves the mark, and the next one that ends
-// takes it away.
+// Begin marks the state as changing, until Close, for those who read it without the lock. What
+// writes state files does so by itself; who changes only the kernel calls it before. A process that
+// is killed leaves the mark, and the next one that ends takes it away.
 func (d *Dir) Begin() error {
 	if d.begun {
 		return nil
@@ -98,7 +99,8 @@ func (d *Dir) Close() error {
 	return errors.Join(err, d.lock.Close())
 }
 
-// sweep removes files that a process was killed over while it wrote them, here and in the folders below.
+// sweep removes files that a process was killed over while it wrote them, here and in the folders
+// below.
 func (d *Dir) sweep() error {
 	left, err := filepath.Glob(filepath.Join(escape(d.path), ".*.new"))
 	if err != nil {
@@ -131,7 +133,8 @@ func (d *Dir) save(path string, what any) error {
 	return d.write(path, append(text, '\n'))
 }
 
-// write writes beside path and renames. It doesn't wait for the disk: state files are of no use after a boot.
+// write writes beside path and renames. It doesn't wait for the disk: state files are of no use
+// after a boot.
 func (d *Dir) write(path string, text []byte) error {
 	if err := d.Begin(); err != nil {
 		return err

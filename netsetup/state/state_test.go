@@ -26,7 +26,8 @@ func open(t *testing.T, path string) *Dir {
 func TestSaveListRemove(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "odd [name]", "state")
 	d := open(t, path)
-	lab := Network{Name: "lab", File: "lab.xml", XML: "<network/>", Backend: "nftables", Order: 2, Applied: time.Unix(1700000000, 0).UTC()}
+	lab := Network{Name: "lab", File: "lab.xml", XML: "<network/>", Backend: "nftables", Order: 2,
+		Applied: time.Unix(1700000000, 0).UTC()}
 	dmz := Network{Name: "dmz", Backend: "iptables", Strict: true, Order: 1}
 	for _, n := range []Network{lab, dmz, lab} {
 		if err := d.Save(n); err != nil {
@@ -140,8 +141,9 @@ func TestLockIsExclusive(t *testing.T) {
 	}
 }
 
-// State files from before a boot and about another namespace are not used, and stay until somebody forgets them: their rules may
-// still be loaded. A file that doesn't know where it was written is used.
+// State files from before a boot and about another namespace are not used, and stay until somebody
+// forgets them: their rules may still be loaded. A file that doesn't know where it was written is
+// used.
 func TestFilesOfOtherBoots(t *testing.T) {
 	d := open(t, t.TempDir())
 	mine := d.boot

@@ -14,13 +14,15 @@ type Sysctl struct {
 	To   string `json:"to"`
 }
 
-// Sysctls returns the notes about sysctls, by their path below /proc/sys; never nil without an error. A damaged file is an
-// error: it can't be made anew, as what the sysctls were is known nowhere else. What was noted in another boot or network
-// namespace is left out: the sysctls here were never changed.
+// Sysctls returns the notes about sysctls, by their path below /proc/sys; never nil without an
+// error. A damaged file is an error: it can't be recreated, as what the sysctls were is known
+// nowhere else. What was noted in another boot or network namespace is left out: the sysctls here
+// were never changed.
 func (f folder) Sysctls() (map[string]Sysctl, error) {
 	notes, err := readNotes[Sysctl](f, f.sysctlFile())
 	if err != nil {
-		return nil, fmt.Errorf("notes about sysctls %s: %w; remove the file if their values are as you want them", f.sysctlFile(), err)
+		return nil, fmt.Errorf("notes about sysctls %s: %w; remove the file if their values are as you want them",
+			f.sysctlFile(), err)
 	}
 	return notes, nil
 }
@@ -41,7 +43,8 @@ type notes[N any] struct {
 	bootID
 }
 
-// readNotes returns the notes in a file; none, and not nil, if there is no file, or if it is of another place.
+// readNotes returns the notes in a file; none, and not nil, if there is no file, or if it is of
+// another place.
 func readNotes[N any](f folder, path string) (map[string]N, error) {
 	text, err := readTrusted(path, maxSmall)
 	var n notes[N]

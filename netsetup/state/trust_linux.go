@@ -12,20 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Largest state files that are read, in bytes. A network's file holds its XML, whose characters JSON spells with up to six bytes.
+// Largest state files that are read, in bytes. A network's file holds its XML, whose characters
+// JSON spells with up to six bytes.
 const (
 	maxNetwork = 8 << 20
 	maxSmall   = 8 << 20
 	maxPending = 256 << 20
 )
 
-// UntrustedError says why a file or folder that is there is not used: somebody else could have written it.
+// UntrustedError says why a file or folder that is there is not used: somebody else could have
+// written it.
 type UntrustedError struct{ Path, Why string }
 
 func (e *UntrustedError) Error() string { return e.Path + ": " + e.Why }
 
-// trustFolder returns an error for a folder, named by its full path without symbolic links, that somebody other than root and
-// the caller can change or exchange: what is in it becomes rules, and a link laid there would have files written elsewhere.
+// trustFolder returns an error for a folder, named by its full path without symbolic links, that
+// somebody other than root and the caller can change or exchange: what is in it becomes rules, and
+// a link laid there would have files written elsewhere.
 func trustFolder(path string) error {
 	var s unix.Stat_t
 	if err := unix.Lstat(path, &s); err != nil {
@@ -53,8 +56,9 @@ func trustFolder(path string) error {
 	}
 }
 
-// untrusted says why what s describes could have been written by others; empty if only root and the caller can. In a sticky
-// folder others can add files, and those have another owner, but exchange none.
+// untrusted says why what s describes could have been written by others; empty if only root and the
+// caller can. In a sticky folder others can add files, and those have another owner, but exchange
+// none.
 func untrusted(s *unix.Stat_t) string {
 	sticky := s.Mode&unix.S_IFMT == unix.S_IFDIR && s.Mode&unix.S_ISVTX != 0
 	switch uid := int(s.Uid); {
@@ -70,18 +74,20 @@ func untrusted(s *unix.Stat_t) string {
 	return ""
 }
 
-// overflowUID is the user that a user namespace shows for those it does not map (user_namespaces(7)).
+// overflowUID is the user that a user namespace shows for those it does not map
+// (user_namespaces(7)).
 const overflowUID = 65534
 
-// inUserNamespace is true if this process does not see every user of the host: the root of the host has another number here.
+// inUserNamespace is true if this process does not see every user of the host: the root of the host
+// has another number here.
 func inUserNamespace() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	fields := strings.Fields(string(text))
 	return err == nil && !(len(fields) == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == "4294967295")
 }
 
-// openTrusted opens a regular file that only root or the caller can have written. It follows no symbolic link and waits for
-// nobody, as the opening of a FIFO would.
+// openTrusted opens a regular file that only root or the caller can have written. It follows no
+// symbolic link and waits for nobody, as the opening of a FIFO would.
 func openTrusted(path string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0o644)
 	switch {

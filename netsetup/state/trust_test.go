@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFoldersOfOthers: a folder that another user can change, or exchange, is refused by writers and readers alike.
+// TestFoldersOfOthers: a folder that another user can change, or exchange, is refused by writers
+// and readers alike.
 func TestFoldersOfOthers(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -21,12 +22,16 @@ func TestFoldersOfOthers(t *testing.T) {
 		{"private", func(_, path string) error { return os.Chmod(path, 0o700) }, ""},
 		{"everybody writes", func(_, path string) error { return os.Chmod(path, 0o777) }, "everybody may write there"},
 		{"everybody adds", func(_, path string) error { return os.Chmod(path, 0o777|os.ModeSticky) }, ""},
-		{"a group writes", func(_, path string) error { return group(path, 4242, 0o775) }, "group 4242 may write there"},
+		{"a group writes", func(_, path string) error { return group(path, 4242, 0o775) },
+			"group 4242 may write there"},
 		{"root's group writes", func(_, path string) error { return group(path, 0, 0o775) }, ""},
 		{"another user's", func(_, path string) error { return os.Chown(path, 4242, -1) }, "belongs to user 4242"},
-		{"a folder above is another user's", func(above, _ string) error { return os.Chown(above, 4242, -1) }, "belongs to user 4242"},
-		{"a group writes above", func(above, _ string) error { return group(above, 4242, 0o770) }, "group 4242 may write there"},
-		{"everybody writes above", func(above, _ string) error { return os.Chmod(above, 0o777) }, "everybody may write there"},
+		{"a folder above is another user's", func(above, _ string) error { return os.Chown(above, 4242, -1) },
+			"belongs to user 4242"},
+		{"a group writes above", func(above, _ string) error { return group(above, 4242, 0o770) },
+			"group 4242 may write there"},
+		{"everybody writes above", func(above, _ string) error { return os.Chmod(above, 0o777) },
+			"everybody may write there"},
 		{"everybody adds above", func(above, _ string) error { return os.Chmod(above, 0o777|os.ModeSticky) }, ""},
 	}
 	for _, test := range tests {
@@ -62,7 +67,8 @@ func group(path string, gid int, mode os.FileMode) error {
 	return errors.Join(os.Chown(path, -1, gid), os.Chmod(path, mode))
 }
 
-// TestFilesOfOthers: a state file that is no plain file of root's or the caller's is not used, waited for or followed.
+// TestFilesOfOthers: a state file that is no plain file of root's or the caller's is not used,
+// waited for or followed.
 func TestFilesOfOthers(t *testing.T) {
 	good := `{"name": "lab"}`
 	tests := []struct {
@@ -73,7 +79,8 @@ func TestFilesOfOthers(t *testing.T) {
 		{"a link", func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, "symbolic link"},
 		{"a FIFO", func(path, _ string) error { return unix.Mkfifo(path, 0o644) }, "no regular file"},
 		{"a folder", func(path, _ string) error { return os.Mkdir(path, 0o755) }, "no regular file"},
-		{"a device", func(path, _ string) error { return unix.Mknod(path, unix.S_IFCHR|0o644, 1<<8|5) }, "no regular file"}, // /dev/zero
+		{"a device", func(path, _ string) error { return unix.Mknod(path, unix.S_IFCHR|0o644, 1<<8|5) },
+			"no regular file"}, // /dev/zero
 		{"another user's", func(path, _ string) error {
 			return errors.Join(os.WriteFile(path, []byte(good), 0o644), os.Chown(path, 4242, -1))
 		}, "belongs to user 4242"},
@@ -101,8 +108,10 @@ func TestFilesOfOthers(t *testing.T) {
 				t.Skipf("root is needed: %v", err)
 			}
 			networks, unused, err := d.Networks()
-			if err != nil || len(networks) != 1 || len(unused) != 1 || !strings.Contains(unused[0].Why, test.want) || unused[0].Stale {
-				t.Errorf("networks %v, unused %v, %v; want the other one, and one unused: %q", networks, unused, err, test.want)
+			if err != nil || len(networks) != 1 || len(unused) != 1 || !strings.Contains(unused[0].Why, test.want) ||
+				unused[0].Stale {
+				t.Errorf("networks %v, unused %v, %v; want the other one, and one unused: %q", networks, unused, err,
+					test.want)
 			}
 			if test.name == "a folder" {
 				return // rename does not replace one

@@ -11,15 +11,16 @@ import (
 	"strings"
 )
 
-// View is the state folder for those who only read it: it takes no lock, so it delays nobody, needs no permission to write,
-// and is not delayed. What was read together is from one moment if [View.Moved] is false afterwards.
+// View is the state folder for those who only read it: it takes no lock, so it delays nobody, needs
+// no permission to write, and is not delayed. What was read together is from one moment if
+// [View.Moved] is false afterwards.
 type View struct {
 	folder
 	seen generation
 }
 
-// Look returns the state folder at path as it is now; one that is missing is empty. A folder in which others may write is
-// refused with an [UntrustedError].
+// Look returns the state folder at path as it is now; one that is missing is empty. A folder in
+// which others may write is refused with an [UntrustedError].
 func Look(path string) (*View, error) {
 	full, err := resolve(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,18 +38,20 @@ func Look(path string) (*View, error) {
 	return v, err
 }
 
-// Changing is true if a change had begun and not ended when the View was made: another process works, or was killed.
+// Changing is true if a change had begun and not ended when the View was made: another process
+// works, or was killed.
 func (v *View) Changing() bool { return v.seen.changing() }
 
-// Moved is true if a change began or ended since the View was made: what was read from the folder and from the kernel since
-// may be of two moments.
+// Moved is true if a change began or ended since the View was made: what was read from the folder
+// and from the kernel since may be of two moments.
 func (v *View) Moved() (bool, error) {
 	now, err := v.generation()
 	return now != v.seen, err
 }
 
-// generation counts the beginnings and ends of changes: it is odd while one is made. It is the first line of the lock file, of
-// fixed length, so that it is rewritten in place and needs no room on a full disk.
+// generation counts the beginnings and ends of changes: it is odd while one is made. It is the
+// first line of the lock file, of fixed length, so that it is rewritten in place and needs no room
+// on a full disk.
 type generation uint64
 
 func (g generation) changing() bool { return g%2 == 1 }

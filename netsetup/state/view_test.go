@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestView: who looks sees whether what they read is from one moment, and takes nothing from those who write.
+// TestView: who looks sees whether what they read is from one moment, and takes nothing from those
+// who write.
 func TestView(t *testing.T) {
 	path := t.TempDir()
 	look := func() *View {
@@ -73,7 +74,8 @@ func TestView(t *testing.T) {
 // A lock as older versions wrote it counts as generation 0, and is taken.
 func TestLockOfOlderVersion(t *testing.T) {
 	path := t.TempDir()
-	if err := os.WriteFile(filepath.Join(path, "lock"), []byte("pid 1: vnetc apply default and more words\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(path, "lock"), []byte("pid 1: vnetc apply default and more words\n"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	if v, err := Look(path); err != nil || v.Changing() {

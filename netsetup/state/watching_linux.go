@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watching says, until the file is closed, that this process would undo a change that waits in the folder at path.
+// Watching says, until the file is closed, that this process would undo a change that waits in the
+// folder at path.
 func Watching(path string) (*os.File, error) {
 	f, err := openTrusted(filepath.Join(path, watchingFile), os.O_RDWR|os.O_CREATE)
 	if err != nil {
@@ -21,8 +22,9 @@ func Watching(path string) (*os.File, error) {
 	return f, nil
 }
 
-// AwaitWatchers waits until no process would undo a change that waits in the folder at path, but no longer than wait. Whoever
-// has ended a change calls it: if the folder were lost before such a process has looked, it would undo the change all the same.
+// AwaitWatchers waits until no process would undo a change that waits in the folder at path, but no
+// longer than wait. Whoever has ended a change calls it: if the folder were lost before such a
+// process has looked, it would undo the change all the same.
 func AwaitWatchers(path string, wait time.Duration) {
 	f, err := openTrusted(filepath.Join(path, watchingFile), os.O_RDWR)
 	if err != nil {

@@ -28,8 +28,9 @@ type Links func() (map[uint32]string, error)
 // An error means that the bytes are damaged, or that a message changes what was there before the
 // batch.
 func Read(links Links, images []backends.Document) (*ir.Program, error) {
-	r := reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, asleep: map[chainKey]bool{},
-		sets: map[chainKey]*readSet{}}
+	r := reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{},
+		dormant: map[chainKey]bool{},
+		sets:    map[chainKey]*readSet{}}
 	for _, image := range images {
 		r.file = image.File
 		if err := r.stream(image.Text); err != nil {
@@ -54,7 +55,7 @@ type reader struct {
 	list    []*ir.Chain
 	chains  map[chainKey]*ir.Chain
 	skipped map[chainKey]bool
-	asleep  map[chainKey]bool // tables whose chains no packet meets
+	dormant map[chainKey]bool // tables whose chains no packet meets
 	sets    map[chainKey]*readSet
 	unseen  []string
 	used    []*ir.Set // those that rules look packets up in
@@ -107,7 +108,7 @@ func (r *reader) message(m *wire.Message) error {
 	switch m.Kind() {
 	case unix.NFT_MSG_NEWTABLE:
 		if m.Dormant() {
-			r.asleep[chainKey{family: m.Family, table: m.Attrs.Text(unix.NFTA_TABLE_NAME)}] = true
+			r.dormant[chainKey{family: m.Family, table: m.Attrs.Text(unix.NFTA_TABLE_NAME)}] = true
 		}
 		return nil
 	case unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWOBJ:
@@ -129,7 +130,8 @@ func (r *reader) message(m *wire.Message) error {
 		r.rules = append(r.rules, ruleMessage{*m, r.file})
 		return nil
 	}
-	return fmt.Errorf("message %d of nf_tables is neither part of a dump nor of a batch that creates tables", m.Type&0xff)
+	return fmt.Errorf("message %d of nf_tables is neither part of a dump nor of a batch that creates tables",
+		m.Type&0xff)
 }
 
 // deleteTable forgets what is in a table that the batch recreates.
@@ -180,7 +182,7 @@ func (r *reader) chain(m *wire.Message) error {
 	}
 	c := &ir.Chain{Family: Family(m.Family), Table: key.table, Name: key.name}
 	known := c.Family != 0
-	dormant := r.asleep[chainKey{family: key.family, table: key.table}]
+	dormant := r.dormant[chainKey{family: key.family, table: key.table}]
 	hook := m.Attrs[unix.NFTA_CHAIN_HOOK]
 	if hook != nil {
 		var err error

@@ -117,12 +117,12 @@ func (p *tablePlan) difference(old, t *Table) (goes, comes bool) {
 	return goes, comes
 }
 
-// replaceSets takes from what stays the sets whose elements differ. The kernel hands out a chain's rules
-// as of one instant, but asks at each look-up anew which elements hold. So a packet that is among
-// the old rules when the change comes finds old elements before and new ones behind, and what goes
-// from one place and comes in another it finds nowhere. A set that is recreated instead keeps its
-// elements for the old rules, which are the last to ask it. Where nothing goes, or nothing comes,
-// only packets of networks that come or go themselves could miss anything, and sets stay.
+// replaceSets takes from what stays the sets whose elements differ. The kernel hands out a chain's
+// rules as of one instant, but asks at each look-up anew which elements hold. So a packet that is
+// among the old rules when the change comes finds old elements before and new ones behind, and what
+// goes from one place and comes in another it finds nowhere. A set that is recreated instead keeps
+// its elements for the old rules, which are the last to ask it. Where nothing goes, or nothing
+// comes, only packets of networks that come or go themselves could miss anything, and sets stay.
 func (p *tablePlan) replaceSets() {
 	for name, s := range p.sets {
 		if len(s.gone)+len(s.come) > 0 {
@@ -211,8 +211,8 @@ func Kept(have, want []Rule) []int {
 	return longestIncreasing(out)
 }
 
-// longestIncreasing keeps a longest rising run of the places in list, in their order, and sets the others to
-// -1.
+// longestIncreasing keeps a longest rising run of the places in list, in their order, and sets the
+// others to -1.
 func longestIncreasing(list []int) []int {
 	var tops []int // index in list of the smallest end of a rising run of each length
 	before := make([]int, len(list))
