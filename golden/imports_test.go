@@ -72,7 +72,8 @@ var arrows = []struct {
 	{"cmd/vnetc", []string{
 		"ir", "ir/diag", "frontend/docpath", "frontend/netconf", "frontend/netxml", "backends", "backends/iptables",
 		"backends/nftables",
-		"backends/translate", "backends/verify", "netsetup", "netsetup/dnsmasq", "netsetup/firewall", "netsetup/inforce", "netsetup/libvirt",
+		"backends/translate", "backends/verify", "netsetup", "netsetup/dnsmasq", "netsetup/firewall",
+		"netsetup/inforce", "netsetup/libvirt",
 		"netsetup/link", "golden",
 	}, "verbs turn flags into calls: of netsetup/inforce, which alone reads and writes state files, and of backends/verify, which asks for proofs"},
 }

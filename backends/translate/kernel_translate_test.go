@@ -13,8 +13,8 @@ import (
 
 func TestMain(m *testing.M) { netnstest.Main(m) }
 
-// TestKernelLoads: iptables-restore takes what is translated, nft what it becomes, beside each other
-// and in the same kernel, and packets have the fate that the source says.
+// TestKernelLoads: iptables-restore takes what is translated, nft what it becomes, beside each
+// other and in the same kernel, and packets have the fate that the source says.
 func TestKernelLoads(t *testing.T) {
 	netnstest.Require(t, "nft", "iptables-legacy-restore")
 	for _, s := range shapes {
@@ -22,12 +22,14 @@ func TestKernelLoads(t *testing.T) {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) {
-			got, found, err := translate.Text(iptables.Backend{}, nftables.Backend{}, document(s.text, s.family), prove.NewBudget())
+			got, found, err := translate.Text(iptables.Backend{}, nftables.Backend{}, document(s.text, s.family),
+				prove.NewBudget())
 			if err != nil || found.HasErrors() {
 				t.Fatal(err, found)
 			}
 			ns := netnstest.New(t)
-			restore := map[ir.Family]string{ir.IPv4: "iptables-legacy-restore", ir.IPv6: "ip6tables-legacy-restore"}[s.family]
+			restore := map[ir.Family]string{ir.IPv4: "iptables-legacy-restore",
+				ir.IPv6: "ip6tables-legacy-restore"}[s.family]
 			ns.Feed([]byte(s.text), restore)
 			text := got.Ruleset.Emit()[0].Text
 			for range 2 { // a second load replaces the first

@@ -40,7 +40,8 @@ func rules(r *ir.Rule) ([]ir.Rule, diag.List) {
 			for _, e := range look.Set.Elements {
 				without, ok := negated(e)
 				if !ok {
-					return nil, diag.List{refusal(r.Origin, "a rule that excludes the set "+look.Set.Label()+" can't be split",
+					return nil, diag.List{refusal(r.Origin, "a rule that excludes the set "+look.Set.Label()+
+						" can't be split",
 						"an element of several values is excluded by each of them alone",
 						"write a chain with a return for each element")}
 				}

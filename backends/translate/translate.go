@@ -1,7 +1,7 @@
 // Package translate turns the rules of one back end into those of another: it reads them into a
-// program, brings that into the shape that the target can say, lowers it, reads the result back, and
-// proves that both mean the same. A translation is whole or there is none: nothing is left out, and
-// nothing gets weaker. It knows no concrete back end, and touches no host.
+// program, brings that into the shape that the target can say, lowers it, reads the result back,
+// and proves that both mean the same. A translation is whole or there is none: nothing is left out,
+// and nothing gets weaker. It knows no concrete back end, and touches no host.
 package translate
 
 import (
@@ -48,7 +48,9 @@ func Text(from, to backends.Backend, source []backends.Document, budget *prove.B
 	}
 	rules, more := to.Lower(shaped, backends.Options{Families: families, Layout: backends.Chains})
 	if found = append(found, more...); found.HasErrors() {
-		slices.SortStableFunc(found, func(a, b diag.Diagnostic) int { return a.Span.Start.Offset - b.Span.Start.Offset })
+		slices.SortStableFunc(found, func(a, b diag.Diagnostic) int {
+			return a.Span.Start.Offset - b.Span.Start.Offset
+		})
 		return Result{}, found, nil
 	}
 	back, err := to.Read(rules.Images())
@@ -62,7 +64,8 @@ func Text(from, to backends.Backend, source []backends.Document, budget *prove.B
 	case prove.TooLarge:
 		return Result{}, found, ErrTooLarge
 	case prove.Unknown:
-		return Result{}, found, fmt.Errorf("the translation can't be proved: it depends on the rule %s", proof.Because.Rule)
+		return Result{}, found, fmt.Errorf("the translation can't be proved: it depends on the rule %s",
+			proof.Because.Rule)
 	}
 	return Result{}, found, fmt.Errorf("the translation means something else: %s is %s and was %s",
 		proof.Packet, proof.B, proof.A)

@@ -85,7 +85,8 @@ func document(text string, f ir.Family) []backends.Document {
 func TestText(t *testing.T) {
 	for _, s := range shapes {
 		t.Run(s.name, func(t *testing.T) {
-			got, found, err := translate.Text(iptables.Backend{}, nftables.Backend{}, document(s.text, s.family), prove.NewBudget())
+			got, found, err := translate.Text(iptables.Backend{}, nftables.Backend{}, document(s.text, s.family),
+				prove.NewBudget())
 			if err != nil {
 				t.Fatal(err)
 			}
