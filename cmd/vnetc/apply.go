@@ -29,56 +29,58 @@ func newApply(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PATH...",
 		Short: "load the rules of these networks into the kernel",
-		Long: `apply compiles these networks together with those that are in force already, and
-makes the kernel of this host (or network namespace) hold their rules: those that
-are right are left alone, with their counters; the rest is changed in one
-transaction (nftables), or one for each table (iptables). What the kernel then
-holds is read back and proved equal to what was meant; if it is not, the old rules
-come back and the exit code is 3.
+		Long: `apply compiles these networks together with those in force, and loads their
+rules into the kernel of this host (or network namespace). Rules that are right
+stay, with their counters. The others change in one transaction (nftables), or
+in one for each table (iptables). vnetc then reads the rules back and proves
+them. If they are wrong it restores the old rules and exits with 3.
 
-Networks that are in force and not named here stay; --prune takes them away, but
-for those that vnetc up made. Rules about a bridge whose network has no state file
-stay, too, and are named; --prune takes them away, or vnetc remove --bridge. Rules of
-others are never touched: --names libvirt is refused while rules stand under libvirt's
-names that no state file explains.
+Networks in force that are not named here stay. --prune removes them, except
+those that vnetc up created. Rules about a bridge whose network has no state
+file also stay, and apply reports them; to remove them use --prune or vnetc
+remove --bridge. Foreign rules never change: apply refuses --names libvirt if
+there are rules under libvirt's names that no state file explains.
 
-All networks are in one back end, layout and set of names: those of the networks in
-force, unless --backend (or --config), --layout or --names says otherwise; the others
-then move along, and the new rules stand before the old ones go. Where none is in
-force the kernel's nftables is taken, else iptables.
+All networks use one back end, layout and set of names: those of the networks
+in force, unless --backend (or --config), --layout or --names says otherwise.
+Then all networks move, and the new rules are loaded before the old ones are
+removed. If no network is in force, apply takes nftables if the kernel has it,
+else iptables.
 
-With --take-over the host moves from libvirt's own rules to vnetc's without a gap: once
-ours stand and are proved, those that libvirt made for the networks now in force go,
-from its nftables tables and its LIBVIRT_ chains, and with its last network these go
-too. Rules of its other networks, and what others put there, stay as they are. It is
-refused while a libvirt daemon runs one of the networks in another mode than open, and
-for a network whose bridge in libvirt is not the one its document names, or not known.
+--take-over moves a host from libvirt's rules to vnetc's without a gap. Once
+vnetc's rules are loaded and proved, it removes those that libvirt made for the
+networks now in force, from libvirt's nftables tables and LIBVIRT_ chains.
+Rules of libvirt's other networks and foreign rules stay. It is refused while a
+libvirt daemon runs one of the networks in another mode than open, and if
+libvirt's bridge for a network is unknown or not the one in its XML.
 
-With --in-force and no PATH the rules of the networks in force are put right, and nothing
-else: what others have pushed out of its place stands there again, as libvirt's jumps do
-when its daemon starts (vnetc-order.service). A forgotten PATH stays wrong usage.
+--in-force, without a PATH, repairs the rules of the networks in force and
+nothing else. Use it if libvirtd has started and put its jumps before vnetc's;
+the unit vnetc-order.service does this.
 
-What changes is listed by network, before by --dry-run as after: + what comes, - what
-goes, each rule by name, ~ what moves. Many that come are counted; -v lists them.
+apply lists what changes by network, and --dry-run lists the same: + is added,
+- is removed, ~ is moved. Many added rules are only counted; -v lists them.
 
-apply sets the firewall only: bridges and DHCP are somebody else's.
+apply changes the firewall only. It creates no bridge and no DHCP: see vnetc
+up.
 
-With --confirm DURATION the apply undoes itself after that time, unless vnetc confirm
-comes first: rules that lock you out of the host go away again, also when the
-terminal or vnetc itself is gone.
+--confirm DURATION undoes the apply after that time, unless vnetc confirm comes
+first. So rules that lock you out of the host are undone, even if the terminal
+is lost or vnetc is killed.
 
---format json: "networks" in force, by name; "backend" and "layout"; how many rules were
-"changed" and "kept"; "removed_from", the places where our rules are gone; "proved"; "steps", what
-changed; with --take-over "taken_over". With --dry-run it is that of vnetc audit. Fields are added,
-never renamed or removed.
+--format json: "networks" in force, by name; "backend" and "layout"; how many
+rules were "changed" and "kept"; "removed_from", the places whose rules were
+removed; "proved"; "steps", what changed; with --take-over "taken_over". With
+--dry-run it is that of vnetc audit. Fields are added, never renamed or
+removed.
 
-Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or --dry-run
-finds something to do; 2 wrong usage; 3 the host refused or failed.`,
+Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or
+--dry-run finds something to do; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply lab.xml dmz.xml
   vnetc apply --prune /etc/vnetc/networks
   vnetc apply --config /etc/libvirt/network.conf lab.xml
-  vnetc apply --confirm 60s lab.xml        # and if you can still type: vnetc confirm
-  vnetc apply --dry-run lab.xml            # what it would change, and exit 1 if anything
+  vnetc apply --confirm 60s lab.xml     # then, if all is well: vnetc confirm
+  vnetc apply --dry-run lab.xml         # what it would change; exit 1 if anything
   vnetc apply --take-over --dry-run lab.xml  # which rules of libvirt's would go
   vnetc apply --take-over lab.xml`,
 		ValidArgsFunction: xmlPaths,

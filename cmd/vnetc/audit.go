@@ -29,28 +29,32 @@ func newAudit(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit [PATH...]",
 		Short: "compare the kernel's rules with what these networks say",
-		Long: `audit says how the rules in the kernel differ from what apply would make of these
-networks (without PATH: of those in force): each rule and each element of a set that
-is missing, extra or moved, with the line of XML that asks for it; a diff in the words
-of nft(8) or iptables(8), which shows where that is; and what it does to packets; and
-rules left in another back end by an apply that was interrupted.
+		Long: `audit shows how the rules in the kernel differ from those that apply would load
+for these networks (without PATH: for those in force): each rule and each
+element of a set that is missing, extra or moved, with the line of XML that
+causes it; a diff in the notation of nft(8) or iptables(8); and what the
+difference does to packets. It also shows rules that an interrupted apply left
+in another back end.
 
-In iptables the order counts: our jumps behind libvirt's are "moved", whether or not
-a packet shows it today; apply and up put them right. A rule of others that accepts what
-ours would refuse is "ahead", with a packet (of a new connection) and the networks;
-so are foreign chains that drop by policy what ours accept (nftables). What is ahead is
-no drift, and apply leaves it there; --fail-on-ahead exits with 1 if it lets through more.
-With -v foreign rules ahead that let nothing more through are listed, too.
+Jumps to vnetc's chains that are behind libvirt's are "moved", whether or not
+this changes the fate of a packet; apply and up repair them. A foreign rule
+that accepts what vnetc refuses is "ahead", shown with a packet of a new
+connection and the networks. So are foreign nftables chains that drop by policy
+what vnetc accepts. apply leaves both there; with --fail-on-ahead audit exits
+with 1 if they let more through. -v also lists foreign rules ahead that let
+nothing more through.
 
-Without PATH "in force" is what vnetc's state files say. Rules about a bridge of which no
-state file tells, and state files that are damaged, are told as "unexplained"; apply
-leaves these rules there. audit changes nothing and takes no lock.
+Without PATH, the networks in force are those of vnetc's state files.
+"unexplained" are rules about a bridge that has no state file, and damaged
+state files; apply leaves these rules there. audit changes nothing and takes no
+lock.
 
-What drift does to packets may be too large to tell: the answer has a budget, counted in
-steps, so that it is the same on every machine. --budget 60s gives it a time instead.
+What drift does to packets may be too large to answer. The budget is a number
+of steps, so that the answer is the same on every machine; --budget 60s sets a
+time.
 
-Exit codes: 0 in step; 1 drift, or errors in the input, or with --fail-on-ahead what
-others let through; 2 wrong usage; 3 cannot read.`,
+Exit codes: 0 in step; 1 drift, or errors in the input, or with --fail-on-ahead
+a foreign rule that lets more through; 2 wrong usage; 3 cannot read.`,
 		Example: `  vnetc audit
   vnetc audit /etc/vnetc/networks --prune
   vnetc audit --format json | jq -r '.drift[].rule'

@@ -16,12 +16,13 @@ func newCheck(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "report what is wrong with network XML",
-		Long: `check reads network XML and says everything that is wrong or hardly meant, all
-files together, without making rules. What libvirt refuses is an error, and so
-is what it takes but can't work or is unsafe. With --format json or sarif the
-diagnostics are the result and go to stdout.
+		Long: `check reads network XML and reports all errors and warnings, in all files
+together. It makes no rules. Input that libvirt rejects is an error, and so is
+input that libvirt accepts but that cannot work or is unsafe. With --format
+json or sarif the diagnostics go to stdout.
 
-Exit codes: 0 no errors (warnings may be there); 1 errors; 2 wrong usage; 3 cannot read.`,
+Exit codes: 0 no errors, perhaps warnings; 1 errors; 2 wrong usage; 3 cannot
+read.`,
 		Example: `  vnetc check lab.xml
   vnetc check --format json lab.xml | jq -r '.[].code'
   vnetc check --format sarif networks/ > vnetc.sarif`,

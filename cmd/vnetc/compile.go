@@ -33,9 +33,9 @@ func newCompile(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compile PATH...",
 		Short: "turn network XML into firewall rules",
-		Long: `compile turns libvirt network XML into the firewall rules that make the networks
-work. Several files are one compilation: networks are taken in the order given,
-and what collides between them is an error that shows both places.
+		Long: `compile turns libvirt network XML into the firewall rules that make the
+networks work. Several files are one compilation: networks are taken in the
+order given, and what collides between them is an error that shows both places.
 
 The output is all or nothing: with an error no rule is printed, and the files
 behind -o stay as they were. Nothing on this host is touched.
@@ -43,22 +43,23 @@ behind -o stay as they were. Nothing on this host is touched.
 --emit rules     the rules in the back end's own syntax (the default)
 --emit ir        the program between XML and rules, with the origin of each rule
 --emit netlink   the nftables batch as nft --debug=netlink would print it
---emit json      networks, rules in each syntax, origins and diagnostics, as JSON
---emit dnsmasq   dnsmasq's files for each network that has DHCP, DNS or TFTP, each
-                 under a line with its path; -o DIR/ writes NAME.conf, NAME.hostsfile
-                 and NAME.addnhosts
---emit plan      what vnetc up does for the networks on a host that has nothing of them
+--emit json      networks, rules in each syntax, origins, diagnostics, as JSON
+--emit dnsmasq   dnsmasq's files for each network with DHCP, DNS or TFTP, each
+                 under a line with its path; -o DIR/ writes NAME.conf,
+                 NAME.hostsfile and NAME.addnhosts
+--emit plan      what vnetc up would do on a host without these networks
 
-nftables has two layouts. In sets, the default, rules that differ only in values
-are one rule and a set, so that a packet costs the same however many networks
-there are; chains has a line for each rule, in libvirt's order.
+nftables has two layouts. In sets, the default, rules that differ only in
+values are one rule and a set, so that a packet costs the same however many
+networks there are; chains has a line for each rule, in libvirt's order.
 
 Rules print as nft -s list ruleset and iptables-save would print them. iptables
-output is two documents, one for each family; a comment at the head of each names
-the command that loads it, and the one that loads it again. Where a network names
-no bridge, the lowest free virbrN of this compilation is taken.
+output is two documents, one for each family; a comment at the head of each
+names the command that loads it, and the one that loads it again. Where a
+network names no bridge, the lowest free virbrN of this compilation is taken.
 
-Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or write.`,
+Exit codes: 0 compiled; 1 errors in the input; 2 wrong usage; 3 cannot read or
+write.`,
 		Example: `  vnetc compile golden/networks/default.xml
   vnetc compile lab.xml dmz.xml --backend iptables --family ipv4
   vnetc compile /etc/vnetc/networks -o rules/      # rules.nft, rules.v4, rules.v6

@@ -21,19 +21,19 @@ func newConfirm(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "keep the change of apply --confirm",
-		Long: `confirm keeps what the last apply --confirm put in force; --undo goes back at once.
+		Long: `confirm keeps the change of the last apply --confirm; --undo undoes it at once.
 
-After apply --confirm DURATION a process that belongs to no terminal waits for that
-long. Unless confirm comes first it puts back the rules and state files from before the
-apply, and proves them. Until then apply and remove are refused. If that process is
-killed, or the host sleeps, the next vnetc that changes something on this host undoes
-what is overdue. Told to end (SIGTERM, as at shutdown) the process undoes the apply
-first, and it does so in time though the state folder is lost. An apply that was cut
-short itself can't be kept. --force keeps what is in force where the time is over and
-going back fails.
+After apply --confirm DURATION a process without a terminal waits for that
+long. If confirm does not come in time, it restores the rules and state files
+from before the apply, and proves the rules. Until then apply and remove are
+refused. If that process is killed, or the host sleeps, the next vnetc that
+changes this host undoes the change. At shutdown (SIGTERM) the process undoes
+the change first. It also does so in time if the state folder is lost. An
+interrupted apply cannot be kept. --force keeps the change if the time is over
+and undoing it fails.
 
-Exit codes: 0 kept, or undone with --undo; 1 nothing waits or can be kept, or it is
-too late; 2 wrong usage; 3 the host refused or failed.`,
+Exit codes: 0 kept, or undone with --undo; 1 no change waits, it cannot be
+kept, or it is too late; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply --confirm 60s lab.xml && vnetc confirm
   vnetc confirm --undo`,
 		Args: noArguments,

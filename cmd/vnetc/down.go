@@ -20,20 +20,22 @@ func newDown(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "down NAME...",
 		Short: "remove whole networks",
-		Long: `down takes networks away that vnetc up made: dnsmasq, link, rules and bridge, in this
-order, and their files. With the last network that needed it, forwarding is what it was
-before, unless somebody has changed it since. Guests that are attached lose their
-bridge; their own devices stay.
+		Long: `down removes networks that vnetc up created: dnsmasq, link, rules and bridge,
+in this order, and their files. With the last network that needed it, down
+restores the value that forwarding had before, unless it was changed since.
+Guests that are attached lose their bridge; their own devices stay.
 
-It works by what is there: also after a crash, or when the state folder was lost, in
-which case the networks are known by the marks on their bridges, and go together:
-the rules of one that stayed would be known to nobody. What forwarding was before is
-lost with the folder, so it stays on.
+down looks at what is there, so it also works after a crash. If the state
+folder was lost, it finds the networks by the marks on their bridges. It then
+removes all of them together, because the rules of a network that stayed would
+be unknown. The old value of forwarding is lost with the folder, so forwarding
+stays on.
 
---format json is that of up, without "rules"; done is true if the network is down.
+--format json is that of up, without "rules"; done is true if the network is
+down.
 
-Exit codes: 0 down; 1 --dry-run finds something to do; 2 wrong usage, such as a network
-that is not up; 3 the host refused or failed.`,
+Exit codes: 0 down; 1 --dry-run finds something to do; 2 wrong usage, such as a
+network that is not up; 3 the host refused or failed.`,
 		Example: "  vnetc down lab\n  vnetc down --all\n  vnetc down --all --dry-run",
 		RunE: func(_ *cobra.Command, names []string) error {
 			if (len(names) == 0) != f.all {

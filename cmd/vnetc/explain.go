@@ -13,8 +13,8 @@ func newExplain(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [CODE]",
 		Short: "explain a diagnostic, with a bad and a good example",
-		Long: `explain prints why a diagnostic exists and what to do about it, with an input that
-draws it and one that doesn't. Without CODE it lists all codes.
+		Long: `explain prints why a diagnostic exists and what to do about it, with an input
+that causes it and one that does not. Without CODE it lists all codes.
 
 Exit codes: 0 explained; 2 there is no such code.`,
 		Example: "  vnetc explain dhcp-range-order\n  vnetc explain",

@@ -19,13 +19,14 @@ func newGolden(s streams) *cobra.Command {
 		Use:   "golden DIR",
 		Short: "compare the rules of your networks with those recorded beside them",
 		Long: `golden compiles every NAME.xml in DIR and compares the rules, of both back ends
-and families, with those recorded in NAME.golden beside it; and the rules of all of
-them together, as a host loads them, with _together.golden. A difference is shown as
-a unified diff. --update records the rules as they are now; read the diff before you
-commit it. Networks that collide with each other are an error.
+and families, with those recorded in NAME.golden beside it. It also compares
+the rules of all networks together, as a host loads them, with
+_together.golden. A difference is shown as a unified diff. --update records the
+rules as they are now; read the diff before you commit it. Networks that
+collide with each other are an error.
 
-Exit codes: 0 all as recorded, or updated; 1 something differs, is not recorded,
-or has errors; 2 wrong usage; 3 cannot read or write.`,
+Exit codes: 0 all as recorded, or updated; 1 something differs, is not
+recorded, or has errors; 2 wrong usage; 3 cannot read or write.`,
 		Example: `  vnetc golden networks/            # in CI
   vnetc golden --update networks/   # accept what changed`,
 		Args: func(_ *cobra.Command, dirs []string) error {

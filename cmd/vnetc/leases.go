@@ -18,14 +18,16 @@ func newLeases(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "leases [NAME...]",
 		Short: "list the addresses that DHCP has given to guests",
-		Long: `leases prints what the dnsmasq of each network that is up has given out and what has not
-expired: address, MAC, the guest's name, when the lease ends, and the client identifier
-(IPv6: the DUID).
+		Long: `leases prints the addresses that the dnsmasq of each running network has given
+out and that have not expired: address, MAC, the guest's name, when the lease
+ends, and the client identifier (IPv6: the DUID).
 
---format json is a list of objects: network, address, mac, host, expires (RFC 3339 in
-UTC, null if never) and client_id; mac, host and client_id are left out if there is none.
+--format json is a list of objects: network, address, mac, host, expires (RFC
+3339 in UTC, null if never) and client_id; mac, host and client_id are left out
+if there is none.
 
-Exit codes: 0 listed; 2 wrong usage, such as a network that is not up; 3 cannot read.`,
+Exit codes: 0 listed; 2 wrong usage, such as a network that is not up; 3 cannot
+read.`,
 		Example: "  vnetc leases lab\n  vnetc leases --format json | jq -r '.[] | select(.mac==\"52:54:00:00:00:07\").address'",
 		RunE: func(_ *cobra.Command, names []string) error {
 			return leases(s, f, format.value, names)

@@ -30,13 +30,14 @@ func newList(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list the networks that are up or whose rules are in force",
-		Long: `list prints the networks that up made or apply put in force, in their order: whether
-vnetc made the whole network (UP) or only its rules, the bridge, the back end, when it
-was last changed, and the file it came from. It reads vnetc's state files; vnetc status
-and vnetc audit look at the kernel. State files don't outlive a boot, as rules don't. If
-they are lost (the state folder was emptied), rules stay loaded and list says so; rules
-don't tell their XML, so apply the networks again, or remove the rules: vnetc remove
---bridge NAME. It takes no lock, and needs no root where the state folder can be read.
+		Long: `list prints the networks that up created or apply loaded, in their order:
+whether vnetc created the whole network (UP) or only its rules, the bridge, the
+back end, when it was last changed, and its file. list reads vnetc's state
+files; vnetc status and vnetc audit look at the kernel. State files, like
+rules, are lost at reboot. If they are lost before, the rules stay loaded and
+list says so. Then apply the networks again, or remove the rules: vnetc remove
+--bridge NAME. list takes no lock, and needs no root if you can read the state
+folder.
 
 Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 		Example: "  vnetc list\n  vnetc list --format json | jq -r '.[].name'",

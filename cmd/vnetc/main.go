@@ -140,14 +140,15 @@ func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vnetc",
 		Short: "compile libvirt network XML to firewall rules",
-		Long: `vnetc compiles virtual networks, written as libvirt network XML, to the firewall
-rules that make them work: iptables-restore text or nftables. It touches no host
-unless the verb says so, and says for every rule which line of XML asked for it.
+		Long: `vnetc compiles virtual networks, written as libvirt network XML, to the
+firewall rules that they need: iptables-restore text or nftables. Every rule
+carries the line of XML that caused it. Only commands that say so look at the
+host.
 
-PATH is an XML file, a directory (its *.xml, sorted by name), - for stdin, the word
-default for libvirt's default network (192.168.122.0/24 behind NAT), or the name of
-a network in /etc/vnetc/networks.
-Results go to stdout, everything else to stderr.
+PATH is an XML file, a directory (its *.xml, sorted by name), - for stdin,
+default for libvirt's default network (192.168.122.0/24 behind NAT), or the
+name of a network in /etc/vnetc/networks. Results go to stdout, everything else
+to stderr.
 
 Exit codes: 0 done; 1 the answer is no (errors in the input, a golden that
 differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed, or
@@ -164,6 +165,7 @@ SIGQUIT came. Out of memory, vnetc ends by SIGABRT.`,
 			return refuseEmpty(cmd.Flags(), args)
 		},
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)

@@ -14,14 +14,16 @@ func newRemove(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove NAME...",
 		Short: "remove the rules of these networks from the kernel",
-		Long: `remove takes the rules of the named networks away and leaves those of the others.
-With the last network, or with --all, tables, chains and jumps go too.
+		Long: `remove removes the rules of the named networks and leaves those of the others.
+With the last network, or with --all, it removes tables, chains and jumps too.
 
-Rules about a bridge whose network has no state file stay: they may be all that protects
-its guests. --bridge takes them away; audit lists such bridges.
+Rules about a bridge whose network has no state file stay: they may be all that
+protects its guests. vnetc audit lists such bridges, and --bridge removes their
+rules.
 
-Exit codes: 0 removed; 1 refused, as it would touch libvirt's rules; 2 wrong usage, such
-as a network that is not in force; 3 the host refused or failed.`,
+Exit codes: 0 removed; 1 refused, because it would change libvirt's rules; 2
+wrong usage, such as a network that is not in force; 3 the host refused or
+failed.`,
 		Example: "  vnetc remove lab\n  vnetc remove --all\n  vnetc remove --bridge virbr7",
 		RunE: func(_ *cobra.Command, names []string) error {
 			if all && len(names)+len(bridges) > 0 || !all && len(names)+len(bridges) == 0 {

@@ -29,29 +29,30 @@ func newTrace(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace PATH... --packet PACKET",
 		Short: "show which rules a packet meets, and its fate",
-		Long: `trace walks one packet through the rules of these networks and prints each chain
-that it enters, each rule that it matches, with the rule's text for both back
-ends, the line of XML that asked for it and why, and what becomes of the packet.
--v also prints the rules that it passes, with what does not match.
+		Long: `trace follows one packet through the rules of these networks. It prints each
+chain that the packet enters; each rule that it matches, with the rule's text
+in both back ends, the line of XML that caused it and why; and the packet's
+fate. -v also prints the rules that do not match, and why.
 
 A packet is written in words, the protocol first and the others in any order:
 
   tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new
   icmp type echo-request from 10.20.1.5 on virbr0 to 10.20.1.1
 
-on names the interface by which it came, out the one by which it leaves: with both
-it is forwarded, with on alone it is for the host, with out alone from the host.
-Ports, state, mark and ICMP type may be left out: 40000 to 443, new, 0,
-echo-request. IPv6 addresses with a port stand in brackets: [fd00::5]:443.
+on is the interface by which it came, out the one by which it leaves. With both
+it is forwarded, with on alone it is for the host, with out alone it is from
+the host. Ports, state, mark and ICMP type may be left out; they are then 40000
+to 443, new, 0 and echo-request. Write IPv6 addresses with a port in brackets:
+[fd00::5]:443.
 
-By default the program between XML and rules is traced. --backend traces what that
-back end makes of it instead: the emitted rules, read back.
+By default trace uses the program between XML and rules. With --backend it uses
+the rules that this back end emits, read back.
 
-The host's routing and its other rules are not known here: a packet that is
-"accepted" is accepted by these networks' rules.
+trace does not know the host's routing and its other rules: "accepted" means
+accepted by these networks' rules.
 
-Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the packet;
-2 wrong usage; 3 cannot read.`,
+Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the
+packet; 2 wrong usage; 3 cannot read.`,
 		Example: `  vnetc trace golden/networks/default.xml \
       --packet "tcp from 192.168.122.10 on virbr0 to 198.51.100.7:443 out eth0"
   vnetc trace networks/ -v --backend nftables \

@@ -25,18 +25,18 @@ func newTranslate(s streams) *cobra.Command {
 		Use:   "translate FILE|- --to nftables",
 		Short: "turn iptables rules into nftables, whole and proved",
 		Long: `translate reads rules as iptables-save prints them and prints a script for nft
-that means the same: the fate of every packet is proved equal from what was read
-and from what comes out. A rule that can't be translated is an error at its
-line, and nothing is printed then: no rule is left out, and none gets weaker.
-The tables keep their names, ip filter and so on: the script replaces those that
-iptables-nft keeps there.
+that means the same: the fate of every packet is proved equal from what was
+read and from what comes out. A rule that can't be translated is an error at
+its line, and nothing is printed then: no rule is left out, and none gets
+weaker. The tables keep their names, ip filter and so on: the script replaces
+those that iptables-nft keeps there.
 
 The family is taken from --family, else from a file name with "v6" or "ip6" in
 it or the first line of ip6tables-save, else it is IPv4. With --format json the
 result has each line of the source with the lines that it became.
 
-Exit codes: 0 translated and proved; 1 a rule has no translation; 2 wrong usage;
-3 the source can't be read, or the proof is too large.`,
+Exit codes: 0 translated and proved; 1 a rule has no translation; 2 wrong
+usage; 3 the source can't be read, or the proof is too large.`,
 		Example: `  iptables-save | vnetc translate - --to nftables
   vnetc translate rules.v6 --to nftables > rules.nft && nft -c -f rules.nft
   vnetc translate rules.v4 --to nftables --format json | jq '.lines[]'`,
@@ -53,7 +53,7 @@ Exit codes: 0 translated and proved; 1 a rule has no translation; 2 wrong usage;
 	}
 	cmd.Flags().StringVar(&to, "to", "", "what the rules become: nftables")
 	family = addChoice(cmd, "family", "whose rules they are", "auto", "ipv4", "ipv6")
-	format = addChoice(cmd, "format", "output format the result", "text", "json")
+	format = addChoice(cmd, "format", "output format", "text", "json")
 	budget.add(cmd)
 	return cmd
 }

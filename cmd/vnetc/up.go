@@ -22,28 +22,30 @@ func newUp(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up PATH...",
 		Short: "create whole networks: bridge, addresses, rules, DHCP and DNS",
-		Long: `up makes a network that guests can be attached to: its bridge with MAC, MTU,
-spanning tree and addresses, static routes, forwarding, the rules that vnetc apply
-would load, and a dnsmasq for DHCP, DNS, TFTP and router advertisements. Rules stand
-before the bridge's link comes up.
+		Long: `up creates networks that guests can be attached to: the bridge with MAC, MTU,
+spanning tree and addresses, static routes, forwarding, the rules that vnetc
+apply would load, and a dnsmasq for DHCP, DNS, TFTP and router advertisements.
+The rules are loaded before the bridge's link comes up.
 
-Only what is missing is done: up on a network that is up applies what has changed in
-its XML and nothing else, and with nothing changed it does nothing. Each network comes
-up whole or is left as it was, and the others come up all the same. What stands in the
-way (a device of the bridge's name, an address or subnet that the host has or routes
-already, somebody else on port 53 or 67) is told before anything is touched. Devices
-that vnetc didn't make are never changed or deleted.
+up does only what is missing. On a network that is up it applies what has
+changed in its XML; if nothing has changed it does nothing. Each network comes
+up completely or is left as it was, and the other networks come up anyway.
+Before it changes anything, up reports what is in the way: a device with the
+bridge's name, an address or subnet that the host already has or routes,
+another program on port 53 or 67. up never changes or deletes devices that
+vnetc did not create.
 
-Networks of mode open get no rules, and those of the modes bridge, private, vepa,
-passthrough and hostdev get nothing: it is checked that their devices are there.
-What the kernel lacks for limits of bandwidth or checksums of DHCP is a warning.
+Networks of mode open get no rules. For the modes bridge, private, vepa,
+passthrough and hostdev, up only checks that their devices exist. If the kernel
+cannot limit bandwidth or fill in DHCP checksums, up warns.
 
---format json: "networks", for each its name, bridge, done (true if it is up), steps
-done (with --dry-run those to do), warnings, notes and errors; "rules", with backend,
-how many were changed and kept, removed_from, and steps: what changes. Fields are added, never renamed or removed.
+--format json: "networks", for each its name, bridge, done (true if it is up),
+steps done (with --dry-run those to do), warnings, notes and errors; "rules",
+with backend, how many were changed and kept, removed_from, and steps: what
+changes. Fields are added, never renamed or removed.
 
-Exit codes: 0 up; 1 errors in the input, or --dry-run finds something to do; 2 wrong
-usage; 3 the host refused or failed.`,
+Exit codes: 0 up; 1 errors in the input, or --dry-run finds something to do; 2
+wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc up default
   vnetc up --dry-run lab.xml
   vnetc up /etc/vnetc/networks --format json | jq '.networks[] | select(.errors != []) | .name'`,

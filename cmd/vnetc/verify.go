@@ -31,38 +31,44 @@ func newVerify(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify PATH...",
 		Short: "prove the rules, and show which networks reach each other",
-		Long: `verify proves, for every packet and not for some, that the rules of each back end
-and layout do what the program between XML and rules does: what is emitted is read
-back and compared. It prints which rules do nothing, which stay linear in layout
-sets, who can open connections to whom, and findings: connections that get
-through though a network's own rules refuse them.
+		Long: `verify proves that the rules of each back end and layout do what the networks
+say. The proof holds for every packet: vnetc reads the emitted rules back and
+compares them with the program. verify also prints which rules do nothing,
+which rules layout sets does not merge, who can open connections to whom, and
+findings: connections that get through although a network's own rules refuse
+them.
 
---assert FILE     also decides assertions, one a line (# begins a comment):
-                    deny from network lab to network dmz
-                    allow tcp from network lab to outside port 443
-                    allow udp from 10.0.0.5 in network lab to host port 53
-                    allow from network web to outside by eth0
-                    isolated network lab
-                  deny: no new connection of that kind gets through, whatever
-                  addresses a guest takes. allow: every one does, from addresses of
-                  the network. isolated: none to another network or outside, either
-                  way. What fails comes with a packet and the rules that it meets.
---against PATH    also says for which packets the fate differs between the networks
-                  there (a file or directory), as they were, and these.
+--assert FILE also checks assertions, one on each line (# begins a comment):
 
-The rules are judged as if they were the host's only ones: what meets none of them
-is accepted. Connection tracking is taken as given: a packet is new or it is not.
-Networks without an IPv6 address are taken to have IPv6 turned off at their bridge.
-Not covered is what the host itself sends because of a packet (ICMP errors, echo
-replies, SYN-ACKs, answers of DNS): it goes to the source that the guest wrote. With
---strict-isolation packets with a false source are dropped before anything answers.
+  deny from network lab to network dmz
+  allow tcp from network lab to outside port 443
+  allow udp from 10.0.0.5 in network lab to host port 53
+  allow from network web to outside by eth0
+  isolated network lab
 
-An answer may be too large to tell: there is a budget, counted in steps, so that it is
-the same on every machine. --budget 60s gives a time instead.
+deny: no new connection of that kind gets through, whatever addresses a guest
+uses. allow: every one does, from addresses of the network. isolated: none to
+or from another network or outside. If one fails, verify prints a packet and
+the rules that it meets.
 
-Exit codes: 0 all proofs and assertions hold; 1 one does not, or there are errors in
-the input; 2 wrong usage; 3 cannot read or write, or some of it is too large to tell.
-Findings are warnings, and change the exit code to 1 only with --fail-on-findings.`,
+--against PATH also prints for which packets the fate differs from the networks
+in that file or directory.
+
+The rules are judged as if the host had no others: a packet that meets none of
+them is accepted. The state of a connection is given: a packet is new or it is
+not. IPv6 is assumed to be off at the bridge of a network without an IPv6
+address. Packets that the host itself sends in answer (ICMP errors, echo
+replies, SYN-ACKs, DNS) are not covered: they go to the source that the guest
+wrote. With --strict-isolation packets with a false source are dropped before
+any answer.
+
+An answer may be too large. The budget is a number of steps, so that the answer
+is the same on every machine; --budget 60s sets a time instead.
+
+Exit codes: 0 all proofs and assertions hold; 1 one does not, or there are
+errors in the input; 2 wrong usage; 3 cannot read or write, or an answer is too
+large. Findings are warnings; they cause exit code 1 only with
+--fail-on-findings.`,
 		Example: `  vnetc verify golden/networks
   vnetc verify networks/ --assert policy.txt
   git worktree add ../old main && vnetc verify networks/ --against ../old/networks
