@@ -98,15 +98,12 @@ func layoutOf(path string, text []byte) fileLayout {
 
 // oldNames are names and words that were replaced, each with the one to use.
 var oldNames = map[string]string{
-	"asleep": "dormant", "Unexpected": "Unexpected", "ForeignAhead": "ForeignAhead", "Counters": "Counters",
-	"asker":  "query connection",
-	"glance": "what it looks at", "patience": "timeout", "foreign rules": "foreign rules",
-	"foreign chains": "foreign chains",
-	"our rules":      "our rules", "chains of ours": "our chains", "hangs at": "is attached to",
-	"hangs on":  "depends on",
-	"made anew": "recreated", "no rule was changed": "no rule was changed", "told apart": "distinguished",
-	"apply mends": "apply fixes", "nobody is told": "without an answer", "cut short": "interrupted",
-	"LIBVIRT.md": "golden/libvirt/README.md",
+	"asleep": "dormant", "Strays": "Unexpected", "StrayAhead": "ForeignAhead", "Tallies": "Counters",
+	"asker": "query connection", "patience": "timeout", "rules of others": "foreign rules",
+	"chains of others": "foreign chains", "rules of ours": "our rules", "chains of ours": "our chains",
+	"hangs at": "is attached to", "hangs on": "depends on", "made anew": "recreated", "told apart": "distinguished",
+	"no rule was touched": "no rule was changed", "apply mends": "apply fixes", "nobody is told": "without an answer",
+	"cut short": "interrupted", "LIBVIRT.md": "golden/libvirt/README.md",
 }
 
 // TestOldNames: what was renamed keeps its new name, in code, comments, messages and Markdown.

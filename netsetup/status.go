@@ -14,19 +14,23 @@ import (
 
 // Status is what the host has of a network that is up.
 type Status struct {
-	Bridge    string         `json:"bridge"`
-	Exists    bool           `json:"exists"` // true if the bridge is there, and vnetc's if the network's mode has vnetc make it
-	LinkUp    bool           `json:"link_up"`
-	Devices   []Device       `json:"devices"`   // others' devices that guests reach the world through, as the network names them
+	Bridge string `json:"bridge"`
+	// true if the bridge is there, and vnetc's if the network's mode has vnetc make it
+	Exists bool `json:"exists"`
+	LinkUp bool `json:"link_up"`
+	// others' devices that guests reach the world through, as the network names them
+	Devices   []Device       `json:"devices"`
 	Addresses []netip.Prefix `json:"addresses"` // of the bridge, link-local ones left out
 	Ports     []string       `json:"ports"`     // devices attached to the bridge
 	DHCP      []Pool         `json:"dhcp"`
-	DNSMasq   string         `json:"dnsmasq"` // running, not serving (it is there, and guests get no answer), stopped, or not needed
-	PID       int            `json:"dnsmasq_pid,omitempty"`
-	Lacks     []state.Lack   `json:"lacks"`    // what the kernel can't do, and the network works without
-	Missing   []string       `json:"missing"`  // what vnetc up would do, in order; none if all is as it should be
-	Faults    []string       `json:"faults"`   // what else keeps guests from what they should have, and vnetc up can't mend
-	Overlaps  []string       `json:"overlaps"` // what of the host shares addresses with the network's subnets
+	// running, not serving (it is there, and guests get no answer), stopped, or not needed
+	DNSMasq string       `json:"dnsmasq"`
+	PID     int          `json:"dnsmasq_pid,omitempty"`
+	Lacks   []state.Lack `json:"lacks"`   // what the kernel can't do, and the network works without
+	Missing []string     `json:"missing"` // what vnetc up would do, in order; none if all is as it should be
+	// what else keeps guests from what they should have, and vnetc up can't fix
+	Faults   []string `json:"faults"`
+	Overlaps []string `json:"overlaps"` // what of the host shares addresses with the network's subnets
 }
 
 // Fine is true if the network is as it should be, and nothing of the host keeps its guests from
@@ -50,8 +54,8 @@ type Pool struct {
 	InUse int        `json:"in_use"` // leases that have not expired
 }
 
-// Status returns what the host has of the network, at the time now. What can't be read of its leases is the error, and not
-// counted; all else is told.
+// Status returns what the host has of the network, at the time now. What can't be read of its
+// leases is the error, and not counted; all else is told.
 func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, error) {
 	s := Status{
 		Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Devices: h.devices(l), Ports: []string{}, DHCP: []Pool{},
@@ -108,7 +112,8 @@ func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, 
 	return s, damaged
 }
 
-// bridgeOf returns the network's bridge: the one with its mark, or, of a mode that takes others', the one with the name.
+// bridgeOf returns the network's bridge: the one with its mark, or, of a mode that takes others',
+// the one with the name.
 func (h *Host) bridgeOf(l *ir.Link) (link.Device, bool) {
 	if l.Mode.Managed() {
 		return h.Facts.BridgeOf(l.Name)
@@ -136,8 +141,9 @@ func (h *Host) devices(l *ir.Link) []Device {
 	return all
 }
 
-// Leases returns what the dnsmasq of the network called name has given out, those that have expired included; dir is the state
-// folder. Lines of its file that are no leases are left out and named in the error.
+// Leases returns what the dnsmasq of the network called name has given out, those that have expired
+// included; dir is the state folder. Lines of its file that are no leases are left out and named in
+// the error.
 func Leases(dir, name string) ([]dnsmasq.Lease, error) {
 	paths, err := dnsmasq.At(dir, name)
 	if err != nil {

@@ -13,7 +13,7 @@ type Plan struct {
 	Name          string
 	Before, After []Step
 	Notes         []string     // what the network asks for and no step does, and why
-	Faults        []string     // what keeps guests from what they should have, and no step mends
+	Faults        []string     // what keeps guests from what they should have, and no step fixes
 	Lacks         []state.Lack // steps left out because the kernel couldn't do them before
 	// Forwarding lists the sysctls that the network needs to be 1 while it is up; ForwardingBefore
 	// those that it needs as it is before, and so goes on needing if its change fails.

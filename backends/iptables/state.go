@@ -121,7 +121,7 @@ func parseState(f ir.Family, prefix string, text []byte) (*state, error) {
 			table, last = &tableState{name: line[1:]}, nil
 			s.tables = append(s.tables, table)
 		case table == nil:
-			return nil, fmt.Errorf("line %d of the dump, %q, stands in no table", i+1, line)
+			return nil, fmt.Errorf("line %d of the dump, %q, is in no table", i+1, line)
 		case line[0] == ':':
 			name, rest, _ := strings.Cut(line[1:], " ")
 			if own := strings.HasPrefix(name, prefix); own || !strings.HasPrefix(rest, "-") {

@@ -18,7 +18,8 @@ import (
 func TestDies(t *testing.T) {
 	dir := t.TempDir() // of many megabytes of XML
 	large := filepath.Join(dir, "0.xml")
-	if err := os.WriteFile(large, []byte("<network><name>n</name>"+strings.Repeat(" ", 1_000_000)+"</network>"), 0o644); err != nil {
+	if err := os.WriteFile(large, []byte("<network><name>n</name>"+strings.Repeat(" ", 1_000_000)+"</network>"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 100 {
@@ -35,7 +36,8 @@ func TestDies(t *testing.T) {
 		}
 		return pages * uint64(os.Getpagesize())
 	}
-	child := func(limit uint64) (*exec.Cmd, io.WriteCloser, *strings.Builder) { // limit is what more of memory it may have, in bytes; 0 for all
+	child := func(limit uint64) (*exec.Cmd, io.WriteCloser,
+		*strings.Builder) { // limit is what more of memory it may have, in bytes; 0 for all
 		t.Helper()
 		cmd := exec.Command("vnetc", "check", "-", dir) // the test's own binary; see TestMain
 		cmd.Env = append(os.Environ(), "GOTRACEBACK=", "GOMAXPROCS=1")
@@ -71,7 +73,8 @@ func TestDies(t *testing.T) {
 	io.WriteString(in, "<network><name>n</name></network>")
 	in.Close()
 	cmd.Wait()
-	if end := cmd.ProcessState.String(); !strings.Contains(said.String(), "memory") || !strings.HasPrefix(end, "signal: aborted") {
+	if end := cmd.ProcessState.String(); !strings.Contains(said.String(), "memory") ||
+		!strings.HasPrefix(end, "signal: aborted") {
 		t.Errorf("out of memory: %s, want signal: aborted:\n%.300s", end, said)
 	}
 }

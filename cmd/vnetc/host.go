@@ -71,9 +71,10 @@ func (f *hostFlags) readConfig(s streams) error {
 	if err := report(s, src, found, false); err != nil || backend != "" {
 		return err
 	}
-	fmt.Fprintf(s.err, "vnetc: warning: %s sets no firewall_backend: libvirt then takes nftables or iptables, by how it was "+
-		"built and which programs it finds, which vnetc can't tell; --backend auto holds here; set firewall_backend, or give "+
-		"--backend\n", diag.Visible(f.config))
+	fmt.Fprintf(s.err,
+		"vnetc: warning: %s sets no firewall_backend: libvirt then takes nftables or iptables, by how it was "+
+			"built and which programs it finds, which vnetc can't tell; --backend auto holds here; set firewall_backend, or give "+
+			"--backend\n", diag.Visible(f.config))
 	return nil
 }
 

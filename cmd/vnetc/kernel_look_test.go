@@ -34,7 +34,8 @@ func TestKernelLookWrites(t *testing.T) {
 	h := newHost(t)
 	h.vnetc(0, "apply", networks+"default.xml")
 	for _, verb := range []string{"list", "audit", "status", "leases"} {
-		h.shell(0, "unshare -m sh -ec 'mount --bind $S $S; mount -o remount,bind,ro $S; exec vnetc "+verb+" --state-dir $S'")
+		h.shell(0, "unshare -m sh -ec 'mount --bind $S $S; mount -o remount,bind,ro $S; exec vnetc "+verb+
+			" --state-dir $S'")
 	}
 	if err := filepath.WalkDir(h.state, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
@@ -49,7 +50,8 @@ func TestKernelLookWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, h.state)
-	if _, err := h.ns.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "true").CombinedOutput(); err != nil {
+	if _, err := h.ns.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+		"true").CombinedOutput(); err != nil {
 		t.Skip("this user namespace has no user but root")
 	}
 	for _, verb := range []string{"list", "leases"} {
@@ -59,7 +61,8 @@ func TestKernelLookWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"list", "leases"} { // what can't be listed isn't nothing
-		h.wants(h.shell(3, "exec setpriv --reuid=65534 --regid=65534 --clear-groups vnetc "+verb+" --state-dir $S"), "state folder: .*permission denied")
+		h.wants(h.shell(3, "exec setpriv --reuid=65534 --regid=65534 --clear-groups vnetc "+verb+" --state-dir $S"),
+			"state folder: .*permission denied")
 	}
 }
 

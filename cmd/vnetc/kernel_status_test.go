@@ -45,7 +45,8 @@ func newStatusSite(t *testing.T, args ...string) *statusSite {
 	s.b = s.site.Guest("b", "vbr1", p("10.0.1.2/24"))
 	s.c = s.site.Guest("c", "vbr2", p("10.0.2.2/24"))
 	s.w = s.site.Uplink("eth9", p("198.51.100.2/24"), p("2001:db8:9::2/64"))
-	s.files = []string{s.network("a", "nat", 0, "<ip family='ipv6' address='fd00:0:0:a::1' prefix='64'/>"), s.network("b", "nat", 1, ""), s.network("c", "route", 2, "")}
+	s.files = []string{s.network("a", "nat", 0, "<ip family='ipv6' address='fd00:0:0:a::1' prefix='64'/>"),
+		s.network("b", "nat", 1, ""), s.network("c", "route", 2, "")}
 	s.vnetc(0, append(append([]string{"apply"}, s.files...), args...)...)
 	return s
 }
@@ -61,7 +62,8 @@ func (s *statusSite) network(name, mode string, n int, more string) string {
 	return file
 }
 
-// send sends n datagrams from one peer, with the source address src, to dst, and as many replies as are wanted.
+// send sends n datagrams from one peer, with the source address src, to dst, and as many replies as
+// are wanted.
 func (s *statusSite) send(n int, from *netnstest.Peer, src, dst string, replies int) {
 	s.t.Helper()
 	at := func(a string) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(a), netnstest.Open) }
@@ -162,7 +164,8 @@ func TestKernelStatusCounts(t *testing.T) {
 				t.Errorf("figures (-want +got):\n%s", diff)
 			}
 
-			s.vnetc(0, append([]string{"apply", s.network("d", "nat", 3, "")}, tt.args...)...) // the others' rules stay, and their figures
+			s.vnetc(0, append([]string{"apply", s.network("d", "nat", 3, "")},
+				tt.args...)...) // the others' rules stay, and their figures
 			want["d"] = firewall.Traffic{In: none, Out: none, Between: none}
 			if tt.refused {
 				want["d"] = firewall.Traffic{In: none, Out: none, Between: none, Refused: none}
@@ -174,12 +177,15 @@ func TestKernelStatusCounts(t *testing.T) {
 	}
 }
 
-// TestKernelStatus is what status says of networks that are in step, that have drifted, and that are not there.
+// TestKernelStatus is what status says of networks that are in step, that have drifted, and that
+// are not there.
 func TestKernelStatus(t *testing.T) {
 	s := newStatusSite(t)
 	s.send(3, s.a, "10.0.0.2", "198.51.100.1", 0)
-	s.wants(s.vnetc(0, "status"), `^NAME +UP +MODE `, `(?m)^a +no +nat +nftables +in step +0 B +108 B$`, `(?m)^c +no +route +nftables +in step +0 B +0 B$`)
-	s.wants(s.vnetc(0, "status", "a"), `(?m)^network +a$`, `(?m)^out +3 packets, 108 bytes$`, `(?m)^refused +counted for all networks together: 0 packets`)
+	s.wants(s.vnetc(0, "status"), `^NAME +UP +MODE `, `(?m)^a +no +nat +nftables +in step +0 B +108 B$`,
+		`(?m)^c +no +route +nftables +in step +0 B +0 B$`)
+	s.wants(s.vnetc(0, "status", "a"), `(?m)^network +a$`, `(?m)^out +3 packets, 108 bytes$`,
+		`(?m)^refused +counted for all networks together: 0 packets`)
 	s.vnetc(2, "status", "nosuch")
 
 	s.ns.Exec("nft", "delete element ip vnetc fwo_accept_iif_saddr24 { vbr1 . 10.0.1.0 }")
@@ -196,7 +202,8 @@ func TestKernelStatus(t *testing.T) {
 func TestKernelStatusDrift(t *testing.T) {
 	tests := []struct{ name, tampering, want string }{
 		{"an element of one", "nft delete element ip vnetc fwo_accept_iif_saddr24 '{ vbr1 . 10.0.1.0 }'", "b"},
-		{"an element that names a network and another's bridge", "nft add element ip vnetc fwo_accept_iif_saddr24 '{ vbr2 . 10.0.1.0 }'", "b c"},
+		{"an element that names a network and another's bridge",
+			"nft add element ip vnetc fwo_accept_iif_saddr24 '{ vbr2 . 10.0.1.0 }'", "b c"},
 		{"rules that networks share", "nft flush chain ip vnetc prt", "a b c"},
 		{"a rule about another's subnet", "nft insert rule ip vnetc fwi ip daddr 10.0.2.0/24 drop", "c"},
 		{"a rule about nobody", "nft insert rule ip vnetc fwi accept", "a b c"},

@@ -12,8 +12,8 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// TestKernelUpForeign has a device of others where the bridge is to be: up refuses and says why, and nothing that vnetc does
-// changes the device, not even with notes by which the network is up.
+// TestKernelUpForeign has a device of others where the bridge is to be: up refuses and says why,
+// and nothing that vnetc does changes the device, not even with notes by which the network is up.
 func TestKernelUpForeign(t *testing.T) {
 	for name, add := range map[string]string{
 		"bridge": "ip link add victim0 type bridge",
@@ -25,11 +25,13 @@ func TestKernelUpForeign(t *testing.T) {
 			g := newGround(t)
 			a, b := g.file("a", victim(false)), g.file("b", bystander)
 			foreign := func() {
-				g.ns.Exec("sh", "-ec", add+"; ip link set victim0 address 52:54:00:66:00:03; ip addr add 192.0.2.1/24 dev victim0; ip link set victim0 up; ip link set victim0 alias theirs")
+				g.ns.Exec("sh", "-ec",
+					add+"; ip link set victim0 address 52:54:00:66:00:03; ip addr add 192.0.2.1/24 dev victim0; ip link set victim0 up; ip link set victim0 alias theirs")
 			}
 			foreign()
 			before := g.still()
-			refused := []string{`victim0 is there already: .*192\.0\.2\.1/24`, `(?m)^  why: .*victim`, `(?m)^  fix: .*victim0`}
+			refused := []string{`victim0 is there already: .*192\.0\.2\.1/24`, `(?m)^  why: .*victim`,
+				`(?m)^  fix: .*victim0`}
 			g.wants(g.vnetc(3, "up", "--layout", "chains", a), refused...)
 			g.wantStill(before, "up")
 			g.vnetc(2, "down", "victim")
@@ -41,7 +43,8 @@ func TestKernelUpForeign(t *testing.T) {
 			g.ns.Exec("ip", "link", "del", "victim0")
 			foreign()
 			device := func() string {
-				return moving.ReplaceAllString(g.ns.Exec("sh", "-ec", "ip -d link show victim0; ip addr show victim0"), "")
+				return moving.ReplaceAllString(g.ns.Exec("sh", "-ec", "ip -d link show victim0; ip addr show victim0"),
+					"")
 			}
 			theirs := device()
 			out := g.vnetc(3, "up", "--layout", "chains", a, b)
@@ -59,8 +62,8 @@ func TestKernelUpForeign(t *testing.T) {
 	}
 }
 
-// TestKernelUpLostState has the state folder go while networks run: they are taken over by up, and taken away by down. What
-// forwarding was is known no more.
+// TestKernelUpLostState has the state folder go while networks run: they are taken over by up, and
+// taken away by down. What forwarding was is known no more.
 func TestKernelUpLostState(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -71,18 +74,21 @@ func TestKernelUpLostState(t *testing.T) {
 	running := g.still()
 	g.ns.Exec("sh", "-ec", "echo torn > "+g.state+"/networks/bystander.json")
 	for _, args := range [][]string{{"apply", "--prune", a}, {"up", a}} {
-		g.wants(g.vnetc(3, args...), `bystander.json is damaged`, `found bridges of vnetc networks that have no state file in .*: "bystander"`)
+		g.wants(g.vnetc(3, args...), `bystander.json is damaged`,
+			`found bridges of vnetc networks that have no state file in .*: "bystander"`)
 	}
 	lose := func() { g.ns.Exec("sh", "-ec", "rm -rf "+g.state+"/*") }
 	lose()
 	for _, args := range [][]string{{"up", a}, {"down", "victim"}, {"apply", a}, {"remove", "--all"}} {
-		g.wants(g.vnetc(3, args...), `found bridges of vnetc networks that have no state file in .*: "bystander"`, `(?m)^  why: `, `(?m)^  fix: `)
+		g.wants(g.vnetc(3, args...), `found bridges of vnetc networks that have no state file in .*: "bystander"`,
+			`(?m)^  why: `, `(?m)^  fix: `)
 	}
 	g.vnetc(0, up...)
 	if diff := forwardingNotes.ReplaceAllString(diffLines(running, g.still()), ""); diff != "" {
 		t.Errorf("taken over by up:\n%s", diff)
 	}
-	g.wants(g.vnetc(0, append(up, "--dry-run")...), `victim is up: nothing to change`, `bystander is up: nothing to change`)
+	g.wants(g.vnetc(0, append(up, "--dry-run")...), `victim is up: nothing to change`,
+		`bystander is up: nothing to change`)
 	lose()
 	g.vnetc(0, "down", "victim", "bystander", "victim")
 	diff := diffLines(before, g.still())
@@ -94,7 +100,8 @@ func TestKernelUpLostState(t *testing.T) {
 // forwardingNotes are lines of a difference about what forwarding was.
 var forwardingNotes = regexp.MustCompile(`(?m)^[+-] .*sysctls\.json.*\n`)
 
-// TestKernelUpOtherBoot has a state folder that outlived a boot: what it says counts for nothing, and leases stay.
+// TestKernelUpOtherBoot has a state folder that outlived a boot: what it says counts for nothing,
+// and leases stay.
 func TestKernelUpOtherBoot(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -106,7 +113,8 @@ func TestKernelUpOtherBoot(t *testing.T) {
 	g.vnetc(0, "down", "--all")
 	restore := func() {
 		g.ns.Exec("cp", "-a", kept+"/.", g.state)
-		g.ns.Exec("sh", "-ec", `sed -i 's/"boot": "[^"]*"/"boot": "another"/' `+g.state+"/*.json "+g.state+"/networks/*.json")
+		g.ns.Exec("sh", "-ec", `sed -i 's/"boot": "[^"]*"/"boot": "another"/' `+g.state+"/*.json "+g.state+
+			"/networks/*.json")
 	}
 	restore()
 	g.Sysctl("ipv4/ip_forward", "1") // an administrator's, in this boot
@@ -146,7 +154,8 @@ func TestKernelUpAtOnce(t *testing.T) {
 	}
 }
 
-// TestKernelUpMends: what somebody takes from a network that is up, status tells and up brings back. The bridge keeps its MAC.
+// TestKernelUpMends: what somebody takes from a network that is up, status tells and up brings
+// back. The bridge keeps its MAC.
 func TestKernelUpMends(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -159,7 +168,8 @@ func TestKernelUpMends(t *testing.T) {
 		code           int
 	}{
 		{"nft flush ruleset", `victim +yes .* drifted`, 1},
-		{"p=$(cat " + g.state + "/dnsmasq/victim.pid); kill -9 $p; while [ -d /proc/$p ]; do sleep 0.01; done", `victim +in part`, 1},
+		{"p=$(cat " + g.state + "/dnsmasq/victim.pid); kill -9 $p; while [ -d /proc/$p ]; do sleep 0.01; done",
+			`victim +in part`, 1},
 		{"kill -STOP $(cat " + g.state + "/dnsmasq/victim.pid)", `victim +in part`, 1},
 		{"ip link set victim0 down", `victim +in part`, 1},
 		{"ip link del victim0", `victim +in part`, 1}, // dnsmasq is bound to it
@@ -182,8 +192,8 @@ func TestKernelUpMends(t *testing.T) {
 	}
 }
 
-// TestKernelUpStateDir: one folder by two spellings is one; one that can't be written is named, and nothing is left of what
-// didn't fit into it.
+// TestKernelUpStateDir: one folder by two spellings is one; one that can't be written is named, and
+// nothing is left of what didn't fit into it.
 func TestKernelUpStateDir(t *testing.T) {
 	t.Parallel()
 	g := newGround(t)
@@ -216,7 +226,8 @@ func TestKernelUpStateDir(t *testing.T) {
 		t.Error("dnsmasq runs")
 	}
 
-	g.ns.Exec("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", g.state) // the lock, the notes, and no room for dnsmasq's files
+	g.ns.Exec("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs",
+		g.state) // the lock, the notes, and no room for dnsmasq's files
 	process := func(want int, args ...string) string {
 		t.Helper()
 		cmd := g.process(args...)
@@ -234,8 +245,9 @@ func TestKernelUpStateDir(t *testing.T) {
 	g.wantStill(before, "a full folder")
 }
 
-// TestKernelUpFullDisk changes a running network while its state folder has less and less room missing: until the change
-// fits, the network runs as before, by the same dnsmasq unless that was to be another already.
+// TestKernelUpFullDisk changes a running network while its state folder has less and less room
+// missing: until the change fits, the network runs as before, by the same dnsmasq unless that was
+// to be another already.
 func TestKernelUpFullDisk(t *testing.T) {
 	netnstest.Require(t, "mount", "dd")
 	t.Parallel()

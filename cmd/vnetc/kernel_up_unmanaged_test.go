@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestKernelUpUnmanaged: networks whose devices others make are checked, and nothing of the host is changed for them.
+// TestKernelUpUnmanaged: networks whose devices others make are checked, and nothing of the host is
+// changed for them.
 func TestKernelUpUnmanaged(t *testing.T) {
 	g := newGround(t)
 	g.ns.Exec("ip", "link", "add", "br7", "type", "bridge")
@@ -15,7 +16,8 @@ func TestKernelUpUnmanaged(t *testing.T) {
 	var up []string
 	for _, n := range []struct{ name, xml, says, wrong string }{
 		{"bridged", "<forward mode='bridge'/><bridge name='br7'/>", "bridge br7", ""},
-		{"macvtap", "<forward mode='bridge'><interface dev='eth7'/><interface dev='eth8'/></forward>", "eth7, eth8", ""},
+		{"macvtap", "<forward mode='bridge'><interface dev='eth7'/><interface dev='eth8'/></forward>", "eth7, eth8",
+			""},
 		{"private", "<forward mode='private'><interface dev='eth7'/></forward>", "eth7", ""},
 		{"vepa", "<forward mode='vepa'><interface dev='eth7'/></forward>", "eth7", ""},
 		{"passthrough", "<forward mode='passthrough'><interface dev='eth7'/></forward>", "eth7", ""},
@@ -56,7 +58,8 @@ func TestKernelUpUnmanaged(t *testing.T) {
 	g.ns.Exec("ip", "link", "del", "br7")
 	g.ns.Exec("ip", "link", "del", "eth7")
 	g.wants(g.vnetc(1, "status"), `bridged +in part`, `vepa +in part`)
-	g.wants(g.vnetc(1, "status", "bridged", "vepa"), `link +missing`, `device +eth7, missing`, `missing +network bridged: this host has no device br7`)
+	g.wants(g.vnetc(1, "status", "bridged", "vepa"), `link +missing`, `device +eth7, missing`,
+		`missing +network bridged: this host has no device br7`)
 	gone := withoutNotes(g.snapshot())
 
 	g.wants(g.vnetc(1, "down", "--dry-run", "bridged"), `(?m)^bridged:\n  remove its state file: `)

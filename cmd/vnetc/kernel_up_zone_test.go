@@ -35,7 +35,8 @@ func (f *firewalld) start(t *testing.T) {
 	}
 	t.Cleanup(func() { daemon.Process.Kill(); daemon.Wait() })
 	conn, err := dbus.Connect(address)
-	for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); conn, err = dbus.Connect(address) {
+	for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); conn,
+		err = dbus.Connect(address) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if err != nil {
@@ -72,7 +73,8 @@ func TestKernelReloadZone(t *testing.T) {
 	}
 	g := newGround(t)
 	lab := func(subnet, zone string) []string {
-		file := g.file("lab", "<network><name>lab</name><forward mode='nat'/><bridge name='vb0'"+zone+"/><ip address='"+subnet+".1' prefix='24'/></network>")
+		file := g.file("lab", "<network><name>lab</name><forward mode='nat'/><bridge name='vb0'"+zone+"/><ip address='"+
+			subnet+".1' prefix='24'/></network>")
 		return strings.Fields(strings.ReplaceAll(reload[1], "/etc/vnetc/networks/%i.xml", file))
 	}
 	g.vnetc(0, lab("10.20.0", "")...)

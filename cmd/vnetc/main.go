@@ -1,5 +1,6 @@
-// Command vnetc compiles libvirt network XML to firewall rules. Each verb has a file here that turns flags into calls and
-// results into output and exit codes; what the verbs do is in the packages below.
+// Command vnetc compiles libvirt network XML to firewall rules. Each verb has a file here that
+// turns flags into calls and results into output and exit codes; what the verbs do is in the
+// packages below.
 package main
 
 import (
@@ -27,7 +28,8 @@ const (
 	exitHost  = 3 // the host refused or failed
 )
 
-// exitError ends the program with code. Its text goes to stderr unless it is empty, for verbs that have said it already.
+// exitError ends the program with code. Its text goes to stderr unless it is empty, for verbs that
+// have said it already.
 type exitError struct {
 	code int
 	text string
@@ -51,7 +53,8 @@ type streams struct {
 	progress bool // progress is true if err is a terminal on which a line can be written over
 }
 
-// product is where results go. It remembers what could not be written: whoever asked for it must not take the run for done.
+// product is where results go. It remembers what could not be written: whoever asked for it must
+// not take the run for done.
 type product struct {
 	io.Writer
 	lost error
@@ -68,7 +71,8 @@ func (p *product) Write(text []byte) (int, error) {
 func main() {
 	debug.SetGCPercent(250) // a run is short: memory for time
 	diesOnFaults()
-	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorWanted(os.Stderr), progress: isTerminal(os.Stderr)}
+	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, color: colorWanted(os.Stderr),
+		progress: isTerminal(os.Stderr)}
 	os.Exit(run(s, os.Args[1:]))
 }
 
@@ -119,14 +123,17 @@ func (s streams) exit(err error) exitError {
 	case errors.As(err, &input):
 		return s.exit(reportEnd(s, input.Sources, input.Found, false, "; nothing was changed"))
 	case errors.As(err, &engine):
-		return exitError{map[inforce.Kind]int{inforce.No: exitNo, inforce.Usage: exitUsage, inforce.Failed: exitHost}[engine.Kind], err.Error()}
+		return exitError{map[inforce.Kind]int{inforce.No: exitNo, inforce.Usage: exitUsage,
+			inforce.Failed: exitHost}[engine.Kind], err.Error()}
 	case errors.As(err, &exit):
 		return exit
 	}
-	return exitError{exitUsage, err.Error()} // from cobra: an unknown verb, an unknown flag, a wrong number of arguments
+	return exitError{exitUsage,
+		err.Error()} // from cobra: an unknown verb, an unknown flag, a wrong number of arguments
 }
 
-// visibleLines returns text, which may quote what came from outside, without what a terminal would obey but ends of lines.
+// visibleLines returns text, which may quote what came from outside, without what a terminal would
+// obey but ends of lines.
 func visibleLines(text string) string {
 	lines := strings.Split(strings.ReplaceAll(text, "\t", "  "), "\n")
 	for i, line := range lines {
@@ -151,8 +158,7 @@ name of a network in /etc/vnetc/networks. Results go to stdout, everything else
 to stderr.
 
 Exit codes: 0 done; 1 the answer is no (errors in the input, a golden that
-differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed, or
-SIGQUIT came. Out of memory, vnetc ends by SIGABRT.`,
+differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`,
 		Example:       "  vnetc compile default\n  vnetc check --format sarif /etc/libvirt/qemu/networks > findings.sarif\n  vnetc explain dhcp-range-order",
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -170,15 +176,16 @@ SIGQUIT came. Out of memory, vnetc ends by SIGABRT.`,
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.AddCommand(newCompile(s), newCheck(s), newVerify(s), newTrace(s), newExplain(s), newGolden(s), newTranslate(s))
-	root.AddCommand(newApply(s), newConfirm(s), newAudit(s), newRemove(s), newUp(s), newDown(s), newList(s), newStatus(s), newLeases(s))
+	root.AddCommand(newApply(s), newConfirm(s), newAudit(s), newRemove(s), newUp(s), newDown(s), newList(s),
+		newStatus(s), newLeases(s))
 	root.AddCommand(newVersion(s))
 	root.SetFlagErrorFunc(wrongFlag)
 	refuseUnknownTopics(root)
 	return root
 }
 
-// refuseUnknownTopics makes the verbs that cobra adds, help and completion, refuse what they don't know; they print their help
-// instead, and call that success.
+// refuseUnknownTopics makes the verbs that cobra adds, help and completion, refuse what they don't
+// know; they print their help instead, and call that success.
 func refuseUnknownTopics(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -199,12 +206,14 @@ func refuseUnknownTopics(root *cobra.Command) {
 	}
 }
 
-// colorWanted is true if f is a terminal and the user has not set NO_COLOR (no-color.org) or TERM=dumb.
+// colorWanted is true if f is a terminal and the user has not set NO_COLOR (no-color.org) or
+// TERM=dumb.
 func colorWanted(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && isTerminal(f)
 }
 
-// isTerminal is true if f is a terminal that understands how to go back on a line; /dev/null is a device, and none.
+// isTerminal is true if f is a terminal that understands how to go back on a line; /dev/null is a
+// device, and none.
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil && os.Getenv("TERM") != "dumb"

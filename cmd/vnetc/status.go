@@ -17,30 +17,33 @@ func newStatus(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [NAME...]",
 		Short: "how networks in force are doing: rules, devices, dnsmasq, forwarding, traffic",
-		Long: `status prints, for each network in force, whether the kernel holds its rules as they
-are meant, and the bytes (with IP headers) that they counted on the way to its guests
-(IN) and from them (OUT). Of a network that is up it also looks at bridge, addresses,
-dnsmasq, and forwarding, of the host and of each device on the way out: UP is "in part"
-if vnetc up would mend something, and "cut off" if something else keeps guests from the
-world, such as a forward device that is down or does not forward. With NAMEs it says
-all about these: what is missing, packets too, and what was refused. Two guests of one
-network usually talk over the bridge, where no rule counts; "between guests" is what
-they sent through the host.
+		Long: `status prints, for each network in force, whether its rules in the kernel are
+right, and the bytes (with IP headers) that they counted to its guests (IN) and
+from them (OUT). For a network that is up, it also checks bridge, addresses,
+dnsmasq, and forwarding of the host and of each device on the way out. UP is
+"in part" if vnetc up would fix something, and "cut off" if something else
+keeps guests from the outside, such as a forward device that is down or does
+not forward. With NAMEs it prints everything about these networks: also what is
+missing, packets, and what was refused. Two guests of one network usually talk over
+the bridge, where no rule counts; "between guests" is what they sent through
+the host.
 
-A figure counts from when its rule, or its element of a set, came into the kernel:
-an apply leaves those alone that are right. In layout sets what is refused is counted
-for all networks together, not for each (null in JSON). A packet from one network to
-another counts where it is accepted: in the one that it enters, if that lets it in.
+A figure counts from the time when its rule, or its element of a set, was
+loaded: an apply does not reload rules that are right. In layout sets what is
+refused is counted for all networks together, not for each (null in JSON). A
+packet from one network to another counts where it is accepted: in the one that
+it enters, if that lets it in.
 
---format json: "in_step" of everything, "together" (what all rules have counted) and
-"networks", for each its name, mode, bridge, file, applied, up; "firewall" with backend,
-layout, names, strict_isolation, in_step and traffic, null for a mode without rules;
-"host", null unless it is up, with bridge, exists, link_up, devices, addresses, ports,
-dhcp, dnsmasq, dnsmasq_pid, lacks, missing, faults and overlaps. Fields are added, never
-renamed or removed.
+--format json: "in_step" of everything, "together" (what all rules have
+counted) and "networks", for each its name, mode, bridge, file, applied, up;
+"firewall" with backend, layout, names, strict_isolation, in_step and traffic,
+null for a mode without rules; "host", null unless it is up, with bridge,
+exists, link_up, devices, addresses, ports, dhcp, dnsmasq, dnsmasq_pid, lacks,
+missing, faults and overlaps. Fields are added, never renamed or removed.
 
-Exit codes: 0 all is as it should be; 1 something is not, of the networks named if any
-are; 2 wrong usage, such as a network that is not in force; 3 cannot read.`,
+Exit codes: 0 all is as it should be; 1 something is not, of the networks named
+if any are; 2 wrong usage, such as a network that is not in force; 3 cannot
+read.`,
 		Example: `  $ vnetc status
   NAME     UP   MODE  BACKEND   RULES    IN      OUT
   default  yes  nat   nftables  in step  1.7 MB  71 kB
@@ -50,7 +53,7 @@ are; 2 wrong usage, such as a network that is not in force; 3 cannot read.`,
 		RunE: func(_ *cobra.Command, names []string) error { return status(s, f, format.value, names) },
 	}
 	f = addHostFlags(cmd)
-	format = addChoice(cmd, "format", "how to print", "text", "json")
+	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }
 
@@ -72,7 +75,9 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 		err = writeTable(s.out, all)
 	}
 	if err == nil && !all.InStep {
-		_, err = fmt.Fprintf(s.err, "%s between the host and what is meant; vnetc audit tells those of rules; vnetc apply mends them, vnetc up all\n", plural(all.Differences, "difference"))
+		_, err = fmt.Fprintf(s.err,
+			"the host differs from the configuration: %s; vnetc audit shows rules; vnetc up fixes it\n",
+			plural(all.Differences, "difference"))
 	}
 	return verdict(all, names, errors.Join(err, all.Damaged))
 }

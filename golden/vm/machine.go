@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits on how long the host waits: a guest that has stopped talking is given up, however slow this
-// machine is.
+// Limits on how long the host waits: a guest that has stopped talking is given up, however slow
+// this machine is.
 const (
 	bootLimit  = 30 * time.Minute
 	stageLimit = 40 * time.Minute

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// testLimit is how long the host waits for one package's tests: emulated, they take ten times as long
-// and more.
+// testLimit is how long the host waits for one package's tests: emulated, they take ten times as
+// long and more.
 const testLimit = 2 * time.Hour
 
 // testFunc is a test in a Go file.

@@ -49,7 +49,8 @@ func newCollider(l *ir.Link, f *Facts) collider {
 	return c
 }
 
-// overlap is an address of the host, or a route that doesn't come from one, that shares an address with a subnet of the network.
+// overlap is an address of the host, or a route that doesn't come from one, that shares an address
+// with a subnet of the network.
 type overlap struct {
 	subnet netip.Prefix
 	with   netip.Prefix // of the address, or the route's destination
@@ -68,7 +69,8 @@ func (c collider) overlaps() (found []overlap) {
 			}
 		}
 		for _, r := range c.facts.Routes {
-			if !c.own[r.Device] && r.Dest.Overlaps(subnet) && !everywhere(r.Dest) && !r.Dest.Addr().IsLinkLocalUnicast() && !c.connected(r) {
+			if !c.own[r.Device] && r.Dest.Overlaps(subnet) && !everywhere(r.Dest) &&
+				!r.Dest.Addr().IsLinkLocalUnicast() && !c.connected(r) {
 				found = append(found, overlap{subnet: subnet, with: r.Dest, route: c.describe(r)})
 			}
 		}
@@ -76,11 +78,12 @@ func (c collider) overlaps() (found []overlap) {
 	return found
 }
 
-// wider is true for a route to more than the subnet: the kernel takes the longest prefix, so the network has what is its own, and
-// the route the rest. A company's or a VPN's 10.0.0.0/8 is such.
+// wider is true for a route to more than the subnet: the kernel takes the longest prefix, so the
+// network has what is its own, and the route the rest. A company's or a VPN's 10.0.0.0/8 is such.
 func (o overlap) wider() bool { return o.route != "" && o.with.Bits() < o.subnet.Bits() }
 
-// runs is true if the network's bridge has that subnet already: what came later stands in the way of packets, not of the network.
+// runs is true if the network's bridge has that subnet already: what came later stands in the way
+// of packets, not of the network.
 func (c collider) runs(subnet netip.Prefix) bool {
 	d, ok := c.facts.BridgeOf(c.link.Name)
 	return ok && slices.ContainsFunc(d.Addresses, func(a Address) bool { return a.Prefix.Masked() == subnet })
@@ -104,7 +107,7 @@ func (o overlap) problem(network string) Problem {
 	return p
 }
 
-// note is what becomes of packets beside a network that is up, or can be.
+// note is the fate of packets beside a network that is up, or can be.
 func (o overlap) note() string {
 	switch {
 	case o.wider():
@@ -118,8 +121,9 @@ func (o overlap) note() string {
 		o.subnet, o.with, o.device, o.device)
 }
 
-// Overlaps returns what of the host shares addresses with the network's subnets and is no reason not to bring it up: routes to
-// more than a subnet, and whatever came when the network was up already.
+// Overlaps returns what of the host shares addresses with the network's subnets and is no reason
+// not to bring it up: routes to more than a subnet, and whatever came when the network was up
+// already.
 func Overlaps(l *ir.Link, f *Facts) (notes []string) {
 	if !l.Mode.Managed() {
 		return nil
@@ -134,7 +138,9 @@ func Overlaps(l *ir.Link, f *Facts) (notes []string) {
 		dest := route.Dest.Masked()
 		for _, r := range f.Routes {
 			if !c.own[r.Device] && r.Dest == dest && c.routes(dest) {
-				notes = append(notes, fmt.Sprintf("the <route> to %s goes where the host's %s does, and one of the two is never used", dest, c.describe(r)))
+				notes = append(notes,
+					fmt.Sprintf("the <route> to %s goes where the host's %s does, and one of the two is never used",
+						dest, c.describe(r)))
 			}
 		}
 	}
@@ -146,9 +152,10 @@ func (c collider) sameRoute(dest netip.Prefix) (found []Problem) {
 	for _, r := range c.facts.Routes {
 		if !c.own[r.Device] && r.Dest == dest && !c.routes(dest) {
 			found = append(found, Problem{
-				What: fmt.Sprintf("the <route> to %s of network %s goes where the host's %s does", dest, c.link.Name, c.describe(r)),
-				Why:  "one of the two would never be used",
-				Fix:  "remove the <route> from the network, or the route from the host",
+				What: fmt.Sprintf("the <route> to %s of network %s goes where the host's %s does", dest, c.link.Name,
+					c.describe(r)),
+				Why: "one of the two would never be used",
+				Fix: "remove the <route> from the network, or the route from the host",
 			})
 		}
 	}
@@ -170,8 +177,8 @@ func (c collider) lostRoutes() (found []Problem) {
 	return found
 }
 
-// everywhere is true for a destination that stands for the rest of the world: default routes, the halves that VPN clients
-// lay over them, and all of IPv6's global unicast addresses.
+// everywhere is true for a destination that stands for the rest of the world: default routes, the
+// halves that VPN clients lay over them, and all of IPv6's global unicast addresses.
 func everywhere(dest netip.Prefix) bool {
 	return dest.Bits() <= 1 || dest == netip.MustParsePrefix("2000::/3")
 }
@@ -179,7 +186,8 @@ func everywhere(dest netip.Prefix) bool {
 // connected is true for the route that comes with an address.
 func (c collider) connected(r Route) bool {
 	return slices.ContainsFunc(c.facts.Devices, func(d Device) bool {
-		return d.Index == r.Device && slices.ContainsFunc(d.Addresses, func(a Address) bool { return a.Prefix.Masked() == r.Dest })
+		return d.Index == r.Device && slices.ContainsFunc(d.Addresses,
+			func(a Address) bool { return a.Prefix.Masked() == r.Dest })
 	})
 }
 

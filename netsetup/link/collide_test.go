@@ -196,11 +196,13 @@ func TestCollisionsOfOneCause(t *testing.T) {
 		sockets []Listener
 		want    []string
 	}{
-		{"one process", []Listener{socket(77, false, "0.0.0.0:53"), socket(77, true, "0.0.0.0:53"), socket(77, true, "0.0.0.0:53"), socket(77, false, "[::]:53")},
+		{"one process", []Listener{socket(77, false, "0.0.0.0:53"), socket(77, true, "0.0.0.0:53"),
+			socket(77, true, "0.0.0.0:53"), socket(77, false, "[::]:53")},
 			[]string{"named (pid 77) listens at UDP port 0.0.0.0:53, TCP port 0.0.0.0:53 and UDP port [::]:53, which DNS of network net needs"}},
 		{"of two services", []Listener{socket(78, false, "0.0.0.0:53"), socket(78, false, "0.0.0.0:67")},
 			[]string{"dhcpd (pid 78) listens at UDP port 0.0.0.0:53 and UDP port 0.0.0.0:67, which DNS and DHCP of network net need"}},
-		{"two processes", []Listener{socket(77, false, "0.0.0.0:53"), socket(78, false, "0.0.0.0:67"), socket(77, true, "0.0.0.0:53")}, []string{
+		{"two processes", []Listener{socket(77, false, "0.0.0.0:53"), socket(78, false, "0.0.0.0:67"),
+			socket(77, true, "0.0.0.0:53")}, []string{
 			"named (pid 77) listens at UDP port 0.0.0.0:53 and TCP port 0.0.0.0:53, which DNS of network net needs",
 			"dhcpd (pid 78) listens at UDP port 0.0.0.0:67, which DHCP of network net needs"}},
 		{"unseen, of who knows how many", []Listener{socket(0, false, "0.0.0.0:53"), socket(0, true, "0.0.0.0:53")},

@@ -19,7 +19,8 @@ type Facts struct {
 	// ForwardsNew if that of a new link does.
 	Forwards, ForwardsNew bool
 
-	// AddressMarks is true if the kernel keeps the protocol of an address (Linux 5.18), so that ours can be told from others.
+	// AddressMarks is true if the kernel keeps the protocol of an address (Linux 5.18), so that
+	// ours can be told from others.
 	AddressMarks bool
 }
 
@@ -39,8 +40,9 @@ type Device struct {
 	IPv4      *IPv4Info   // nil if it has no IPv4
 	IPv6      *IPv6Info   // nil if it has no IPv6
 	Addresses []Address
-	Traffic   Traffic // of bridges of ours
-	// ChecksumsInSoftware is true if a bridge of ours fills in all checksums itself and leaves none to a network card.
+	Traffic   Traffic // of our bridges
+	// ChecksumsInSoftware is true if one of our bridges fills in all checksums itself and leaves
+	// none to a network card.
 	ChecksumsInSoftware bool
 }
 
@@ -81,14 +83,16 @@ type Route struct {
 	Protocol uint8 // who added it; see [Protocol]
 }
 
-// Protocol marks addresses and routes of ours: the number in the kernel's protocol field, which ip(8) prints as proto.
+// Protocol marks addresses and routes of ours: the number in the kernel's protocol field, which
+// ip(8) prints as proto.
 const Protocol = 118
 
-// Group marks bridges of ours: the number of their device group (ip-link(8)). The kernel sets it in the same moment as it
-// creates a bridge, so that not even one whose maker was killed right then is without a mark.
+// Group marks our bridges: the number of their device group (ip-link(8)). The kernel sets it in the
+// same moment as it creates a bridge, so that not even one whose maker was killed right then is
+// without a mark.
 const Group = 0x766e6574
 
-// doomedGroup is the group of bridges of ours that are about to be deleted.
+// doomedGroup is the group of our bridges that are about to be deleted.
 const doomedGroup = Group + 1
 
 // Mark is the alias of the bridge of the network called name.
@@ -129,28 +133,33 @@ func (f *Facts) Marked() []string {
 	return names
 }
 
-// Ours is true if d is a bridge made for the network called name, or one whose maker was killed before it could write the
-// network's name on it.
+// Ours is true if d is a bridge made for the network called name, or one whose maker was killed
+// before it could write the network's name on it.
 func (d Device) Ours(name string) bool {
-	return d.Kind == "bridge" && (d.Alias == Mark(name) || d.Alias == "" && (d.Group == Group || d.Group == doomedGroup))
+	return d.Kind == "bridge" && (d.Alias == Mark(name) || d.Alias == "" &&
+		(d.Group == Group || d.Group == doomedGroup))
 }
 
-// RandomMAC returns an address for a bridge, as libvirt chooses them: 52:54:00 and three random bytes.
+// RandomMAC returns an address for a bridge, as libvirt chooses them: 52:54:00 and three random
+// bytes.
 func RandomMAC() net.HardwareAddr {
 	mac := net.HardwareAddr{0x52, 0x54, 0, 0, 0, 0}
 	rand.Read(mac[3:]) // never fails (crypto/rand)
 	return mac
 }
 
-// protocolRA is the protocol of routes learnt by router advertisement (RTPROT_RA of linux/rtnetlink.h).
+// protocolRA is the protocol of routes learnt by router advertisement (RTPROT_RA of
+// linux/rtnetlink.h).
 const protocolRA = 9
 
-// LosesRoutes returns the devices whose IPv6 routes the kernel has learnt by router advertisement and will drop once the
-// host forwards IPv6. Those with accept_ra 2 keep them; those with 0 have a program of their own for them, such as
-// NetworkManager.
+// LosesRoutes returns the devices whose IPv6 routes the kernel has learnt by router advertisement
+// and will drop once the host forwards IPv6. Those with accept_ra 2 keep them; those with 0 have a
+// program of their own for them, such as NetworkManager.
 func (f *Facts) LosesRoutes() (names []string) {
 	for _, d := range f.Devices {
-		taught := slices.ContainsFunc(f.Routes, func(r Route) bool { return r.Device == d.Index && r.Protocol == protocolRA })
+		taught := slices.ContainsFunc(f.Routes, func(r Route) bool {
+			return r.Device == d.Index && r.Protocol == protocolRA
+		})
 		if taught && d.IPv6 != nil && d.IPv6.AcceptRA == 1 {
 			names = append(names, d.Name)
 		}

@@ -7,9 +7,9 @@ import (
 )
 
 // Faults returns what keeps guests of the network from the world at devices that vnetc didn't make,
-// and so doesn't mend: those that the network names are missing, down, or don't forward. It is
-// pure. What is missing of an unmanaged mode's devices is for [CheckDevices] to say. In the modes
-// that give each guest a device for itself, one that nobody has is usually down.
+// and so doesn't fix: those that the network names are missing, down, or don't forward. It is pure.
+// What is missing of an unmanaged mode's devices is for [CheckDevices] to say. In the modes that
+// give each guest a device for itself, one that nobody has is usually down.
 func Faults(l *ir.Link, f *Facts) (faults []string) {
 	names := l.Uplink.Devices
 	switch {

@@ -14,8 +14,9 @@ func TestKernelARP(t *testing.T) {
 	netnstest.Require(t, "busybox")
 	site := netnstest.NewHost(t)
 	h := host{site.NS, t}
-	l := &ir.Link{Name: "lab", Mode: ir.ModeNone, Bridge: ir.Bridge{Name: "virbr7", NoSTP: true}, Addresses: []ir.Address{
-		{Prefix: prefix("10.1.0.1/24")}, {Prefix: prefix("10.1.1.1/24")}}}
+	l := &ir.Link{Name: "lab", Mode: ir.ModeNone, Bridge: ir.Bridge{Name: "virbr7", NoSTP: true},
+		Addresses: []ir.Address{
+			{Prefix: prefix("10.1.0.1/24")}, {Prefix: prefix("10.1.1.1/24")}}}
 	site.Uplink("eth9", prefix("198.51.100.2/24"))
 	site.Bridge("br9", prefix("10.9.0.1/24"))
 	h.Exec("ip", "addr", "add", "203.0.113.7/32", "dev", "lo")
@@ -24,9 +25,11 @@ func TestKernelARP(t *testing.T) {
 	for _, c := range []struct {
 		guest *netnstest.Peer
 		own   bool // own is true if only the bridge's addresses are wanted
-	}{{site.Guest("a", "br9", prefix("10.9.0.9/24")), false}, {site.Guest("b", "virbr7", prefix("10.1.0.9/24")), true}} {
+	}{{site.Guest("a", "br9", prefix("10.9.0.9/24")), false}, {site.Guest("b", "virbr7", prefix("10.1.0.9/24")),
+		true}} {
 		for _, addr := range []string{"10.1.0.1", "10.1.1.1", "198.51.100.2", "203.0.113.7", "10.9.0.1"} {
-			got := c.guest.Command("busybox", "arping", "-q", "-f", "-c", "3", "-w", "3", "-I", "eth0", addr).Run() == nil
+			got := c.guest.Command("busybox", "arping", "-q", "-f", "-c", "3", "-w", "3", "-I", "eth0",
+				addr).Run() == nil
 			if want := !c.own || strings.HasPrefix(addr, "10.1."); got != want {
 				t.Errorf("at %s the host answers ARP for %s: %v, want %v", c.guest.Gateway, addr, got, want)
 			}
@@ -58,7 +61,8 @@ func TestKernelSysctls4(t *testing.T) {
 			l := &ir.Link{Name: "lab", Mode: c.mode, Bridge: ir.Bridge{Name: "virbr7"}, Addresses: four}
 			h.up(l, Options{})
 			show := func() string {
-				return strings.Join(strings.Fields(h.Exec("sysctl", "-n", "net.ipv4.conf.virbr7.arp_ignore", "net.ipv4.conf.virbr7.forwarding")), " ")
+				return strings.Join(strings.Fields(h.Exec("sysctl", "-n", "net.ipv4.conf.virbr7.arp_ignore",
+					"net.ipv4.conf.virbr7.forwarding")), " ")
 			}
 			if got := show(); got != c.want {
 				t.Errorf("ARP and forwarding are %s, want %s", got, c.want)

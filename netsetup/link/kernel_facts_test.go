@@ -54,10 +54,13 @@ func TestKernelFacts(t *testing.T) {
 	f := h.facts()
 	br0, _ := f.Device("br0")
 	want := Device{
-		Index: br0.Index, Name: "br0", Kind: "bridge", Alias: "some&text", Group: 7, MAC: net.HardwareAddr{0x52, 0x54, 0, 10, 11, 12},
-		MTU: br0.MTU, Up: true, Bridge: &BridgeInfo{STP: true, Delay: 7e9}, IPv4: &IPv4Info{0, 2}, IPv6: &IPv6Info{0, 1, 1},
+		Index: br0.Index, Name: "br0", Kind: "bridge", Alias: "some&text", Group: 7,
+		MAC: net.HardwareAddr{0x52, 0x54, 0, 10, 11, 12},
+		MTU: br0.MTU, Up: true, Bridge: &BridgeInfo{STP: true, Delay: 7e9}, IPv4: &IPv4Info{0, 2},
+		IPv6: &IPv6Info{0, 1, 1},
 		Addresses: []Address{
-			{Prefix: prefix("10.1.0.1/24")}, {Prefix: prefix("10.1.0.2/24"), Secondary: true}, {Prefix: prefix("fd00:5::1/64")}},
+			{Prefix: prefix("10.1.0.1/24")}, {Prefix: prefix("10.1.0.2/24"), Secondary: true},
+			{Prefix: prefix("fd00:5::1/64")}},
 	}
 	br0.Addresses = slices.DeleteFunc(br0.Addresses, func(a Address) bool { return a.LinkLocal })
 	if diff := cmp.Diff(want, br0, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
@@ -71,7 +74,8 @@ func TestKernelFacts(t *testing.T) {
 		t.Errorf("port p0 (-want +got):\n%s", diff)
 	}
 	if *p0.IPv4 != (IPv4Info{1, 0}) || !f.Forwards || f.ForwardsNew {
-		t.Errorf("p0 %+v, the host forwards: %v, by a new link: %v; want it to, but not by a new one", p0.IPv4, f.Forwards, f.ForwardsNew)
+		t.Errorf("p0 %+v, the host forwards: %v, by a new link: %v; want it to, but not by a new one", p0.IPv4,
+			f.Forwards, f.ForwardsNew)
 	}
 	if far, _ := f.Device("far"); far.Up || far.Port != nil || *far.IPv6 != (IPv6Info{0, 2, 0}) {
 		t.Errorf("far: %+v", far)
@@ -79,7 +83,8 @@ func TestKernelFacts(t *testing.T) {
 	var routes []string
 	for _, r := range f.Routes {
 		if r.Device == br0.Index && !r.Dest.Addr().IsLinkLocalUnicast() {
-			routes = append(routes, fmt.Sprintf("%s via %s metric %d proto %d", r.Dest, r.Gateway, r.Metric, r.Protocol))
+			routes = append(routes, fmt.Sprintf("%s via %s metric %d proto %d", r.Dest, r.Gateway, r.Metric,
+				r.Protocol))
 		}
 	}
 	slices.Sort(routes)
@@ -138,15 +143,18 @@ func TestKernelListeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	self := func(tcp bool, addr string) Listener {
-		return Listener{TCP: tcp, Addr: netip.MustParseAddrPort(addr), PID: os.Getpid(), Process: strings.TrimSpace(string(comm))}
+		return Listener{TCP: tcp, Addr: netip.MustParseAddrPort(addr), PID: os.Getpid(),
+			Process: strings.TrimSpace(string(comm))}
 	}
-	want := []Listener{self(true, "127.0.0.1:53"), self(true, "[::1]:53"), self(false, "0.0.0.0:67"), self(false, "[::]:547")}
+	want := []Listener{self(true, "127.0.0.1:53"), self(true, "[::1]:53"), self(false, "0.0.0.0:67"),
+		self(false, "[::]:547")}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// TestKernelPorts sets options of ports that are plugged in, and leaves alone what the network doesn't ask for.
+// TestKernelPorts sets options of ports that are plugged in, and leaves alone what the network
+// doesn't ask for.
 func TestKernelPorts(t *testing.T) {
 	h := newHost(t)
 	l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr7"}}
@@ -188,7 +196,8 @@ func TestKernelPorts(t *testing.T) {
 // TestKernelMTU keeps the MTU that was asked for when ports come and go.
 func TestKernelMTU(t *testing.T) {
 	h := newHost(t)
-	l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr7"}, MTU: 1400, Addresses: []ir.Address{{Prefix: prefix("10.1.0.1/24")}}}
+	l := &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "virbr7"}, MTU: 1400,
+		Addresses: []ir.Address{{Prefix: prefix("10.1.0.1/24")}}}
 	h.up(l, Options{})
 	h.Exec("ip", "link", "add", "p0", "type", "veth", "peer", "name", "far")
 	h.Exec("ip", "link", "set", "p0", "master", "virbr7", "up")

@@ -149,9 +149,9 @@ func (o *occupant) add(s Listener, service string) {
 
 func (o occupant) problem(network string) Problem {
 	who, listens, need := fmt.Sprintf("%s (pid %d)", o.process, o.pid), "listens", "needs"
-	fix := fmt.Sprintf("have %s listen at its own addresses only, or stop it", o.process)
+	fix := fmt.Sprintf("let %s listen at its own addresses only, or stop it", o.process)
 	if o.pid == 0 {
-		who = "a process that can't be seen from here"
+		who = "a process of another namespace or user"
 		fix = "find it (ss -lntup, as root); have it listen at its own addresses only, or stop it"
 	}
 	if o.pid == 0 && len(o.sockets) > 1 {
@@ -163,7 +163,7 @@ func (o occupant) problem(network string) Problem {
 	return Problem{
 		What: fmt.Sprintf("%s %s at %s, which %s of network %s %s",
 			who, listens, and(o.sockets), and(o.services), network, need),
-		Why: "two servers can't share it: dnsmasq would not start, or guests would get the other one's answers",
+		Why: "two servers can't share the port: dnsmasq would not start, or guests would get the other server's answers",
 		Fix: fix,
 	}
 }

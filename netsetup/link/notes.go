@@ -56,7 +56,7 @@ func leftAlone(l *ir.Link) (notes []string) {
 		asked = append(asked, "isolation of ports")
 	}
 	for _, what := range asked {
-		notes = append(notes, fmt.Sprintf("%s of %s is left as it is: vnetc changes no bridge that it didn't make",
+		notes = append(notes, fmt.Sprintf("%s of %s is left as it is: vnetc changes no bridge that it didn't create",
 			what, l.Bridge.Name))
 	}
 	return notes
@@ -77,8 +77,9 @@ func leftToOthers(whose string, o ir.PortOptions, in, out *ir.Rate) (notes []str
 		asked = append(asked, "the bandwidth")
 	}
 	for _, what := range asked {
-		notes = append(notes, fmt.Sprintf("%s%s is set by whoever attaches a guest's port, such as libvirt; vnetc sets none",
-			what, whose))
+		notes = append(notes,
+			fmt.Sprintf("%s%s is set by whoever attaches a guest's port, such as libvirt; vnetc sets none",
+				what, whose))
 	}
 	return notes
 }

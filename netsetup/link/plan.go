@@ -10,8 +10,10 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// PlanUp returns what is missing until the network's devices are as l says, or why they can't be. It is pure. l.Bridge.Name
-// is the name to use; where the network leaves it open, it is chosen before. For modes whose devices others make, the plan is empty: [CheckDevices] looks whether they are there.
+// PlanUp returns what is missing until the network's devices are as l says, or why they can't be.
+// It is pure. l.Bridge.Name is the name to use; where the network leaves it open, it is chosen
+// before. For modes whose devices others make, the plan is empty: [CheckDevices] looks whether they
+// are there.
 func PlanUp(l *ir.Link, f *Facts, o Options) (Plan, []Problem) {
 	if !l.Mode.Managed() {
 		return Plan{Notes: notesOf(l)}, outgrown(l, f)
@@ -38,10 +40,11 @@ func PlanUp(l *ir.Link, f *Facts, o Options) (Plan, []Problem) {
 	return u.plan, nil
 }
 
-// PlanDown returns the steps that take away the bridge of the network called name: the one with its mark, and one called
-// bridge whose maker was killed before it could write the mark. Addresses, routes and traffic control go with it. Do of
-// these steps takes the bridge out of service; their Wait, for a caller who takes several networks away to call when all is
-// done, has the kernel delete them at once. They have no way back.
+// PlanDown returns the steps that take away the bridge of the network called name: the one with its
+// mark, and one called bridge whose maker was killed before it could write the mark. Addresses,
+// routes and traffic control go with it. Do of these steps takes the bridge out of service; their
+// Wait, for a caller who takes several networks away to call when all is done, has the kernel
+// delete them at once. They have no way back.
 func PlanDown(name, bridgeName string, f *Facts) []WaitStep {
 	var steps []WaitStep
 	for _, d := range f.Devices {
@@ -68,9 +71,9 @@ type upgrade struct {
 func (u *upgrade) before(s Step) { u.plan.Before = append(u.plan.Before, s) }
 func (u *upgrade) after(s Step)  { u.plan.After = append(u.plan.After, s) }
 
-// remove takes addresses and routes of ours away that are not wanted any more. The kernel takes more than it is told: the
-// secondary addresses of a primary one, and a device's IPv4 routes with its last IPv4 address. That is told here, too, so
-// that it can come again, and be undone.
+// remove takes addresses and routes of ours away that are not wanted any more. The kernel takes
+// more than it is told: the secondary addresses of a primary one, and a device's IPv4 routes with
+// its last IPv4 address. That is told here, too, so that it can come again, and be undone.
 func (u *upgrade) remove() {
 	u.doomed, u.lost = map[netip.Prefix]bool{}, map[Route]bool{}
 	for _, a := range u.now.Addresses {
@@ -95,7 +98,7 @@ func (u *upgrade) remove() {
 			u.before(removeRoute{addRoute{u.bridge, r.Dest, r.Gateway, r.Metric, r.Protocol}})
 		}
 	}
-	for _, a := range slices.Backward(u.now.Addresses) { // secondary ones stand behind their primary one
+	for _, a := range slices.Backward(u.now.Addresses) { // secondary ones are behind their primary one
 		if u.doomed[a.Prefix] {
 			u.before(removeAddress{addAddress{u.bridge, a.Prefix, a.Protocol}})
 		}
@@ -145,8 +148,8 @@ func (u *upgrade) device(chosen []byte) {
 	}
 }
 
-// delayShown is the forward delay as the kernel keeps it: with STP on it is 2 s to 30 s (802.1D, table 8-3), and what is
-// less or more becomes that; it counts in hundredths of a second.
+// delayShown is the forward delay as the kernel keeps it: with STP on it is 2 s to 30 s (802.1D,
+// table 8-3), and what is less or more becomes that; it counts in hundredths of a second.
 func delayShown(b ir.Bridge) time.Duration {
 	if b.NoSTP {
 		return b.Delay.Truncate(tick)
@@ -222,7 +225,8 @@ func (u *upgrade) sysctl(family, name string, have, want int) {
 	u.before(s)
 }
 
-// minIPv6MTU is the least MTU of an IPv6 link (RFC 8200, section 5); below it the kernel takes IPv6 off the device.
+// minIPv6MTU is the least MTU of an IPv6 link (RFC 8200, section 5); below it the kernel takes IPv6
+// off the device.
 const minIPv6MTU = 1280
 
 func has6(l *ir.Link) bool {
@@ -250,8 +254,8 @@ func (u *upgrade) routes() {
 	}
 }
 
-// ports sets the options of the ports that the bridge has. What the network doesn't ask for stays as whoever plugged the
-// port has set it.
+// ports sets the options of the ports that the bridge has. What the network doesn't ask for stays
+// as whoever plugged the port has set it.
 func (u *upgrade) ports() {
 	if !u.exists {
 		return

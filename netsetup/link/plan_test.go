@@ -11,12 +11,14 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestPlanUp is about the order of the steps: what goes away is first, a bridge has all its options before the firewall,
-// addresses come before the link is up and routes after.
+// TestPlanUp is about the order of the steps: what goes away is first, a bridge has all its options
+// before the firewall, addresses come before the link is up and routes after.
 func TestPlanUp(t *testing.T) {
-	running := Device{Index: 5, Name: "virbr7", Kind: "bridge", Alias: "vnetc lab", Group: Group, MAC: testMAC, MTU: 1500, Up: true,
+	running := Device{Index: 5, Name: "virbr7", Kind: "bridge", Alias: "vnetc lab", Group: Group, MAC: testMAC,
+		MTU: 1500, Up: true,
 		Bridge: &BridgeInfo{STP: true, Delay: 2 * time.Second}, IPv4: &IPv4Info{0, 1}, IPv6: &IPv6Info{Disable: 1},
-		Addresses: []Address{{Prefix: prefix("192.168.122.1/24"), Protocol: Protocol}, {Prefix: prefix("192.168.9.1/24"), Protocol: Protocol}}}
+		Addresses: []Address{{Prefix: prefix("192.168.122.1/24"), Protocol: Protocol},
+			{Prefix: prefix("192.168.9.1/24"), Protocol: Protocol}}}
 	for _, c := range []struct {
 		name  string
 		facts Facts
@@ -51,7 +53,8 @@ func TestPlanUp(t *testing.T) {
 		if len(problems) > 0 {
 			t.Errorf("%s: %v", c.name, problems)
 		}
-		if diff := cmp.Diff(c.want, append(append(lines(Plan{Before: p.Before}), "-- firewall --"), lines(Plan{After: p.After})...)); diff != "" {
+		if diff := cmp.Diff(c.want, append(append(lines(Plan{Before: p.Before}), "-- firewall --"),
+			lines(Plan{After: p.After})...)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}
@@ -66,14 +69,18 @@ func TestObstacles(t *testing.T) {
 		facts Facts
 		want  []string
 	}{
-		{"bridge renamed", network(ir.ModeNAT), Facts{IPv6: true, Devices: []Device{{Name: "virbr1", Kind: "bridge", Alias: "vnetc lab"}}},
+		{"bridge renamed", network(ir.ModeNAT), Facts{IPv6: true,
+			Devices: []Device{{Name: "virbr1", Kind: "bridge", Alias: "vnetc lab"}}},
 			[]string{"network lab runs on bridge virbr1 and should now run on virbr7"}},
-		{"a mode of others' devices", network(ir.ModeBridge), Facts{IPv6: true, Devices: []Device{{Name: "virbr7", Kind: "bridge", Alias: "vnetc lab"}}},
+		{"a mode of others' devices", network(ir.ModeBridge), Facts{IPv6: true,
+			Devices: []Device{{Name: "virbr7", Kind: "bridge", Alias: "vnetc lab"}}},
 			[]string{"network lab runs on bridge virbr7, which vnetc made, and its mode should now be bridge"}},
-		{"no IPv6", network(ir.ModeNAT), Facts{}, []string{"network lab has an IPv6 address, and this kernel has no IPv6"}},
+		{"no IPv6", network(ir.ModeNAT), Facts{},
+			[]string{"network lab has an IPv6 address, and this kernel has no IPv6"}},
 		{"small MTU", small, Facts{IPv6: true}, []string{"network lab has an IPv6 address and an MTU of 1200"}},
 		{"a bridge that only looks like ours", network(ir.ModeNAT), Facts{IPv6: true, Devices: []Device{
-			{Index: 2, Name: "virbr7", Kind: "bridge", Alias: "vnetc", MAC: testMAC}, {Index: 3, Name: "tap0", Master: 2}}},
+			{Index: 2, Name: "virbr7", Kind: "bridge", Alias: "vnetc", MAC: testMAC},
+			{Index: 3, Name: "tap0", Master: 2}}},
 			[]string{"virbr7 is there already: a bridge that vnetc didn't create, ports: 1"}},
 	} {
 		p, problems := PlanUp(c.link, &c.facts, Options{MAC: testMAC})
@@ -88,7 +95,8 @@ func TestObstacles(t *testing.T) {
 
 // A bridge that vnetc only uses is never changed.
 func TestPlanUnmanaged(t *testing.T) {
-	l := &ir.Link{Name: "lab", Mode: ir.ModeBridge, Bridge: ir.Bridge{Name: "br0", LibvirtFDB: true}, Inbound: &ir.Rate{Average: 1}}
+	l := &ir.Link{Name: "lab", Mode: ir.ModeBridge, Bridge: ir.Bridge{Name: "br0", LibvirtFDB: true},
+		Inbound: &ir.Rate{Average: 1}}
 	p, problems := PlanUp(l, &Facts{Devices: []Device{{Name: "br0", Kind: "bridge", Bridge: &BridgeInfo{}}}}, Options{})
 	if len(lines(p)) > 0 || len(problems) > 0 || len(p.Notes) != 2 {
 		t.Errorf("plan %v, problems %v, notes %q; want two notes", lines(p), problems, p.Notes)
@@ -110,13 +118,19 @@ func TestPortNotes(t *testing.T) {
 	}{
 		{"nothing asked", ir.Link{Mode: ir.ModeNAT}, nil},
 		{"isolated", ir.Link{Mode: ir.ModeNAT, Port: isolated}, []string{"isolated on"}},
-		{"MAC table by hand", ir.Link{Mode: ir.ModeNone, Bridge: ir.Bridge{LibvirtFDB: true}}, []string{"learning off flood off"}},
-		{"both", ir.Link{Mode: ir.ModeOpen, Bridge: ir.Bridge{LibvirtFDB: true}, Port: isolated}, []string{"isolated on learning off flood off"}},
-		{"limits of a group", ir.Link{Mode: ir.ModeRoute, Groups: group(ir.PortOptions{}, &ir.Rate{Average: 1})}, []string{"bandwidth of port group g"}},
-		{"isolated on a bridge of others", ir.Link{Mode: ir.ModeBridge, Port: isolated}, []string{"isolation of ports"}},
+		{"MAC table by hand", ir.Link{Mode: ir.ModeNone, Bridge: ir.Bridge{LibvirtFDB: true}},
+			[]string{"learning off flood off"}},
+		{"both", ir.Link{Mode: ir.ModeOpen, Bridge: ir.Bridge{LibvirtFDB: true}, Port: isolated},
+			[]string{"isolated on learning off flood off"}},
+		{"limits of a group", ir.Link{Mode: ir.ModeRoute, Groups: group(ir.PortOptions{}, &ir.Rate{Average: 1})},
+			[]string{"bandwidth of port group g"}},
+		{"isolated on a bridge of others", ir.Link{Mode: ir.ModeBridge, Port: isolated},
+			[]string{"isolation of ports"}},
 		{"VLANs of a network", ir.Link{Mode: ir.ModeBridge, Port: tagged}, []string{"VLAN 100 200"}},
-		{"VLANs of a group", ir.Link{Mode: ir.ModeBridge, Groups: group(tagged, nil)}, []string{"VLAN 100 200 of port group g"}},
-		{"VLANs of a card", ir.Link{Mode: ir.ModePassthrough, Port: ir.PortOptions{VLANs: []ir.VLAN{{ID: 7}}}}, []string{"VLAN 7"}},
+		{"VLANs of a group", ir.Link{Mode: ir.ModeBridge, Groups: group(tagged, nil)},
+			[]string{"VLAN 100 200 of port group g"}},
+		{"VLANs of a card", ir.Link{Mode: ir.ModePassthrough, Port: ir.PortOptions{VLANs: []ir.VLAN{{ID: 7}}}},
+			[]string{"VLAN 7"}},
 	} {
 		c.link.Name, c.link.Bridge.Name = "lab", "br0"
 		p, problems := PlanUp(&c.link, &Facts{}, Options{})
@@ -154,7 +168,8 @@ func TestLosesRoutes(t *testing.T) {
 }
 
 func FuzzMessages(f *testing.F) {
-	for _, o := range []trafficObject{rootQdisc(), markFilter{}, checksumFilter{}, policeFilter{1, 1}, class{handle: wholeID}} {
+	for _, o := range []trafficObject{rootQdisc(), markFilter{}, checksumFilter{}, policeFilter{1, 1},
+		class{handle: wholeID}} {
 		f.Add(encode(o))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadFacts reads the host: one dump each of links, addresses and routes, and the traffic control of bridges of ours that
-// have any.
+// ReadFacts reads the host: one dump each of links, addresses and routes, and the traffic control
+// of our bridges that have any.
 func ReadFacts() (*Facts, error) {
 	f := &Facts{}
 	_, err := os.Stat("/proc/sys/net/ipv6")
@@ -183,7 +183,8 @@ func (f *Facts) readRoutes() error {
 	return nil
 }
 
-// readRoute reads an RTM_NEWROUTE message; false if it isn't a unicast route of table main, for IPv4 or IPv6.
+// readRoute reads an RTM_NEWROUTE message; false if it isn't a unicast route of table main, for
+// IPv4 or IPv6.
 func readRoute(m []byte) (Route, bool) {
 	if len(m) < unix.SizeofRtMsg {
 		return Route{}, false

@@ -37,8 +37,8 @@ func (s setSysctl) Undo() error {
 	return os.WriteFile(s.file(), []byte(s.from), 0)
 }
 
-// file is the sysctl in the network namespace of the calling thread. The bridge's name can't lead elsewhere: it is that of a
-// device of ours.
+// file is the sysctl in the network namespace of the calling thread. The bridge's name can't lead
+// elsewhere: it is that of a device of ours.
 func (s setSysctl) file() string {
 	return "/proc/sys/net/" + s.family + "/conf/" + s.name + "/" + s.key
 }

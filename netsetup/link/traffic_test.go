@@ -129,7 +129,8 @@ func TestPlanTraffic(t *testing.T) {
 		{"in software, and the filter too", fill, nil, nil, true, nil},
 		{"no average", nil, &ir.Rate{}, nil, false, nil},
 	} {
-		f := &Facts{Devices: []Device{{Index: 2, Name: "virbr7", Kind: "bridge", Alias: "vnetc lab", Up: true, IPv4: &IPv4Info{0, 1},
+		f := &Facts{Devices: []Device{{Index: 2, Name: "virbr7", Kind: "bridge", Alias: "vnetc lab", Up: true,
+			IPv4:   &IPv4Info{0, 1},
 			Bridge: &BridgeInfo{STP: true, Delay: 2e9}, Traffic: c.have,
 			ChecksumsInSoftware: strings.HasPrefix(c.name, "in software")}}}
 		p, problems := PlanUp(limited(c.in, c.out), f, Options{Checksum: c.checksum})

@@ -80,7 +80,8 @@ func TestSysctlFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := d.Sysctls(); err != nil || len(got) != 1 || got["net/ipv4/ip_forward"] != want["net/ipv4/ip_forward"] {
+	if got, err := d.Sysctls(); err != nil || len(got) != 1 ||
+		got["net/ipv4/ip_forward"] != want["net/ipv4/ip_forward"] {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 	for range 2 { // that there is none is no error
@@ -117,7 +118,8 @@ func TestReadGeneration(t *testing.T) {
 	for text, want := range map[string]generation{
 		generation(19).text(): 19, generation(1<<64 - 1).text(): 1<<64 - 1, generation(8).text() + "pid 7\n": 8,
 		"": 0, "generation 0000": 0, strings.TrimSuffix(generation(19).text(), "\n"): 0,
-		strings.Replace(generation(19).text(), "gen", "Gen", 1): 0, strings.Replace(generation(19).text(), "19", "1x", 1): 0,
+		strings.Replace(generation(19).text(), "gen", "Gen", 1): 0,
+		strings.Replace(generation(19).text(), "19", "1x", 1):   0,
 	} {
 		if got := readGeneration(strings.NewReader(text)); got != want {
 			t.Errorf("%q: %d, want %d", text, got, want)
