@@ -22,7 +22,7 @@ const (
 )
 
 // inotifyInstances is how many of its watchers of files inotify(7) gives each user: 128, unless set
-// otherwise. A dnsmasq that asks the host's name servers takes one, to see that /etc/resolv.conf
+// otherwise. A dnsmasq that uses the host's name servers takes one, to see that /etc/resolv.conf
 // changes.
 const inotifyInstances = "fs/inotify/max_user_instances"
 

@@ -12,8 +12,8 @@ import (
 )
 
 // health says what keeps the network's dnsmasq, if it runs, from serving as it should; empty if
-// nothing does. That a process is there says little: it may be stopped, hang over a pipe that
-// nobody reads, or listen at a bridge that is gone.
+// nothing does. That a process is there says little: it may be stopped, blocked by a full pipe, or
+// listen on a bridge that was deleted.
 func (h *Host) health(l *ir.Link, paths dnsmasq.Paths) string {
 	p, runs := h.servers[paths.Conf]
 	if !runs {
@@ -38,7 +38,7 @@ func (h *Host) examine(l *ir.Link, p dnsmasq.Process) string {
 	}
 	sockets, err := h.listening()
 	if err != nil {
-		return "" // nobody can tell
+		return "" // unknown
 	}
 	bridge, ok := h.bridgeOf(l)
 	if !ok {

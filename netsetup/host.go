@@ -139,9 +139,9 @@ func (h *Host) plan(l *ir.Link, mac net.HardwareAddr) (Plan, []link.Problem) {
 	return p, problems
 }
 
-// others returns who listens at the ports that the network's dnsmasq needs; nobody if it runs, and
-// so has them. Looking for the processes behind sockets takes longer than all else that is read of
-// the host.
+// others returns who listens at the ports that the network's dnsmasq needs; none if it runs, and so
+// has them. Looking for the processes behind sockets takes longer than all else that is read of the
+// host.
 func (h *Host) others(l *ir.Link) ([]link.Listener, error) {
 	if !dnsmasq.Needed(l) || h.serves(l.Name) {
 		return nil, nil
@@ -187,7 +187,8 @@ func (h *Host) zone(p *Plan, l *ir.Link) error {
 	return err
 }
 
-// register adds the step that tells the host's resolver of the network's domain, unless it knows.
+// register adds the step that registers the network's domain with the host's resolver, unless it is
+// registered.
 func (h *Host) register(p *Plan, l *ir.Link) error {
 	if !l.Domain.Register || len(l.Addresses) == 0 {
 		return nil

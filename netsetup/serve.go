@@ -67,7 +67,7 @@ func (h *Host) serve(p *Plan, l *ir.Link) error {
 		return nil
 	}
 	if running := h.servers[paths.Conf]; !running.Noted(paths) {
-		p.After = append(p.After, notePID{running, paths}) // whoever started it was killed before
+		p.After = append(p.After, notePID{running, paths}) // the process that started it was killed before
 	}
 	if change == dnsmasq.Hosts {
 		p.After = append(p.After, reloadServer{s})

@@ -55,7 +55,7 @@ type Pool struct {
 }
 
 // Status returns what the host has of the network, at the time now. What can't be read of its
-// leases is the error, and not counted; all else is told.
+// leases is the error, and not counted; everything else is reported.
 func (h *Host) Status(l *ir.Link, mac net.HardwareAddr, now time.Time) (Status, error) {
 	s := Status{
 		Bridge: l.Bridge.Name, Addresses: []netip.Prefix{}, Devices: h.devices(l), Ports: []string{}, DHCP: []Pool{},

@@ -33,7 +33,7 @@ type Waiter interface {
 	Wait() error
 }
 
-// isWarning is true if err is something to tell, and to go on after: the network works without.
+// isWarning is true if err is to be reported, and the work goes on: the network works without.
 func isWarning(err error) bool {
 	var w *link.Warning
 	return errors.As(err, &w)
@@ -46,7 +46,8 @@ type run struct {
 	stepped func()
 }
 
-// tick tells that a step is over, now or, of one that has to be waited for, when it was waited for.
+// tick reports that a step is over, now or, of one that has to be waited for, when it was waited
+// for.
 func (r *run) tick(s Step, waited bool) {
 	if _, waits := s.(Waiter); waits == waited && r.stepped != nil {
 		r.stepped()
@@ -76,7 +77,7 @@ func (r *run) wait() {
 	}
 }
 
-// tell notes what was done for all networks at once; empty lines are nothing.
+// tell adds what was done for all networks at once; empty lines are nothing.
 func (r *run) tell(lines ...string) {
 	for _, line := range lines {
 		if line != "" {

@@ -12,7 +12,7 @@ import (
 type Plan struct {
 	Name          string
 	Before, After []Step
-	Notes         []string     // what the network asks for and no step does, and why
+	Notes         []string     // what the network's XML wants and no step does, and why
 	Faults        []string     // what keeps guests from what they should have, and no step fixes
 	Lacks         []state.Lack // steps left out because the kernel couldn't do them before
 	// Forwarding lists the sysctls that the network needs to be 1 while it is up; ForwardingBefore
@@ -92,7 +92,7 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 		runs[i].wait()
 	}
 	// Also if they weren't loaded: that may have failed behind them, over rules that were to go
-	// from elsewhere. If so, that it fails again is told already.
+	// from elsewhere. If so, its failure was reported before.
 	if left := failed(runs); len(left) > len(without) {
 		if err := rules.Load(left); err != nil && loaded {
 			blame(runs, fmt.Errorf("undo the rules: %w", err))
@@ -104,7 +104,7 @@ func Up(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	return outcomes(runs)
 }
 
-// Down carries out plans that take networks away. What can't be taken away is told and left; the
+// Down carries out plans that take networks away. What can't be removed is reported and left; the
 // rest goes all the same, and a second Down finds what is left.
 func Down(plans []Plan, rules Firewall, forwarding *Forwarding) []Outcome {
 	runs := make([]run, len(plans))

@@ -123,7 +123,7 @@ func apply(s streams, f *applyFlags, paths []string) error {
 		return err
 	}
 	defer h.Close()
-	if f.inForce && len(h.Networks()) == 0 { // not a reason to take away what no note tells of
+	if f.inForce && len(h.Networks()) == 0 { // no reason to remove rules that no state file explains
 		if f.format.value == "json" {
 			return orHost(diag.WriteJSON(s.out, map[string]any{"networks": []string{}, "changed": 0, "kept": 0,
 				"removed_from": []string{}, "proved": false}))

@@ -109,7 +109,7 @@ func audit(s streams, f *auditFlags, paths []string) error {
 		return exitError{code: exitNo}
 	}
 	off := !a.InStep()
-	if f.plan { // what stays though nobody knows why is nothing to do
+	if f.plan { // unexplained rules that stay are nothing to do
 		off = backends.Mendable(a.Drifts) > 0
 	}
 	if off || slices.ContainsFunc(a.Taken, goes) {

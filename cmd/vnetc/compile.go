@@ -91,7 +91,7 @@ write.`,
 	return cmd
 }
 
-// compile reads paths and writes what f.emit asks for.
+// compile reads paths and writes the output that f.emit names.
 func compile(s streams, f *compileFlags, paths []string) error {
 	if f.emit.value == "netlink" && f.backend.value != (nftables.Backend{}).Name() {
 		return usagef("--emit netlink is for nftables; leave out --backend %s", f.backend.value)
@@ -119,8 +119,8 @@ func compile(s streams, f *compileFlags, paths []string) error {
 	return write(s, f.output, docs)
 }
 
-// emit makes the documents that f.emit asks for, and what the back ends have to say about it. There
-// are no documents if that has errors.
+// emit makes the documents that f.emit names, and the diagnostics of the back ends. There are no
+// documents if that has errors.
 func emit(f *compileFlags, src *diag.Sources, p *ir.Program, found diag.List) ([]backends.Document, diag.List, error) {
 	if f.emit.value == "ir" {
 		var text bytes.Buffer

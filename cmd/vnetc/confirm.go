@@ -70,7 +70,7 @@ func confirm(s streams, f *hostFlags, back, force bool) error {
 	return orHost(err)
 }
 
-// watch undoes the change that waits when it is overdue, or when this process is told to end.
+// watch undoes the change that waits when it is overdue, or when this process gets a signal to end.
 func watch(s streams, f *hostFlags) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 	told, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

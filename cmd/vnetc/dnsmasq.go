@@ -27,8 +27,8 @@ func (f *optionFlags) add(cmd *cobra.Command) {
 	}
 }
 
-// allow returns what the front end asks. The list is read when a network sets an option that needs
-// permission, and allows nothing if it can't be trusted.
+// allow returns the function by which the front end asks for permission. The list is read when a
+// network sets an option that needs permission, and allows nothing if it can't be trusted.
 func (f *optionFlags) allow() func(network, option string) bool {
 	if f.all {
 		return anyOption

@@ -68,7 +68,7 @@ func down(s streams, f *downFlags, names []string) error {
 }
 
 // printDown says what became of the networks, and returns the error that ends the verb. All is done
-// and noted before this, which may be the end: of a pipe that nobody reads.
+// and noted before this, which may be the end: when stdout is a closed pipe.
 func printDown(s streams, format string, run inforce.Run) error {
 	doc := jsonRun{Networks: []jsonNetworkRun{}}
 	bad := 0

@@ -111,7 +111,7 @@ var (
 	anyHandle   = regexp.MustCompile(`(?m)() # handle [0-9]+$`)
 )
 
-// look lists everything. Rules of others must be as they were.
+// look lists everything. Foreign rules must be as they were.
 func (h *stepping) look() holding {
 	h.t.Helper()
 	now := holding{rules: map[string]string{}}

@@ -53,8 +53,8 @@ type streams struct {
 	progress bool // progress is true if err is a terminal on which a line can be written over
 }
 
-// product is where results go. It remembers what could not be written: whoever asked for it must
-// not take the run for done.
+// product is where results go. It remembers what could not be written: the run must then not look
+// successful.
 type product struct {
 	io.Writer
 	lost error

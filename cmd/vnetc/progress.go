@@ -16,8 +16,8 @@ const (
 	progressEvery = 100 * time.Millisecond
 )
 
-// progress is a line on a terminal that tells how far work is, if it takes long, and that is gone
-// in the end.
+// progress is a line on a terminal that shows how far work is. It appears if the work takes long,
+// and disappears at the end.
 type progress struct {
 	out  io.Writer
 	what string
@@ -42,7 +42,7 @@ func (s streams) begin(e inforce.Begun) *progress {
 	return p
 }
 
-// step tells that one of the steps is over.
+// step notes that one of the steps is over.
 func (p *progress) step() {
 	if p != nil {
 		p.done.Add(1)

@@ -116,7 +116,7 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	return nil
 }
 
-// chosenTracer returns the tracer that f asks for. Where the program itself is traced each rule is
+// chosenTracer returns the tracer that f names. Where the program itself is traced each rule is
 // shown with a line of its own, unless the user wants another layout.
 func chosenTracer(f *traceFlags, p *ir.Program) (*verify.Tracer, error) {
 	layout := backends.Layout(f.layout.value)

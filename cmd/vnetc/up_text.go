@@ -84,7 +84,8 @@ func complain(w io.Writer, r *inforce.NetworkRun, is string) {
 	}
 }
 
-// warn writes what networks that are up work without. What the kernel lacks for many is said once.
+// warn writes what networks that are up work without. If the kernel lacks one thing for many
+// networks, that is printed once.
 func warn(w io.Writer, results []*inforce.NetworkRun) {
 	lacking := map[string]int{} // how many networks, by what the kernel lacks
 	for _, r := range results {

@@ -151,8 +151,8 @@ func printVerification(out io.Writer, v *verify.Verification, format string) err
 	return v.Text(out)
 }
 
-// maxMatrix is for how many networks the matrix is printed unasked: more make lines that nobody
-// reads.
+// maxMatrix is for how many networks the matrix is printed unasked: more would make lines too long
+// to read.
 const maxMatrix = 24
 
 func wantsMatrix(word string, p *ir.Program) bool {

@@ -23,7 +23,7 @@ type Account struct {
 func accounts() []string { return []string{"dnsmasq", "nobody"} }
 
 // FindAccount returns whom a dnsmasq runs as whose files are in or below dir. In a user namespace
-// that has no such user the account is zero and the warning says why: root is nobody special
+// that has no such user the account is zero and the warning says why: root has no privilege
 // outside. Elsewhere dnsmasq never runs as root, and that no unprivileged user will do is an error.
 func FindAccount(dir string) (a Account, warning string, err error) {
 	var why []string
@@ -65,7 +65,7 @@ func FindAccount(dir string) (a Account, warning string, err error) {
 	return Account{}, "dnsmasq keeps the rights of the user who starts it: " + strings.Join(why, "; "), nil
 }
 
-// usable tells what keeps a process from becoming u: being in a user namespace that doesn't have
+// usable returns what keeps a process from becoming u: being in a user namespace that doesn't have
 // that user or group (user_namespaces(7)).
 func usable(u *user.User) error {
 	setgroups, err := os.ReadFile("/proc/self/setgroups")

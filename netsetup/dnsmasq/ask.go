@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Ask asks a name server for its version, which no server asks another for, and returns true if it
-// answers anything in time. A server whose packets a firewall drops does not, and may be fine.
+// Ask queries a name server for its version, which no server forwards to another, and returns true
+// if it answers anything in time. A server whose packets a firewall drops does not, and may be
+// fine.
 func Ask(server netip.Addr, timeout time.Duration) bool {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(server, 53)))
 	if err != nil {

@@ -57,8 +57,8 @@ func Needed(l *ir.Link) bool {
 	return !l.DNS.Off
 }
 
-// Watches is true if the network's dnsmasq watches the host's list of name servers: it asks them
-// what it doesn't know itself.
+// Watches is true if the network's dnsmasq watches the host's list of name servers: it sends them
+// queries that it can't answer itself.
 func Watches(l *ir.Link) bool {
 	elsewhere := func(f ir.Forwarder) bool { return f.Domain == "" }
 	return Needed(l) && !l.DNS.Off && l.Mode != ir.ModeNone && !slices.ContainsFunc(l.DNS.Forwarders, elsewhere)

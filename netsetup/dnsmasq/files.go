@@ -143,7 +143,7 @@ func (f Files) Stage(p Paths) error {
 }
 
 // Put renames to their places what Stage wrote. A dnsmasq that runs has to be stopped before: it
-// would keep its old configuration, and nobody could tell.
+// would keep its old configuration unnoticed.
 func (f Files) Put(p Paths) error {
 	for path, text := range f.All(p) {
 		err := os.Rename(temporary(path), path)

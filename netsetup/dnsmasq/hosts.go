@@ -95,7 +95,7 @@ func addnHosts(hosts []ir.DNSHost) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// reservedTag is the tag of guests who ask for a name of reservedEverywhere.
+// reservedTag is the tag of guests that request a name of reservedEverywhere.
 const reservedTag = "vnetc-reserved"
 
 // reservedEverywhere lists names that mean more than a host, and that no guest gets by asking for
@@ -108,13 +108,13 @@ func reservedEverywhere() []string { return []string{"wpad", "isatap", "localhos
 const matchPrefix = "#match"
 
 // reservedNames lists the names of hosts with a fixed address, as hosts(5) has it. dnsmasq gives no
-// guest a name that stands in such a file for another address of the same family; without it a
-// guest who asks for the name first has it for all. Those that <dns> has are in its own file. The
+// guest a name that stands in such a file for another address of the same family; without it the
+// first guest that requests the name gets it for all. Those that <dns> has are in its own file. The
 // text is never nil.
 //
 // Where DHCP is there for both families, a guest could have the name in the other one. So there the
-// first line lists names for [arguments] that dnsmasq drops from what guests ask for. Hosts that
-// are known by nothing else but the name are not among them.
+// first line lists names for [arguments] that dnsmasq drops from guests' requests. Hosts that are
+// known by nothing else but the name are not among them.
 func reservedNames(known []ir.DNSHost, v4, v6 *ir.Address) ([]byte, error) {
 	taken := make(map[string]bool)
 	for _, h := range known {

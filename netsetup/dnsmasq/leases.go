@@ -53,7 +53,7 @@ func ReadLeases(path string) ([]Lease, error) {
 	}
 }
 
-// whole is false if text may be a part of a file: dnsmasq empties its file, and writes it anew in
+// whole is false if text may be a part of a file: dnsmasq empties its file, and writes it again in
 // blocks of stdio's size.
 func whole(text []byte) bool {
 	const block = 4096

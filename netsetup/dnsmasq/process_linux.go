@@ -17,7 +17,7 @@ import (
 // network namespace of the thread that looks, belongs to a user as whom vnetc starts dnsmasq, and
 // may use ports below 1024.
 //
-// The last is what nobody else of that user can have: a command line is free to choose, and a
+// No other process of that user can have the last: a command line is free to choose, and a
 // capability is given by root only. All of this may be read of any user's process; what would need
 // CAP_SYS_PTRACE, its program and its sockets, is not asked for.
 type Process struct {
@@ -25,8 +25,8 @@ type Process struct {
 	// clock ticks from boot to its start, field 22 of /proc/PID/stat: distinguishes it from a later
 	// one with its PID
 	Start uint64
-	// Stopped is true if it runs no instruction, by SIGSTOP or for a debugger, and so serves
-	// nobody.
+	// Stopped is true if it runs no instruction, by SIGSTOP or for a debugger, and so answers no
+	// guest.
 	Stopped bool
 	// Dated is true if it was not started as this vnetc would: with other arguments, as root, or
 	// with a way to more capabilities.
@@ -101,12 +101,12 @@ func pidIn(path string) int {
 type search struct {
 	netns    uint64           // of the thread that looks
 	users    []int            // as whom dnsmasq may run
-	rootOnly bool             // rootOnly is true if this is a user namespace that has nobody else.
+	rootOnly bool             // rootOnly is true if this is a user namespace without other users.
 	of       map[string]Paths // by configuration
 }
 
-// arguments returns what a dnsmasq of ours has behind its name; nil if it serves none of the
-// networks looked for.
+// arguments returns what one of our dnsmasq processes has behind its name; nil if it serves none of
+// the networks looked for.
 func (s *search) arguments(conf string) []string {
 	p, ok := s.of[conf]
 	if !ok {

@@ -73,7 +73,7 @@ func (s Server) Begin() (*Starting, error) {
 	return &Starting{paths: s.Paths, cmd: cmd, said: pipe[0], timeout: timeout}, nil
 }
 
-// background returns an error for options that keep dnsmasq in the foreground: nobody could tell
+// background returns an error for options that keep dnsmasq in the foreground: it would be unknown
 // when it serves.
 func background(conf []byte) error {
 	for line := range strings.Lines(string(conf)) {

@@ -16,8 +16,8 @@ func (e *NotRunningError) Error() string { return "no dnsmasq runs with " + e.Co
 
 // Reload replaces the hosts of a running dnsmasq and has it read them: leases and open queries go
 // on. The configuration has to be the same, see [Compare]. Without a dnsmasq the error is a
-// *[NotRunningError]. What is cut off in the middle, [ReadFiles] tells: hosts that are nil by it
-// stay as they are, and untold.
+// *[NotRunningError]. [ReadFiles] finds what was interrupted: hosts that are nil by it stay as they
+// are, and untold.
 func (f Files) Reload(p Paths) error {
 	running, err := Find(p)
 	if err != nil {
@@ -58,7 +58,7 @@ func (f Files) Reload(p Paths) error {
 // Stop ends the dnsmasq of each network and returns when all are gone, after some seconds at the
 // latest. That one does not run is no error.
 func Stop(networks ...Paths) error {
-	// A second look finds what the first one left: whoever did not listen, and children that
+	// A second look finds what the first one left: processes that ignored it, and children that
 	// outlived their parent. A child that runs a script ignores SIGTERM, and ends when it has told
 	// the script of its last lease.
 	steps := []struct {

@@ -19,11 +19,11 @@ import (
 type Target struct {
 	Loader  backends.Loader
 	Options backends.Options
-	Last    *Reading // what was read there last; nil reads anew each time
+	Last    *Reading // what was read there last; nil reads it again each time
 }
 
 // Reading is what a target held when it was read last. Where a dump says the same again the program
-// is not recreated: one verb asks several times. The program must not be changed. The zero value
+// is not recreated: one verb reads several times. The program must not be changed. The zero value
 // has read nothing.
 type Reading struct {
 	images  []backends.Document
@@ -43,13 +43,13 @@ func (t Target) String() string {
 type Result struct {
 	backends.Report
 	Removed []string // other targets whose our rules were taken away afterwards
-	// Drifts is what was fixed: what an audit of the same targets said just before. It is empty
+	// Drifts is what was fixed: the result of an audit of the same targets just before. It is empty
 	// where nothing changed, and where what was there could not be understood.
 	Drifts []backends.Drift
 }
 
-// UnprovenError says that what the kernel held after a load was not what was meant, or could not be
-// read. The old rules are in force again, unless Undo says otherwise.
+// UnprovenError says that the rules in the kernel after a load were not the intended ones, or could
+// not be read. The old rules are in force again, unless Undo says otherwise.
 type UnprovenError struct {
 	Result prove.Result
 	Read   error // why the kernel's rules could not be read back; Result is zero then
@@ -91,12 +91,12 @@ func (e *LeftError) Error() string { return fmt.Sprintf("remove the rules in %s:
 // Unwrap returns the loader's error.
 func (e *LeftError) Unwrap() error { return e.Err }
 
-// Apply makes the target hold p, and proves it from what it reads back. Rules of ours that the
-// others hold are taken away after that: packets meet the old rules, or both, or the new ones.
-// After an error the old rules are in force, and no others; but after a [LeftError] the new ones
-// are, beside what is left of the old. A program that the back end can't say is returned as the
-// list of why; nothing is touched then. For networks that have no rules not even empty tables are
-// made, and those that are there go.
+// Apply makes the target hold p, and proves it from what it reads back. Our rules that the others
+// hold are taken away after that: packets meet the old rules, or both, or the new ones. After an
+// error the old rules are in force, and no others; but after a [LeftError] the new ones are, beside
+// what is left of the old. A program that the back end can't say is returned as the list of why;
+// nothing is touched then. For networks that have no rules not even empty tables are made, and
+// those that are there go.
 func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) {
 	rules, found := t.Loader.Lower(p, t.Options)
 	if found.HasErrors() {
@@ -230,8 +230,8 @@ func (t Target) load(rules backends.Ruleset, p *ir.Program, e earlier) (backends
 	return report, e.left, err
 }
 
-// Remove takes everything of ours away from the target, and doesn't touch one that holds nothing of
-// ours: the mere look of a tool at a table can make it.
+// Remove removes everything of vnetc from the target, and does not touch a target that has nothing
+// of vnetc: the mere look of a tool at a table can make it.
 func Remove(t Target) error {
 	_, err := t.clear()
 	return err
@@ -261,7 +261,7 @@ func (t Target) Loaded() (*ir.Program, error) {
 	return t.heldIn(images)
 }
 
-// heldIn returns the program that images of the target tell of.
+// heldIn returns the program that images of the target contain.
 func (t Target) heldIn(images []backends.Document) (*ir.Program, error) {
 	if len(images) == 0 {
 		return &ir.Program{}, nil

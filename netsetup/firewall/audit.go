@@ -13,7 +13,7 @@ import (
 // Audit is the answer to whether a target holds what is meant.
 type Audit struct {
 	Drifts  []backends.Drift
-	Changes []prove.Difference // what the drift does to packets, Was being as meant and Now as held
+	Changes []prove.Difference // what the drift does to packets: Was as intended, Now as loaded
 	More    bool               // More is true if there are other changes of the same kinds, between other networks.
 
 	// TooLarge is true if there may be other changes of any kind: to find them would cost more than
@@ -27,12 +27,12 @@ type Audit struct {
 	driftOf     []int // the drift of each of unexpected.Items
 }
 
-// maxChanges is how many changes of each kind are told: one rule may change what happens between
-// every two networks.
+// maxChanges is how many changes of each kind are reported: one rule may change what happens
+// between every two networks.
 const maxChanges = 10
 
-// InStep is true if the target holds what is meant, and nothing that nobody can explain. Rules of
-// others that stand ahead of ours are not ours to fix.
+// InStep is true if the target has the intended rules and no unexplained ones. Foreign rules ahead
+// of ours do not count.
 func (a Audit) InStep() bool { return backends.InStep(a.Drifts) }
 
 // Compare says how what the target holds differs from p, and what that does to packets. It changes
@@ -46,8 +46,8 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 }
 
 // Explain finds what the drift does to packets, and what foreign rules let through before ours can
-// refuse it, as far as the budget tells; nil is the usual one. It looks at no host, and takes
-// longest: whoever holds a lock gives it back before.
+// refuse it, as far as the budget allows; nil is the usual one. It looks at no host, and takes
+// longest: a caller that holds a lock releases it before.
 func (a *Audit) Explain(budget *prove.Budget) {
 	if a.meant == nil {
 		return
@@ -62,7 +62,7 @@ func (a *Audit) Explain(budget *prove.Budget) {
 
 // ForgetOrder drops what differs between the rules if it makes no difference to any packet. A
 // layout that merges rules does so in an order, and comments sets by reasons, that rules read from
-// a host no longer tell.
+// a host no longer show.
 func (a *Audit) ForgetOrder() {
 	if backends.Mendable(a.Drifts) == 0 || a.target.Options.Layout != backends.Sets {
 		return

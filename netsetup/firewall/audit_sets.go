@@ -134,7 +134,7 @@ func elementText(e []ir.Match) string {
 	return strings.Join(words, " ")
 }
 
-// baseDrift says that a chain hangs elsewhere than meant, or has another policy.
+// baseDrift reports a chain with another hook, priority or policy than intended.
 func baseDrift(meant, held *ir.Chain) []backends.Drift {
 	if held == nil || sameBase(meant.Base, held.Base) {
 		return nil

@@ -47,8 +47,8 @@ func Keep(places []Place, names []backends.Names) (Before, error) {
 	return b, nil
 }
 
-// Restore makes the places hold what they held then, and proves it from what it reads back. What
-// held rules then comes first, so that packets which met rules never meet none.
+// Restore makes the places hold what they held then, and proves it from what it reads back. Places
+// that had rules come first, so that there are rules at every moment.
 func (b Before) Restore(places []Place) error {
 	var failed error
 	for _, full := range []bool{true, false} {

@@ -66,7 +66,7 @@ func (t Target) texts(p *ir.Program) ([]backends.Document, bool) {
 				token, _, _ := strings.Cut(rest, "!")
 				line = line[:len(line)-len(strings.TrimLeft(line, " \t"))] + tokens[token] + "\n"
 			}
-			if text.Len() > 0 || !strings.HasPrefix(line, "#") { // without the head, which tells how to load it
+			if text.Len() > 0 || !strings.HasPrefix(line, "#") { // without the head, which says how to load it
 				text.WriteString(line)
 			}
 		}
@@ -75,8 +75,8 @@ func (t Target) texts(p *ir.Program) ([]backends.Document, bool) {
 	return docs, true
 }
 
-// tokenMark begins the comment of a rule that stands for one that is not modelled. No rule of ours
-// has such a comment.
+// tokenMark begins the comment of a rule that stands for one that is not modelled. None of our
+// rules has such a comment.
 const tokenMark = "not modelled!"
 
 // withoutOpaque returns p with another rule for each that no target can be asked for, and by the

@@ -31,7 +31,7 @@ func ownersOf(links []*ir.Link) owners {
 }
 
 // concerned returns the networks that d concerns, in the order of the links: the one whose rule
-// asks for what differs, and those whose bridge or subnet a rule or an element that differs names.
+// causes the difference, and those whose bridge or subnet a rule or an element that differs names.
 // It is nil if there are none: then d concerns all.
 func (o owners) concerned(d *backends.Drift) []string {
 	var found []int
@@ -78,7 +78,7 @@ func (o owners) named(found []int, matches []ir.Match) []int {
 	return found
 }
 
-// Drifted returns the networks of links that the drift concerns. Rules of others ahead of ours are
+// Drifted returns the networks of links that the drift concerns. Foreign rules ahead of ours are
 // none.
 func (a Audit) Drifted(links []*ir.Link) map[string]bool {
 	names := make(map[string]bool)

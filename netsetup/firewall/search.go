@@ -9,7 +9,7 @@ import (
 
 // search looks through a program that was read from a host for rules of bridges that are not known.
 // It undoes what layouts do with rules: a look-up in a set becomes a rule for each element, and
-// what a jump to a chain or the head of the chain asks of a packet is asked by each rule.
+// each rule gets the matches of the jump to its chain and of the head of the chain.
 type search struct {
 	held    *ir.Program
 	known   map[string]bool
@@ -44,8 +44,8 @@ func (s *search) namesOther() bool {
 	return false
 }
 
-// interfaceOf returns the interface that m asks for; ok is false if it asks for none, or not for
-// one by its whole name.
+// interfaceOf returns the interface that m matches; ok is false if it matches none, or not one by
+// its whole name.
 func interfaceOf(m ir.Match) (name string, leaves, ok bool) {
 	switch m := m.(type) {
 	case ir.IIfName:
@@ -149,8 +149,8 @@ func leadsTo(r *ir.Rule, chain string) bool {
 	return false
 }
 
-// partsOf returns what r asks of a packet: of each part, that one of its conjunctions holds. What
-// it must not be is not in it; see outside.
+// partsOf returns the matches of r: of each part, that one of its conjunctions holds. What it must
+// not be is not in it; see outside.
 func partsOf(r *ir.Rule) (parts [][]conjunction) {
 	var plain conjunction
 	for _, m := range r.Matches {
@@ -173,10 +173,10 @@ func elementsIn(s *ir.Set) []conjunction {
 	return all
 }
 
-// outside returns what r asks of packets for which matches hold, with what they must not be: in no
-// element of a set. Most elements are about other packets. An element that matches can't deny
-// becomes opaque: no back end takes that, and so nobody takes the rule for another. If no packet is
-// left ok is false.
+// outside returns the matches of r for packets for which matches hold, with what they must not be:
+// in no element of a set. Most elements are about other packets. An element that matches can't deny
+// becomes opaque: no back end accepts that, so the rule can't be confused with another. If no
+// packet is left ok is false.
 func outside(r *ir.Rule, matches conjunction) (all conjunction, ok bool) {
 	all = matches
 	for _, m := range r.Matches {
@@ -291,7 +291,7 @@ func and(a, b conjunction) (both conjunction, ok bool) {
 	return both, true
 }
 
-// sameField is true if a and b ask for a value, each, of the same interface or address.
+// sameField is true if a and b each match a value of the same interface or address.
 func sameField(a, b ir.Match) bool {
 	if _, aLeaves, ok := interfaceOf(a); ok {
 		_, bLeaves, ok := interfaceOf(b)
@@ -331,8 +331,8 @@ func prefixIn(m ir.Match) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// explained is true if what asks for matches, in a rule of group g, is a network's that is known.
-// Address translation is told by subnets: the interface in it may be the way out.
+// explained is true if a rule of group g with these matches belongs to a known network. Address
+// translation is recognized by subnets: the interface in it may be the way out.
 func (s *search) explained(matches conjunction, g ir.Group) bool {
 	return slices.ContainsFunc(matches, func(m ir.Match) bool {
 		if g.Hook() == ir.Postrouting {

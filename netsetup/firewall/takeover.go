@@ -38,10 +38,10 @@ type ChainRule struct{ Chain, Rule string }
 // A rule belongs to a network if it is one that libvirt makes for it, as a value: its matches in
 // any order, an interface by index or by name. That it speaks of a network's bridge is not enough,
 // since an administrator may have put it there, such as the accept of a forwarded port; it would be
-// lost without a word. What libvirt made of a document that has changed since is told by the
-// document libvirt keeps of a running network, and by what it makes for any network on that bridge
-// (see Claim.Program). NAT names no bridge: such a rule stays as often as libvirt has other bridges
-// with that subnet.
+// lost without a word. What libvirt made of a document that has changed since is found by the XML
+// that libvirt keeps of a running network, and by the rules that it makes for any network on that
+// bridge (see Claim.Program). NAT names no bridge: such a rule stays as often as libvirt has other
+// bridges with that subnet.
 func TakeOver(l backends.Pruner, c Claim) (Taken, error) {
 	claimed, err := newClaimed(l, c.Program)
 	if err != nil {
@@ -190,7 +190,7 @@ func sourceOf(r *ir.Rule) string {
 	return ""
 }
 
-// taken tells what goes and what stays. Jumps are no network's.
+// taken returns what goes and what stays. Jumps are no network's.
 func taken(held *ir.Program, rules []*ir.Rule) Taken {
 	t := Taken{Found: len(held.Chains) > 0}
 	goes := setOf(rules)

@@ -9,7 +9,7 @@ import (
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
-// unexpectedIn returns what the back end alone can tell.
+// unexpectedIn returns what only the back end can find.
 func (t Target) unexpectedIn(rules backends.Ruleset) (backends.Unexpected, error) {
 	if auditor, ok := t.Loader.(backends.Auditor); ok {
 		return auditor.Unexpected(rules)
@@ -17,7 +17,7 @@ func (t Target) unexpectedIn(rules backends.Ruleset) (backends.Unexpected, error
 	return backends.Unexpected{}, nil
 }
 
-// addUnexpected adds what the back end alone can tell.
+// addUnexpected adds what only the back end can find.
 func (a *Audit) addUnexpected(unexpected backends.Unexpected) {
 	a.unexpected = unexpected
 	a.driftOf = make([]int, len(a.unexpected.Items))
@@ -61,8 +61,8 @@ func (a *Audit) jumpOf(s backends.UnexpectedItem) *ir.Rule {
 }
 
 // around looks at the rules in force among those of others, and finds what our jumps in the wrong
-// places do to packets, and what the rules ahead of ours let through that ours refuse. If it is
-// unknown, it is not held for harmless.
+// places do to packets, and what the rules ahead of ours let through that ours refuse. If that is
+// unknown, the rule does not count as harmless.
 func (a *Audit) around(budget *prove.Budget) {
 	var ahead []int // unexpected
 	moved := false
@@ -115,7 +115,7 @@ func (a *Audit) judgeAhead(budget *prove.Budget, p *ir.Program, ahead []int) {
 		blamed = blamed || !d.Harmless
 	}
 	for _, i := range ahead {
-		if d := &a.Drifts[a.driftOf[i]]; !blamed { // only together, as one that sets a mark and one that asks for it
+		if d := &a.Drifts[a.driftOf[i]]; !blamed { // only together, as one that sets a mark and one that matches it
 			d.Harmless = false
 			lets(d, together)
 		}
@@ -167,7 +167,7 @@ func (a *Audit) behind(p *ir.Program, lines map[placeOfLine]bool) *ir.Program {
 }
 
 // letsThrough returns a change that lets through in after what is refused in before; nil if there
-// is none. It is not known if that is too large to tell.
+// is none. It is unknown if that is too large for the budget.
 func letsThrough(budget *prove.Budget, before, after *ir.Program) (change *prove.Difference, known bool) {
 	changes := budget.Change(before, after, maxChanges)
 	for i := range changes.All {

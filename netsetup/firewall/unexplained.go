@@ -70,7 +70,7 @@ func (t Target) unexplained(held *ir.Program, k Known) ([]unexplained, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The rules that name bridges come first: they tell whose the subnets are.
+	// The rules that name bridges come first: they show whose the subnets are.
 	search.subnets = make(map[netip.Prefix]string)
 	for _, translate := range []bool{false, true} {
 		for _, c := range held.Chains {
@@ -99,8 +99,8 @@ func (t Target) unexplained(held *ir.Program, k Known) ([]unexplained, error) {
 	return search.found, nil
 }
 
-// groups returns which group each chain of the target has the rules of. The back end itself tells:
-// by where it puts a rule of each.
+// groups returns which group each chain of the target has the rules of. The back end itself shows
+// it: by where it puts a rule of each.
 func (t Target) groups() (map[chainAt]ir.Group, error) {
 	probe := &ir.Program{}
 	group := make(map[*ir.Rule]ir.Group)

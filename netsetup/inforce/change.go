@@ -21,8 +21,8 @@ import (
 // has a state file, a link that is up has its rules, and the same verb, or the one back, can be
 // given again. If work fails it returns the networks that are in force all the same.
 //
-// Only [Undo] has another order, since the file of the change that it undoes tells of both sides
-// until it is over.
+// Only [Undo] has another order, since the file of the change that it undoes has both sides until
+// it is over.
 func (h *Host) change(to []state.Network, work func() (inForce []state.Network, err error)) error {
 	before := h.networks
 	err := h.writer.Begin() // the kernel may change though no state file does

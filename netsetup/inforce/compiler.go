@@ -23,7 +23,7 @@ type Compiler interface {
 	Claims(docs []Document) *ir.Program
 }
 
-// ParseOptions are what the engine tells a front end about the host and the user.
+// ParseOptions are what a front end needs to know about the host and the user.
 type ParseOptions struct {
 	Lax     bool              // Lax is true if what is unknown in a document draws warnings, not errors.
 	Strict  bool              // Strict is true if no network's guests get out past its own rules.

@@ -11,8 +11,8 @@ import (
 )
 
 // Confirm keeps the change that waits, and returns how many networks are in force then. With force
-// it keeps what is in force though the time is over and going back failed, or though nobody can
-// tell what there was.
+// it keeps the change although the time is over and the undo failed, or although the state before
+// is unknown.
 func Confirm(dir string, o Options, force bool) (int, error) {
 	if force {
 		return keepAnyhow(dir, o)
@@ -49,7 +49,7 @@ func keepAnyhow(dir string, o Options) (int, error) {
 }
 
 // ended gives the lock back and waits for the process that would undo the change, so that it knows
-// how the change ended whatever becomes of the folder.
+// how the change ended even if the folder is lost.
 func (h *Host) ended() {
 	h.Close()
 	state.AwaitWatchers(h.dir.Path(), time.Second)
@@ -167,8 +167,8 @@ func (w *watched) close() {
 	}
 }
 
-// left returns how long the change still waits. Its file is read anew only if it is another: it may
-// be large. One that is lost or damaged is written again.
+// left returns how long the change still waits. Its file is read again only if it has changed: it
+// may be large. One that is lost or damaged is written again.
 func (w *watched) left() (time.Duration, error) {
 	file, err := os.Stat(state.PendingPath(w.path))
 	if err == nil && os.SameFile(file, w.file) && file.ModTime().Equal(w.file.ModTime()) {

@@ -170,7 +170,7 @@ func (r *NetworkRun) forget() {
 	}
 }
 
-// withoutRules tells of the networks in force those that have no rules.
+// withoutRules returns the networks in force that have no rules.
 func (d *downRun) withoutRules() map[string]bool {
 	names := make(map[string]bool)
 	if w := d.recompile(d.before); !w.Found.HasErrors() { // else there may be rules

@@ -7,7 +7,7 @@ import (
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
-// Kind says what an [Error] means to whoever asked.
+// Kind says what an [Error] means to the user.
 type Kind uint8
 
 const (
@@ -56,7 +56,7 @@ func refuse(kind Kind, fix, format string, args ...any) error {
 	return &Error{Kind: kind, What: fmt.Sprintf(format, args...), Fix: fix}
 }
 
-// InputError says that the networks' rules can't be said in the back end. No rule was touched.
+// InputError says that the back end can't express the networks' rules. No rule was touched.
 type InputError struct {
 	Sources *diag.Sources
 	Found   diag.List

@@ -7,7 +7,7 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// Event is something that happens while a verb goes on, and that its result doesn't tell.
+// Event is something that happens during a verb and that is not in its result.
 type Event interface{ isEvent() }
 
 type (
@@ -18,23 +18,24 @@ type (
 		Sources *diag.Sources
 		Found   diag.List
 	}
-	// Waits tells of a change that is undone in Left unless it is confirmed. If it is overdue
+	// Waits reports a change that is undone in Left unless it is confirmed. If it is overdue
 	// already Left is not more than 0.
 	Waits struct{ Left time.Duration }
-	// Overdue tells that a change was not confirmed in time: what was in force before is in force
+	// Overdue reports that a change was not confirmed in time: what was in force before is in force
 	// again.
 	Overdue struct{}
 	// Unexplained lists bridges of which the kernel has our rules though no state file says of
 	// which networks; the rules stay.
 	Unexplained struct{ Bridges []string }
-	// Unread tells that the kernel's rules can't be read: there may be rules without a state file.
+	// Unread reports that the kernel's rules can't be read: there may be rules without a state
+	// file.
 	Unread struct{ Err error }
 	// Pruned lists what was taken away because it was not named: networks, and bridges of which
 	// there were rules and no state file.
 	Pruned struct{ Networks, Bridges []string }
-	// BadPending tells that the file about a change that waits can't be read.
+	// BadPending reports that the file about a change that waits can't be read.
 	BadPending struct{ Err error }
-	// Changing tells that another process was changing the host meanwhile, or was killed while it
+	// Changing reports that another process was changing the host meanwhile, or was killed while it
 	// did: what was read may be half of a change.
 	Changing struct{}
 	// Unreadable names a place that can't be looked at for libvirt's rules.
@@ -45,15 +46,15 @@ type (
 	// StillActive names a network that libvirt's status files call active though its rules were
 	// taken over.
 	StillActive struct{ Network string }
-	// Begun tells that the steps of an Up or a Down begin, and how many there are. A
-	// [Stepped] follows for each of them that is done, and one [Ended].
+	// Begun reports that the steps of an Up or a Down begin, and how many there are. A [Stepped]
+	// follows for each of them that is done, and one [Ended].
 	Begun struct {
 		Down  bool
 		Steps int
 	}
-	// Stepped tells that one step is over.
+	// Stepped reports that one step is over.
 	Stepped struct{}
-	// Ended tells that the steps are over.
+	// Ended reports that the steps are over.
 	Ended struct{}
 )
 

@@ -29,13 +29,13 @@ import (
 // DefaultDir is the state folder unless the user names another.
 const DefaultDir = state.DefaultDir
 
-// Options are what the engine is given by whoever runs it. Compiler and Places must be set.
+// Options are what the engine gets from its caller. Compiler and Places must be set.
 type Options struct {
 	Compiler Compiler
 	Places   []firewall.Place // where rules can stand on a host, those of the preferred back end first
 	Rules    Choice           // where rules are to go
 	Wait     time.Duration    // how long to wait for another process that holds the lock
-	Tell     func(Event)      // is told what happens on the way, by the calling goroutine; nil if nobody listens
+	Tell     func(Event)      // gets events, in the calling goroutine; nil for none
 	Machine  Machine          // nil for this host
 
 	// Guard starts what calls [Watch] on the state folder dir and outlives this process. It returns

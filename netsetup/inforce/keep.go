@@ -10,7 +10,7 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// findUnexplained looks for our rules about bridges of which no state file tells: it was lost or
+// findUnexplained looks for our rules about bridges of which no state file explains: it was lost or
 // damaged, or another folder was named. They may be all that protects the guests there, so whatever
 // is loaded is loaded together with them; see [Host.whole]. The networks of w, and those of
 // bridges, are known as well. Where rules go must have been chosen.
@@ -41,8 +41,8 @@ func (h *Host) known(w Wanted, bridges []string) firewall.Known {
 	return known
 }
 
-// keep is findUnexplained before a change: it tells what stays, or what goes if prune is true, and
-// refuses to go on if the rules can't stay as they are.
+// keep is findUnexplained before a change: it reports what stays, or what goes if prune is true,
+// and refuses to go on if the rules can't stay as they are.
 func (h *Host) keep(w Wanted, bridges ...string) error {
 	if err := h.refuseForeign(h.known(w, bridges)); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (h *Host) keep(w Wanted, bridges ...string) error {
 	return nil
 }
 
-// tellUnexplained tells which rules stay though nothing explains them.
+// tellUnexplained reports which rules stay though nothing explains them.
 func (h *Host) tellUnexplained() {
 	if bridges := h.unexplained.Bridges(); len(bridges) > 0 {
 		h.tell(Unexplained{bridges})
@@ -75,8 +75,8 @@ func (h *Host) tellUnexplained() {
 // whole returns p with the rules that nothing explains: what the host is to hold.
 func (h *Host) whole(p *ir.Program) *ir.Program { return h.unexplained.Join(p) }
 
-// TellUnexplained tells of rules that are in force though no state file says of which network, or
-// that this is unknown, as without privilege.
+// TellUnexplained reports loaded rules that no state file explains, or that this is unknown, as
+// without privilege.
 func (h *Host) TellUnexplained() {
 	err := h.choose()
 	if err == nil {
@@ -122,7 +122,7 @@ func (h *Host) forgetStale() error {
 	}
 	found, err := firewall.FindUnexplained(targets, firewall.Known{})
 	if err != nil {
-		return nil // whoever needs the rules will say so
+		return nil // a later step that needs the rules reports it
 	}
 	there := found.Bridges()
 	for _, u := range h.unused {

@@ -14,10 +14,10 @@ const (
 	between = 20 * time.Millisecond // between two looks
 )
 
-// Look has read look at the host, without the lock: it delays nobody, and needs no right to write.
-// If another process changed the host meanwhile read is called again; after some tries what was
-// read is told to be of two moments. What there is to tell is told once, of the last call. Nothing
-// is undone here that was not confirmed in time.
+// Look has read look at the host, without the lock: it delays no other process, and needs no write
+// permission. If another process changed the host meanwhile read is called again; after some tries
+// it reports that what was read may be of two moments. Events come once, from the last call.
+// Nothing is undone here that was not confirmed in time.
 func Look(dir string, o Options, read func(*Host) error) error {
 	if o.Machine == nil {
 		o.Machine = thisMachine{}
@@ -70,8 +70,8 @@ func look(dir string, o Options, last bool, read func(*Host) error) (moved bool,
 	return moved || view.Changing(), err
 }
 
-// lookAtPending tells of a change that waits for its confirmation, and of a file about one that
-// can't be read.
+// lookAtPending reports a change that waits for its confirmation, or a file about one that can't be
+// read.
 func (h *Host) lookAtPending() {
 	p, err := h.dir.Pending()
 	left := time.Duration(0)

@@ -62,7 +62,7 @@ func (h *Host) read() (err error) {
 	return failed(err)
 }
 
-// refuseUnknown returns an error if bridges of networks stand that no state file tells of, save
+// refuseUnknown returns an error if there are bridges of networks that have no state file, except
 // those named: what they share with the others, such as forwarding, could be taken from them.
 func (h *Host) refuseUnknown(named []string) error {
 	var marked []string

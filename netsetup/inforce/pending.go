@@ -15,8 +15,8 @@ import (
 // provisionally makes a change that is undone after wait unless it is confirmed. What was in force
 // is written down, and a process to undo the change waits, before the change begins, so that
 // neither this process nor its terminal is needed. The lock is given back, and the time begins,
-// when the change is made; what change has to tell is told then: a terminal that hangs must not
-// keep the lock from whoever undoes it.
+// when the change is made; the events of change come then: a blocked terminal must not keep the
+// lock from the process that undoes it.
 func (h *Host) provisionally(wait time.Duration, taking *takingOver, change func() error) error {
 	names := append([]backends.Names{h.target.Options.Names}, h.oldNames(h.target.Options.Names)...)
 	if taking != nil {
@@ -115,8 +115,8 @@ func (h *Host) restore(p *state.Pending) error {
 	return before.Restore(h.o.Places)
 }
 
-// settle undoes the change that waits if it is overdue, and tells so. It returns the change if it
-// still waits, and for how long.
+// settle undoes the change that waits if it is overdue, and reports that. It returns the change if
+// it still waits, and for how long.
 func (h *Host) settle() (*state.Pending, time.Duration, error) {
 	p, err := h.dir.Pending()
 	if p == nil || err != nil {

@@ -26,7 +26,7 @@ type Run struct {
 type NetworkRun struct {
 	netsetup.Outcome
 	Link     *ir.Link       // nil if the network is taken down
-	Notes    []string       // what the network asks for and no step does
+	Notes    []string       // what the network's XML wants and no step does
 	Problems []link.Problem // why it can't be brought up
 
 	plan netsetup.Plan

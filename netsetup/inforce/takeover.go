@@ -12,12 +12,12 @@ import (
 	"github.com/vnetc/vnetc/netsetup/libvirt"
 )
 
-// TakeOver asks for libvirt's rules of the networks to go, once ours stand.
+// TakeOver says that libvirt's rules of the networks are to be removed once ours are loaded.
 type TakeOver struct {
 	Root string // of the file system in which libvirt is looked for
 }
 
-// Taken is what became of libvirt's rules in one place, or would become of them.
+// Taken is what happened to libvirt's rules in one place, or would happen.
 type Taken struct {
 	Place string
 	firewall.Taken

@@ -16,7 +16,7 @@ import (
 type upRun struct {
 	linkRun
 	wanted  Wanted
-	refused []string // networks that keep the rules they have, whatever becomes of the others
+	refused []string // networks that keep the rules they have, whatever happens to the others
 	dryRun  bool
 }
 
@@ -233,7 +233,7 @@ func (u *upRun) tellSteps() (Run, error) {
 	return run, nil
 }
 
-// say tells what a back end has to say about rules; with errors among it the verb ends.
+// say reports the diagnostics of a back end about rules; with errors among it the verb ends.
 func (h *Host) say(w Wanted, found diag.List) error {
 	if found.HasErrors() {
 		return &InputError{w.Sources, found}

@@ -1,5 +1,6 @@
-// Package libvirt tells what a libvirt daemon on this host runs, from what it leaves for others to
-// see: its process, and the status files of its networks. It changes nothing, and knows no XML.
+// Package libvirt finds what a libvirt daemon on this host runs, from files and processes that
+// others can see: its process, and the status files of its networks. It changes nothing, and knows
+// no XML.
 package libvirt
 
 import (

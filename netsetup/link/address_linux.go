@@ -58,7 +58,7 @@ func family(a netip.Addr) int {
 	return unix.AF_INET6
 }
 
-// removeAddress takes an address of ours that the network doesn't have any more.
+// removeAddress takes one of our addresses that the network doesn't have any more.
 type removeAddress struct{ add addAddress }
 
 func (s removeAddress) String() string {
@@ -108,8 +108,8 @@ func (s addRoute) change(kind, flags int) error {
 	return request(kind, flags, header, attrs...)
 }
 
-// removeRoute takes away a route of ours that the network doesn't have any more, or one that would
-// go with an address.
+// removeRoute takes away one of our routes that the network doesn't have any more, or one that
+// would go with an address.
 type removeRoute struct{ add addRoute }
 
 func (s removeRoute) String() string { return "remove " + s.add.text() }

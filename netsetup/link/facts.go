@@ -20,7 +20,7 @@ type Facts struct {
 	Forwards, ForwardsNew bool
 
 	// AddressMarks is true if the kernel keeps the protocol of an address (Linux 5.18), so that
-	// ours can be told from others.
+	// ours can be distinguished from others.
 	AddressMarks bool
 }
 
@@ -83,7 +83,7 @@ type Route struct {
 	Protocol uint8 // who added it; see [Protocol]
 }
 
-// Protocol marks addresses and routes of ours: the number in the kernel's protocol field, which
+// Protocol marks addresses and routes of vnetc: the number in the kernel's protocol field, which
 // ip(8) prints as proto.
 const Protocol = 118
 

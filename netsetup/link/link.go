@@ -4,7 +4,7 @@
 // when nothing is. So a process that was killed half-way leaves nothing that the next plan doesn't
 // know of.
 //
-// It touches no device that it didn't make. Each bridge of ours carries a mark from the moment it
+// It touches no device that it didn't make. Each of our bridges carries a mark from the moment it
 // exists (see [Mark]); one without it is never changed or deleted, whatever its name.
 //
 // All calls work in the network namespace of the calling thread, and start no goroutines.
@@ -41,7 +41,7 @@ type WaitStep interface {
 type Plan struct {
 	Before []Step   // bridge, MAC, MTU, delay, STP, IPv6 sysctls; what goes away comes first
 	After  []Step   // addresses, link up, routes, traffic control, options of ports
-	Notes  []string // what the network asks for and no step does, and why
+	Notes  []string // what the network's XML wants and no step does, and why
 }
 
 // Options is what a plan needs beside the network.
@@ -78,7 +78,7 @@ func (p Problem) Error() string {
 type Warning struct {
 	Step    string   // the step's line
 	Modules []string // the kernel modules that are missing, as modprobe(8) names them; none if it is another fault
-	Err     error    // what the kernel said
+	Err     error    // the kernel's error
 }
 
 // Error says what is missing and how to get it.
@@ -92,5 +92,5 @@ func (w *Warning) Error() string {
 		names, names)
 }
 
-// Unwrap returns what the kernel said.
+// Unwrap returns the kernel's error.
 func (w *Warning) Unwrap() error { return w.Err }

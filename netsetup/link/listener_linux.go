@@ -45,7 +45,7 @@ func readSockets(ports []uint16) ([]socket, error) {
 	return listSockets(ports)
 }
 
-// listSockets reads the sockets of a kernel without sock_diag(7), which doesn't tell what devices
+// listSockets reads the sockets of a kernel without sock_diag(7), which doesn't show what devices
 // they are bound to.
 func listSockets(ports []uint16) (found []socket, err error) {
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {

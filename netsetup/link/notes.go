@@ -7,7 +7,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// notesOf names what a network asks for and no step does: options of guests' ports, which are
+// notesOf names what a network's XML wants and no step does: options of guests' ports, which are
 // attached later and by others, and changes of a bridge that vnetc only uses.
 func notesOf(l *ir.Link) (notes []string) {
 	if l.Mode.Managed() {
@@ -40,7 +40,7 @@ func laterPorts(l *ir.Link) []string {
 		"for one that is attached later run it again, or bridge link set dev PORT %s", set, l.Bridge.Name, set)}
 }
 
-// leftAlone names what a network asks of a bridge that vnetc only uses.
+// leftAlone names settings of a bridge that vnetc only uses.
 func leftAlone(l *ir.Link) (notes []string) {
 	if l.Mode != ir.ModeBridge || l.Bridge.Name == "" {
 		return nil
@@ -62,8 +62,8 @@ func leftAlone(l *ir.Link) (notes []string) {
 	return notes
 }
 
-// leftToOthers names the options of guests' ports that only whoever attaches a guest can set; whose
-// names a port group.
+// leftToOthers names the options of guests' ports that only the program that attaches a guest can
+// set; whose names a port group.
 func leftToOthers(whose string, o ir.PortOptions, in, out *ir.Rate) (notes []string) {
 	var asked []string
 	if len(o.VLANs) > 0 {

@@ -71,9 +71,10 @@ type upgrade struct {
 func (u *upgrade) before(s Step) { u.plan.Before = append(u.plan.Before, s) }
 func (u *upgrade) after(s Step)  { u.plan.After = append(u.plan.After, s) }
 
-// remove takes addresses and routes of ours away that are not wanted any more. The kernel takes
-// more than it is told: the secondary addresses of a primary one, and a device's IPv4 routes with
-// its last IPv4 address. That is told here, too, so that it can come again, and be undone.
+// remove takes addresses and routes of vnetc away that are not wanted any more. The kernel removes
+// more than it is asked to: the secondary addresses of a primary one, and a device's IPv4 routes
+// with its last IPv4 address. Those are listed here, too, so that they can be added again, and
+// undone.
 func (u *upgrade) remove() {
 	u.doomed, u.lost = map[netip.Prefix]bool{}, map[Route]bool{}
 	for _, a := range u.now.Addresses {
@@ -254,8 +255,8 @@ func (u *upgrade) routes() {
 	}
 }
 
-// ports sets the options of the ports that the bridge has. What the network doesn't ask for stays
-// as whoever plugged the port has set it.
+// ports sets the options of the ports that the bridge has. What the XML does not set stays as it
+// was set when the port was attached.
 func (u *upgrade) ports() {
 	if !u.exists {
 		return

@@ -72,8 +72,8 @@ func (s setPort) change(value func(portOption) bool) error {
 	return ignoreGone(request(unix.RTM_SETLINK, 0, header, info))
 }
 
-// filterVLANs has the bridge look at VLAN tags, which is what macTableManager='libvirt' asks of it.
-// The network works without it.
+// filterVLANs has the bridge look at VLAN tags, which macTableManager='libvirt' requires. The
+// network works without it.
 type filterVLANs struct{ bridge }
 
 func (s filterVLANs) String() string { return fmt.Sprintf("set VLAN filtering of %s on", s.name) }

@@ -31,7 +31,7 @@ func (r socketRequest) Serialize() []byte {
 }
 
 // diagnoseSockets returns the sockets at one of the ports, by sock_diag(7): unlike /proc/net it
-// tells the device that a socket is bound to. ENOENT says that the kernel can't.
+// shows the device that a socket is bound to. ENOENT says that the kernel can't.
 func diagnoseSockets(ports []uint16) (found []socket, err error) {
 	const listen, unconnected = 1 << 10, 1 << 7 // TCP_LISTEN, TCP_CLOSE
 	for _, r := range []socketRequest{

@@ -38,7 +38,7 @@ func (s setSysctl) Undo() error {
 }
 
 // file is the sysctl in the network namespace of the calling thread. The bridge's name can't lead
-// elsewhere: it is that of a device of ours.
+// elsewhere: it is that of one of our devices.
 func (s setSysctl) file() string {
 	return "/proc/sys/net/" + s.family + "/conf/" + s.name + "/" + s.key
 }

@@ -99,7 +99,7 @@ func shaping(r *ir.Rate) Traffic {
 		ceil = rate
 	}
 	// What tc(8) lets a class send at once if it isn't told: what the timer's resolution of 1 ns
-	// asks for, and a packet.
+	// requires, and a packet.
 	burst, cburst := ticks(rate/1e9+1600, rate), ticks(ceil/1e9+1600, ceil)
 	quantum := uint32(min(max(r.Average*1024/8/1500, 1), math.MaxInt32))
 	whole := class{htbHandle, wholeID, rate, ceil, burst, cburst, quantum}

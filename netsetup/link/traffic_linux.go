@@ -13,7 +13,7 @@ import (
 )
 
 // setTraffic changes the traffic control of the bridge. The network works without it: what the
-// kernel lacks is told as a warning.
+// kernel lacks is reported as a warning.
 type setTraffic struct {
 	bridge
 	what    string
@@ -26,8 +26,7 @@ type trafficChange struct{ from, to trafficObject }
 
 func (s *setTraffic) String() string { return s.what }
 
-// Do makes all changes or none, save for the embellishments, whose lack is told when the rest is
-// done.
+// Do makes all changes or none, except optional ones, whose lack is reported when the rest is done.
 func (s *setTraffic) Do() error {
 	index, err := s.index()
 	if err != nil {
@@ -58,7 +57,7 @@ func (s *setTraffic) Do() error {
 	return nil
 }
 
-// Futile is true if Do would change nothing for want of the kernel modules that lacks tells of.
+// Futile is true if Do would change nothing because the kernel lacks the modules in lacks.
 func (s *setTraffic) Futile(lacks func(module string) bool) bool {
 	useful := false
 	for _, c := range s.changes {

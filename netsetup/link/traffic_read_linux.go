@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readTraffic reads the traffic control of the bridges that carry a mark of ours.
+// readTraffic reads the traffic control of the bridges that carry our mark.
 func (f *Facts) readTraffic() error {
 	ours := map[int32]*Device{}
 	for i, d := range f.Devices {
@@ -47,7 +47,7 @@ func (f *Facts) readTraffic() error {
 	return nil
 }
 
-// readLimits reads the classes and filters that depend on qdiscs of ours.
+// readLimits reads the classes and filters that depend on our qdiscs.
 func (d *Device) readLimits() error {
 	defer func() { d.Traffic.sort() }()
 	for _, q := range d.Traffic {
@@ -84,7 +84,7 @@ func readTC(m []byte) (*nl.TcMsg, attributes) {
 	return nl.DeserializeTcMsg(m), parse(m[nl.SizeofTcMsg:])
 }
 
-// readClass reads an RTM_NEWTCLASS message; false if it is none of the classes of ours.
+// readClass reads an RTM_NEWTCLASS message; false if it is none of our classes.
 func readClass(m []byte) (class, bool) {
 	header, a := readTC(m)
 	options := a.nest(nl.TCA_OPTIONS)
@@ -118,7 +118,7 @@ func (a attributes) rate(short uint32, long int) uint64 {
 	return uint64(short)
 }
 
-// readFilter reads an RTM_NEWTFILTER message; nil if it is none of the filters of ours.
+// readFilter reads an RTM_NEWTFILTER message; nil if it is none of our filters.
 func readFilter(m []byte) trafficObject {
 	header, a := readTC(m)
 	options := a.nest(nl.TCA_OPTIONS)

@@ -10,7 +10,7 @@ import (
 )
 
 // Since returns which boot this is, and how long ago it was. That clock (CLOCK_BOOTTIME) goes on
-// while the host sleeps, and nobody sets it.
+// while the host sleeps, and can't be set.
 func Since() (boot string, ago time.Duration, err error) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

@@ -12,7 +12,7 @@ type Lack struct {
 }
 
 // Lacks returns what the kernel lacks, by network; never nil. A file that can't be read, or is of
-// another boot or network namespace, counts as none: the kernel will tell again.
+// another boot or network namespace, counts as none: the kernel will report it again.
 func (f folder) Lacks() map[string][]Lack {
 	lacks, err := readNotes[[]Lack](f, f.lacksFile())
 	if err != nil {

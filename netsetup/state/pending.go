@@ -98,8 +98,8 @@ func (d *Dir) Undone(id string, at time.Time) error {
 
 // ended renames the file of the change to mark, and removes the mark of how an earlier one ended.
 // So it says at every moment that the change waits or how it ended, also where the disk has no room
-// for another file; whoever finds neither knows that the file was lost. What the mark needs not say
-// goes if it can.
+// for another file; a process that finds neither knows that the file was lost. What the mark needs
+// not say goes if it can.
 func (d *Dir) ended(id, mark, other string, at time.Time) error {
 	if err := d.Begin(); err != nil {
 		return err

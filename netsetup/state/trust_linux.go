@@ -87,7 +87,7 @@ func inUserNamespace() bool {
 }
 
 // openTrusted opens a regular file that only root or the caller can have written. It follows no
-// symbolic link and waits for nobody, as the opening of a FIFO would.
+// symbolic link and does not block, as the opening of a FIFO would.
 func openTrusted(path string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0o644)
 	switch {

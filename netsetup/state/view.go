@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// View is the state folder for those who only read it: it takes no lock, so it delays nobody, needs
-// no permission to write, and is not delayed. What was read together is from one moment if
-// [View.Moved] is false afterwards.
+// View is the state folder for those who only read it: it takes no lock, so it delays no other
+// process, needs no write permission, and is not delayed. What was read together is from one moment
+// if [View.Moved] is false afterwards.
 type View struct {
 	folder
 	seen generation

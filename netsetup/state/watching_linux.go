@@ -23,8 +23,8 @@ func Watching(path string) (*os.File, error) {
 }
 
 // AwaitWatchers waits until no process would undo a change that waits in the folder at path, but no
-// longer than wait. Whoever has ended a change calls it: if the folder were lost before such a
-// process has looked, it would undo the change all the same.
+// longer than wait. The process that has ended a change calls it: if the folder were lost before
+// such a process has looked, it would undo the change all the same.
 func AwaitWatchers(path string, wait time.Duration) {
 	f, err := openTrusted(filepath.Join(path, watchingFile), os.O_RDWR)
 	if err != nil {
