@@ -94,7 +94,8 @@ func FieldsOf(m Match) Fields {
 			}
 		}
 		return all
-	case IIfName, OIfName, Limit, Opaque: // no action alters an interface; what an opaque match looks at is not known anyhow
+	case IIfName, OIfName, Limit,
+		Opaque: // no action alters an interface; what an opaque match looks at is not known anyhow
 		return 0
 	}
 	panic(fmt.Sprintf("ir: unknown match %T", m))

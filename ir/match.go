@@ -165,10 +165,10 @@ type Mark struct {
 }
 
 // Limit holds for a packet as long as a bucket has a token for it: Burst tokens at first, and Rate
-// more in each Per, up to Burst. It is limit in nft(8) and iptables-extensions(8). A packet's fields
-// don't tell whether it holds, and two limits are independent though their words are the same. A
-// packet takes a token only if the matches before the limit hold, so it is the last match of a rule
-// that is lowered.
+// more in each Per, up to Burst. It is limit in nft(8) and iptables-extensions(8). A packet's
+// fields don't tell whether it holds, and two limits are independent though their words are the
+// same. A packet takes a token only if the matches before the limit hold, so it is the last match
+// of a rule that is lowered.
 type Limit struct {
 	Rate  uint32
 	Per   time.Duration // a second, minute, hour, day or week

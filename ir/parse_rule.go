@@ -97,7 +97,7 @@ func (t *textReader) match(m *textMatch) Match {
 	}
 	if m.Burst != nil && m.Kind != "limit" {
 		t.errorf("ir-syntax", m.Burst.Pos.Offset, len(m.Burst.Text), "burst after what is no limit",
-			"only limits have a burst", "take it out, or write limit before the rate")
+			"only limits have a burst", "remove it, or write limit before the rate")
 	}
 	switch m.Kind {
 	case "iifname":

@@ -313,7 +313,7 @@ func TestParseErrors(t *testing.T) {
 	tests := []struct {
 		name string
 		text string // what is wrong stands between ‹ and ›
-		want string // code and beginning of what is said
+		want string // code and beginning of what is reported
 	}{
 		{"no block", `‹grup› FWI {}`, `ir-syntax "grup" is not allowed here`},
 		{"no such match", `group FWI { ip ‹ifname› "x" accept }`, `ir-syntax "ifname" is not`},

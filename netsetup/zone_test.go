@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/link"
 )
 
-// TestNoZone: firewalld without libvirt's zones is no reason to refuse a network that names no zone;
-// its plan says what is missing. A zone that the network names must be there.
+// TestNoZone: firewalld without libvirt's zones is no reason to refuse a network that names no
+// zone; its plan says what is missing. A zone that the network names must be there.
 func TestNoZone(t *testing.T) {
 	for _, tt := range []struct {
 		name, zone    string
@@ -22,12 +22,15 @@ func TestNoZone(t *testing.T) {
 		{name: "libvirt's zone", zones: []string{"public", "libvirt"}, step: "put vb1 into zone libvirt"},
 		{name: "no zone of libvirt's", zones: []string{"public"},
 			fault: "firewalld has no zone libvirt, so bridge vb1 stays in its default zone"},
-		{name: "a zone of its own", zone: "trusted", zones: []string{"public", "trusted"}, step: "put vb1 into zone trusted"},
-		{name: "not the zone of its own", zone: "attic", zones: []string{"public"}, refused: "firewalld has no zone attic"},
+		{name: "a zone of its own", zone: "trusted", zones: []string{"public", "trusted"},
+			step: "put vb1 into zone trusted"},
+		{name: "not the zone of its own", zone: "attic", zones: []string{"public"},
+			refused: "firewalld has no zone attic"},
 		{name: "no firewalld", withoutDaemon: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := &Host{Facts: &link.Facts{IPv6: true}, Bus: &bus.Bus{Firewalld: !tt.withoutDaemon, Zones: tt.zones}, fresh: true}
+			h := &Host{Facts: &link.Facts{IPv6: true}, Bus: &bus.Bus{Firewalld: !tt.withoutDaemon, Zones: tt.zones},
+				fresh: true}
 			var p Plan
 			err := h.zone(&p, &ir.Link{Name: "lab", Mode: ir.ModeNAT, Bridge: ir.Bridge{Name: "vb1", Zone: tt.zone}})
 			if tt.refused != "" {

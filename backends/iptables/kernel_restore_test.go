@@ -59,7 +59,8 @@ func restoreLines(t *testing.T) (lines []restoreLine) {
 			}
 			head, text, _ := strings.Cut(line, " | ")
 			fields := strings.Fields(head)
-			l := restoreLine{place: fmt.Sprintf("%s:%d", file, i+1), takes: fields[0], families: fields[1], text: text, later: later[line]}
+			l := restoreLine{place: fmt.Sprintf("%s:%d", file, i+1), takes: fields[0], families: fields[1], text: text,
+				later: later[line]}
 			delete(later, line)
 			switch {
 			case len(fields) == 4:
@@ -194,8 +195,8 @@ func TestKernelRestoreHelp(t *testing.T) {
 var notOptions = []string{}
 
 // TestKernelRestore feeds each line to both kinds of iptables-restore: who takes it is what the
-// line says, but for lines of which this version thinks otherwise. Where it is taken what iptables-save prints of it is read
-// again, and is the same.
+// line says, but for lines of which this version thinks otherwise. Where it is taken what
+// iptables-save prints of it is read again, and is the same.
 func TestKernelRestore(t *testing.T) {
 	netnstest.Require(t, "iptables-nft-restore", "ip6tables-nft-restore", "nft")
 	netnstest.Require(t, "iptables-legacy-restore", "ip6tables-legacy-restore")

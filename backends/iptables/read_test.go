@@ -81,8 +81,10 @@ func TestReadRule(t *testing.T) {
 			Elements: [][]ir.Match{{ir.SPort{From: 53, To: 53}}, {ir.DPort{From: 53, To: 53}}},
 		}})},
 		{"-m limit -j ACCEPT", accept(ir.Limit{Rate: 3, Per: time.Hour, Burst: 5})},
-		{"-m limit --limit 20/sec --limit-burst 100 -j ACCEPT", accept(ir.Limit{Rate: 20, Per: time.Second, Burst: 100})},
-		{"-m limit --limit 7/s -j ACCEPT", accept(ir.Opaque{Text: "-m limit --limit 7/s"})}, // the kernel's is 10000/1428
+		{"-m limit --limit 20/sec --limit-burst 100 -j ACCEPT", accept(ir.Limit{Rate: 20, Per: time.Second,
+			Burst: 100})},
+		{"-m limit --limit 7/s -j ACCEPT",
+			accept(ir.Opaque{Text: "-m limit --limit 7/s"})}, // the kernel's is 10000/1428
 		{"-p icmp --icmp-type echo-request -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP}, ir.ICMPType{Type: 8})},
 		{"-p icmp -m icmp --icmp-type 3/4 -j ACCEPT", accept(ir.L4Proto{Proto: ir.ICMP},
 			ir.ICMPType{Type: 3, Code: 4, HasCode: true})},

@@ -6,11 +6,11 @@ import "github.com/vnetc/vnetc/ir"
 // and iptables-restore and the kernel take them; the test that feeds both the same lines says that
 // they agree.
 //
-// In options, "!" stands before one that can be negated, "/" between names of one option, "="
-// before the kinds of its values (see kinds), with a "+" between two, and a "?" before a kind that
-// may be left out. In rules, "all:a,b" wants all of these options, "any:" one at least, "one:" one
-// at most; "need:a,b" wants b where a stands, "after:a,b" wants it before; "at:a,HOOK,..." allows a
-// in rules at these hooks.
+// In options, "!" is before one that can be negated, "/" between names of one option, "=" before
+// the kinds of its values (see kinds), with a "+" between two, and a "?" before a kind that may be
+// left out. In rules, "all:a,b" wants all of these options, "any:" one at least, "one:" one at
+// most; "need:a,b" wants b where a stands, "after:a,b" wants it before; "at:a,HOOK,..." allows a in
+// rules at these hooks.
 var matchTable = [...]extension{
 	{
 		name:    "addrtype",

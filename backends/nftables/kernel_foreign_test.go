@@ -120,8 +120,8 @@ func TestKernelReadLinks(t *testing.T) {
 	}
 }
 
-// TestKernelWords: a statement that isn't modelled is shown as nft(8) lists it, less the burst that a limit has by default: nft
-// lists that since 1.1.
+// TestKernelWords: a statement that isn't modelled is shown as nft(8) lists it, less the burst that
+// a limit has by default: nft lists that since 1.1.
 func TestKernelWords(t *testing.T) {
 	netnstest.Require(t, "nft")
 	statements := []string{
@@ -140,7 +140,8 @@ func TestKernelWords(t *testing.T) {
 		t.Run(s, func(t *testing.T) {
 			ns := netnstest.New(t)
 			ns.Feed([]byte("table ip t { set banned { type ipv4_addr; flags timeout; }; chain c { type filter hook prerouting priority 0; "+s+"; }; }\n"), "nft", "-f", "-")
-			listed := strings.ReplaceAll(ns.Exec("nft", "-s", "-n", "list", "chain", "ip", "t", "c"), " burst 5 packets\n", "\n")
+			listed := strings.ReplaceAll(ns.Exec("nft", "-s", "-n", "list", "chain", "ip", "t", "c"),
+				" burst 5 packets\n", "\n")
 			if !strings.Contains(listed, "\t\t"+s+"\n") {
 				t.Fatalf("nft lists it otherwise:\n%s", listed)
 			}

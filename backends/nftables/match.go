@@ -40,7 +40,8 @@ func (s *ruleLowering) matches(ms []ir.Match) {
 	}
 	for i, m := range ms {
 		if _, is := m.(ir.Limit); is && i < len(ms)-1 {
-			s.refuse("a rule with a limit before another match", "packets take its tokens that the match behind it does not let by",
+			s.refuse("a rule with a limit before another match",
+				"packets take its tokens that the match behind it does not let by",
 				"make the limit the last match of the rule")
 			return
 		}

@@ -21,7 +21,8 @@ func (s limit) appendText(b []byte, _ form) []byte {
 		b = append(b, "over "...)
 	}
 	b = fmt.Appendf(b, "%d/%s", s.Rate, map[time.Duration]string{
-		time.Second: "second", time.Minute: "minute", time.Hour: "hour", 24 * time.Hour: "day", 7 * 24 * time.Hour: "week",
+		time.Second: "second", time.Minute: "minute", time.Hour: "hour", 24 * time.Hour: "day",
+		7 * 24 * time.Hour: "week",
 	}[s.Per])
 	if s.Burst != usualBurst {
 		b = fmt.Appendf(b, " burst %d packets", s.Burst)

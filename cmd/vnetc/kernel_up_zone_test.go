@@ -59,9 +59,9 @@ func (f *firewalld) start(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 }
 
-// TestKernelReloadZone runs what systemctl reload of vnetc@lab runs, on a host whose firewalld lacks
-// libvirt's zones: a network comes up and changes, and says what is missing. A new network whose
-// own zone is missing is refused; one that runs is changed.
+// TestKernelReloadZone runs what systemctl reload of vnetc@lab runs, on a host whose firewalld
+// lacks libvirt's zones: a network comes up and changes, and says what is missing. A new network
+// whose own zone is missing is refused; one that runs is changed.
 func TestKernelReloadZone(t *testing.T) {
 	unit, err := os.ReadFile("../../netsetup/systemd/vnetc@.service")
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package bus speaks with the services of a host that have a say in a network's bridge, over the system's D-Bus: firewalld,
-// which puts links into zones, and systemd-resolved, which asks name servers by link.
+// Package bus speaks with the services of a host that have a say in a network's bridge, over the
+// system's D-Bus: firewalld, which puts links into zones, and systemd-resolved, which queries name
+// servers by link.
 package bus
 
 import (
@@ -27,7 +28,8 @@ const (
 // limit is how long a service may take for an answer, firewalld's reloads included.
 const limit = 30 * time.Second
 
-// Bus is a connection to the system's D-Bus, and which services are there. The zero value is a host without any.
+// Bus is a connection to the system's D-Bus, and which services are there. The zero value is a host
+// without any.
 type Bus struct {
 	conn      *dbus.Conn
 	Firewalld bool
@@ -36,8 +38,9 @@ type Bus struct {
 	Policies  []string // of firewalld; none before 0.9
 }
 
-// Open looks for the services. A host without a system bus has none of them, and neither has a network namespace other than
-// that of the host's first process: the services know the links of theirs only. DBUS_SYSTEM_BUS_ADDRESS names another bus.
+// Open looks for the services. A host without a system bus has none of them, and neither has a
+// network namespace other than that of the host's first process: the services know the links of
+// theirs only. DBUS_SYSTEM_BUS_ADDRESS names another bus.
 func Open() (*Bus, error) {
 	if !ours() {
 		return &Bus{}, nil
@@ -137,20 +140,23 @@ type NoZone struct{ Bridge string }
 // Error says what that means for guests, and what to do.
 func (n NoZone) Error() string {
 	return fmt.Sprintf("firewalld has no zone %s, so bridge %s stays in its default zone, which usually rejects the guests' "+
-		"DHCP and DNS; install libvirt's zones, or name a zone that accepts them: <bridge zone='trusted'/>", zoneLibvirt, n.Bridge)
+		"DHCP and DNS; install libvirt's zones, or name a zone that accepts them: <bridge zone='trusted'/>",
+		zoneLibvirt, n.Bridge)
 }
 
-// ZoneFor returns the zone of firewalld that a network's bridge belongs into, as libvirt chooses it;
-// empty for none. The error is a [NoZone] if nobody asked for a zone and firewalld lacks the one
-// that libvirt's packages bring.
+// ZoneFor returns the zone of firewalld that a network's bridge belongs into, as libvirt chooses
+// it; empty for none. The error is a [NoZone] if nobody asked for a zone and firewalld lacks the
+// one that libvirt's packages bring.
 func (b *Bus) ZoneFor(l *ir.Link) (string, error) {
 	switch {
 	case l.Bridge.Zone != "":
 		if !b.Firewalld {
-			return "", fmt.Errorf("network %s: bridge %s belongs into firewalld's zone %s, and firewalld is not running; start it, or leave the zone out", l.Name, l.Bridge.Name, l.Bridge.Zone)
+			return "",
+				fmt.Errorf("network %s: bridge %s belongs into firewalld's zone %s, and firewalld is not running; start it, or leave the zone out", l.Name, l.Bridge.Name, l.Bridge.Zone)
 		}
 		if !slices.Contains(b.Zones, l.Bridge.Zone) {
-			return "", fmt.Errorf("network %s: firewalld has no zone %s; firewall-cmd --get-zones lists those it has", l.Name, l.Bridge.Zone)
+			return "", fmt.Errorf("network %s: firewalld has no zone %s; firewall-cmd --get-zones lists those it has",
+				l.Name, l.Bridge.Zone)
 		}
 		return l.Bridge.Zone, nil
 	case !b.Firewalld || !l.Mode.Filtered():
@@ -214,7 +220,8 @@ type domainOn struct {
 	Routing bool
 }
 
-// Registered is true if systemd-resolved asks the server on the link with this index for names in a domain.
+// Registered is true if systemd-resolved sends queries for a domain to the server on the link with
+// this index.
 func (b *Bus) Registered(index int, domain string) (bool, error) {
 	if !b.Resolved {
 		return false, nil
@@ -224,7 +231,8 @@ func (b *Bus) Registered(index int, domain string) (bool, error) {
 		return false, err
 	}
 	var found dbus.Variant
-	if err := b.call(resolvedName, path, "org.freedesktop.DBus.Properties.Get", &found, resolvedName+".Link", "Domains"); err != nil {
+	if err := b.call(resolvedName, path, "org.freedesktop.DBus.Properties.Get", &found, resolvedName+".Link",
+		"Domains"); err != nil {
 		return false, err
 	}
 	var domains []domainOn
@@ -234,7 +242,7 @@ func (b *Bus) Registered(index int, domain string) (bool, error) {
 	return slices.ContainsFunc(domains, func(d domainOn) bool { return d.Name == domain }), nil
 }
 
-// Register tells systemd-resolved that names of a domain are asked of the server on a link.
+// Register makes systemd-resolved send queries for a domain to the server on a link.
 type Register struct {
 	Bus    *Bus
 	Index  func() (int, error) // of the link, asked when the step is done

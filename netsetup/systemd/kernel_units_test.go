@@ -12,7 +12,8 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// systemd-analyze reads the unit as systemd would. vnetc need not be installed where tests run, so another program stands in.
+// systemd-analyze reads the unit as systemd would. vnetc need not be installed where tests run, so
+// another program stands in.
 func TestKernelUnits(t *testing.T) {
 	netnstest.Require(t, "systemd-analyze")
 	units, err := filepath.Glob("*.service")
@@ -61,7 +62,8 @@ func TestKernelExposure(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold="+most[unit], "--no-pager", path).CombinedOutput()
+		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold="+most[unit],
+			"--no-pager", path).CombinedOutput()
 		return string(out), err
 	}
 	for _, unit := range units {
@@ -72,18 +74,20 @@ func TestKernelExposure(t *testing.T) {
 		if out, err := judge(t, unit, string(text)); err != nil {
 			t.Errorf("%s: %v\n%s", unit, err, out)
 		}
-		// How much a single line weighs differs between versions of systemd; this is too much for all.
+		// How much a single line weighs differs between versions of systemd; this is too much for
+		// all.
 		if out, err := judge(t, unit, strings.Replace(string(text), "CapabilityBoundingSet=", "#", 1)); err == nil {
 			t.Errorf("%s: systemd-analyze finds nothing wrong with a unit that has all capabilities\n%s", unit, out)
 		}
 	}
 }
 
-// TestOrder: networks stand before each daemon of libvirt that has guests or networks, and the order of rules is put right after
-// each that makes rules.
+// TestOrder: networks are before each daemon of libvirt that has guests or networks, and the order
+// of rules is put right after each that makes rules.
 func TestOrder(t *testing.T) {
 	for _, daemon := range []string{"libvirtd.service", "virtqemud.service", "virtnetworkd.service"} {
-		for unit, keys := range map[string][]string{"vnetc@.service": {"Before"}, "vnetc-order.service": {"After", "WantedBy"}} {
+		for unit, keys := range map[string][]string{"vnetc@.service": {"Before"},
+			"vnetc-order.service": {"After", "WantedBy"}} {
 			text, err := os.ReadFile(unit)
 			if err != nil {
 				t.Fatal(err)

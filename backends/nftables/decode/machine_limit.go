@@ -19,7 +19,8 @@ func (m *machine) limit(e *wire.Expression) {
 	default:
 		per = 0
 	}
-	if e.Number(unix.NFTA_LIMIT_TYPE) != unix.NFT_LIMIT_PKTS || per == 0 || unit > 604800 || rate == 0 || rate>>32 != 0 || burst == 0 {
+	if e.Number(unix.NFTA_LIMIT_TYPE) != unix.NFT_LIMIT_PKTS || per == 0 || unit > 604800 || rate == 0 ||
+		rate>>32 != 0 || burst == 0 {
 		m.opaque(e)
 		return
 	}
