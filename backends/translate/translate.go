@@ -21,8 +21,9 @@ type Result struct {
 	Ruleset backends.Ruleset
 }
 
-// Refused is the code of a rule that the target can't say, or that is not understood.
-const Refused diag.Code = "translate-refused"
+// Unsupported is the code of a rule that has no translation, the same as of one that a back end
+// can't say.
+const Unsupported diag.Code = "backend-unsupported"
 
 // ErrTooLarge says that the proof would cost more than the budget has.
 var ErrTooLarge = errors.New("whether the translation means the same is too large to tell")
@@ -72,5 +73,5 @@ func Text(from, to backends.Backend, source []backends.Document, budget *prove.B
 }
 
 func refusal(at ir.Origin, what, why, fix string) diag.Diagnostic {
-	return diag.Diagnostic{Severity: diag.Error, Code: Refused, Span: at.Span, What: what, Why: why, Fix: fix}
+	return diag.Diagnostic{Severity: diag.Error, Code: Unsupported, Span: at.Span, What: what, Why: why, Fix: fix}
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/url"
 	"path"
+	"strings"
 )
 
 // The parts of a SARIF 2.1.0 log that vnetc writes (OASIS sarif-v2.1.0, section 3), by the
@@ -33,6 +34,7 @@ type (
 		ID               Code          `json:"id"`
 		ShortDescription sarifMessage  `json:"shortDescription"`
 		FullDescription  *sarifMessage `json:"fullDescription,omitempty"`
+		Help             sarifMessage  `json:"help"`
 	}
 	sarifMessage struct {
 		Text string `json:"text"`
@@ -91,6 +93,7 @@ func SARIF(w io.Writer, l List, src *Sources, toolVersion string) error {
 		if info.Text != "" {
 			rule.FullDescription = &sarifMessage{info.Text}
 		}
+		rule.Help = sarifMessage{helpOf(info)}
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
 	}
 	for _, d := range l {
@@ -101,6 +104,20 @@ func SARIF(w io.Writer, l List, src *Sources, toolVersion string) error {
 		Version: "2.1.0",
 		Runs:    []sarifRun{run},
 	})
+}
+
+// helpOf returns what a page of findings shows for a code: the explanation and both examples.
+func helpOf(info Info) string {
+	var b strings.Builder
+	b.WriteString(info.Title + "\n")
+	for _, part := range []struct{ head, text string }{
+		{"", info.Text}, {"wrong:\n", info.Bad}, {"right:\n", info.Good},
+	} {
+		if part.text != "" {
+			b.WriteString("\n" + part.head + strings.TrimSuffix(part.text, "\n") + "\n")
+		}
+	}
+	return b.String()
 }
 
 func sarifResultOf(d Diagnostic, rules map[Code]int) sarifResult {

@@ -144,6 +144,13 @@ func TestSARIF(t *testing.T) {
 	if len(rules) != len(diag.Codes()) {
 		t.Errorf("%d rules for %d codes", len(rules), len(diag.Codes()))
 	}
+	for i, info := range diag.Codes() {
+		help, _ := rules[i].(map[string]any)["help"].(map[string]any)
+		text, _ := help["text"].(string)
+		if !strings.HasPrefix(text, info.Title+"\n") || !strings.Contains(text, strings.TrimSuffix(info.Bad, "\n")) {
+			t.Errorf("%s: a page of findings shows %q", info.Code, text)
+		}
+	}
 	delete(driver, "rules")
 	var got bytes.Buffer
 	enc := json.NewEncoder(&got)
