@@ -45,6 +45,7 @@ network that is not up; 3 the host refused or failed.`,
 		},
 	}
 	f.hostFlags = addHostFlags(cmd)
+	cmd.ValidArgsFunction = networksInForce(s, func() *hostFlags { return f.hostFlags })
 	cmd.Flags().BoolVar(&f.all, "all", false, "all networks that are up")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps, and do nothing")
 	f.format = addChoice(cmd, "format", "output format", "text", "json")

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/vnetc/vnetc/ir/diag"
 )
 
 // choice is a flag that takes one of a few words.
@@ -78,7 +80,14 @@ func noArguments(cmd *cobra.Command, args []string) error {
 
 // wrongFlag says what a flag takes, where the flag parser says what Go's parser of such values
 // found.
-func wrongFlag(_ *cobra.Command, err error) error {
+func wrongFlag(cmd *cobra.Command, err error) error {
+	if unknown, is := errors.AsType[*pflag.NotExistError](err); is && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near, ok := diag.Near(unknown.GetSpecifiedName(), names); ok {
+			return usagef("%v; did you mean --%s?", err, near)
+		}
+	}
 	var wrong *pflag.InvalidValueError
 	if !errors.As(err, &wrong) {
 		return err

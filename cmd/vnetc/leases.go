@@ -34,6 +34,7 @@ read.`,
 		},
 	}
 	f = addHostFlags(cmd)
+	cmd.ValidArgsFunction = networksInForce(s, func() *hostFlags { return f })
 	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }

@@ -33,6 +33,7 @@ failed.`,
 		},
 	}
 	f = addHostFlags(cmd)
+	cmd.ValidArgsFunction = networksInForce(s, func() *hostFlags { return f })
 	cmd.Flags().BoolVar(&all, "all", false, "all networks of the state files")
 	cmd.Flags().StringArrayVar(&bridges, "bridge", nil,
 		"rules about this bridge, whose network has no state file; may be given again")

@@ -53,6 +53,7 @@ read.`,
 		RunE: func(_ *cobra.Command, names []string) error { return status(s, f, format.value, names) },
 	}
 	f = addHostFlags(cmd)
+	cmd.ValidArgsFunction = networksInForce(s, func() *hostFlags { return f })
 	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
 }

@@ -24,13 +24,17 @@ func newVersion(s streams) *cobra.Command {
 					"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 				}))
 			}
-			_, err := fmt.Fprintf(s.out, "vnetc %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS,
-				runtime.GOARCH)
+			_, err := fmt.Fprint(s.out, versionLine())
 			return orHost(err)
 		},
 	}
 	format = addChoice(cmd, "format", "output format", "text", "json")
 	return cmd
+}
+
+// versionLine is what version and --version print.
+func versionLine() string {
+	return fmt.Sprintf("vnetc %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version returns the module version the program was built from, (devel) for a build from a
