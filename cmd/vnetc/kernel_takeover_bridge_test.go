@@ -107,14 +107,14 @@ func TestKernelTakeOverUntold(t *testing.T) {
 	}{
 		"a rule that iptables can't express": {"iptables-nft", []string{
 			"nft add rule ip filter FORWARD meter m { ip saddr limit rate 1/second } accept",
-		}, 3, `can't tell libvirt's rules in iptables \(nf_tables\): .*; no rule was changed`, 3},
+		}, 3, `can't identify libvirt's rules in iptables \(nf_tables\): .*; no rule was changed`, 3},
 		"a rule that iptables lists as libvirt's": {"iptables-nft", []string{
 			"nft add set ip filter s { type ipv4_addr; }",
 			"nft insert rule ip filter LIBVIRT_FWX iifname vbr1 oifname vbr1 ip saddr @s accept",
 		}, 3, `in iptables \(nf_tables\): chain LIBVIRT_FWX in IPv4 table filter holds a rule made with nft \(handle \d+\).*; no rule was changed`, 3},
 		"a chain that iptables can't read": {"iptables-legacy", []string{`iptables-legacy -N LIBVIRT_"q`,
 			`iptables-legacy -A LIBVIRT_"q -j LIBVIRT_FWX`},
-			3, `can't tell libvirt's rules in iptables \(legacy\): .*; no rule was changed`, 3},
+			3, `can't identify libvirt's rules in iptables \(legacy\): .*; no rule was changed`, 3},
 		"an empty table": {"nft", []string{"nft flush ruleset", "nft add table ip libvirt_network"}, 0,
 			`nftables: 0 taken away, 0 left; nothing`, 0},
 		"a set": {"nft", []string{"nft add set ip libvirt_network s { type ipv4_addr; }"}, 0,

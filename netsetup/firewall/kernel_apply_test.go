@@ -130,7 +130,7 @@ func TestUnprovenIsUndone(t *testing.T) {
 		bad := target
 		bad.Loader = broken{target.Loader, filters(2), target.Options}
 		_, err := apply(ns, filters(4), bad)
-		if err == nil || !strings.Contains(err.Error(), "the old rules are in force again") ||
+		if err == nil || !strings.Contains(err.Error(), "the old rules are restored") ||
 			!strings.Contains(err.Error(), "vbr") {
 			t.Errorf("got %v, want a packet and the undoing", err)
 		}

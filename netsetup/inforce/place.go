@@ -97,8 +97,10 @@ func (h *Host) usable(all []backends.Loader, name string) (int, error) {
 	}
 	noted := h.inForce().Backend
 	switch {
+	case why == nil && noted == "":
+		return 0, failf("there is no such back end: %s", h.o.Rules.Backend)
 	case why == nil:
-		return 0, refuse(Failed, "--backend moves them",
+		return 0, refuse(Failed, "choose another with --backend",
 			"state files say the networks use back end %q, which this build does not have", noted)
 	case h.o.Rules.Backend != "" || noted == "":
 		return 0, failf("no back end can be used here: %w", why)

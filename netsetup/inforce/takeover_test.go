@@ -102,8 +102,8 @@ func TestTakeOverRefused(t *testing.T) {
 		{"it can't be read", d, nil, daemon,
 			"--take-over is refused: libvirtd (pid 7) runs network \"lab\"; no rule was changed"},
 		{"its bridge is not known", Document{Name: "lab", Bridge: "virbr0", Mode: ir.ModeNAT, AutoBridge: true}, nil,
-			nil, "--take-over is refused: the document of " +
-				"network \"lab\" names no bridge, and virbr0 is vnetc's choice; no rule was changed"},
+			nil, "--take-over is refused: the XML of " +
+				"network \"lab\" names no bridge, and vnetc chose virbr0; no rule was changed"},
 	} {
 		_, err := (&takingOver{}).claimsOf(tt.d, []libvirt.Status{{Name: "lab"}}, []*Document{tt.live}, tt.daemon)
 		var e *Error

@@ -20,7 +20,7 @@ func TestFoldersOfOthers(t *testing.T) {
 		want    string // empty: the folder is good
 	}{
 		{"private", func(_, path string) error { return os.Chmod(path, 0o700) }, ""},
-		{"everybody writes", func(_, path string) error { return os.Chmod(path, 0o777) }, "everybody may write there"},
+		{"everybody writes", func(_, path string) error { return os.Chmod(path, 0o777) }, "all users may write there"},
 		{"everybody adds", func(_, path string) error { return os.Chmod(path, 0o777|os.ModeSticky) }, ""},
 		{"a group writes", func(_, path string) error { return group(path, 4242, 0o775) },
 			"group 4242 may write there"},
@@ -31,7 +31,7 @@ func TestFoldersOfOthers(t *testing.T) {
 		{"a group writes above", func(above, _ string) error { return group(above, 4242, 0o770) },
 			"group 4242 may write there"},
 		{"everybody writes above", func(above, _ string) error { return os.Chmod(above, 0o777) },
-			"everybody may write there"},
+			"all users may write there"},
 		{"everybody adds above", func(above, _ string) error { return os.Chmod(above, 0o777|os.ModeSticky) }, ""},
 	}
 	for _, test := range tests {
@@ -77,10 +77,10 @@ func TestFilesOfOthers(t *testing.T) {
 		want string
 	}{
 		{"a link", func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, "symbolic link"},
-		{"a FIFO", func(path, _ string) error { return unix.Mkfifo(path, 0o644) }, "no regular file"},
-		{"a folder", func(path, _ string) error { return os.Mkdir(path, 0o755) }, "no regular file"},
+		{"a FIFO", func(path, _ string) error { return unix.Mkfifo(path, 0o644) }, "not a regular file"},
+		{"a folder", func(path, _ string) error { return os.Mkdir(path, 0o755) }, "not a regular file"},
 		{"a device", func(path, _ string) error { return unix.Mknod(path, unix.S_IFCHR|0o644, 1<<8|5) },
-			"no regular file"}, // /dev/zero
+			"not a regular file"}, // /dev/zero
 		{"another user's", func(path, _ string) error {
 			return errors.Join(os.WriteFile(path, []byte(good), 0o644), os.Chown(path, 4242, -1))
 		}, "belongs to user 4242"},
@@ -89,7 +89,7 @@ func TestFilesOfOthers(t *testing.T) {
 		}, "group 4242 may write"},
 		{"everybody writes", func(path, _ string) error {
 			return errors.Join(os.WriteFile(path, []byte(good), 0o644), os.Chmod(path, 0o666))
-		}, "everybody may write"},
+		}, "all users may write"},
 		{"huge", func(path, _ string) error {
 			return errors.Join(os.WriteFile(path, []byte(good), 0o644), os.Truncate(path, maxNetwork+1))
 		}, "more than 8388608 bytes"},
@@ -135,7 +135,7 @@ func TestLockOfOthers(t *testing.T) {
 	}{
 		{"a link", func(lock, precious string) error { return os.Symlink(precious, lock) }, "symbolic link"},
 		{"a hard link", func(lock, precious string) error { return os.Link(precious, lock) }, "2 names"},
-		{"a FIFO", func(lock, _ string) error { return unix.Mkfifo(lock, 0o644) }, "no regular file"},
+		{"a FIFO", func(lock, _ string) error { return unix.Mkfifo(lock, 0o644) }, "not a regular file"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
