@@ -42,13 +42,13 @@ func TestKernelTakeOverBridge(t *testing.T) {
 		want   string
 	}{
 		{"a bridge that vnetc chose", open, nil, 1,
-			`document of network "nat-default" names no bridge, and virbr0 is vnetc's choice; no rule`},
+			`XML of network "nat-default" names no bridge, and vnetc chose virbr0; no rule`},
 		{"and that is another network's", open, map[string]string{"other": strings.Replace(named("virbr0"), name+"<",
 			"other<", 1)}, 1, "names no bridge"},
 		{"and that it has", open, map[string]string{name: named("virbr0")}, 0,
 			"[1-9][0-9]* taken away, 0 left; nothing"},
 		{"another bridge", named("vbr7"), map[string]string{name: named("virbr0")}, 1,
-			`libvirt's notes network "nat-default" has bridge virbr0, which is there, and its document says vbr7; no rule`},
+			`libvirt's network "nat-default" has bridge virbr0, which exists, and its XML says vbr7; no rule`},
 		{"another bridge than one that is gone", named("virbr0"), map[string]string{name: named("vbr7")}, 0,
 			"0 left; nothing"},
 		{"a status file without a bridge", named("virbr0"), map[string]string{name: open}, 0, "0 left; nothing"},
