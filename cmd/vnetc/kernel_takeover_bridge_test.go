@@ -46,12 +46,12 @@ func TestKernelTakeOverBridge(t *testing.T) {
 		{"and that is another network's", open, map[string]string{"other": strings.Replace(named("virbr0"), name+"<",
 			"other<", 1)}, 1, "names no bridge"},
 		{"and that it has", open, map[string]string{name: named("virbr0")}, 0,
-			"[1-9][0-9]* taken away, 0 left; nothing"},
+			"[1-9][0-9]* taken away, 0 left; no libvirt rules"},
 		{"another bridge", named("vbr7"), map[string]string{name: named("virbr0")}, 1,
 			`libvirt's network "nat-default" has bridge virbr0, which exists, and its XML says vbr7; no rule`},
 		{"another bridge than one that is gone", named("virbr0"), map[string]string{name: named("vbr7")}, 0,
-			"0 left; nothing"},
-		{"a status file without a bridge", named("virbr0"), map[string]string{name: open}, 0, "0 left; nothing"},
+			"0 left; no libvirt rules"},
+		{"a status file without a bridge", named("virbr0"), map[string]string{name: open}, 0, "0 left; no libvirt rules"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -116,7 +116,7 @@ func TestKernelTakeOverUntold(t *testing.T) {
 			`iptables-legacy -A LIBVIRT_"q -j LIBVIRT_FWX`},
 			3, `can't identify libvirt's rules in iptables \(legacy\): .*; no rule was changed`, 3},
 		"an empty table": {"nft", []string{"nft flush ruleset", "nft add table ip libvirt_network"}, 0,
-			`nftables: 0 taken away, 0 left; nothing`, 0},
+			`nftables: 0 taken away, 0 left; no libvirt rules`, 0},
 		"a set": {"nft", []string{"nft add set ip libvirt_network s { type ipv4_addr; }"}, 0,
 			`nftables: 1?[0-9] taken away, 0 left\n`, 0},
 		"chains of IPv6": {"iptables-nft", []string{"iptables-nft -F LIBVIRT_FWI",

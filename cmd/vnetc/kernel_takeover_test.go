@@ -202,9 +202,9 @@ func TestKernelTakeOverAll(t *testing.T) {
 				h.load(r, tool)
 			}
 			out := h.vnetc(0, "apply", "--take-over", r.files(t))
-			h.wants(out, `in nftables: \d+ taken away, 0 left; nothing`,
-				`iptables \(nf_tables\): \d+ taken away, 0 left; nothing`,
-				`iptables \(legacy\): \d+ taken away, 0 left; nothing`)
+			h.wants(out, `in nftables: \d+ taken away, 0 left; no libvirt rules`,
+				`iptables \(nf_tables\): \d+ taken away, 0 left; no libvirt rules`,
+				`iptables \(legacy\): \d+ taken away, 0 left; no libvirt rules`)
 			if left := h.listing("nft"); left != clean {
 				t.Errorf("nft: this is left:\n%s", left)
 			}
@@ -377,8 +377,8 @@ func TestKernelTakeOverDaemon(t *testing.T) {
 		{"in mode open", "libvirtd", map[string]string{"nat-default": open}, 0, `\d+ taken away, 0 left\n`},
 		{"another network", "libvirtd", map[string]string{"nat-dev": other}, 0, `\d+ taken away, 0 left\n`},
 		{"no daemon", "", map[string]string{"nat-default": running}, 0,
-			`\d+ taken away, 0 left; nothing(?s:.*)network "nat-default" as active`},
-		{"nothing", "", nil, 0, `\d+ taken away, 0 left; nothing`},
+			`\d+ taken away, 0 left; no libvirt rules(?s:.*)network "nat-default" as active`},
+		{"nothing", "", nil, 0, `\d+ taken away, 0 left; no libvirt rules`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -441,6 +441,6 @@ func TestKernelTakeOverChanged(t *testing.T) {
 	}
 	h.wants(h.vnetc(0, "apply", "--take-over", "--libvirt-root",
 		fakeLibvirt(t, "", map[string]string{"nat-default": old}), path),
-		`nftables: 7 taken away, 0 left; nothing`, `\(nf_tables\): 7 taken away, 0 left; nothing`,
-		`\(legacy\): 7 taken away, 0 left; nothing`)
+		`nftables: 7 taken away, 0 left; no libvirt rules`, `\(nf_tables\): 7 taken away, 0 left; no libvirt rules`,
+		`\(legacy\): 7 taken away, 0 left; no libvirt rules`)
 }
