@@ -176,6 +176,18 @@ type Limit struct {
 	Over  bool          // Over is true if it holds where there is no token.
 }
 
+// Normal returns m by the smallest unit that leaves a whole rate: 60 a minute are 1 a second, and
+// fill the same bucket.
+func (m Limit) Normal() Limit {
+	for _, u := range limitUnits {
+		if whole := uint64(m.Rate) * uint64(u.per/time.Second); u.per < m.Per && whole%uint64(m.Per/time.Second) == 0 {
+			m.Rate, m.Per = uint32(whole/uint64(m.Per/time.Second)), u.per
+			break
+		}
+	}
+	return m
+}
+
 // Undecided is true for a match of which a packet's fields don't tell whether it holds.
 func Undecided(m Match) bool {
 	switch m.(type) {

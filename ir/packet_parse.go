@@ -333,7 +333,7 @@ func (t *packetReader) tcpFlags(w textWord, proto uint8) Flags {
 	flags := t.flags(w)
 	if proto != TCP && t.known {
 		t.errorf("packet-unfit", w.Pos.Offset, len(w.Text), "flags in a packet of protocol "+ProtoName(proto),
-			"only tcp has flags", "take the flags out")
+			"only tcp has flags", "remove the flags")
 		return 0
 	}
 	return flags

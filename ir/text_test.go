@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -447,5 +448,20 @@ func BenchmarkPrint(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = p.String()
+	}
+}
+
+// TestNormalLimit: limits that fill the same bucket have one normal form, as iptables-save prints it.
+func TestNormalLimit(t *testing.T) {
+	for _, c := range []struct{ have, want ir.Limit }{
+		{ir.Limit{Rate: 60, Per: time.Minute, Burst: 5}, ir.Limit{Rate: 1, Per: time.Second, Burst: 5}},
+		{ir.Limit{Rate: 90, Per: time.Minute, Burst: 5}, ir.Limit{Rate: 90, Per: time.Minute, Burst: 5}},
+		{ir.Limit{Rate: 3600, Per: time.Hour, Burst: 7, Over: true}, ir.Limit{Rate: 1, Per: time.Second, Burst: 7, Over: true}},
+		{ir.Limit{Rate: 25, Per: 24 * time.Hour, Burst: 5}, ir.Limit{Rate: 25, Per: 24 * time.Hour, Burst: 5}},
+		{ir.Limit{Rate: 14, Per: 7 * 24 * time.Hour, Burst: 5}, ir.Limit{Rate: 2, Per: 24 * time.Hour, Burst: 5}},
+	} {
+		if got := c.have.Normal(); got != c.want {
+			t.Errorf("%s: got %s, want %s", ir.MatchText(c.have), ir.MatchText(got), ir.MatchText(c.want))
+		}
 	}
 }

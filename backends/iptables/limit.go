@@ -23,6 +23,7 @@ var limitUnits = [...]struct {
 
 // limit appends -m limit, if the kernel gets the very rate.
 func (l *lowering) limit(m ir.Limit) *refusal {
+	m = m.Normal() // as iptables-save prints it
 	per := uint64(m.Per / time.Second)
 	switch {
 	case m.Over:
@@ -62,12 +63,11 @@ func readLimit(s *ruleReader, in *instance) error {
 	}
 	if in.has("limit-burst") {
 		n, _ := parseUint(s.value(in, "limit-burst"), maxBurst)
-		if n == 0 {
-			return nil
+		if n > 0 { // of the two kinds iptables-nft takes 0, for the usual burst
+			m.Burst = uint32(n)
 		}
-		m.Burst = uint32(n)
 	}
-	s.matches[in.opaque] = m
+	s.matches[in.opaque] = m.Normal()
 	return nil
 }
 

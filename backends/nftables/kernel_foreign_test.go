@@ -125,8 +125,7 @@ func TestKernelReadLinks(t *testing.T) {
 func TestKernelWords(t *testing.T) {
 	netnstest.Require(t, "nft")
 	statements := []string{
-		"iif 4711", "oif != 4711", "limit rate 10/minute", "limit rate over 1000/second",
-		"limit rate 3/hour burst 7 packets",
+		"iif 4711", "oif != 4711",
 		"limit rate over 1000 bytes/second", "meta skuid 1000", "meta skgid != 100", "meta cpu 1", "meta length > 1000",
 		"meta length 100-200",
 		"ct mark 0x00000001", "ct mark & 0x000000f0 == 0x00000010", "ip ttl < 5", "ip ttl <= 5", "ip ttl != 64",

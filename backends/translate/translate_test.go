@@ -26,7 +26,7 @@ var shapes = []struct {
 -A INPUT -j before
 -A before -i lo -j ACCEPT
 -A before -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A before -m conntrack --ctstate INVALID -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "invalid: "
+-A before -m conntrack --ctstate INVALID -m limit --limit 90/hour --limit-burst 10 -j LOG --log-prefix "invalid: "
 -A before -m conntrack --ctstate INVALID -j DROP
 -A before -p icmp --icmp-type echo-request -j ACCEPT
 -A before -p udp --sport 67 --dport 68 -j ACCEPT

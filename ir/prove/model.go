@@ -38,6 +38,9 @@ func newModel(s *space, p *ir.Program) *model {
 			r := &c.Rules[i]
 			for j, match := range r.Matches {
 				if ir.Undecided(match) {
+					if l, is := match.(ir.Limit); is {
+						match = l.Normal()
+					}
 					text := ir.MatchText(match)
 					m.opaque[opaqueAt{r, j}] = s.free(text, seen[text], ir.Step{Chain: c, Index: i, Rule: r})
 					seen[text]++
