@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
