@@ -450,12 +450,16 @@ func BenchmarkPrint(b *testing.B) {
 	}
 }
 
-// TestNormalLimit: limits that fill the same bucket have one normal form, as iptables-save prints it.
+// TestNormalLimit: limits that fill the same bucket have one normal form, as iptables-save prints
+// it.
 func TestNormalLimit(t *testing.T) {
 	for _, c := range []struct{ have, want ir.Limit }{
 		{ir.Limit{Rate: 60, Per: time.Minute, Burst: 5}, ir.Limit{Rate: 1, Per: time.Second, Burst: 5}},
 		{ir.Limit{Rate: 90, Per: time.Minute, Burst: 5}, ir.Limit{Rate: 90, Per: time.Minute, Burst: 5}},
-		{ir.Limit{Rate: 3600, Per: time.Hour, Burst: 7, Over: true}, ir.Limit{Rate: 1, Per: time.Second, Burst: 7, Over: true}},
+		{
+			ir.Limit{Rate: 3600, Per: time.Hour, Burst: 7, Over: true},
+			ir.Limit{Rate: 1, Per: time.Second, Burst: 7, Over: true},
+		},
 		{ir.Limit{Rate: 25, Per: 24 * time.Hour, Burst: 5}, ir.Limit{Rate: 25, Per: 24 * time.Hour, Burst: 5}},
 		{ir.Limit{Rate: 14, Per: 7 * 24 * time.Hour, Burst: 5}, ir.Limit{Rate: 2, Per: 24 * time.Hour, Burst: 5}},
 	} {
