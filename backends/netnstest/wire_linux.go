@@ -70,6 +70,7 @@ func (h *Host) Serve(port uint16) {
 		must(h.t, err, "socket")
 		h.t.Cleanup(func() { unix.Close(fd) })
 		must(h.t, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0), "listen on IPv4 as well")
+		must(h.t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), "leave the port to SendLocal, too")
 		must(h.t, unix.Bind(fd, &unix.SockaddrInet6{Port: int(port)}), "listen at port %d", port)
 		h.services = append(h.services, service{fd, port})
 	})

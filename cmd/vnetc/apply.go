@@ -22,6 +22,7 @@ type applyFlags struct {
 	format   *choice
 	verbose  bool
 	inForce  bool
+	reach    bool // reach is true if guests must have what their networks promise.
 }
 
 func newApply(s streams) *cobra.Command {
@@ -45,7 +46,8 @@ All networks use one back end, layout and set of names: those of the networks
 in force, unless --backend (or --config), --layout or --names says otherwise.
 Then all networks move, and the new rules are loaded before the old ones are
 removed. If no network is in force, apply takes nftables if the kernel has it,
-else iptables.
+else iptables; or iptables if foreign rules cut off fewer guests there.
+--backend auto never moves networks.
 
 --take-over moves a host from libvirt's rules to vnetc's without a gap. Once
 vnetc's rules are loaded and proved, it removes those that libvirt made for the
@@ -70,12 +72,13 @@ is lost or vnetc is killed.
 
 --format json: "networks" in force, by name; "backend" and "layout"; how many
 rules were "changed" and "kept"; "removed_from", the places whose rules were
-removed; "proved"; "steps", what changed; with --take-over "taken_over". With
---dry-run it is that of vnetc audit. Fields are added, never renamed or
+removed; "proved"; "steps", what changed; "cut_off", by network, what guests
+cannot do because of foreign rules; with --take-over "taken_over". With --dry-run
+ it is that of vnetc audit. Fields are added, never renamed or
 removed.
 
-Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or
---dry-run finds something to do; 2 wrong usage; 3 the host refused or failed.`,
+Exit codes: 0 applied; 1 errors in the input, --take-over is refused, --dry-run
+finds something to do, or --require-reach and guests are cut off; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply lab.xml dmz.xml
   vnetc apply --prune /etc/vnetc/networks
   vnetc apply --config /etc/libvirt/network.conf lab.xml
@@ -109,6 +112,7 @@ Exit codes: 0 applied; 1 errors in the input, --take-over is refused, or
 		"vnetc confirm comes first")
 	f.format = addChoice(cmd, "format", "output format", "text", "json")
 	addAuditVerbose(cmd, &f.verbose)
+	addRequireReach(cmd, &f.reach)
 	cmd.Flags().BoolVar(&f.inForce, "in-force", false, "repair the rules of the networks in force, without a PATH")
 	return cmd
 }
@@ -143,19 +147,33 @@ func apply(s streams, f *applyFlags, paths []string) error {
 	if err := report(s, w.Sources, done.Left, false); err != nil {
 		return err
 	}
-	if err := printApplied(s, f, w, h, done); err != nil || f.confirm == 0 {
+	names := w.Given()
+	if f.inForce {
+		names = w.Names()
+	}
+	checkup, err := h.Checkup(w, names, false)
+	if err != nil {
 		return err
 	}
-	return f.sayConfirm(s)
+	h.Close()
+	r := reachOf(s, checkup)
+	err = printApplied(s, f, w, h, done, r)
+	if err == nil && f.confirm != 0 {
+		err = f.sayConfirm(s)
+	}
+	return r.end(f.reach, err)
 }
 
-func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r inforce.Applied) error {
+func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r inforce.Applied, guests reach) error {
 	if f.format.value == "json" {
 		doc := map[string]any{
 			"networks": w.Names(), "backend": h.Backend(), "layout": h.Layout(),
 			"changed": r.Changed, "kept": r.Kept, "rebuilt": r.Rebuilt,
 			"removed_from": append([]string{}, r.Removed...), "proved": true,
 			"steps": verify.Plan{Drifts: r.Drifts}.Lines(),
+		}
+		if cut := guests.all(w.Names()); len(cut) > 0 {
+			doc["cut_off"] = cut
 		}
 		if r.Taken != nil {
 			doc["taken_over"] = jsonPlaces(r.Taken)
@@ -176,6 +194,9 @@ func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r
 	}
 	if err == nil {
 		err = printPlaces(s.out, r.Taken, false)
+	}
+	if err == nil {
+		guests.print(s.out, w.Names())
 	}
 	return orHost(err)
 }

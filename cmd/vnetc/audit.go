@@ -42,7 +42,8 @@ that accepts what vnetc refuses is "ahead", shown with a packet of a new
 connection and the networks. So are foreign nftables chains that drop by policy
 what vnetc accepts. apply leaves both there; with --fail-on-ahead audit exits
 with 1 if they let more through. -v also lists foreign rules ahead that let
-nothing more through.
+nothing more through. At the end audit shows what guests cannot do because of
+foreign rules; see vnetc doctor.
 
 Without PATH, the networks in force are those of vnetc's state files.
 "unexplained" are rules about a bridge that has no state file, and damaged
@@ -83,19 +84,23 @@ func audit(s streams, f *auditFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	w, a, err := compared(s, f, given)
+	w, a, checkup, err := compared(s, f, given)
 	if err != nil {
 		return err
 	}
 	a.Explain(f.budget.start())
+	guests := reach{}
+	if !f.plan {
+		guests = reachOf(s, checkup)
+	}
 	if !f.verbose {
 		a.Drifts = slices.DeleteFunc(a.Drifts, func(d backends.Drift) bool { return d.Harmless })
 	}
 	if f.format.value == "sarif" {
 		found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, TooLarge: a.TooLarge}
-		err = orHost(diag.SARIF(s.out, found.Diagnostics(), w.Sources, version()))
+		err = sarif(s.out, append(found.Diagnostics(), guests.found.Diagnostics()...), w.Sources)
 	} else {
-		err = printAudit(s, f, a)
+		err = printAudit(s, f, a, guests.all(w.Names()))
 	}
 	if err != nil {
 		return err
@@ -104,6 +109,7 @@ func audit(s streams, f *auditFlags, paths []string) error {
 		if err := printPlaces(s.out, a.Taken, true); err != nil {
 			return orHost(err)
 		}
+		guests.print(s.out, w.Names())
 	}
 	if f.failOnAhead && len(backends.AheadOf(a.Drifts)) > 0 {
 		return exitError{code: exitNo}
@@ -119,22 +125,25 @@ func audit(s streams, f *auditFlags, paths []string) error {
 }
 
 // compared reads the host, and reports what is wrong with the networks.
-func compared(s streams, f *auditFlags, given *diag.Sources) (w inforce.Wanted, a inforce.Audited, err error) {
+func compared(s streams, f *auditFlags, given *diag.Sources) (w inforce.Wanted, a inforce.Audited, c inforce.Checkup, err error) {
 	err = f.look(s, func(h *inforce.Host) (err error) {
 		if w, err = h.Want(given, f.networkFlags.change()); err != nil || w.Found.HasErrors() {
 			return err
 		}
-		a, err = h.Audit(w, f.takeOver.asked())
+		if a, err = h.Audit(w, f.takeOver.asked()); err != nil {
+			return err
+		}
+		c, err = h.Checkup(w, w.Names(), false)
 		return err
 	})
 	if reported := report(s, w.Sources, w.Found, false); err == nil {
 		err = reported
 	}
-	return w, a, err
+	return w, a, c, err
 }
 
 // printAudit writes what the audit found. The JSON also has what a take-over would take away.
-func printAudit(s streams, f *auditFlags, a inforce.Audited) error {
+func printAudit(s streams, f *auditFlags, a inforce.Audited, cut map[string][]string) error {
 	found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, More: a.More, TooLarge: a.TooLarge}
 	switch {
 	case f.format.value == "json":
@@ -147,9 +156,10 @@ func printAudit(s streams, f *auditFlags, a inforce.Audited) error {
 	if f.format.value == "json" {
 		doc := struct {
 			verify.AuditJSON
-			Taken []jsonPlace `json:"taken_over,omitempty"`
-			Steps []string    `json:"steps,omitempty"` // of apply --dry-run
-		}{found.JSON(), jsonPlaces(a.Taken), nil}
+			Taken  []jsonPlace         `json:"taken_over,omitempty"`
+			Steps  []string            `json:"steps,omitempty"`   // of apply --dry-run
+			CutOff map[string][]string `json:"cut_off,omitempty"` // by network, what guests can't do
+		}{found.JSON(), jsonPlaces(a.Taken), nil, cut}
 		if f.plan {
 			doc.Steps = verify.Plan{Drifts: a.Drifts}.Lines()
 		}

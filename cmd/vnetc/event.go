@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/inforce"
 )
@@ -58,10 +59,27 @@ func eventText(e inforce.Event) string {
 		return "another vnetc is changing the host, or was killed while it did: this may show a change half done"
 	case inforce.Unreadable:
 		return fmt.Sprintf("cannot look for libvirt's rules in %s: %v", e.Place, e.Err)
+	case inforce.Preferred:
+		return preferredText(e)
 	case inforce.StillActive:
 		return fmt.Sprintf("libvirt still lists network %q as active; when libvirtd starts it will add its rules again unless the network uses forward mode 'open'", e.Network)
 	}
 	panic(fmt.Sprintf("unknown event %T", e))
+}
+
+// preferredText says why rules go to another back end than the first.
+func preferredText(e inforce.Preferred) string {
+	found := verify.Doctor{Answers: e.Lost}
+	text := fmt.Sprintf("rules go to %s (--backend auto); with %s", e.Backend, e.Over)
+	if len(e.Later) > 0 {
+		text += fmt.Sprintf(", beside %s, which starts at boot,", strings.Join(e.Later, " and "))
+	}
+	for _, a := range e.Lost {
+		if lines := found.Short(a.Network); len(lines) > 0 {
+			return text + " " + lines[0]
+		}
+	}
+	return text + " guests are cut off"
 }
 
 // pruned says what is gone.

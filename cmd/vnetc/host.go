@@ -26,7 +26,7 @@ type hostFlags struct {
 func addHostFlags(cmd *cobra.Command) *hostFlags {
 	f := &hostFlags{}
 	f.backend = addChoice(cmd, "backend",
-		"back end for the rules (auto: the present one; at first nftables if the kernel has it)",
+		"back end for the rules (auto: the present one; at first one that leaves guests connected)",
 		append([]string{"auto"}, targetNames()...)...)
 	f.layout = addChoice(cmd, "layout", "nftables: arrangement of the rules", layoutNames()...)
 	f.names = addChoice(cmd, "names", "names of tables and chains", string(backends.VnetcNames),

@@ -135,7 +135,8 @@ func TestKernelApplyFollows(t *testing.T) {
 	h.vnetc(0, "apply", "--backend", "iptables", networks+"default.xml")
 	h.wants(h.vnetc(0, "apply", networks+"routed.xml"), `^2 networks in force \(iptables`)
 	h.wants(h.vnetc(0, "apply", "--dry-run", networks+"routed.xml"), `in step`)
-	h.wants(h.vnetc(0, "apply", "--backend", "auto", networks+"routed.xml"), `^2 networks in force \(nftables`,
+	h.wants(h.vnetc(0, "apply", "--backend", "auto", networks+"routed.xml"), `^2 networks in force \(iptables`) // never moves
+	h.wants(h.vnetc(0, "apply", "--backend", "nftables", networks+"routed.xml"), `^2 networks in force \(nftables`,
 		`our rules in iptables are removed`)
 	h.wants(h.ns.Exec("nft", "list", "table", "ip", "vnetc"),
 		`elements = `) // the layout of a list of rules stayed behind

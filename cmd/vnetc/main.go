@@ -180,7 +180,7 @@ differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`
 	root.AddCommand(newCompile(s), newCheck(s), newVerify(s), newTrace(s), newExplain(s), newGolden(s), newTranslate(s))
 	root.AddCommand(newApply(s), newConfirm(s), newAudit(s), newRemove(s), newUp(s), newDown(s), newList(s),
 		newStatus(s), newLeases(s))
-	root.AddCommand(newVersion(s))
+	root.AddCommand(newDoctor(s), newVersion(s))
 	root.SetFlagErrorFunc(wrongFlag)
 	refuseUnknownTopics(root)
 	return root

@@ -37,7 +37,8 @@ it enters, if that lets it in.
 --format json: "in_step" of everything, "together" (what all rules have
 counted) and "networks", for each its name, mode, bridge, file, applied, up;
 "firewall" with backend, layout, names, strict_isolation, in_step and traffic,
-null for a mode without rules; "host", null unless it is up, with bridge,
+null for a mode without rules; "cut_off", what guests cannot do because of
+foreign rules, if anything; "host", null unless it is up, with bridge,
 exists, link_up, devices, addresses, ports, dhcp, dnsmasq, dnsmasq_pid, lacks,
 missing, faults and overlaps. Fields are added, never renamed or removed.
 
@@ -60,12 +61,26 @@ read.`,
 
 func status(s streams, f *hostFlags, format string, names []string) error {
 	var all inforce.Status
+	var checkup inforce.Checkup
 	err := f.look(s, func(h *inforce.Host) (err error) {
-		all, err = h.Status(names)
+		if all, err = h.Status(names); err != nil || len(all.Networks) == 0 {
+			return err
+		}
+		w, err := h.InForce()
+		if err == nil {
+			checkup, err = h.Checkup(w, namesOf(all), false)
+		}
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	var guests reach
+	if len(all.Networks) > 0 {
+		guests = reachOf(s, checkup)
+	}
+	for i := range all.Networks {
+		all.Networks[i].CutOff = guests.of(all.Networks[i].Name)
 	}
 	switch {
 	case format == "json":
@@ -74,6 +89,7 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 		err = writeDetails(s.out, all)
 	default:
 		err = writeTable(s.out, all)
+		guests.print(s.err, namesOf(all))
 	}
 	if err == nil && !all.InStep {
 		_, err = fmt.Fprintf(s.err,
@@ -81,6 +97,14 @@ func status(s streams, f *hostFlags, format string, names []string) error {
 			plural(all.Differences, "difference"))
 	}
 	return verdict(all, names, errors.Join(err, all.Damaged))
+}
+
+// namesOf returns the networks' names, in order.
+func namesOf(all inforce.Status) (names []string) {
+	for _, n := range all.Networks {
+		names = append(names, n.Name)
+	}
+	return names
 }
 
 // verdict is the end of a status that printed without err: no, if anything is at fault of what was

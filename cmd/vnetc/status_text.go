@@ -90,6 +90,9 @@ func writeDetails(out io.Writer, all inforce.Status) error {
 		if n.Host != nil {
 			writeHost(tw, n.Host)
 		}
+		for _, line := range n.CutOff {
+			fmt.Fprintf(tw, "cut off\t%s\n", line)
+		}
 		if n.Firewall == nil {
 			fmt.Fprintf(tw, "rules\tnone in mode %s\n", n.Mode)
 			continue

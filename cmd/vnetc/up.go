@@ -15,6 +15,7 @@ type upFlags struct {
 	dryRun  bool
 	format  *choice
 	verbose bool
+	reach   bool // reach is true if guests must have what their networks promise.
 }
 
 func newUp(s streams) *cobra.Command {
@@ -37,15 +38,16 @@ vnetc did not create.
 
 Networks of mode open get no rules. For the modes bridge, private, vepa,
 passthrough and hostdev, up only checks that their devices exist. If the kernel
-cannot limit bandwidth or fill in DHCP checksums, up warns.
+cannot limit bandwidth or fill in DHCP checksums, up warns. If foreign rules cut
+guests off, up says what guests cannot do; see vnetc doctor.
 
 --format json: "networks", for each its name, bridge, done (true if it is up),
-steps done (with --dry-run those to do), warnings, notes and errors; "rules",
+steps done (with --dry-run those to do), warnings, notes, errors and cut_off; "rules",
 with backend, how many were changed and kept, removed_from, and steps: what
 changes. Fields are added, never renamed or removed.
 
-Exit codes: 0 up; 1 errors in the input, or --dry-run finds something to do; 2
-wrong usage; 3 the host refused or failed.`,
+Exit codes: 0 up; 1 errors in the input, --dry-run finds something to do, or
+--require-reach and guests are cut off; 2 wrong usage; 3 the host refused or failed.`,
 		Example: `  vnetc up default
   vnetc up --dry-run lab.xml
   vnetc up /etc/vnetc/networks --format json | jq '.networks[] | select(.errors != []) | .name'`,
@@ -62,6 +64,7 @@ wrong usage; 3 the host refused or failed.`,
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps, and do nothing")
 	f.format = addChoice(cmd, "format", "output format", "text", "json")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list each new rule")
+	addRequireReach(cmd, &f.reach)
 	return cmd
 }
 
@@ -88,10 +91,16 @@ func up(s streams, f *upFlags, paths []string) error {
 	if f.dryRun {
 		return printUpPlans(s, f, h.Backend(), run)
 	}
-	if err := printUp(s, f, h.Backend(), run); err != nil && run.Unnoted == nil {
+	checkup, err := h.Checkup(w, run.Done(), false)
+	if err != nil {
 		return err
 	}
-	return run.Unnoted
+	h.Close()
+	r := reachOf(s, checkup)
+	if err := printUp(s, f, h.Backend(), run, r); err != nil && run.Unnoted == nil {
+		return err
+	}
+	return r.end(f.reach, run.Unnoted)
 }
 
 // summary says what a network is, in a few words.

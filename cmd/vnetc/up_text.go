@@ -28,6 +28,7 @@ type (
 		Warnings []string `json:"warnings"`
 		Notes    []string `json:"notes"`
 		Errors   []string `json:"errors"`
+		CutOff   []string `json:"cut_off,omitempty"` // what guests can't do, with the cause
 	}
 	jsonRulesRun struct {
 		Backend string `json:"backend"`
@@ -119,7 +120,7 @@ func lack(err error) string {
 }
 
 // printUp says what became of the networks, and returns the error that ends the verb.
-func printUp(s streams, f *upFlags, backend string, run inforce.Run) error {
+func printUp(s streams, f *upFlags, backend string, run inforce.Run, guests reach) error {
 	format := f.format.value
 	rules := run.Rules
 	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{
@@ -128,7 +129,10 @@ func printUp(s streams, f *upFlags, backend string, run inforce.Run) error {
 	}}
 	bad := 0
 	for _, r := range run.Networks {
-		doc.Networks = append(doc.Networks, networkJSON(r))
+		cut := guests.of(r.Name)
+		j := networkJSON(r)
+		j.CutOff = cut
+		doc.Networks = append(doc.Networks, j)
 		complain(s.err, r, "up")
 		if len(errorsOf(r)) > 0 {
 			bad++
@@ -138,7 +142,12 @@ func printUp(s streams, f *upFlags, backend string, run inforce.Run) error {
 			if len(own) > 0 {
 				did = plural(len(own), "step")
 			}
-			fmt.Fprintf(s.out, "%s is up: %s; %s\n", r.Name, summary(r.Link), did)
+			but := ""
+			if len(cut) > 0 {
+				but = ", but guests are cut off"
+			}
+			fmt.Fprintf(s.out, "%s is up%s: %s; %s\n", r.Name, but, summary(r.Link), did)
+			printSteps(s.out, cut)
 			printSteps(s.out, own)
 		}
 	}
@@ -150,6 +159,7 @@ func printUp(s streams, f *upFlags, backend string, run inforce.Run) error {
 	} else {
 		printShared(s.out, run, f.verbose)
 		printRules(s.out, backend, rules)
+		guests.more(s.err)
 	}
 	return runEnd(bad, len(run.Networks), "up")
 }

@@ -24,7 +24,7 @@ func Codes() []Info {
 		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(),
 		dhcpCodes(), dhcpHostCodes(),
 		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), assertCodes(), verifyCodes(),
-		confCodes(), auditCodes(),
+		confCodes(), auditCodes(), doctorCodes(),
 	} {
 		all = append(all, part...)
 	}

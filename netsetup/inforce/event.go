@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/ir/expect"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
@@ -46,6 +47,13 @@ type (
 	// StillActive names a network that libvirt's status files call active though its rules were
 	// taken over.
 	StillActive struct{ Network string }
+	// Preferred tells that rules go to a back end that is not the first of this host, and what guests
+	// could not do under that one.
+	Preferred struct {
+		Backend, Over string
+		Lost          []expect.Answer
+		Later         []string // what starts at boot and was taken to be there
+	}
 	// Begun reports that the steps of an Up or a Down begin, and how many there are. A [Stepped]
 	// follows for each of them that is done, and one [Ended].
 	Begun struct {
@@ -69,6 +77,7 @@ func (BadPending) isEvent()  {}
 func (Changing) isEvent()    {}
 func (Unreadable) isEvent()  {}
 func (StillActive) isEvent() {}
+func (Preferred) isEvent()   {}
 func (Begun) isEvent()       {}
 func (Stepped) isEvent()     {}
 func (Ended) isEvent()       {}

@@ -48,7 +48,7 @@ type Options struct {
 // Choice says where rules are to go. What is left empty is as the networks in force have it; where
 // none is, the first back end that this host has, its default layout, and vnetc's names.
 type Choice struct {
-	Backend string // name of a back end, or "auto" for the first that this host has
+	Backend string // name of a back end, or "auto", see [Host.prefer]
 	Layout  backends.Layout
 	Names   backends.Names
 }
@@ -166,13 +166,15 @@ func (h *Host) readFiles() (err error) {
 	return h.forgetStale()
 }
 
-// Close gives the lock back.
+// Close gives the lock back. Closed again it does nothing.
 func (h *Host) Close() {
 	if h.links != nil {
 		h.links.Close()
+		h.links = nil
 	}
 	if h.writer != nil {
 		h.writer.Close()
+		h.writer = nil
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// auto is the word for the first back end that this host has.
+// auto is the word for the back end that the networks in force are in; if none is, for the first that
+// this host has and under which guests get what their networks promise, see [Host.prefer].
 const auto = "auto"
 
 // choose chooses where rules go: where those of the networks in force are, laid out as they are,
@@ -23,7 +24,12 @@ func (h *Host) choose() error {
 	if err != nil {
 		return err
 	}
-	chosen := all[i]
+	h.put(all[i], c)
+	return nil
+}
+
+// put has rules go to chosen.
+func (h *Host) put(chosen backends.Loader, c Choice) {
 	h.target = target(chosen, c.options(chosen))
 	h.others = nil
 	for _, l := range h.elsewhere(chosen, c.Names) {
@@ -36,7 +42,6 @@ func (h *Host) choose() error {
 			h.others = append(h.others, target(l, options))
 		}
 	}
-	return nil
 }
 
 // target returns a place for rules that is read once as long as it doesn't change.
@@ -55,7 +60,7 @@ func (h *Host) inForce() state.Network {
 
 // follow fills in what c leaves open.
 func (c Choice) follow(n state.Network) Choice {
-	if c.Backend == "" {
+	if c.Backend == "" || c.Backend == auto && n.Backend != "" {
 		c.Backend = n.Backend
 	}
 	if c.Names == "" {

@@ -21,6 +21,17 @@ type Run struct {
 	Unnoted  error  // what is done is done, and the state files don't say so
 }
 
+// Done returns the names of the networks with which all went well.
+func (r Run) Done() []string {
+	names := []string{}
+	for _, n := range r.Networks {
+		if len(n.Problems) == 0 && n.Err == nil {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
 // NetworkRun is one network that is brought up or taken down, and what became of it. Of a dry run,
 // Steps is what would be done.
 type NetworkRun struct {

@@ -50,7 +50,10 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 		o.Taken = h.links.Devices()
 	}
 	w := want(h.o.Compiler, given, h.networks, o, c.Prune)
-	return w, h.refusedFile(w)
+	if err := h.refusedFile(w); err != nil {
+		return w, err
+	}
+	return w, h.prefer(w)
 }
 
 // recompile compiles networks as they are in force.

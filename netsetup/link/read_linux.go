@@ -88,6 +88,8 @@ func readDevice(m []byte) (Device, bool) {
 			STP:           b.u32(nl.IFLA_BR_STP_STATE) != 0,
 			Delay:         time.Duration(b.u32(nl.IFLA_BR_FORWARD_DELAY)) * tick,
 			VLANFiltering: b.u8(nl.IFLA_BR_VLAN_FILTERING) != 0,
+			FiltersIPv4:   b.u8(nl.IFLA_BR_NF_CALL_IPTABLES) != 0,
+			FiltersIPv6:   b.u8(nl.IFLA_BR_NF_CALL_IP6TABLES) != 0,
 		}
 	}
 	if info.text(nl.IFLA_INFO_SLAVE_KIND) == "bridge" {

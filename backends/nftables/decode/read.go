@@ -28,9 +28,24 @@ type Links func() (map[uint32]string, error)
 // An error means that the bytes are damaged, or that a message changes what was there before the
 // batch.
 func Read(links Links, images []backends.Document) (*ir.Program, error) {
-	r := reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{},
-		dormant: map[chainKey]bool{},
-		sets:    map[chainKey]*readSet{}}
+	r, err := readAll(links, images)
+	if err != nil {
+		return nil, err
+	}
+	p := r.program()
+	for _, h := range r.hidden {
+		p.Unseen = append(p.Unseen, h.Text)
+	}
+	return p, nil
+}
+
+// program returns what was read, without what was not.
+func (r *reader) program() *ir.Program { return &ir.Program{Chains: r.list, Sets: r.used} }
+
+// readAll reads images to their end.
+func readAll(links Links, images []backends.Document) (*reader, error) {
+	r := &reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, dormant: map[chainKey]bool{},
+		sets: map[chainKey]*readSet{}}
 	for _, image := range images {
 		r.file = image.File
 		if err := r.stream(image.Text); err != nil {
@@ -47,7 +62,7 @@ func Read(links Links, images []backends.Document) (*ir.Program, error) {
 	}
 	r.settleNoTrack()
 	r.nameSets()
-	return &ir.Program{Chains: r.list, Sets: r.used, Unseen: r.unseen}, nil
+	return r, nil
 }
 
 // reader is the state of one Read.
@@ -57,7 +72,7 @@ type reader struct {
 	skipped map[chainKey]bool
 	dormant map[chainKey]bool // tables whose chains no packet meets
 	sets    map[chainKey]*readSet
-	unseen  []string
+	hidden  []hidden
 	used    []*ir.Set // those that rules look packets up in
 	rules   []ruleMessage
 	file    string // the image at hand
@@ -114,8 +129,7 @@ func (r *reader) message(m *wire.Message) error {
 	case unix.NFT_MSG_NEWGEN, unix.NFT_MSG_NEWOBJ:
 		return nil // nothing in it, or seen only through the rules that use it
 	case unix.NFT_MSG_NEWFLOWTABLE:
-		r.pass(fmt.Sprintf("flowtable %s of table %s %s", m.Attrs.Text(wire.AttrFlowtableName),
-			wire.FamilyWord(m.Family), m.Attrs.Text(1)))
+		r.hide(hiddenFlowtable(m))
 		return nil
 	case unix.NFT_MSG_NEWSET:
 		return r.set(m)
@@ -197,31 +211,13 @@ func (r *reader) chain(m *wire.Message) error {
 	if !known {
 		r.skipped[key] = true
 		if hook != nil && !dormant {
-			r.pass(unseenChain(key, m, hook))
+			r.hide(hiddenChain(key, m, hook))
 		}
 		return nil
 	}
 	r.chains[key] = c
 	r.list = append(r.list, c)
 	return nil
-}
-
-// pass notes something that packets may pass and that is not read.
-func (r *reader) pass(what string) { r.unseen = append(r.unseen, wire.OneLine([]byte(what))) }
-
-// unseenChain says which base chain it is.
-func unseenChain(key chainKey, m *wire.Message, hook []byte) string {
-	text := fmt.Sprintf("chain %s of table %s %s", key.name, wire.FamilyWord(key.family), key.table)
-	h, err := wire.ParseAttrs(hook)
-	number, ok := h.Uint32(unix.NFTA_HOOK_HOOKNUM)
-	if err != nil || !ok {
-		return text
-	}
-	text += ", at hook " + hookWord(key.family, number)
-	if dev := h.Text(unix.NFTA_HOOK_DEV); dev != "" {
-		text += " of device " + dev
-	}
-	return text
 }
 
 // hookWord returns nft(8)'s word for a hook of a family.

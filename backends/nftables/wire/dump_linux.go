@@ -183,6 +183,76 @@ type Table struct {
 // Dump returns the kernel's messages about tables, all of one generation of the ruleset, and its
 // number.
 func Dump(tables []Table) (stream []byte, generation uint32, err error) {
+	return steady(func(r *Conn) (stream []byte, err error) {
+		for _, t := range tables {
+			if stream, err = r.dumpTable(stream, t.Family, t.Name); err != nil {
+				return nil, err
+			}
+		}
+		return stream, nil
+	})
+}
+
+// DumpAll is [Dump] of all tables of all families: tables and chains in the order in which they were made, chains table by table.
+func DumpAll() (stream []byte, generation uint32, err error) { return steady((*Conn).dumpAll) }
+
+// DumpHooks is DumpAll of base chains and their rules, but for the rules of tables called but.
+func DumpHooks(but string) (stream []byte, generation uint32, err error) {
+	return steady(func(r *Conn) (out []byte, err error) {
+		if out, err = r.Ask(nil, unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil); err != nil {
+			return nil, err
+		}
+		chains, err := r.Ask(nil, unix.NFT_MSG_GETCHAIN, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil)
+		if err != nil {
+			return nil, err
+		}
+		var rules []byte
+		err = Each(chains, func(m Message, raw []byte) error {
+			table := m.Attrs.Text(unix.NFTA_CHAIN_TABLE)
+			if m.Attrs[unix.NFTA_CHAIN_HOOK] == nil || table == but {
+				return nil
+			}
+			out = append(out, raw...)
+			of := append(nameAttr(unix.NFTA_RULE_TABLE, table), nameAttr(unix.NFTA_RULE_CHAIN, m.Attrs.Text(unix.NFTA_CHAIN_NAME))...)
+			rules, err = r.Ask(rules, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, m.Family, of)
+			return err
+		})
+		return append(out, rules...), err
+	})
+}
+
+// dumpAll returns the kernel's messages about everything.
+func (r *Conn) dumpAll() (out []byte, err error) {
+	for _, kind := range []uint16{unix.NFT_MSG_GETTABLE, unix.NFT_MSG_GETCHAIN} {
+		if out, err = r.Ask(out, kind, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil); err != nil {
+			return nil, err
+		}
+	}
+	sets, err := r.Ask(nil, unix.NFT_MSG_GETSET, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, sets...)
+	err = Each(sets, func(m Message, _ []byte) error {
+		set := append(nameAttr(unix.NFTA_SET_ELEM_LIST_TABLE, m.Attrs.Text(unix.NFTA_SET_TABLE)),
+			nameAttr(unix.NFTA_SET_ELEM_LIST_SET, m.Attrs.Text(unix.NFTA_SET_NAME))...)
+		out, err = r.Ask(out, unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, m.Family, set)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range []uint16{unix.NFT_MSG_GETOBJ, unix.NFT_MSG_GETFLOWTABLE} {
+		out, err = r.Ask(out, kind, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil)
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) { // an old kernel has none of that kind
+			return nil, err
+		}
+	}
+	return r.Ask(out, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil)
+}
+
+// steady returns what read reads of one generation of the ruleset, and its number.
+func steady(read func(*Conn) ([]byte, error)) (stream []byte, generation uint32, err error) {
 	r, err := Dial()
 	if err != nil {
 		return nil, 0, err
@@ -193,12 +263,7 @@ func Dump(tables []Table) (stream []byte, generation uint32, err error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		stream = stream[:0]
-		for _, t := range tables {
-			if stream, err = r.dumpTable(stream, t.Family, t.Name); err != nil {
-				break
-			}
-		}
+		stream, err = read(r)
 		if err != nil && !errors.Is(err, ErrInterrupted) && !errors.Is(err, unix.ENOENT) {
 			return nil, 0, err
 		}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/backends/verify"
+	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/doctor"
+	"github.com/vnetc/vnetc/netsetup/inforce"
+)
+
+type doctorFlags struct {
+	*hostFlags
+	strict  bool
+	verbose bool
+	root    string
+	format  *choice
+	budget  budgetFlag
+}
+
+func newDoctor(s streams) *cobra.Command {
+	var f doctorFlags
+	cmd := &cobra.Command{
+		Use:   "doctor [NAME...|PATH...]",
+		Short: "find what keeps guests from what their networks promise, whoever's rules it is",
+		Long: `doctor reads all rules of this host (nftables, iptables-nft and iptables-legacy, of
+Docker, firewalld, ufw, libvirt and by hand), and what the host itself decides:
+addresses, routes, forwarding, whether frames of a bridge meet the rules for IP. It
+asks for each network in force, or for those named, whether guests get DHCP, DNS and
+router advertisements, reach each other, the outside and other networks, and whether
+answers come back; and whether what must be refused is.
+
+An answer is yes, no, in part (some packets pass, some don't), or depends: on a rule
+that vnetc can't decide, or on what it does not read, such as chains of bridges and
+single devices. For a "no" doctor names a packet, the rule or policy with table and
+chain, whose it is, and what to type. A command is shown as a cure only if it was
+proved on these rules: what was lost passes, and nothing else does. doctor changes
+nothing and takes no lock. What is as it should be is listed with -v only.
+
+PATH is as for the other verbs; such a network is asked about as if it were in force
+with the rules that stand now. Where vnetc has no network in force, those that libvirt
+runs are asked about.
+
+--format json: "cut_off", "answers" (network, kind, family, protocol, device, to,
+must_pass, answer, why, packet, blocks with place, owner, table, chain, rule, cure,
+proved), "notes", "not_read", "not_looked_at", "order_assumed". Fields are added,
+never renamed or removed.
+
+Exit codes: 0 no promise is broken for certain; 1 one is (with --strict also for
+"depends"); 2 wrong usage; 3 rules could not be read and an answer depends on them.`,
+		Example: `  vnetc doctor
+  vnetc doctor -v default
+  vnetc doctor --format json | jq -r '.answers[] | select(.answer == "no") | .blocks[].cure[]'`,
+		RunE: func(_ *cobra.Command, args []string) error { return examine(s, &f, args) },
+	}
+	f.hostFlags = addHostFlags(cmd)
+	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
+	f.budget.add(cmd)
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 also if an answer depends on what vnetc can't decide")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list also what is as it should be")
+	cmd.Flags().StringVar(&f.root, "libvirt-root", "/", "file system in which libvirt's status files are looked for")
+	return cmd
+}
+
+func examine(s streams, f *doctorFlags, args []string) error {
+	var checkup inforce.Checkup
+	var w inforce.Wanted
+	err := f.look(s, func(h *inforce.Host) (err error) {
+		names, paths := inForce(h, args)
+		switch {
+		case len(paths) > 0:
+			if w, err = f.given(s, h, paths); err != nil || w.Found.HasErrors() {
+				return err
+			}
+			names = append(names, w.Given()...)
+		case len(h.Networks()) == 0:
+			checkup, err = inforce.LibvirtCheckup(f.options(s), f.root)
+			return err
+		default:
+			if w, err = h.InForce(); err != nil {
+				return err
+			}
+		}
+		checkup, err = h.Checkup(w, names, true)
+		return err
+	})
+	if w.Sources != nil {
+		if reported := report(s, w.Sources, w.Found, false); err == nil {
+			err = reported
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if checkup.Networks() == 0 {
+		fmt.Fprintln(s.err, "no network is in force, and libvirt runs none; name a PATH to ask about it")
+	}
+	found, err := checkup.Run(f.budget.start())
+	if err != nil {
+		return err
+	}
+	if err := f.print(s.out, found); err != nil {
+		return orHost(err)
+	}
+	return f.verdict(found)
+}
+
+// given returns what is wanted if the networks of paths are in force, too.
+func (f *doctorFlags) given(s streams, h *inforce.Host, paths []string) (inforce.Wanted, error) {
+	given, err := readSources(s.in, paths)
+	if err != nil {
+		return inforce.Wanted{}, err
+	}
+	return h.Want(given, inforce.Change{})
+}
+
+// inForce tells the names of networks in force among args from paths. Names are nil if there are none.
+func inForce(h *inforce.Host, args []string) (names, paths []string) {
+	known := make(map[string]bool)
+	for _, n := range h.Networks() {
+		known[n.Name] = true
+	}
+	for _, a := range args {
+		if _, err := os.Stat(a); known[a] && err != nil {
+			names = append(names, a)
+		} else {
+			paths = append(paths, a)
+		}
+	}
+	return names, paths
+}
+
+func (f *doctorFlags) print(out io.Writer, found doctor.Report) error {
+	d := inWords(found)
+	d.Verbose = f.verbose
+	switch f.format.value {
+	case "json":
+		return diag.WriteJSON(out, d.JSON())
+	case "sarif":
+		return sarif(out, d.Diagnostics(), nil)
+	}
+	return d.Text(out)
+}
+
+// inWords returns the report as what is put into words.
+func inWords(r doctor.Report) verify.Doctor {
+	d := verify.Doctor{Answers: r.Answers, Hidden: r.Hidden, Unread: r.Unread, Assumed: r.Assumed}
+	for _, n := range r.Notes {
+		d.Notes = append(d.Notes, verify.DoctorNote(n))
+	}
+	return d
+}
+
+// verdict is the exit code.
+func (f *doctorFlags) verdict(found doctor.Report) error {
+	switch {
+	case found.Cut() || f.strict && found.Doubtful():
+		return exitError{code: exitNo}
+	case found.Failed():
+		return exitError{code: exitHost}
+	}
+	return nil
+}
