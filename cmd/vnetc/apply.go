@@ -73,12 +73,13 @@ is lost or vnetc is killed.
 --format json: "networks" in force, by name; "backend" and "layout"; how many
 rules were "changed" and "kept"; "removed_from", the places whose rules were
 removed; "proved"; "steps", what changed; "cut_off", by network, what guests
-cannot do because of foreign rules; with --take-over "taken_over". With --dry-run
- it is that of vnetc audit. Fields are added, never renamed or
+cannot do because of foreign rules; with --take-over "taken_over". With
+--dry-run it is that of vnetc audit. Fields are added, never renamed or
 removed.
 
 Exit codes: 0 applied; 1 errors in the input, --take-over is refused, --dry-run
-finds something to do, or --require-reach and guests are cut off; 2 wrong usage; 3 the host refused or failed.`,
+finds something to do, or --require-reach and guests are cut off; 2 wrong
+usage; 3 the host refused or failed.`,
 		Example: `  vnetc apply lab.xml dmz.xml
   vnetc apply --prune /etc/vnetc/networks
   vnetc apply --config /etc/libvirt/network.conf lab.xml

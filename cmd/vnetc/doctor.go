@@ -27,31 +27,31 @@ func newDoctor(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [NAME...|PATH...]",
 		Short: "find what keeps guests from what their networks promise, whoever's rules it is",
-		Long: `doctor reads all rules of this host (nftables, iptables-nft and iptables-legacy, of
-Docker, firewalld, ufw, libvirt and by hand), and what the host itself decides:
-addresses, routes, forwarding, whether frames of a bridge meet the rules for IP. It
-asks for each network in force, or for those named, whether guests get DHCP, DNS and
-router advertisements, reach each other, the outside and other networks, and whether
-answers come back; and whether what must be refused is.
+		Long: `doctor reads all rules of this host (nftables, iptables-nft and
+iptables-legacy, whoever made them), and what the host itself decides:
+addresses, routes, forwarding, and whether frames of a bridge meet the rules for
+IP. For each network in force, or for those named, it answers whether guests get
+DHCP, DNS and router advertisements, reach each other, the outside and other
+networks, and get answers; and whether what must be refused is refused.
 
-An answer is yes, no, in part (some packets pass, some don't), or depends: on a rule
-that vnetc can't decide, or on what it does not read, such as chains of bridges and
-single devices. For a "no" doctor names a packet, the rule or policy with table and
-chain, whose it is, and what to type. A command is shown as a cure only if it was
-proved on these rules: what was lost passes, and nothing else does. doctor changes
-nothing and takes no lock. What is as it should be is listed with -v only.
+An answer is yes, no, part (some packets pass, some do not), or depends: on a
+rule that vnetc cannot decide, or on rules that it does not read, such as chains
+of bridges and of single devices. For a "no" doctor shows a packet, the rule or
+policy with its table and chain, its owner, and what to type. A command is shown
+as "cure" if it was proved on these rules: what was lost passes, and nothing
+else does. Another one is shown as "try". doctor changes nothing and takes no
+lock. -v also lists what is as it should be.
 
-PATH is as for the other verbs; such a network is asked about as if it were in force
-with the rules that stand now. Where vnetc has no network in force, those that libvirt
-runs are asked about.
+doctor answers for a PATH as if its networks were in force with the present
+rules. If vnetc has no network in force, it answers for those that libvirt runs.
 
---format json: "cut_off", "answers" (network, kind, family, protocol, device, to,
-must_pass, answer, why, packet, blocks with place, owner, table, chain, rule, cure,
-proved), "notes", "not_read", "not_looked_at", "order_assumed". Fields are added,
-never renamed or removed.
+--format json: "cut_off", "answers" (network, kind, family, protocol, device,
+to, must_pass, answer, why, packet, blocks with place, owner, table, chain,
+rule, cure, proved), "notes", "not_read", "not_looked_at", "order_assumed".
+Fields are added, never renamed or removed.
 
-Exit codes: 0 no promise is broken for certain; 1 one is (with --strict also for
-"depends"); 2 wrong usage; 3 rules could not be read and an answer depends on them.`,
+Exit codes: 0 no answer is "no"; 1 one is (with --strict also for "depends"); 2
+wrong usage; 3 rules could not be read, and an answer depends on them.`,
 		Example: `  vnetc doctor
   vnetc doctor -v default
   vnetc doctor --format json | jq -r '.answers[] | select(.answer == "no") | .blocks[].cure[]'`,

@@ -47,7 +47,8 @@ with backend, how many were changed and kept, removed_from, and steps: what
 changes. Fields are added, never renamed or removed.
 
 Exit codes: 0 up; 1 errors in the input, --dry-run finds something to do, or
---require-reach and guests are cut off; 2 wrong usage; 3 the host refused or failed.`,
+--require-reach and guests are cut off; 2 wrong usage; 3 the host refused or
+failed.`,
 		Example: `  vnetc up default
   vnetc up --dry-run lab.xml
   vnetc up /etc/vnetc/networks --format json | jq '.networks[] | select(.errors != []) | .name'`,
