@@ -198,6 +198,11 @@ func (d Doctor) Cut() bool {
 	return slices.ContainsFunc(d.Answers, func(a expect.Answer) bool { return a.Verdict == expect.No })
 }
 
+// CantTell is true if an answer would have cost more than the budget had.
+func (d Doctor) CantTell() bool {
+	return slices.ContainsFunc(d.Answers, func(a expect.Answer) bool { return a.Verdict == expect.CantTell })
+}
+
 // Diagnostics returns what guests can't do for certain as errors, and what they can't in every case, or
 // perhaps, as notes.
 func (d Doctor) Diagnostics() (list diag.List) {

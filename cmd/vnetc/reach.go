@@ -54,6 +54,9 @@ func (r reach) more(w io.Writer) {
 	if r.found.Cut() {
 		fmt.Fprintln(w, "vnetc doctor shows packets, and what helps")
 	}
+	if r.found.CantTell() {
+		fmt.Fprintln(w, "too large to tell in passing whether rules of others keep guests from what they are promised; vnetc doctor takes its time")
+	}
 }
 
 // addRequireReach adds --require-reach to a verb that changes the host.
