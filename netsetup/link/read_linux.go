@@ -115,7 +115,7 @@ const inetConf = 1
 // readIPv4 picks sysctls out of the list that the kernel sends of all of them: int32, in the order
 // of IPV4_DEVCONF_ in linux/ip.h, which counts from 1.
 func readIPv4(conf []byte) *IPv4Info {
-	const forwarding, arpIgnore = 1 - 1, 19 - 1
+	const forwarding, arpIgnore = 0, 18 // places of numbers 1 and 19
 	if len(conf) < 4*(arpIgnore+1) {
 		return nil
 	}
