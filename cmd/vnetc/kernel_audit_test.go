@@ -16,7 +16,7 @@ func TestKernelAuditDiff(t *testing.T) {
 		want                  []string // whole lines of the diff
 	}{
 		{"chains", nft,
-			`nft insert rule ip vnetc fwi ip saddr 10.0.0.1 counter accept; nft flush chain ip vnetc fwx; nft add rule ip vnetc fwo limit rate 3/second drop`,
+			`nft insert rule ip vnetc fwi ip saddr 10.0.0.1 counter accept; nft flush chain ip vnetc fwx; nft add rule ip vnetc fwo meta cpu 1 drop`,
 			[]string{"--backend", "nftables", "--layout", "chains"},
 			[]string{"@@ -.* @@ table ip vnetc.*", "\\+\t\tip saddr 10.0.0.1 counter accept",
 				"-\t\tiifname \"virbr0\" oifname \"virbr0\" counter accept", "\\+.*opaque.*"}},

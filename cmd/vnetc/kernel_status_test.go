@@ -189,7 +189,7 @@ func TestKernelStatus(t *testing.T) {
 	s.vnetc(2, "status", "nosuch")
 
 	s.ns.Exec("nft", "delete element ip vnetc fwo_accept_iif_saddr24 { vbr1 . 10.0.1.0 }")
-	s.wants(s.vnetc(1, "status"), `(?m)^a .* in step `, `(?m)^b .* drifted `, `(?m)^1 difference between`)
+	s.wants(s.vnetc(1, "status"), `(?m)^a .* in step `, `(?m)^b .* drifted `, `the host differs from the configuration: 1 difference`)
 	s.wants(s.vnetc(1, "status", "--format", "json"), `"in_step": false`)
 	s.vnetc(0, "status", "a", "c")
 	s.vnetc(1, "status", "a", "b")

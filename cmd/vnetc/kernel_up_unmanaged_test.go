@@ -22,7 +22,7 @@ func TestKernelUpUnmanaged(t *testing.T) {
 		{"vepa", "<forward mode='vepa'><interface dev='eth7'/></forward>", "eth7", ""},
 		{"passthrough", "<forward mode='passthrough'><interface dev='eth7'/></forward>", "eth7", ""},
 		{"nobridge", "<forward mode='bridge'/><bridge name='br8'/>", "", "this host has no device br8"},
-		{"wrongbridge", "<forward mode='bridge'/><bridge name='eth7'/>", "", "eth7 is no bridge but"},
+		{"wrongbridge", "<forward mode='bridge'/><bridge name='eth7'/>", "", "eth7 is not a bridge but"},
 		{"nodev", "<forward mode='private'><interface dev='eth9'/></forward>", "", "this host has no device eth9"},
 		{"nopf", "<forward mode='hostdev'><pf dev='eth7'/></forward>", "", "eth7 is not an SR-IOV physical function"},
 		{"nopci", "<forward mode='hostdev' managed='yes'><address type='pci' domain='0' bus='0xf3' slot='7' function='1'/></forward>", "", "this host has no PCI device 0000:f3:07.1"},
