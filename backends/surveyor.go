@@ -7,17 +7,18 @@ type Surveyor interface {
 	Loader
 	// World returns which rules of the kernel are its own.
 	World() World
-	// Survey reads the rules in the network namespace of the calling thread. It changes nothing: a place
-	// that was never used is not made by looking. What can't be read is named in the Survey. An error
-	// means that nothing is known at all.
+	// Survey reads the rules in the network namespace of the calling thread. It changes nothing: a
+	// place that was never used is not made by looking. What can't be read is named in the Survey.
+	// An error means that nothing is known at all.
 	Survey() (Survey, error)
-	// Hooks reads base chains only, without the chains they lead to and without those of vnetc's own
-	// tables: enough to tell whether anybody else's rules may be in the way, for a fraction of the cost.
-	// What another Surveyor of the same world tells of may be left out.
+	// Hooks reads base chains only, without the chains they lead to and without those of vnetc's
+	// own tables: enough to tell whether anybody else's rules may be in the way, for a fraction of
+	// the cost. What another Surveyor of the same world tells of may be left out.
 	Hooks() (Survey, error)
 }
 
-// World says which rules of the kernel a [Survey] is about. Chains of two worlds are never the same.
+// World says which rules of the kernel a [Survey] is about. Chains of two worlds are never the
+// same.
 type World string
 
 const (
@@ -35,11 +36,12 @@ type Survey struct {
 	Unread  []Unread
 }
 
-// Unread is something that should have been read and was not: the reader lacks a tool or a permission,
-// or the kernel refused.
+// Unread is something that should have been read and was not: the reader lacks a tool or a
+// permission, or the kernel refused.
 type Unread struct {
 	What string // in words: the rules of iptables-legacy
 	Why  string // the cause, and what helps
-	// Worse is true if the rules were read all the same, in a form that tells less of what they match.
+	// Worse is true if the rules were read all the same, in a form that tells less of what they
+	// match.
 	Worse bool
 }

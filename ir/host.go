@@ -6,12 +6,13 @@ import (
 )
 
 // Host is what a host's own setup decides about packets beside its rules: where they go, which
-// addresses are its own, and whether it forwards them at all. The zero value is a host without devices.
+// addresses are its own, and whether it forwards them at all. The zero value is a host without
+// devices.
 type Host struct {
 	Devices []HostDevice
 	Routes  []HostRoute // unicast, of the main table
-	// Bridged are the families of which packets between two ports of any bridge meet the hooks of IP
-	// (br_netfilter). [HostDevice.Bridged] adds to it for one bridge.
+	// Bridged are the families of which packets between two ports of any bridge meet the hooks of
+	// IP (br_netfilter). [HostDevice.Bridged] adds to it for one bridge.
 	Bridged Family
 }
 
@@ -55,8 +56,8 @@ func (d *HostDevice) bridged() Family {
 	return d.Bridged
 }
 
-// Defaults returns the devices by which the host's default routes of family f lead, each once. The two
-// halves that VPN clients lay over a default route count for one.
+// Defaults returns the devices by which the host's default routes of family f lead, each once. The
+// two halves that VPN clients lay over a default route count for one.
 func (h *Host) Defaults(f Family) (names []string) {
 	for _, r := range h.Routes {
 		if addrFamily(r.Dest.Addr()) == f && r.Dest.Bits() <= 1 && !slices.Contains(names, r.Device) {

@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// TestKernelSurvey reads each world of iptables by itself, as text that tells its matches, and makes no
-// table by looking.
+// TestKernelSurvey reads each world of iptables by itself, as text that tells its matches, and
+// makes no table by looking.
 func TestKernelSurvey(t *testing.T) {
 	netnstest.Require(t, "nft", "iptables-nft", "ip6tables-nft", "iptables-legacy")
 	ns := netnstest.New(t)

@@ -83,7 +83,8 @@ func (l Loader) add(p *ir.Program, listed listing) error {
 	}
 	p.Chains, p.Sets = append(p.Chains, read.Chains...), append(p.Sets, read.Sets...)
 	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "# Table ") && strings.Contains(line, "incompatible") { // the tool is content with itself
+		// the tool is content with itself
+		if strings.HasPrefix(line, "# Table ") && strings.Contains(line, "incompatible") {
 			return errors.New("the tool can't list a table in which nft made rules")
 		}
 	}
@@ -106,7 +107,8 @@ func (l Loader) unread(f ir.Family, err error) backends.Unread {
 // holdsNFTables is true if there is a table as iptables-nft makes them, by the names of its chains.
 func holdsNFTables(f ir.Family) (bool, error) {
 	chains, err := chainsOf(f, "")
-	return slices.ContainsFunc(chains, func(c *nftables.Chain) bool { return builtin(c.Table.Name, c.Name) != nil }), err
+	return slices.ContainsFunc(chains, func(c *nftables.Chain) bool { return builtin(c.Table.Name, c.Name) != nil }),
+		err
 }
 
 // listing is what a tool listed.
@@ -117,8 +119,8 @@ type listing struct {
 	err       error
 }
 
-// list has each of the tools list its tables, side by side. All are started by this thread, and so in
-// its network namespace.
+// list has each of the tools list its tables, side by side. All are started by this thread, and so
+// in its network namespace.
 func list(tools []tool) []listing {
 	all := make([]listing, len(tools))
 	for i, t := range tools {

@@ -9,8 +9,9 @@ import (
 	"github.com/vnetc/vnetc/backends/netnstest"
 )
 
-// TestKernelSurvey reads tables of all families: those of IP with their rules in the order in which they
-// were made, others by name unless they do nothing; and by Hooks base chains alone, without our own.
+// TestKernelSurvey reads tables of all families: those of IP with their rules in the order in which
+// they were made, others by name unless they do nothing; and by Hooks base chains alone, without
+// our own.
 func TestKernelSurvey(t *testing.T) {
 	netnstest.Require(t, "nft")
 	ns := netnstest.New(t)
@@ -22,7 +23,7 @@ table bridge gate { chain f { type filter hook forward priority 0; policy drop; 
 table bridge idle { chain f { type filter hook forward priority 0; policy accept; }; }
 table arp gate { chain in { type filter hook input priority 0; drop; }; }
 table netdev gate { chain in { type filter hook ingress device "lo" priority 0; drop; }; }
-table ip6 asleep { flags dormant; chain f { type filter hook forward priority 0; policy drop; }; }
+table ip6 resting { flags dormant; chain f { type filter hook forward priority 0; policy drop; }; }
 `), "nft", "-f", "-")
 	listed := func(survey func() (backends.Survey, error)) (chains, hidden []string) {
 		ns.Do(func() {
@@ -53,7 +54,7 @@ table ip6 asleep { flags dormant; chain f { type filter hook forward priority 0;
 	chains, hidden := listed(Loader{}.Survey)
 	want := []string{
 		"ip zeta f; ip lookup s jump more; policy drop", "ip zeta more; ip accept", "inet alpha f; inet l4proto tcp dport 25 drop",
-		"ip vnetc forward; ip accept", "ip6 asleep f",
+		"ip vnetc forward; ip accept", "ip6 resting f",
 	}
 	if diff := cmp.Diff(want, chains); diff != "" {
 		t.Errorf("chains (-want +got):\n%s", diff)
@@ -63,7 +64,7 @@ table ip6 asleep { flags dormant; chain f { type filter hook forward priority 0;
 	}
 	chains, hidden = listed(Loader{}.Hooks)
 	if len(chains) != 3 || chains[1] != "inet alpha f; inet l4proto tcp dport 25 drop" {
-		t.Errorf("base chains: %q, want those of zeta, alpha and asleep", chains)
+		t.Errorf("base chains: %q, want those of zeta, alpha and resting", chains)
 	}
 	if diff := cmp.Diff(hiddenWant, hidden); diff != "" {
 		t.Errorf("hidden from base chains (-want +got):\n%s", diff)

@@ -11,9 +11,10 @@ import (
 var _ backends.Surveyor = Loader{}
 
 // Survey implements [backends.Surveyor]: all tables of nf_tables, those of iptables-nft among them,
-// by netlink. The kernel lists tables in the order in which they were made, and the chains of each so.
-// That order is taken for the order in which the chains were registered at their hooks; of two tables
-// the kernel doesn't tell it. Interfaces that rules name by index have the name they have now.
+// by netlink. The kernel lists tables in the order in which they were made, and the chains of each
+// so. That order is taken for the order in which the chains were registered at their hooks; of two
+// tables the kernel doesn't tell it. Interfaces that rules name by index have the name they have
+// now.
 func (l Loader) Survey() (backends.Survey, error) {
 	stream, _, err := wire.DumpAll()
 	if err != nil {

@@ -50,7 +50,8 @@ func (d Doctor) findings(network string) (all []finding) {
 
 func sameFinding(a, b expect.Answer) bool {
 	return a.Kind == b.Kind && a.Family == b.Family && a.Device == b.Device && a.To == b.To && a.Refused == b.Refused &&
-		a.Verdict == b.Verdict && a.Hidden == b.Hidden && a.Because.Rule == b.Because.Rule && causeWords(a) == causeWords(b) &&
+		a.Verdict == b.Verdict && a.Hidden == b.Hidden && a.Because.Rule == b.Because.Rule &&
+		causeWords(a) == causeWords(b) &&
 		slices.Equal(cures(a), cures(b))
 }
 
@@ -182,8 +183,8 @@ func proved(a expect.Answer) bool {
 	return len(a.Blocks) > 0 && !slices.ContainsFunc(a.Blocks, func(b expect.Block) bool { return !b.Proved })
 }
 
-// Short says in a line each what guests of a network can't do for certain, with the cause. There are none
-// if nothing is.
+// Short says in a line each what guests of a network can't do for certain, with the cause. There
+// are none if nothing is.
 func (d Doctor) Short(network string) (lines []string) {
 	for _, f := range d.findings(network) {
 		if f.Verdict == expect.No {
@@ -203,13 +204,14 @@ func (d Doctor) CantTell() bool {
 	return slices.ContainsFunc(d.Answers, func(a expect.Answer) bool { return a.Verdict == expect.CantTell })
 }
 
-// Diagnostics returns what guests can't do for certain as errors, and what they can't in every case, or
-// perhaps, as notes.
+// Diagnostics returns what guests can't do for certain as errors, and what they can't in every
+// case, or perhaps, as notes.
 func (d Doctor) Diagnostics() (list diag.List) {
 	for _, name := range d.networks() {
 		for _, f := range d.findings(name) {
 			found := diag.Diagnostic{
-				Severity: diag.Warning, Code: "doctor-depends", What: "network " + name + ": " + f.sentence(), Why: causeWords(f.Answer),
+				Severity: diag.Warning, Code: "doctor-depends", What: "network " + name + ": " + f.sentence(),
+				Why: causeWords(f.Answer),
 				Fix: strings.Join(cures(f.Answer), "; "),
 			}
 			switch f.Verdict {

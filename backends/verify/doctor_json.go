@@ -53,7 +53,8 @@ type (
 
 // JSON returns what was found as a document for [diag.WriteJSON].
 func (d Doctor) JSON() DoctorJSON {
-	doc := DoctorJSON{Answers: []jsonAnswer{}, Notes: []jsonNote{}, NotRead: []jsonUnread{}, NotLooked: []string{}, Assumed: [][]string{}}
+	doc := DoctorJSON{Answers: []jsonAnswer{}, Notes: []jsonNote{}, NotRead: []jsonUnread{}, NotLooked: []string{},
+		Assumed: [][]string{}}
 	for _, a := range d.Answers {
 		doc.Cut = doc.Cut || a.Verdict == expect.No
 		doc.Answers = append(doc.Answers, answerJSON(a))
@@ -94,7 +95,8 @@ func answerJSON(a expect.Answer) jsonAnswer {
 	for _, b := range a.Blocks {
 		c := b.Step.Chain
 		j.Blocks = append(j.Blocks, jsonBlock{
-			Place: b.World, Owner: b.Owner, Family: c.Family.String(), Table: c.Table, Chain: c.Name, Rule: blockRule(b.Step),
+			Place: b.World, Owner: b.Owner, Family: c.Family.String(), Table: c.Table, Chain: c.Name,
+			Rule: blockRule(b.Step),
 			Cure: append([]string{}, b.Cure...), Proved: b.Proved,
 		})
 	}

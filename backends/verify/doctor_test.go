@@ -15,7 +15,8 @@ import (
 
 // cutOff is a network whose guests Docker's policy keeps from the outside, over two protocols.
 func cutOff() Doctor {
-	chain := &ir.Chain{Family: ir.IPv4, Table: "filter", Name: "FORWARD", Base: &ir.Base{Hook: ir.Forward, Type: ir.FilterType, Drop: true}}
+	chain := &ir.Chain{Family: ir.IPv4, Table: "filter", Name: "FORWARD", Base: &ir.Base{Hook: ir.Forward,
+		Type: ir.FilterType, Drop: true}}
 	step := ir.Step{Chain: chain}
 	answer := expect.Answer{
 		Expectation: expect.Expectation{
@@ -39,8 +40,8 @@ func cutOff() Doctor {
 	}
 }
 
-// TestDoctorText: protocols that fare alike are one line, with packet, owner, policy and cure; what is as it
-// should be is left out; what was not read comes at the end.
+// TestDoctorText: protocols that fare alike are one line, with packet, owner, policy and cure; what
+// is as it should be is left out; what was not read comes at the end.
 func TestDoctorText(t *testing.T) {
 	var out strings.Builder
 	if err := cutOff().Text(&out); err != nil {

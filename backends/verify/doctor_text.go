@@ -9,8 +9,8 @@ import (
 	"github.com/vnetc/vnetc/ir/expect"
 )
 
-// Text writes what was found for people: by network what guests can't do, or not in every case, why, and
-// what helps; then what was not looked at.
+// Text writes what was found for people: by network what guests can't do, or not in every case,
+// why, and what helps; then what was not looked at.
 func (d Doctor) Text(out io.Writer) error {
 	var b bytes.Buffer
 	for _, name := range d.networks() {

@@ -125,7 +125,8 @@ func audit(s streams, f *auditFlags, paths []string) error {
 }
 
 // compared reads the host, and reports what is wrong with the networks.
-func compared(s streams, f *auditFlags, given *diag.Sources) (w inforce.Wanted, a inforce.Audited, c inforce.Checkup, err error) {
+func compared(s streams, f *auditFlags, given *diag.Sources) (w inforce.Wanted, a inforce.Audited, c inforce.Checkup,
+	err error) {
 	err = f.look(s, func(h *inforce.Host) (err error) {
 		if w, err = h.Want(given, f.networkFlags.change()); err != nil || w.Found.HasErrors() {
 			return err

@@ -118,7 +118,8 @@ func (f *doctorFlags) given(s streams, h *inforce.Host, paths []string) (inforce
 	return h.Want(given, inforce.Change{})
 }
 
-// inForce tells the names of networks in force among args from paths. Names are nil if there are none.
+// inForce tells the names of networks in force among args from paths. Names are nil if there are
+// none.
 func inForce(h *inforce.Host, args []string) (names, paths []string) {
 	known := make(map[string]bool)
 	for _, n := range h.Networks() {

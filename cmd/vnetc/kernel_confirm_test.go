@@ -452,7 +452,7 @@ func TestKernelUnconfirmedTakeOver(t *testing.T) {
 		rules, notes := h.all(), h.notes()
 		args := []string{"apply", "--backend", h.backend, "--take-over", "--confirm", "500ms", networks + "default.xml",
 			"--libvirt-root"}
-		h.wants(h.run(0, append(args, fakeLibvirt(h.t, "", nil))...), "nothing of libvirt's is left there")
+		h.wants(h.run(0, append(args, fakeLibvirt(h.t, "", nil))...), "no libvirt rules are left there")
 		h.undone(rules, notes)
 		h.wants(h.run(1, append(args, fakeLibvirt(h.t, "virtnetworkd", nil))...), "refused while a libvirt daemon runs")
 		h.undone(rules, notes)

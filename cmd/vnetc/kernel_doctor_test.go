@@ -25,8 +25,8 @@ const dockersForward = `*filter
 COMMIT
 `
 
-// TestKernelDoctor: without other rules nothing is told and nothing is wrong; with Docker's policy each verb
-// says what guests can't do, and what doctor says to type ends it.
+// TestKernelDoctor: without other rules nothing is told and nothing is wrong; with Docker's policy
+// each verb says what guests can't do, and what doctor says to type ends it.
 func TestKernelDoctor(t *testing.T) {
 	netnstest.Require(t, "iptables-nft-restore")
 	h := newHost(t)
@@ -81,7 +81,8 @@ func TestKernelDoctor(t *testing.T) {
 	h.wants(h.vnetc(0, "doctor"), `^network default: guests have what it promises\n`)
 }
 
-// TestKernelDoctorExits: what depends is no fault unless --strict says so; what can't be read is the host's.
+// TestKernelDoctorExits: what depends is no fault unless --strict says so; what can't be read is
+// the host's.
 func TestKernelDoctorExits(t *testing.T) {
 	h := newHost(t)
 	h.outside()
@@ -92,8 +93,8 @@ func TestKernelDoctorExits(t *testing.T) {
 	h.wants(h.vnetc(2, "doctor", "--format", "yaml"), `one of text, json, sarif`)
 }
 
-// TestKernelPrefer: where nothing is in force the back end is the one under which guests are not cut off,
-// and it stays.
+// TestKernelPrefer: where nothing is in force the back end is the one under which guests are not
+// cut off, and it stays.
 func TestKernelPrefer(t *testing.T) {
 	h := newHost(t)
 	h.outside()
@@ -105,5 +106,6 @@ func TestKernelPrefer(t *testing.T) {
 	h = newHost(t)
 	h.outside()
 	h.ns.Exec("nft", "table inet corp { chain gate { type filter hook forward priority 0; policy drop; }; }")
-	h.wants(h.vnetc(0, "apply", networks+"default.xml"), `in force \(nftables\)`) // which of the two makes no difference
+	// which of the two makes no difference
+	h.wants(h.vnetc(0, "apply", networks+"default.xml"), `in force \(nftables\)`)
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
-// reach says at the end of a verb, once the lock is given back, what guests of its networks can't do for
-// certain. The zero value says nothing.
+// reach says at the end of a verb, once the lock is given back, what guests of its networks can't
+// do for certain. The zero value says nothing.
 type reach struct{ found verify.Doctor }
 
-// reachOf asks what becomes of the networks' promises. That it can't be told is said, and no reason for the
-// verb to fail: what it was asked for is done.
+// reachOf asks what becomes of the networks' promises. That it can't be told is said, and no reason
+// for the verb to fail: what it was asked for is done.
 func reachOf(s streams, c inforce.Checkup) reach {
 	report, err := c.RunShort()
 	if err != nil {
@@ -55,13 +55,13 @@ func (r reach) more(w io.Writer) {
 		fmt.Fprintln(w, "vnetc doctor shows packets, and what helps")
 	}
 	if r.found.CantTell() {
-		fmt.Fprintln(w, "too large to tell in passing whether rules of others keep guests from what they are promised; vnetc doctor takes its time")
+		fmt.Fprintln(w, "too large to tell in passing whether foreign rules keep guests from what they are promised; vnetc doctor takes its time")
 	}
 }
 
 // addRequireReach adds --require-reach to a verb that changes the host.
 func addRequireReach(cmd *cobra.Command, required *bool) {
-	cmd.Flags().BoolVar(required, "require-reach", false, "exit with 1 if rules of others, or the host, keep guests from what their network promises")
+	cmd.Flags().BoolVar(required, "require-reach", false, "exit with 1 if foreign rules, or the host, keep guests from what their network promises")
 }
 
 // end returns how the verb ends that is done, with err or without.

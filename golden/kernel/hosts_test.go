@@ -1,7 +1,7 @@
 package kernel
 
-// Rules of other programs, each in the shape that the program gives them: tables, chains, order, policies.
-// Echo requests to the host are let in everywhere, as most of them do; the tests need it.
+// Rules of other programs, each in the shape that the program gives them: tables, chains, order,
+// policies. Echo requests to the host are let in everywhere, as most of them do; the tests need it.
 
 const dockerRules = `*raw
 :PREROUTING ACCEPT [0:0]

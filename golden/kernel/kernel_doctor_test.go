@@ -65,8 +65,8 @@ func (e *examined) end(p *netnstest.Peer, f ir.Family) (*netnstest.Peer, netip.A
 	return nil, netip.AddrPort{}
 }
 
-// try sends what the answer is about, and the answer to that; it returns whether both arrive, and ok false
-// for what this test doesn't send.
+// try sends what the answer is about, and the answer to that; it returns whether both arrive, and
+// ok false for what this test doesn't send.
 func (e *examined) try(a expect.Answer) (passes, ok bool) {
 	e.t.Helper()
 	from, src := e.guest(a.Network, 0, a.Family)
@@ -119,8 +119,9 @@ func (e *examined) service(a expect.Answer) (passes, ok bool) {
 	question := netnstest.Packet{Kind: netnstest.UDP, Src: src, Dst: netip.AddrPortFrom(bridge, 53)}
 	answer := src
 	if a.Kind == expect.DHCP {
-		// For the same address again: a broadcast would be seen at the other guests of the bridge first.
-		// The port is another each time, since the kernel would know the connection of an earlier test.
+		// For the same address again: a broadcast would be seen at the other guests of the bridge
+		// first. The port is another each time, since the kernel would know the connection of an
+		// earlier test.
 		answer = netip.AddrPortFrom(src.Addr(), 68)
 		question.Dst = netip.AddrPortFrom(bridge, 67)
 	}
@@ -150,7 +151,8 @@ func (e *examined) hold(told map[expect.Verdict]int) {
 		}
 		told[a.Verdict]++
 		if (a.Verdict == expect.Yes || a.Verdict == expect.No) && passes != want(a) {
-			e.t.Errorf("%s %s %s %s %s: doctor says %s (refused: %v), and packets pass: %v; %v", a.Network, a.Kind, a.Family, a.Proto, a.To,
+			e.t.Errorf("%s %s %s %s %s: doctor says %s (refused: %v), and packets pass: %v; %v", a.Network, a.Kind,
+				a.Family, a.Proto, a.To,
 				a.Verdict, a.Refused, passes, a.Ends)
 		}
 	}
@@ -183,8 +185,8 @@ func hosts() map[string][]string {
 	}
 }
 
-// TestDoctorIsRight: whatever else stands on a host, in either back end doctor's every yes and no is what
-// becomes of packets.
+// TestDoctorIsRight: whatever else stands on a host, in either back end doctor's every yes and no
+// is what becomes of packets.
 func TestDoctorIsRight(t *testing.T) {
 	t.Parallel()
 	netnstest.Require(t, "nft", "iptables-nft-restore", "ip6tables-nft-restore")
@@ -253,7 +255,8 @@ func (e *examined) harmless(shape string) {
 	}
 	for _, a := range e.report.Answers {
 		if a.Verdict != expect.Yes {
-			e.t.Errorf("%s %s %s %s: doctor says %s beside rules that harm nobody: %v %s", a.Network, a.Kind, a.Family, a.Proto, a.Verdict, a.Ends, a.Packet)
+			e.t.Errorf("%s %s %s %s: doctor says %s beside rules that harm nobody: %v %s", a.Network, a.Kind,
+				a.Family, a.Proto, a.Verdict, a.Ends, a.Packet)
 		}
 	}
 }
@@ -270,7 +273,8 @@ func (e *examined) cures() {
 		proved := len(a.Blocks) > 0
 		for _, b := range a.Blocks {
 			if b.Owner == "vnetc" {
-				e.t.Errorf("%s %s %s %s: our own rule is in the way: %+v %s", a.Network, a.Kind, a.Family, a.Proto, b, a.Packet)
+				e.t.Errorf("%s %s %s %s: our own rule is in the way: %+v %s", a.Network, a.Kind, a.Family, a.Proto, b,
+					a.Packet)
 			}
 			proved = proved && b.Proved && b.Owner != "ufw" && b.Owner != "NixOS" // whose tools are not here
 		}
@@ -289,7 +293,8 @@ func (e *examined) cures() {
 	}
 	for _, a := range broken {
 		if passes, ok := e.try(a); ok && !passes {
-			e.t.Errorf("%s %s %s %s: cured, and packets still don't pass; %+v", a.Network, a.Kind, a.Family, a.Proto, a.Blocks)
+			e.t.Errorf("%s %s %s %s: cured, and packets still don't pass; %+v", a.Network, a.Kind, a.Family, a.Proto,
+				a.Blocks)
 		}
 	}
 }

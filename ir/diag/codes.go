@@ -34,11 +34,11 @@ func Codes() []Info {
 // AboutXML is true if the code's examples are network XML. Else they are what its first word says:
 // programs in the IR's text form for ir and backend, packet expressions for packet, assertions for
 // assert, files of that name for conf (network.conf). Those of verify are network XML that only
-// vnetc verify has something to say about; audit has none.
+// vnetc verify has something to say about; audit and doctor have none.
 func (i Info) AboutXML() bool {
 	subject, _, _ := strings.Cut(string(i.Code), "-")
 	switch subject {
-	case "ir", "backend", "packet", "assert", "verify", "conf", "audit":
+	case "ir", "backend", "packet", "assert", "verify", "conf", "audit", "doctor":
 		return false
 	}
 	return true

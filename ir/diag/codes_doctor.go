@@ -1,6 +1,7 @@
 package diag
 
-// doctorCodes are what vnetc doctor finds on a host. They have no examples: it is the host that is wrong.
+// doctorCodes are what vnetc doctor finds on a host. They have no examples: it is the host that is
+// wrong.
 func doctorCodes() []Info {
 	return []Info{
 		{

@@ -48,8 +48,8 @@ type examination struct {
 	whole, meant *prove.Reacher
 }
 
-// names makes the reachers. Interfaces that packets are asked about and no rule names are alike to the
-// programs, so these need no more than links.
+// names makes the reachers. Interfaces that packets are asked about and no rule names are alike to
+// the programs, so these need no more than links.
 func (e *examination) names() {
 	whole, meant := *e.Whole, *e.Meant
 	whole.Links, meant.Links = e.Meant.Links, e.Meant.Links
@@ -91,8 +91,9 @@ func (e *examination) answer(l *ir.Link, x Expectation) (a Answer, asked bool) {
 	return a, true
 }
 
-// meansRest is true if the networks' own rules let the legs of x behind the first through. Where they
-// don't nothing is promised: guests of an isolated network get into a routed one, and hear no answer.
+// meansRest is true if the networks' own rules let the legs of x behind the first through. Where
+// they don't nothing is promised: guests of an isolated network get into a routed one, and hear no
+// answer.
 func (e *examination) meansRest(x Expectation) bool {
 	for _, leg := range x.Legs[1:] {
 		if p := e.meant.Passage(leg.Traffic); p.Open == nil || p.Closed != nil || p.Depends != nil {
@@ -102,7 +103,8 @@ func (e *examination) meansRest(x Expectation) bool {
 	return true
 }
 
-// forwards returns what of the host itself keeps packets of x from being forwarded, nil if nothing does.
+// forwards returns what of the host itself keeps packets of x from being forwarded, nil if nothing
+// does.
 func (e *examination) forwards(x Expectation) *Fact {
 	for _, leg := range x.Legs {
 		d := e.Host.Device(leg.In)
@@ -115,7 +117,8 @@ func (e *examination) forwards(x Expectation) *Fact {
 			sysctl = "net.ipv6.conf.all.forwarding"
 			fix = "sysctl -w net.ipv6.conf.all.forwarding=1"
 		}
-		return &Fact{What: fmt.Sprintf("the host does not forward what comes in by %s: %s is 0", d.Name, sysctl), Fix: fix}
+		return &Fact{What: fmt.Sprintf("the host does not forward what comes in by %s: %s is 0", d.Name, sysctl),
+			Fix: fix}
 	}
 	return nil
 }
@@ -193,7 +196,8 @@ func (e *examination) hides(leg Leg) string {
 	return ""
 }
 
-// meets is true if packets of the leg may come to h. Those of a flowtable have met all rules before.
+// meets is true if packets of the leg may come to h. Those of a flowtable have met all rules
+// before.
 func (e *examination) meets(h ir.Hidden, leg Leg) bool {
 	switch {
 	case h.Chain == "":
@@ -221,8 +225,8 @@ func (e *examination) meets(h ir.Hidden, leg Leg) bool {
 	return e.passes(h.Device, leg.In)
 }
 
-// passes is true if what goes by the device called name may go by the one called hook: itself, a port of
-// it, or one that is not told.
+// passes is true if what goes by the device called name may go by the one called hook: itself, a
+// port of it, or one that is not told.
 func (e *examination) passes(hook, name string) bool {
 	if name == "" {
 		return false
@@ -231,8 +235,8 @@ func (e *examination) passes(hook, name string) bool {
 	return hook == "" || hook == name || d != nil && d.Master == name
 }
 
-// Again asks the expectation of an answer of another program for the host: one in which something was
-// changed to make it hold.
+// Again asks the expectation of an answer of another program for the host: one in which something
+// was changed to make it hold.
 func Again(q Question, a Answer) Answer {
 	if q.Budget == nil {
 		q.Budget = prove.NewBudget()

@@ -1,9 +1,10 @@
 // Package expect knows what a network promises its guests (DHCP, DNS, the way out, each other), and
-// asks the program of a whole host, with what the host itself decides, whether packets get that far.
+// asks the program of a whole host, with what the host itself decides, whether packets get that
+// far.
 //
-// What a network promises follows from its link and from its own rules: what these alone let through
-// must pass, what they refuse must not. The package is pure; it knows neither XML nor netfilter syntax,
-// and asks the prover.
+// What a network promises follows from its link and from its own rules: what these alone let
+// through must pass, what they refuse must not. The package is pure; it knows neither XML nor
+// netfilter syntax, and asks the prover.
 package expect
 
 import (
@@ -74,7 +75,8 @@ type Block struct {
 	World string // nftables, iptables-nft, iptables-legacy
 	Owner string // in words: Docker, ufw; empty if it is not known
 	Cure  []string
-	// Proved is true if the surveyed program with the cure lets the lost packets through, and no others.
+	// Proved is true if the surveyed program with the cure lets the lost packets through, and no
+	// others.
 	Proved bool
 }
 

@@ -34,7 +34,8 @@ func list(l *ir.Link, host *ir.Host, places *outsides) (all []Expectation) {
 			if familyOf(a.Prefix.Addr()) != f {
 				continue
 			}
-			n := lister{link: l, family: f, host: host, places: places, addr: a.Prefix.Addr(), subnet: a.Prefix.Masked()}
+			n := lister{link: l, family: f, host: host, places: places, addr: a.Prefix.Addr(),
+				subnet: a.Prefix.Masked()}
 			n.services(a)
 			n.inside()
 			for _, device := range places.devices(l, f) {
@@ -53,7 +54,8 @@ func familyOf(a netip.Addr) ir.Family {
 	return ir.IPv6
 }
 
-// has is true if the network's dnsmasq is given the option by hand, which may move a service elsewhere.
+// has is true if the network's dnsmasq is given the option by hand, which may move a service
+// elsewhere.
 func (n *lister) has(option string) bool {
 	return slices.ContainsFunc(n.link.Options, func(o string) bool {
 		name, _, _ := strings.Cut(o, "=")
@@ -62,16 +64,19 @@ func (n *lister) has(option string) bool {
 }
 
 func (n *lister) add(k Kind, proto, device string, legs ...Leg) {
-	n.list = append(n.list, Expectation{Network: n.link.Name, Kind: k, Family: n.family, Proto: proto, Device: device, Legs: legs})
+	n.list = append(n.list, Expectation{Network: n.link.Name, Kind: k, Family: n.family, Proto: proto, Device: device,
+		Legs: legs})
 }
 
 // toHost and fromHost are packets by the bridge; the state is that of a host without other rules.
 func (n *lister) toHost(words string, state ir.State, matches ...ir.Match) Leg {
-	return Leg{Words: words, Traffic: prove.Traffic{Family: n.family, In: n.link.Bridge.Name, State: state, Matches: matches}}
+	return Leg{Words: words, Traffic: prove.Traffic{Family: n.family, In: n.link.Bridge.Name, State: state,
+		Matches: matches}}
 }
 
 func (n *lister) fromHost(words string, state ir.State, matches ...ir.Match) Leg {
-	return Leg{Words: words, Traffic: prove.Traffic{Family: n.family, Out: n.link.Bridge.Name, State: state, Matches: matches}}
+	return Leg{Words: words, Traffic: prove.Traffic{Family: n.family, Out: n.link.Bridge.Name, State: state,
+		Matches: matches}}
 }
 
 // Ports that clients open connections from.
@@ -110,12 +115,13 @@ func (n *lister) services(a ir.Address) {
 	}{{"udp", ir.UDP}, {"tcp", ir.TCP}} {
 		n.add(DNS, p.word, "",
 			n.toHost("the question", ir.StateNew, src(n.subnet), dst(one(n.addr)), l4(p.number), dport(53), fromClient),
-			n.fromHost("the answer", ir.StateEstablished, src(one(n.addr)), dst(n.subnet), l4(p.number), sport(53), toClient))
+			n.fromHost("the answer", ir.StateEstablished, src(one(n.addr)), dst(n.subnet), l4(p.number), sport(53),
+				toClient))
 	}
 }
 
-// dhcp: the answer goes to another address than the one the question came from, so that no connection is
-// known (RFC 2131, RFC 8415).
+// dhcp: the answer goes to another address than the one the question came from, so that no
+// connection is known (RFC 2131, RFC 8415).
 func (n *lister) dhcp() {
 	udp := l4(ir.UDP)
 	if n.family == ir.IPv6 {
@@ -128,17 +134,20 @@ func (n *lister) dhcp() {
 	n.add(DHCP, "", "",
 		n.toHost("the question", ir.StateNew, src(nobody), dst(everybody), udp, sport(68), dport(67)),
 		n.fromHost("the answer", ir.StateNew, src(one(n.addr)), dst(n.subnet), udp, sport(67), dport(68)),
-		n.toHost("the question for the same address again", ir.StateNew, src(n.subnet), dst(one(n.addr)), udp, sport(68), dport(67)))
+		n.toHost("the question for the same address again", ir.StateNew, src(n.subnet), dst(one(n.addr)), udp,
+			sport(68), dport(67)))
 }
 
-// router: packets of neighbour discovery belong to no connection (net/netfilter/nf_conntrack_proto_icmpv6.c).
+// router: packets of neighbour discovery belong to no connection
+// (net/netfilter/nf_conntrack_proto_icmpv6.c).
 func (n *lister) router() {
 	icmp := func(typ uint8) ir.Match { return ir.ICMPType{Type: typ} }
 	solicited := netip.MustParsePrefix("ff02::1:ff00:0/104")
 	n.add(RA, "", "",
 		n.toHost("the question for a router", ir.StateUntracked, src(linkLocal), dst(one(netip.MustParseAddr("ff02::2"))), l4(ir.ICMPv6), icmp(133)),
 		n.fromHost("the advertisement", ir.StateUntracked, src(linkLocal), dst(one(netip.MustParseAddr("ff02::1"))), l4(ir.ICMPv6), icmp(134)),
-		n.toHost("the question for the host's MAC", ir.StateUntracked, src(n.subnet), dst(solicited), l4(ir.ICMPv6), icmp(135)),
+		n.toHost("the question for the host's MAC", ir.StateUntracked, src(n.subnet), dst(solicited), l4(ir.ICMPv6),
+			icmp(135)),
 		n.fromHost("its answer", ir.StateUntracked, src(one(n.addr)), dst(n.subnet), l4(ir.ICMPv6), icmp(136)))
 }
 
@@ -149,9 +158,11 @@ type transport struct {
 }
 
 func transports(f ir.Family) []transport {
-	echo := transport{"icmp", []ir.Match{l4(ir.ICMP), ir.ICMPType{Type: 8}}, []ir.Match{l4(ir.ICMP), ir.ICMPType{Type: 0}}}
+	echo := transport{"icmp", []ir.Match{l4(ir.ICMP), ir.ICMPType{Type: 8}}, []ir.Match{l4(ir.ICMP),
+		ir.ICMPType{Type: 0}}}
 	if f == ir.IPv6 {
-		echo = transport{"icmp", []ir.Match{l4(ir.ICMPv6), ir.ICMPType{Type: 128}}, []ir.Match{l4(ir.ICMPv6), ir.ICMPType{Type: 129}}}
+		echo = transport{"icmp", []ir.Match{l4(ir.ICMPv6), ir.ICMPType{Type: 128}}, []ir.Match{l4(ir.ICMPv6),
+			ir.ICMPType{Type: 129}}}
 	}
 	return []transport{
 		{"tcp", []ir.Match{l4(ir.TCP), fromClient}, []ir.Match{l4(ir.TCP), toClient}},
@@ -197,7 +208,8 @@ func (n *lister) outside(device string) {
 		return
 	}
 	for _, t := range transports(n.family) {
-		n.add(Out, t.word, device, both(prove.Traffic{Family: n.family, In: n.link.Bridge.Name, Out: device}, n.translated(), t,
+		n.add(Out, t.word, device, both(prove.Traffic{Family: n.family, In: n.link.Bridge.Name, Out: device},
+			n.translated(), t,
 			[]ir.Match{src(n.subnet), out.to()}, append(n.guests(), out.from()))...)
 	}
 	t := transports(n.family)[0]
@@ -217,7 +229,8 @@ func (n *lister) across(to *ir.Link) {
 			continue
 		}
 		t, there := transports(n.family)[0], a.Prefix.Masked()
-		n.add(Across, t.word, "", both(prove.Traffic{Family: n.family, In: n.link.Bridge.Name, Out: to.Bridge.Name}, n.translated(), t,
+		n.add(Across, t.word, "", both(prove.Traffic{Family: n.family, In: n.link.Bridge.Name, Out: to.Bridge.Name},
+			n.translated(), t,
 			[]ir.Match{src(n.subnet), dst(there)}, []ir.Match{src(there), dst(n.subnet)})...)
 		n.list[len(n.list)-1].To = to.Name
 		return

@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// outsides knows which addresses are behind which device of a host: what its routes lead there, and what
-// is neither the host's own nor a network's.
+// outsides knows which addresses are behind which device of a host: what its routes lead there, and
+// what is neither the host's own nor a network's.
 type outsides struct {
 	host  *ir.Host
 	links []*ir.Link
@@ -32,8 +32,9 @@ func (o *outside) to() ir.Match   { return ir.Lookup{Set: o.dest, Not: o.not} }
 // maxDevices bounds by how many devices networks are asked about the outside.
 const maxDevices = 3
 
-// devices returns the devices by which guests of l get outside: the one that its document names, else
-// those of the host's default routes, else those that have any route and are no network's bridge.
+// devices returns the devices by which guests of l get outside: the one that its document names,
+// else those of the host's default routes, else those that have any route and are no network's
+// bridge.
 func (o *outsides) devices(l *ir.Link, f ir.Family) []string {
 	if len(l.Uplink.Devices) > 0 {
 		if o.host.Device(l.Uplink.Devices[0]) == nil {
@@ -45,7 +46,8 @@ func (o *outsides) devices(l *ir.Link, f ir.Family) []string {
 	if len(names) == 0 {
 		for _, r := range o.host.Routes {
 			inside := slices.ContainsFunc(o.links, func(l *ir.Link) bool { return l.Bridge.Name == r.Device })
-			if familyOf(r.Dest.Addr()) == f && !inside && r.Device != "lo" && !r.Dest.Addr().IsMulticast() && !r.Dest.Addr().IsLinkLocalUnicast() && !slices.Contains(names, r.Device) {
+			if familyOf(r.Dest.Addr()) == f && !inside && r.Device != "lo" && !r.Dest.Addr().IsMulticast() &&
+				!r.Dest.Addr().IsLinkLocalUnicast() && !slices.Contains(names, r.Device) {
 				names = append(names, r.Device)
 			}
 		}
@@ -89,7 +91,8 @@ func (o *outsides) find(device string, f ir.Family) *outside {
 	return out
 }
 
-// special are addresses of no host outside (RFC 6890): unspecified, loopback, link-local, multicast, reserved.
+// special are addresses of no host outside (RFC 6890): unspecified, loopback, link-local,
+// multicast, reserved.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"),
 	netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("240.0.0.0/4"),

@@ -30,7 +30,8 @@ type Budget struct {
 // NewBudget returns the usual budget: its answers are the same on every machine.
 func NewBudget() *Budget { return &Budget{left: budgetSteps, each: questionSteps, nodes: maxNodes} }
 
-// ShortBudget returns a budget for what is asked by the way: about a quarter of a second for all questions.
+// ShortBudget returns a budget for what is asked by the way: about a quarter of a second for all
+// questions.
 func ShortBudget() *Budget { return &Budget{left: shortSteps, each: shortSteps, nodes: maxNodes} }
 
 // TimedBudget returns a budget that ends after d: what is answered by then depends on the machine.

@@ -10,9 +10,9 @@ import (
 // maxForks bounds how many ways of unknown matches are walked.
 const maxForks = 64
 
-// Endings returns the rules, or the ends of base chains, that drop or reject pkt in p: the one that does
-// if everything on its way is modelled, else those of all ways that unknown matches leave, in the order
-// in which they were found. A Step whose Rule is nil is the policy of its chain.
+// Endings returns the rules, or the ends of base chains, that drop or reject pkt in p: the one that
+// does if everything on its way is modelled, else those of all ways that unknown matches leave, in
+// the order in which they were found. A Step whose Rule is nil is the policy of its chain.
 func Endings(p *ir.Program, pkt ir.Packet) (all []ir.Step) {
 	forks := 0
 	var walk func(p *ir.Program)
@@ -24,7 +24,8 @@ func Endings(p *ir.Program, pkt ir.Packet) (all []ir.Step) {
 		var unknown *ir.UnknownError
 		switch {
 		case err == nil && fate.Outcome != ir.Accepted && len(fate.Trace) > 0:
-			if last := fate.Trace[len(fate.Trace)-1]; !slices.ContainsFunc(all, func(s ir.Step) bool { return sameStep(s, last) }) {
+			if last := fate.Trace[len(fate.Trace)-1]; !slices.ContainsFunc(all,
+				func(s ir.Step) bool { return sameStep(s, last) }) {
 				all = append(all, last)
 			}
 		case errors.As(err, &unknown):
@@ -46,8 +47,8 @@ func sameStep(a, b ir.Step) bool {
 	return a.Chain.Label() == b.Chain.Label() && a.Index == b.Index && (a.Rule == nil) == (b.Rule == nil)
 }
 
-// decided returns p with the unknown matches of the step's rule decided: they hold, or the rule never
-// matches. It is nil if the rule is unknown for another reason.
+// decided returns p with the unknown matches of the step's rule decided: they hold, or the rule
+// never matches. It is nil if the rule is unknown for another reason.
 func decided(p *ir.Program, step ir.Step, hold bool) *ir.Program {
 	if !slices.ContainsFunc(step.Rule.Matches, ir.Undecided) {
 		return nil

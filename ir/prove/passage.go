@@ -6,8 +6,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Traffic is some packets of one family that go one way: all those between two interfaces for which the
-// matches hold as they come. Their marks are 0, as those of packets are that no rule has met.
+// Traffic is some packets of one family that go one way: all those between two interfaces for which
+// the matches hold as they come. Their marks are 0, as those of packets are that no rule has met.
 type Traffic struct {
 	Family  ir.Family // IPv4 or IPv6
 	In, Out string    // interfaces; empty for the host itself
@@ -16,7 +16,8 @@ type Traffic struct {
 	Matches []ir.Match
 }
 
-// Passage is what becomes of the packets of a [Traffic]: which of its parts have any, with a packet each.
+// Passage is what becomes of the packets of a [Traffic]: which of its parts have any, with a packet
+// each.
 type Passage struct {
 	Open, Closed, Depends *ir.Packet // get through for certain, don't for certain, and may or may not
 	Because               ir.Step    // for Depends: a rule that is not modelled
@@ -85,7 +86,8 @@ func (s *space) anyhow(q Traffic) node {
 }
 
 // Opens looks for a packet that gets through under after, perhaps, and surely not under before, and
-// that is in none of but, whatever its mark and status. Whole is false if the answer would cost more than the budget has.
+// that is in none of but, whatever its mark and status. Whole is false if the answer would cost
+// more than the budget has.
 func (b *Budget) Opens(before, after *ir.Program, but []Traffic) (packet *ir.Packet, whole bool) {
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		s := newOrderedSpace(byEnd, family, before, after)

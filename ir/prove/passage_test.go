@@ -17,8 +17,8 @@ var outOfLab = Traffic{
 	Matches: []ir.Match{ir.SAddr{Prefix: netip.MustParsePrefix("10.0.0.0/24")}, ir.L4Proto{Proto: ir.TCP}},
 }
 
-// TestPassage tells parts of traffic apart: what passes, what doesn't and what may, and with Endings who
-// ends it.
+// TestPassage tells parts of traffic apart: what passes, what doesn't and what may, and with
+// Endings who ends it.
 func TestPassage(t *testing.T) {
 	tests := []struct{ name, rules, want, ends string }{
 		{"nothing", `{}`, "open", ""},
@@ -121,7 +121,8 @@ func TestOpens(t *testing.T) {
 		if !whole || (packet != nil) != opened {
 			t.Errorf("%s: opens %+v (whole %v), want some: %v", rules, packet, whole, opened)
 		}
-		if packet != nil && packet.In+packet.Out == "virbr0eth0" && packet.Proto == ir.TCP && packet.State == ir.StateNew {
+		if packet != nil && packet.In+packet.Out == "virbr0eth0" && packet.Proto == ir.TCP &&
+			packet.State == ir.StateNew {
 			t.Errorf("%s: %+v is what was asked for", rules, packet)
 		}
 	}

@@ -14,8 +14,8 @@ const (
 	multicastType = "MULTICAST"
 )
 
-// decideTypes replaces matches on the type of an address, which rules read as text have, by what the
-// host's addresses make of them.
+// decideTypes replaces matches on the type of an address, which rules read as text have, by what
+// the host's addresses make of them.
 func decideTypes(p *ir.Program, h *ir.Host) {
 	t := typer{host: h, sets: make(map[string]*ir.Set)}
 	for _, c := range p.Chains {

@@ -8,8 +8,8 @@ import (
 	"github.com/vnetc/vnetc/ir/expect"
 )
 
-// commands returns what to type so that the rules come to stand where they must, in the words of the
-// block's owner.
+// commands returns what to type so that the rules come to stand where they must, in the words of
+// the block's owner.
 func commands(b expect.Block, into *place, a expect.Answer, rules []ir.Rule) []string {
 	switch b.Owner {
 	case vnetc:
@@ -31,7 +31,8 @@ func commands(b expect.Block, into *place, a expect.Answer, rules []ir.Rule) []s
 	for i := range rules {
 		r := &rules[len(rules)-1-i] // each goes on top of those before
 		if b.World == "nftables" {
-			all = append(all, fmt.Sprintf("nft insert rule %s %s %s %s accept", into.chain.Family, into.chain.Table, into.chain.Name, nftWords(r, into.chain.Family)))
+			all = append(all, fmt.Sprintf("nft insert rule %s %s %s %s accept", into.chain.Family, into.chain.Table,
+				into.chain.Name, nftWords(r, into.chain.Family)))
 			continue
 		}
 		all = append(all, iptablesLine(b.World, into.chain, r))
@@ -116,7 +117,8 @@ func nftWords(r *ir.Rule, table ir.Family) string {
 		}
 	}
 	if table == ir.Both && !named {
-		words = append([]string{"meta nfproto " + map[ir.Family]string{ir.IPv4: "ipv4", ir.IPv6: "ipv6"}[r.Family]}, words...)
+		words = append([]string{"meta nfproto " + map[ir.Family]string{ir.IPv4: "ipv4", ir.IPv6: "ipv6"}[r.Family]},
+			words...)
 	}
 	return strings.Join(words, " ")
 }
@@ -170,8 +172,8 @@ func nixosOptions(a expect.Answer) []string {
 	return nil
 }
 
-// firewalldCommands put the bridge into a zone of its own, which lets guests reach DHCP and DNS and, by a
-// policy, what the network means.
+// firewalldCommands put the bridge into a zone of its own, which lets guests reach DHCP and DNS
+// and, by a policy, what the network means.
 func firewalldCommands(a expect.Answer) []string {
 	leg := a.Legs[0]
 	const zone = "firewall-cmd --permanent --new-zone=vnetc; firewall-cmd --permanent --zone=vnetc --add-interface="

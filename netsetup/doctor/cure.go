@@ -16,10 +16,12 @@ type curer struct {
 	known  map[string][]expect.Block
 }
 
-// maxBlocks bounds how many chains, one behind the other, are looked through for who drops a packet.
+// maxBlocks bounds how many chains, one behind the other, are looked through for who drops a
+// packet.
 const maxBlocks = 4
 
-// blame fills in the blocks of a. Answers that the same rules make, about the same networks, have the same.
+// blame fills in the blocks of a. Answers that the same rules make, about the same networks, have
+// the same.
 func (c *curer) blame(a *expect.Answer) {
 	if a.Fact != nil || len(a.Ends) == 0 {
 		return
@@ -88,7 +90,8 @@ func (c *curer) blocks(a expect.Answer) []expect.Block {
 	return all
 }
 
-// unproved takes the cures out of blocks: what is not shown to do what is meant, and no more, is not advised.
+// unproved takes the cures out of blocks: what is not shown to do what is meant, and no more, is
+// not advised.
 func unproved(all []expect.Block) []expect.Block {
 	for i := range all {
 		all[i].Cure, all[i].Proved = nil, false
@@ -126,8 +129,8 @@ type place struct {
 	hook  ir.Hook
 }
 
-// into returns where a rule must stand that comes before the step: the chain that its owner leaves to the
-// administrator if it has one, else the head of the base chain; nil if there is none.
+// into returns where a rule must stand that comes before the step: the chain that its owner leaves
+// to the administrator if it has one, else the head of the base chain; nil if there is none.
 func (c *curer) into(p *ir.Program, s ir.Step, owner string) *place {
 	base := baseOf(p, s.Chain)
 	if base == nil {
@@ -156,7 +159,8 @@ func adminChains(owner string, hook ir.Hook, f ir.Family) []string {
 	return nil
 }
 
-// baseOf returns the base chain from which packets come to c: c itself, or the first whose jumps lead there.
+// baseOf returns the base chain from which packets come to c: c itself, or the first whose jumps
+// lead there.
 func baseOf(p *ir.Program, c *ir.Chain) *ir.Chain {
 	if c.Base != nil {
 		return c
@@ -209,8 +213,9 @@ func inserted(p *ir.Program, chain *ir.Chain, rules []ir.Rule) *ir.Program {
 // replies are the states of packets that answer.
 const replies = ir.StateEstablished | ir.StateRelated
 
-// openings returns the rules that let the packets of a through at a hook, and no more than its network
-// means: all that guests send outside, whatever the protocol, but of the host its services only.
+// openings returns the rules that let the packets of a through at a hook, and no more than its
+// network means: all that guests send outside, whatever the protocol, but of the host its services
+// only.
 func openings(a expect.Answer, hook ir.Hook) (rules []ir.Rule) {
 	for i, leg := range a.Legs {
 		if !comesTo(leg, hook) || i > 0 && a.Kind == expect.Inside { // whose answers go like first packets
@@ -229,7 +234,8 @@ func openings(a expect.Answer, hook ir.Hook) (rules []ir.Rule) {
 		}
 		rules = append(rules, ir.Rule{Family: a.Family, Matches: matches, Verdict: ir.Accept{}})
 	}
-	if a.Kind == expect.DHCP && len(rules) > 1 && hook == ir.Input { // the question for the same address again is like the first
+	// the question for the same address again is like the first
+	if a.Kind == expect.DHCP && len(rules) > 1 && hook == ir.Input {
 		rules = rules[:1]
 	}
 	return rules
@@ -240,8 +246,8 @@ func comesTo(leg expect.Leg, hook ir.Hook) bool {
 	return slices.Contains(ir.Packet{In: leg.In, Out: leg.Out}.Hooks(), hook)
 }
 
-// kept returns the matches of a leg that its rule has: addresses of the network, not those of the outside;
-// services by their port.
+// kept returns the matches of a leg that its rule has: addresses of the network, not those of the
+// outside; services by their port.
 func kept(k expect.Kind, leg expect.Leg) (matches []ir.Match) {
 	service := k == expect.DHCP || k == expect.DNS || k == expect.RA
 	for _, m := range leg.Matches {

@@ -21,7 +21,8 @@ type Report struct {
 	Answers []expect.Answer
 	Hidden  []ir.Hidden
 	Unread  []backends.Unread
-	// Assumed are base chains of which the order among each other was taken to be that of their tables.
+	// Assumed are base chains of which the order among each other was taken to be that of their
+	// tables.
 	Assumed [][]*ir.Chain
 	Notes   []Note
 }
@@ -29,11 +30,12 @@ type Report struct {
 // Note is something of the host that a network's guests may feel, and that no answer says.
 type Note struct{ Network, Text string }
 
-// Examine asks what becomes of every promise, and finds a cure for each that is broken. It looks at no
-// host. A nil budget is the usual one.
+// Examine asks what becomes of every promise, and finds a cure for each that is broken. It looks at
+// no host. A nil budget is the usual one.
 func Examine(p Patient, budget *prove.Budget) Report {
 	decideTypes(p.Survey.Program, p.Host)
-	r := Report{Hidden: p.Survey.Hidden, Unread: p.Survey.Unread, Assumed: p.Survey.Program.AssumedOrder(), Notes: notes(p)}
+	r := Report{Hidden: p.Survey.Hidden, Unread: p.Survey.Unread, Assumed: p.Survey.Program.AssumedOrder(),
+		Notes: notes(p)}
 	r.Answers = expect.Ask(expect.Question{
 		Meant: p.Meant, Whole: p.Survey.Program, Host: p.Host, Hidden: p.Survey.Hidden, Unread: p.Survey.blind(),
 		Dead: p.Dead, Only: p.Only, Budget: budget,

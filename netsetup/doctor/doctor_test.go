@@ -46,8 +46,8 @@ func find(t *testing.T, r Report, k expect.Kind, proto string) expect.Answer {
 const dockerForward = `chain ip filter FORWARD hook forward type filter priority 0 policy drop { ip jump DOCKER-USER ip oifname "docker0" ct state established accept }
 chain ip filter DOCKER-USER { ip return } `
 
-// TestCureDocker: Docker's policy is told as Docker's, and the cure in its chain for the administrator is
-// proved: it lets guests out, and not into containers.
+// TestCureDocker: Docker's policy is told as Docker's, and the cure in its chain for the
+// administrator is proved: it lets guests out, and not into containers.
 func TestCureDocker(t *testing.T) {
 	a := find(t, Examine(lab(t, dockerForward), nil), expect.Out, "tcp")
 	if a.Verdict != expect.No || len(a.Blocks) != 1 {
@@ -84,7 +84,8 @@ func TestAnswers(t *testing.T) {
 		{"containers only", gate + `accept { ip daddr 172.17.0.2/32 drop }`, nil, expect.Yes, false},
 		{"two chains", gate + `drop {} chain ip more gate hook forward type filter priority 10 policy drop {}`, nil, expect.No, true},
 		{"no forwarding", ``, func(p *Patient) { p.Host.Devices[1].Forwards = 0 }, expect.No, false},
-		{"not read", ``, func(p *Patient) { p.Survey.Unread = append(p.Survey.Unread, unreadLegacy) }, expect.Depends, false},
+		{"not read", ``, func(p *Patient) { p.Survey.Unread = append(p.Survey.Unread, unreadLegacy) }, expect.Depends,
+			false},
 		{"a device's chain", ``, hides(ir.Hidden{Family: "netdev", Chain: "c", Hook: "ingress", Device: "virbr0"}), expect.Depends, false},
 		{"another device's", ``, hides(ir.Hidden{Family: "netdev", Chain: "c", Hook: "ingress", Device: "docker0"}), expect.Yes, false},
 		{"a chain of bridges", ``, hides(ir.Hidden{Family: "bridge", Chain: "c", Hook: "forward"}), expect.Yes, false},

@@ -7,7 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Owners of rules that can be told from the names of tables and chains, in the words of their users.
+// Owners of rules that can be told from the names of tables and chains, in the words of their
+// users.
 const (
 	docker    = "Docker"
 	firewalld = "firewalld"
@@ -43,8 +44,8 @@ func begins(name string, with []string) bool {
 	return slices.ContainsFunc(with, func(w string) bool { return strings.HasPrefix(name, w) })
 }
 
-// ownerOf returns whose rule or policy the step is. A rule of a chain with a name of nobody's, and the
-// policy of a built-in chain, belong to him whose chains the built-in chain leads to.
+// ownerOf returns whose rule or policy the step is. A rule of a chain with a name of nobody's, and
+// the policy of a built-in chain, belong to him whose chains the built-in chain leads to.
 func ownerOf(p *ir.Program, s ir.Step) string {
 	for _, m := range marks {
 		if begins(s.Chain.Table, m.tables) || begins(s.Chain.Name, m.chains) {

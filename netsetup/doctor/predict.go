@@ -7,8 +7,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Add makes the survey one of the host as it will be with our rules in a world, as its back end reads
-// them: in base chains that are there our jumps come first, as a load puts them.
+// Add makes the survey one of the host as it will be with our rules in a world, as its back end
+// reads them: in base chains that are there our jumps come first, as a load puts them.
 func (s *Survey) Add(ours *ir.Program, world backends.World) {
 	s.Program.Sets = append(s.Program.Sets, ours.Sets...)
 	for _, c := range ours.Chains {
@@ -34,9 +34,9 @@ const (
 	ufwUnit    = "ufw.service"
 )
 
-// StartLater puts in what services set that start at boot and have set nothing yet: Docker drops what is
-// forwarded and is none of its own, ufw that and what comes in. Firewalld's rules are the same to every
-// back end, so they are left out.
+// StartLater puts in what services set that start at boot and have set nothing yet: Docker drops
+// what is forwarded and is none of its own, ufw that and what comes in. Firewalld's rules are the
+// same to every back end, so they are left out.
 func (s *Survey) StartLater(units []string) {
 	for _, unit := range units {
 		switch unit {
@@ -49,7 +49,8 @@ func (s *Survey) StartLater(units []string) {
 	}
 }
 
-// dropLater gives a built-in chain of table filter the policy drop, unless its owner has chains there.
+// dropLater gives a built-in chain of table filter the policy drop, unless its owner has chains
+// there.
 func (s *Survey) dropLater(owner, name string, hook ir.Hook) {
 	there := slices.ContainsFunc(s.Program.Chains, func(c *ir.Chain) bool {
 		return c.Base == nil && ownerOf(s.Program, ir.Step{Chain: c, Rule: &ir.Rule{}}) == owner

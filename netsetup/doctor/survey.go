@@ -1,7 +1,7 @@
-// Package doctor reads all rules of a host, whoever made them, joins them into one program with what the
-// host itself decides, and says which of a network's promises to its guests do not hold there, whose
-// rules are in the way, and what cures it. It knows back ends by their contract, changes nothing, and
-// prints nothing.
+// Package doctor reads all rules of a host, whoever made them, joins them into one program with
+// what the host itself decides, and says which of a network's promises to its guests do not hold
+// there, whose rules are in the way, and what cures it. It knows back ends by their contract,
+// changes nothing, and prints nothing.
 package doctor
 
 import (
@@ -30,8 +30,8 @@ func Look(places []firewall.Place) Survey {
 	return s
 }
 
-// Foreign is true if rules of others, or the ends of their chains, may be in the way of packets, in any
-// of the places. It is far cheaper than Look.
+// Foreign is true if foreign rules, or the ends of their chains, may be in the way of packets, in
+// any of the places. It is far cheaper than Look.
 func Foreign(places []firewall.Place) bool {
 	s := look(places, backends.Surveyor.Hooks)
 	return s.foreign()
@@ -56,12 +56,13 @@ func look(places []firewall.Place, read func(backends.Surveyor) (backends.Survey
 	return s
 }
 
-// legacyTable ends the names of tables of iptables-legacy, which are others than those of iptables-nft.
+// legacyTable ends the names of tables of iptables-legacy, which are others than those of
+// iptables-nft.
 const legacyTable = " (legacy)"
 
-// join adds what was found in one place. Chains of nf_tables that are there already are replaced by what
-// tells more of them; those of another world have tables of their own, even where these go by the same
-// names.
+// join adds what was found in one place. Chains of nf_tables that are there already are replaced by
+// what tells more of them; those of another world have tables of their own, even where these go by
+// the same names.
 func (s *Survey) join(found backends.Survey, tool string) {
 	s.Program.Sets = append(s.Program.Sets, found.Program.Sets...)
 	for _, c := range found.Program.Chains {
@@ -74,7 +75,8 @@ func (s *Survey) join(found backends.Survey, tool string) {
 		})
 		switch {
 		case i < 0 && found.World == backends.NFTables && tool != "nftables":
-			// The kernel has no such chain: it is one that the text has for being built in, or it went meanwhile.
+			// The kernel has no such chain: it is one that the text has for being built in, or it
+			// went meanwhile.
 		case i < 0:
 			s.Program.Chains = append(s.Program.Chains, c)
 		case tells(c, s.Program.Chains[i]):
@@ -90,8 +92,9 @@ func (s *Survey) join(found backends.Survey, tool string) {
 	}
 }
 
-// tells is true if text, a chain as a tool lists it, has the same rules as the kernel's chain. A rule that
-// looks packets up in a set was made by nft, and the tools of iptables list it without that (1.8.9).
+// tells is true if text, a chain as a tool lists it, has the same rules as the kernel's chain. A
+// rule that looks packets up in a set was made by nft, and the tools of iptables list it without
+// that (1.8.9).
 func tells(text, kernel *ir.Chain) bool {
 	lines := make(map[int]bool)
 	for i := range text.Rules {
@@ -121,7 +124,8 @@ func (s *Survey) check() {
 		s.Unread = append(s.Unread, backends.Unread{
 			What: fmt.Sprintf("table %s %s", bad.Family, bad.Table), Why: "its rules are not understood: " + strings.TrimSpace(found[0].String()),
 		})
-		s.Program.Chains = slices.DeleteFunc(s.Program.Chains, func(c *ir.Chain) bool { return c.Family == bad.Family && c.Table == bad.Table })
+		s.Program.Chains = slices.DeleteFunc(s.Program.Chains,
+			func(c *ir.Chain) bool { return c.Family == bad.Family && c.Table == bad.Table })
 	}
 }
 
@@ -141,8 +145,8 @@ func (s *Survey) blamed() *ir.Chain {
 	return nil
 }
 
-// foreign is true if a rule, or the end of a chain, may do anything to packets that vnetc's own do not; or
-// if something was not read. Vnetc's own are those under its names.
+// foreign is true if a rule, or the end of a chain, may do anything to packets that vnetc's own do
+// not; or if something was not read. Vnetc's own are those under its names.
 func (s *Survey) foreign() bool {
 	if len(s.Unread) > 0 || slices.ContainsFunc(s.Hidden, func(h ir.Hidden) bool { return h.Chain != "" }) {
 		return true
@@ -160,7 +164,8 @@ func isOurs(table, chain string) bool {
 	return ownerOf(nil, ir.Step{Chain: &ir.Chain{Table: table, Name: chain}, Rule: &ir.Rule{}}) == vnetc
 }
 
-// mayAct is true if r does more than to let packets on as they are, or to lead them to vnetc's chains.
+// mayAct is true if r does more than to let packets on as they are, or to lead them to vnetc's
+// chains.
 func mayAct(c *ir.Chain, r *ir.Rule) bool {
 	if r.Alters() {
 		return true

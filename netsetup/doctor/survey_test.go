@@ -52,8 +52,8 @@ const (
 	textForward   = `chain ip filter FORWARD hook forward type filter priority 0 policy drop `
 )
 
-// TestLook joins what places tell: text of iptables-nft instead of what netlink shows of the same chains,
-// where it has the same rules; the other world beside it; what could not be read by name.
+// TestLook joins what places tell: text of iptables-nft instead of what netlink shows of the same
+// chains, where it has the same rules; the other world beside it; what could not be read by name.
 func TestLook(t *testing.T) {
 	tests := []struct {
 		name                 string
@@ -74,9 +74,12 @@ func TestLook(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := Look([]firewall.Place{
-				{Name: "nftables", Loader: surveyor{found: backends.Survey{World: backends.NFTables, Program: parse(t, tt.kernel)}}},
-				{Name: "iptables-nft", Loader: surveyor{found: backends.Survey{World: backends.NFTables, Program: asText(parse(t, tt.text))}}},
-				{Name: "iptables-legacy", Loader: surveyor{found: backends.Survey{World: backends.LegacyIPTables, Program: parse(t, tt.legacy)}}},
+				{Name: "nftables", Loader: surveyor{found: backends.Survey{World: backends.NFTables, Program: parse(t,
+					tt.kernel)}}},
+				{Name: "iptables-nft", Loader: surveyor{found: backends.Survey{World: backends.NFTables,
+					Program: asText(parse(t, tt.text))}}},
+				{Name: "iptables-legacy", Loader: surveyor{found: backends.Survey{World: backends.LegacyIPTables,
+					Program: parse(t, tt.legacy)}}},
 			})
 			var got []string
 			for _, c := range s.Program.Chains {
@@ -103,11 +106,13 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestLookFails names a place that can't be read, and a table that is no program, and keeps the rest.
+// TestLookFails names a place that can't be read, and a table that is no program, and keeps the
+// rest.
 func TestLookFails(t *testing.T) {
 	broken := `chain ip bad c hook forward type filter priority 0 policy accept { ip jump nowhere } chain ip good c {}`
 	s := Look([]firewall.Place{
-		{Name: "nftables", Title: "nftables", Loader: surveyor{found: backends.Survey{World: backends.NFTables, Program: parse(t, broken)}}},
+		{Name: "nftables", Title: "nftables", Loader: surveyor{found: backends.Survey{World: backends.NFTables,
+			Program: parse(t, broken)}}},
 		{Name: "iptables-legacy", Title: "iptables (legacy)", Loader: surveyor{err: errors.New("no leave")}},
 	})
 	if len(s.Program.Chains) != 1 || s.Program.Chains[0].Table != "good" {
@@ -122,8 +127,8 @@ func TestLookFails(t *testing.T) {
 	}
 }
 
-// TestForeign: vnetc's own rules and what does nothing are nobody's; policies, drops, marks and what is
-// hidden may be in the way.
+// TestForeign: vnetc's own rules and what does nothing are nobody's; policies, drops, marks and
+// what is hidden may be in the way.
 func TestForeign(t *testing.T) {
 	const forward = `chain ip filter FORWARD hook forward type filter priority 0 policy accept `
 	for text, want := range map[string]bool{
@@ -150,7 +155,8 @@ func TestForeign(t *testing.T) {
 func TestDecideTypes(t *testing.T) {
 	host := &ir.Host{Devices: []ir.HostDevice{{Name: "eth0", Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.9/24"), netip.MustParsePrefix("fd00::9/64")}}}}
 	packet := func(dst string) ir.Packet {
-		return ir.Packet{Family: ir.IPv4, In: "eth0", Src: netip.MustParseAddr("198.51.100.1"), Dst: netip.MustParseAddr(dst), Proto: ir.UDP, State: ir.StateNew}
+		return ir.Packet{Family: ir.IPv4, In: "eth0", Src: netip.MustParseAddr("198.51.100.1"),
+			Dst: netip.MustParseAddr(dst), Proto: ir.UDP, State: ir.StateNew}
 	}
 	for text, matching := range map[string][]string{
 		"-m addrtype --dst-type LOCAL":             {"192.0.2.9", "127.0.0.5"},

@@ -1,6 +1,6 @@
 // Package host reads what a host's own setup decides about packets beside its rules: devices and
-// their bridges, addresses, routes and sysctls. It turns them into an [ir.Host], changes nothing, and
-// knows no rules.
+// their bridges, addresses, routes and sysctls. It turns them into an [ir.Host], changes nothing,
+// and knows no rules.
 package host
 
 import (
@@ -23,8 +23,8 @@ func Read() (*ir.Host, error) {
 	return From(facts, "/proc/sys/net"), nil
 }
 
-// From returns the host of facts whose sysctls are files below dir. A sysctl that is not there is 0:
-// the kernel has not what it is about.
+// From returns the host of facts whose sysctls are files below dir. A sysctl that is not there is
+// 0: the kernel has not what it is about.
 func From(facts *link.Facts, dir string) *ir.Host {
 	s := sysctls(dir)
 	h := &ir.Host{}

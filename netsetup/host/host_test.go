@@ -12,8 +12,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/link"
 )
 
-// TestFrom takes each fact from where the kernel keeps it: the sysctl of the device for IPv4, that of
-// all devices for IPv6, the larger rp_filter of the two.
+// TestFrom takes each fact from where the kernel keeps it: the sysctl of the device for IPv4, that
+// of all devices for IPv6, the larger rp_filter of the two.
 func TestFrom(t *testing.T) {
 	dir := t.TempDir()
 	for name, value := range map[string]string{
@@ -33,7 +33,8 @@ func TestFrom(t *testing.T) {
 	facts := &link.Facts{
 		Devices: []link.Device{
 			{Index: 2, Name: "eth0", Up: true, MTU: 1400},
-			{Index: 3, Name: "virbr0", Up: true, MTU: 1500, Bridge: &link.BridgeInfo{FiltersIPv6: true}, Addresses: []link.Address{{Prefix: subnet}}},
+			{Index: 3, Name: "virbr0", Up: true, MTU: 1500, Bridge: &link.BridgeInfo{FiltersIPv6: true},
+				Addresses: []link.Address{{Prefix: subnet}}},
 			{Index: 4, Name: "vnet0", Master: 3},
 		},
 		Routes: []link.Route{
@@ -45,7 +46,8 @@ func TestFrom(t *testing.T) {
 		Bridged: ir.IPv4,
 		Devices: []ir.HostDevice{
 			{Name: "eth0", Up: true, MTU: 1400, RPFilter: 2, Forwards: ir.IPv6},
-			{Name: "virbr0", Up: true, MTU: 1500, RPFilter: 1, Forwards: ir.IPv4, Bridged: ir.IPv6, Addresses: []netip.Prefix{subnet}},
+			{Name: "virbr0", Up: true, MTU: 1500, RPFilter: 1, Forwards: ir.IPv4, Bridged: ir.IPv6,
+				Addresses: []netip.Prefix{subnet}},
 			{Name: "vnet0", Master: "virbr0", RPFilter: 1},
 		},
 		Routes: []ir.HostRoute{

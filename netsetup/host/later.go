@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// StartLater returns the units of services that set rules of their own and start at boot, of the system
-// whose file system is at root: docker.service, and ufw.service where ufw is switched on.
+// StartLater returns the units of services that set rules of their own and start at boot, of the
+// system whose file system is at root: docker.service, and ufw.service where ufw is switched on.
 func StartLater(root string) (units []string) {
 	found, _ := filepath.Glob(filepath.Join(root, "etc/systemd/system/*.wants/docker.service"))
 	if len(found) > 0 {

@@ -16,8 +16,9 @@ import (
 	"github.com/vnetc/vnetc/netsetup/libvirt"
 )
 
-// Checkup is what must be known of networks to examine whether their guests have on this host what they
-// promise. It is made while the host is open, and run when it is closed: no lock is held for a proof.
+// Checkup is what must be known of networks to examine whether their guests have on this host what
+// they promise. It is made while the host is open, and run when it is closed: no lock is held for a
+// proof.
 type Checkup struct {
 	meant  *ir.Program
 	only   []string
@@ -33,8 +34,8 @@ func (c Checkup) Networks() int {
 	return len(c.meant.Links)
 }
 
-// Checkup prepares an examination of the networks of w called names, of all without names. Of those that
-// are up it looks at their servers, too, if servers is true.
+// Checkup prepares an examination of the networks of w called names, of all without names. Of those
+// that are up it looks at their servers, too, if servers is true.
 func (h *Host) Checkup(w Wanted, names []string, servers bool) (Checkup, error) {
 	c := Checkup{meant: w.Program, only: names, places: h.o.Places, dead: make(map[string]expect.Fact)}
 	if !servers {
@@ -63,7 +64,8 @@ func (h *Host) Checkup(w Wanted, names []string, servers bool) (Checkup, error) 
 		found, _ := h.links.Status(w.Program.Links[i], mac, time.Now()) // leases that can't be read are no matter here
 		if found.Unserved() {
 			c.dead[n.Name] = expect.Fact{
-				What: "the dnsmasq of network " + n.Name + " is " + found.DNSMasq, Fix: "vnetc up " + diag.ShellWord(n.File),
+				What: "the dnsmasq of network " + n.Name + " is " + found.DNSMasq, Fix: "vnetc up " +
+					diag.ShellWord(n.File),
 			}
 		}
 	}
@@ -80,7 +82,8 @@ func (w Wanted) Given() (names []string) {
 	return names
 }
 
-// InForce returns what is wanted if nothing is given: the networks in force, all of which must compile.
+// InForce returns what is wanted if nothing is given: the networks in force, all of which must
+// compile.
 func (h *Host) InForce() (Wanted, error) {
 	if err := h.choose(); err != nil {
 		return Wanted{}, err
@@ -88,8 +91,8 @@ func (h *Host) InForce() (Wanted, error) {
 	return h.compiled(h.networks)
 }
 
-// LibvirtCheckup is Checkup for the networks that libvirt runs, as its status files say, on a host whose
-// file system is at root.
+// LibvirtCheckup is Checkup for the networks that libvirt runs, as its status files say, on a host
+// whose file system is at root.
 func LibvirtCheckup(o Options, root string) (Checkup, error) {
 	status, err := libvirt.Host{Run: filepath.Join(root, "run/libvirt")}.Networks()
 	if err != nil {
@@ -110,11 +113,12 @@ func (c Checkup) Run(budget *prove.Budget) (doctor.Report, error) {
 	if err != nil {
 		return doctor.Report{}, failed(err)
 	}
-	return doctor.Examine(doctor.Patient{Meant: c.meant, Survey: doctor.Look(c.places), Host: here, Dead: c.dead, Only: c.only}, budget), nil
+	return doctor.Examine(doctor.Patient{Meant: c.meant, Survey: doctor.Look(c.places), Host: here, Dead: c.dead,
+		Only: c.only}, budget), nil
 }
 
-// RunShort is Run for the end of a verb that has just put its own rules in force and proved them. Where
-// nobody else's may be in the way it asks nothing more; else it has a short budget.
+// RunShort is Run for the end of a verb that has just put its own rules in force and proved them.
+// Where nobody else's may be in the way it asks nothing more; else it has a short budget.
 func (c Checkup) RunShort() (doctor.Report, error) {
 	if c.Networks() == 0 {
 		return doctor.Report{}, nil

@@ -47,8 +47,8 @@ type (
 	// StillActive names a network that libvirt's status files call active though its rules were
 	// taken over.
 	StillActive struct{ Network string }
-	// Preferred tells that rules go to a back end that is not the first of this host, and what guests
-	// could not do under that one.
+	// Preferred tells that rules go to a back end that is not the first of this host, and what
+	// guests could not do under that one.
 	Preferred struct {
 		Backend, Over string
 		Lost          []expect.Answer

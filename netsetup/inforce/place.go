@@ -11,8 +11,8 @@ import (
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
-// auto is the word for the back end that the networks in force are in; if none is, for the first that
-// this host has and under which guests get what their networks promise, see [Host.prefer].
+// auto is the word for the back end that the networks in force are in; if none is, for the first
+// that this host has and under which guests get what their networks promise, see [Host.prefer].
 const auto = "auto"
 
 // choose chooses where rules go: where those of the networks in force are, laid out as they are,

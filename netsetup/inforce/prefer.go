@@ -9,9 +9,10 @@ import (
 	"github.com/vnetc/vnetc/netsetup/host"
 )
 
-// prefer has the rules of w go to the back end under which the fewest promises of its networks are broken
-// by rules of others, if none is in force and the user names none: those that stand now, and those of
-// services that start at boot. Networks in force stay where they are. Of equal back ends the first counts.
+// prefer has the rules of w go to the back end under which the fewest promises of its networks are
+// broken by foreign rules, if none is in force and the user names none: those that stand now, and
+// those of services that start at boot. Networks in force stay where they are. Of equal back ends
+// the first counts.
 func (h *Host) prefer(w Wanted) error {
 	named := h.o.Rules.Backend != "" && h.o.Rules.Backend != auto
 	if named || len(h.networks) > 0 || w.Found.HasErrors() || wantsNoRules(w.Program) {
@@ -57,9 +58,10 @@ func wantsNoRules(p *ir.Program) bool {
 	return true
 }
 
-// lost returns the promises that are broken for certain if the rules of w are in l; known is false if that
-// can't be told.
-func (h *Host) lost(w Wanted, l backends.Loader, c Choice, here *ir.Host, later []string) (lost []expect.Answer, known bool) {
+// lost returns the promises that are broken for certain if the rules of w are in l; known is false
+// if that can't be told.
+func (h *Host) lost(w Wanted, l backends.Loader, c Choice, here *ir.Host, later []string) (lost []expect.Answer,
+	known bool) {
 	surveyor, ok := l.(backends.Surveyor)
 	if !ok {
 		return nil, false
@@ -75,7 +77,8 @@ func (h *Host) lost(w Wanted, l backends.Loader, c Choice, here *ir.Host, later 
 	survey := doctor.Look(h.o.Places)
 	survey.StartLater(later)
 	survey.Add(ours, surveyor.World())
-	report := doctor.Examine(doctor.Patient{Meant: w.Program, Survey: survey, Host: here, Only: w.Given()}, prove.ShortBudget())
+	report := doctor.Examine(doctor.Patient{Meant: w.Program, Survey: survey, Host: here, Only: w.Given()},
+		prove.ShortBudget())
 	for _, a := range report.Answers {
 		if a.Verdict == expect.No && a.Fact == nil {
 			lost = append(lost, a)

@@ -30,9 +30,10 @@ type NetworkStatus struct {
 	File     string           `json:"file"`
 	Applied  time.Time        `json:"applied"`
 	Up       bool             `json:"up"`
-	Firewall *RulesStatus     `json:"firewall"`          // nil for a mode that has no rules
-	Host     *netsetup.Status `json:"host"`              // nil unless it is up
-	CutOff   []string         `json:"cut_off,omitempty"` // what guests can't do for rules of others, in words; filled in by who asks
+	Firewall *RulesStatus     `json:"firewall"` // nil for a mode that has no rules
+	Host     *netsetup.Status `json:"host"`     // nil unless it is up
+	// what guests can't do for foreign rules, in words; filled in by who asks
+	CutOff []string `json:"cut_off,omitempty"`
 }
 
 // Fine is true if nothing of the network is at fault.

@@ -51,8 +51,8 @@ type BridgeInfo struct {
 	STP           bool
 	Delay         time.Duration // forward delay, in steps of 10 ms
 	VLANFiltering bool
-	// FiltersIPv4 and FiltersIPv6 are true if packets between its ports meet the hooks of IP, whatever the host's sysctls say
-	// of all bridges (br_netfilter).
+	// FiltersIPv4 and FiltersIPv6 are true if packets between its ports meet the hooks of IP,
+	// whatever the host's sysctls say of all bridges (br_netfilter).
 	FiltersIPv4, FiltersIPv6 bool
 }
 

@@ -18,8 +18,8 @@ type hidden struct {
 	drop bool // drop is true if it is a chain with policy drop.
 }
 
-// Survey is [Read] for all that a kernel holds. What is not read comes in parts, without base chains
-// that have no rule and let everything pass, such as ebtables leaves behind.
+// Survey is [Read] for all that a kernel holds. What is not read comes in parts, without base
+// chains that have no rule and let everything pass, such as ebtables leaves behind.
 func Survey(links Links, images []backends.Document) (*ir.Program, []ir.Hidden, error) {
 	r, err := readAll(links, images)
 	if err != nil {

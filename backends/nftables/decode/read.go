@@ -44,8 +44,9 @@ func (r *reader) program() *ir.Program { return &ir.Program{Chains: r.list, Sets
 
 // readAll reads images to their end.
 func readAll(links Links, images []backends.Document) (*reader, error) {
-	r := &reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{}, dormant: map[chainKey]bool{},
-		sets: map[chainKey]*readSet{}}
+	r := &reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{},
+		dormant: map[chainKey]bool{},
+		sets:    map[chainKey]*readSet{}}
 	for _, image := range images {
 		r.file = image.File
 		if err := r.stream(image.Text); err != nil {

@@ -193,7 +193,8 @@ func Dump(tables []Table) (stream []byte, generation uint32, err error) {
 	})
 }
 
-// DumpAll is [Dump] of all tables of all families: tables and chains in the order in which they were made, chains table by table.
+// DumpAll is [Dump] of all tables of all families: tables and chains in the order in which they
+// were made, chains table by table.
 func DumpAll() (stream []byte, generation uint32, err error) { return steady((*Conn).dumpAll) }
 
 // DumpHooks is DumpAll of base chains and their rules, but for the rules of tables called but.
@@ -213,7 +214,8 @@ func DumpHooks(but string) (stream []byte, generation uint32, err error) {
 				return nil
 			}
 			out = append(out, raw...)
-			of := append(nameAttr(unix.NFTA_RULE_TABLE, table), nameAttr(unix.NFTA_RULE_CHAIN, m.Attrs.Text(unix.NFTA_CHAIN_NAME))...)
+			of := append(nameAttr(unix.NFTA_RULE_TABLE, table), nameAttr(unix.NFTA_RULE_CHAIN,
+				m.Attrs.Text(unix.NFTA_CHAIN_NAME))...)
 			rules, err = r.Ask(rules, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, m.Family, of)
 			return err
 		})
@@ -244,7 +246,8 @@ func (r *Conn) dumpAll() (out []byte, err error) {
 	}
 	for _, kind := range []uint16{unix.NFT_MSG_GETOBJ, unix.NFT_MSG_GETFLOWTABLE} {
 		out, err = r.Ask(out, kind, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil)
-		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) { // an old kernel has none of that kind
+		// an old kernel has none of that kind
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
 			return nil, err
 		}
 	}
