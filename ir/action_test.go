@@ -120,3 +120,27 @@ func TestThen(t *testing.T) {
 		}
 	}
 }
+
+// TestNoTrackKeepsFlags: the flags that are usual for a packet are those of its state when it came;
+// notrack changes the state, and no flag.
+func TestNoTrackKeepsFlags(t *testing.T) {
+	p, list := ir.Parse("flags.ir", []byte(`
+chain ip t raw hook prerouting type filter priority -300 policy accept { ip notrack counter }
+chain ip t in hook input type filter priority 0 policy drop {
+	ip l4proto tcp tcp flags syn/fin,syn,rst,ack ct state untracked accept
+}`))
+	if list.HasErrors() {
+		t.Fatal(list)
+	}
+	pkt, list := ir.ParsePacket("tcp from 192.0.2.1 on eth0 to 198.51.100.1")
+	if list.HasErrors() {
+		t.Fatal(list)
+	}
+	if fate, err := ir.Eval(p, pkt); err != nil || fate.Outcome != ir.Accepted {
+		t.Errorf("%s is %s, %v", pkt, fate, err)
+	}
+	pkt.State = ir.StateEstablished
+	if fate, err := ir.Eval(p, pkt); err != nil || fate.Outcome == ir.Accepted {
+		t.Errorf("%s is %s, %v", pkt, fate, err)
+	}
+}

@@ -269,6 +269,9 @@ func (e *evaluation) act(step Step) {
 		e.packet.Mark = e.packet.Mark&^mask | value
 	}
 	if change.Untracked() {
+		if e.packet.Proto == TCP { // those that were usual before
+			e.packet.Flags, e.packet.HasFlags = e.packet.TCPFlags(), true
+		}
 		e.packet.State, e.packet.Status = StateUntracked, 0
 	}
 }
