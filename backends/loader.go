@@ -86,7 +86,7 @@ const (
 	// MisplacedJump is a jump to one of our chains that Load puts into another place among the
 	// foreign rules.
 	MisplacedJump
-	// ForeignAhead is a foreign rule that packets meet before one of ours, once our jumps are in
+	// ForeignAhead is a foreign rule that packets meet before our rules, once our jumps are in
 	// their places. Load leaves it.
 	ForeignAhead
 	// ForeignDrop is a foreign chain that may drop what ours accept. Load leaves it.
@@ -101,6 +101,6 @@ type UnexpectedItem struct {
 	Table  string
 	Chain  string // where a rule stands; empty for other things
 	Text   string // in the target's own words
-	To     string // of a MisplacedJump: the chain of ours to which it leads
+	To     string // of a MisplacedJump: our chain, to which it leads
 	Line   int    // of a ForeignAhead: its line in the document of its family in Unexpected.Want
 }

@@ -88,7 +88,7 @@ func misplacement(have []rule, at int, want []rule, to int) string {
 }
 
 // arranged returns what iptables-save printed of s with the built-in chains as they are in to,
-// which has the same foreign rules, and the foreign rules that stand before the last jump of ours
+// which has the same foreign rules, and the foreign rules that stand before our last jump
 // then. One of our chains that is not there yet is made, empty.
 func (s *state) arranged(to *state) (text string, ahead []backends.UnexpectedItem) {
 	var out strings.Builder

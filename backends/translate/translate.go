@@ -43,6 +43,9 @@ func Text(from, to backends.Backend, source []backends.Document, budget *prove.B
 	}
 	shaped, more := shape(program)
 	found = append(found, more...)
+	if len(program.Chains) == 0 {
+		return Result{}, found, errors.New("there is no table to translate")
+	}
 	families := ir.Family(0)
 	for _, d := range source {
 		families |= d.Family
@@ -57,6 +60,9 @@ func Text(from, to backends.Backend, source []backends.Document, budget *prove.B
 	back, err := to.Read(rules.Images())
 	if err != nil {
 		return Result{}, found, fmt.Errorf("read the translation back: %w", err)
+	}
+	if !slices.Equal(logs(shaped), logs(back)) { // no packet's fate tells of them
+		return Result{}, found, errors.New("the translation logs other packets, or in other words")
 	}
 	proof := budget.Equal(program, back, families)
 	switch proof.Answer {
@@ -74,4 +80,19 @@ func Text(from, to backends.Backend, source []backends.Document, budget *prove.B
 
 func refusal(at ir.Origin, what, why, fix string) diag.Diagnostic {
 	return diag.Diagnostic{Severity: diag.Error, Code: Unsupported, Span: at.Span, What: what, Why: why, Fix: fix}
+}
+
+// logs returns what the program's rules write to the kernel's log, chain by chain.
+func logs(p *ir.Program) (all []string) {
+	for _, c := range p.Chains {
+		for i := range c.Rules {
+			for _, a := range c.Rules[i].Actions {
+				if _, is := a.(ir.Log); is {
+					all = append(all, c.Label()+" "+ir.ActionText(a))
+				}
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
 }

@@ -1,6 +1,7 @@
 package translate_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/vnetc/vnetc/backends/nftables"
 	"github.com/vnetc/vnetc/backends/translate"
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/prove"
 )
 
@@ -108,5 +110,37 @@ func TestText(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// forgetful is a back end that loses what the fate of packets does not show.
+type forgetful struct{ nftables.Backend }
+
+func (b forgetful) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
+	q := &ir.Program{Sets: p.Sets}
+	for _, c := range p.Chains {
+		chain := *c
+		chain.Rules = slices.Clone(c.Rules)
+		for i := range chain.Rules {
+			chain.Rules[i].Actions = nil
+		}
+		q.Chains = append(q.Chains, &chain)
+	}
+	return b.Backend.Lower(q, o)
+}
+
+// TestNothingIsLost: a log is no matter of any packet's fate, and a translation that lost it is
+// none; nor is one of a source without tables.
+func TestNothingIsLost(t *testing.T) {
+	text := "*filter\n-A INPUT -j LOG --log-prefix \"seen: \"\nCOMMIT\n"
+	if _, _, err := translate.Text(iptables.Backend{}, nftables.Backend{}, document(text, ir.IPv4), nil); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := translate.Text(iptables.Backend{}, forgetful{}, document(text, ir.IPv4), nil); err == nil {
+		t.Error("a lost log was not noticed")
+	}
+	got, _, err := translate.Text(iptables.Backend{}, nftables.Backend{}, document("# nothing\n", ir.IPv4), nil)
+	if err == nil || got.Ruleset != nil {
+		t.Errorf("nothing was translated to %v", got.Ruleset)
 	}
 }
