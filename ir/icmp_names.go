@@ -1,5 +1,7 @@
 package ir
 
+import "strconv"
+
 // icmpNames are nft(8)'s names of ICMP and ICMPv6 types.
 var icmpNames = [...]struct {
 	proto, number uint8
@@ -22,8 +24,9 @@ var icmpNames = [...]struct {
 	{ICMPv6, 143, "mld2-listener-report"},
 }
 
-// icmpNumber returns the type of ICMP protocol proto that is called name.
-func icmpNumber(proto uint8, name string) (number uint8, ok bool) {
+// ICMPNumber returns the type of ICMP protocol proto that nft(8) calls name; ok is false if there
+// is none.
+func ICMPNumber(proto uint8, name string) (number uint8, ok bool) {
 	for _, n := range icmpNames {
 		if n.proto == proto && n.name == name {
 			return n.number, true
@@ -32,8 +35,18 @@ func icmpNumber(proto uint8, name string) (number uint8, ok bool) {
 	return 0, false
 }
 
-// icmpWordsOf returns the names of proto's types.
-func icmpWordsOf(proto uint8) []string {
+// ICMPName returns the name of a type of ICMP protocol proto, its number if it has none.
+func ICMPName(proto, number uint8) string {
+	for _, n := range icmpNames {
+		if n.proto == proto && n.number == number {
+			return n.name
+		}
+	}
+	return strconv.Itoa(int(number))
+}
+
+// ICMPNames returns the names of proto's types.
+func ICMPNames(proto uint8) []string {
 	var names []string
 	for _, n := range icmpNames {
 		if n.proto == proto {

@@ -266,7 +266,7 @@ func (t *packetReader) icmp(p *Packet) {
 		}
 		return
 	}
-	p.ICMPType, _ = icmpNumber(p.Proto, "echo-request")
+	p.ICMPType, _ = ICMPNumber(p.Proto, "echo-request")
 	if w := t.part("type"); w != nil {
 		p.ICMPType = t.icmpType(*w, p.Proto)
 	}
@@ -297,13 +297,13 @@ func familyWord(f Family) string {
 
 func (t *packetReader) icmpType(w textWord, proto uint8) uint8 {
 	text := t.text(w)
-	if n, ok := icmpNumber(proto, text); ok {
+	if n, ok := ICMPNumber(proto, text); ok {
 		return n
 	}
 	n, err := parseNumber(text, 8)
 	if err != nil {
 		fix := "write a number up to 255, or a name of nft(8) such as echo-request"
-		if near, ok := diag.Near(text, icmpWordsOf(proto)); ok {
+		if near, ok := diag.Near(text, ICMPNames(proto)); ok {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
 		t.value(w, "a type of "+ProtoName(proto), fix)

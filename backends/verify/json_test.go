@@ -50,7 +50,7 @@ func verificationParts(p *ir.Program) []verificationPart {
 	const wayText = `{"backend": "nft", "packet": ` + packetText + `, "steps": [],
 		"fate": {"outcome": "dropped", "text": "dropped"}}`
 	claim := prove.Assertion{
-		Kind: prove.Deny, From: lab, To: host, Span: diag.Span{File: "a.txt", Start: diag.Pos{Line: 7, Col: 1}},
+		Kind: prove.Deny, From: lab, To: host, Text: "deny from network lab to host", Span: diag.Span{File: "a.txt", Start: diag.Pos{Line: 7, Col: 1}},
 	}
 	proof := func(label string, r prove.Result, ways ...*Way) Verification {
 		return Verification{Proofs: []Proof{{Label: label, Result: r, Ways: ways}}}

@@ -148,16 +148,16 @@ func (v *Verification) printClaims(b *bytes.Buffer) error {
 	for _, c := range v.Claims {
 		switch c.Answer {
 		case prove.Proved:
-			fmt.Fprintf(b, "holds  %s\n", diag.Visible(c.String()))
+			fmt.Fprintf(b, "holds  %s\n", diag.Visible(c.Text))
 			continue
 		case prove.TooLarge:
-			fmt.Fprintf(b, "too large to tell  %s\n", diag.Visible(c.String()))
+			fmt.Fprintf(b, "too large to tell  %s\n", diag.Visible(c.Text))
 			continue
 		case prove.Unknown:
-			fmt.Fprintf(b, "depends  %s\n", diag.Visible(c.String()))
+			fmt.Fprintf(b, "depends  %s\n", diag.Visible(c.Text))
 			continue
 		}
-		fmt.Fprintf(b, "fails  %s\n", diag.Visible(c.String()))
+		fmt.Fprintf(b, "fails  %s\n", diag.Visible(c.Text))
 		if err := diag.Text(b, diag.List{c.diagnostic()}, v.Sources, diag.TextOptions{}); err != nil {
 			return err
 		}

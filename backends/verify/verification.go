@@ -56,18 +56,6 @@ type Claim struct {
 	Way    *Way         // of a packet that shows that it does not hold; nil if there is none
 }
 
-// Assert adds the assertions of text, which is the content of file, to those that Decide decides.
-// It returns what is wrong with them, and which networks they name that Program, unless it is nil,
-// does not have.
-func (v *Verification) Assert(file string, text []byte) diag.List {
-	all, found := prove.ParseAssertions(file, text)
-	v.Asserted = append(v.Asserted, all...)
-	if v.Program != nil {
-		found = append(found, prove.CheckNames(v.Program, all)...)
-	}
-	return found
-}
-
 // Decide fills in everything that follows from the fields above, for the targets. It fails if a
 // target refuses the program, or what it emits can't be read.
 func (v *Verification) Decide(targets []Target, matrix bool) error {
@@ -231,21 +219,21 @@ func (c Claim) diagnostic() diag.Diagnostic {
 	if c.Answer == prove.TooLarge {
 		return diag.Diagnostic{
 			Severity: diag.Error, Code: "verify-too-large", Span: c.Span,
-			What: fmt.Sprintf("whether it holds is too large for the budget: %s", c.Assertion),
+			What: fmt.Sprintf("whether it holds is too large for the budget: %s", c.Text),
 			Why:  tooLargeWhy, Fix: tooLargeFix,
 		}
 	}
 	if c.Answer == prove.Unknown {
 		return diag.Diagnostic{
 			Severity: diag.Error, Code: "assert-failed", Span: c.Span,
-			What: fmt.Sprintf("it can't be proved: %s", c.Assertion),
+			What: fmt.Sprintf("it can't be proved: %s", c.Text),
 			Why:  "it depends on a rule that is not modelled",
 			Fix:  "take that rule out, or write it in words that vnetc models",
 		}
 	}
 	d := diag.Diagnostic{
 		Severity: diag.Error, Code: "assert-failed", Span: c.Span,
-		What: fmt.Sprintf("it does not hold: %s", c.Assertion),
+		What: fmt.Sprintf("it does not hold: %s", c.Text),
 		Fix:  "change the networks, or the assertion",
 	}
 	if c.Way == nil {

@@ -115,7 +115,7 @@ func (v *Verification) JSON(out io.Writer) error {
 			c.Some, dependsWords(c.Because)})
 	}
 	for _, c := range v.Claims {
-		j := jsonClaim{Assertion: c.String(), File: c.Span.File, Line: c.Span.Start.Line, Answer: claimWords(c.Answer),
+		j := jsonClaim{Assertion: c.Text, File: c.Span.File, Line: c.Span.Start.Line, Answer: claimWords(c.Answer),
 			Holds: c.Answer == prove.Proved}
 		if c.Way != nil {
 			way := wayJSON(c.Way)

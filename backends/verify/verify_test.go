@@ -170,17 +170,21 @@ func TestDecideErrors(t *testing.T) {
 // that decided is named by its place in the XML.
 func TestDecideClaims(t *testing.T) {
 	v := &Verification{Sources: &diag.Sources{}, Program: program(t)}
-	lines := "deny from outside to network lab\ndeny tcp from network lab to outside port 443\nallow udp from network lab to network dmz port 53\nisolated network dmz\n"
-	if err := v.Assert("a.txt", []byte(lines)).Err(); err != nil {
-		t.Fatal(err)
+	lab, dmz := prove.Endpoint{Kind: prove.Network, Name: "lab"}, prove.Endpoint{Kind: prove.Network, Name: "dmz"}
+	outside := prove.Endpoint{Kind: prove.Outside}
+	port := func(n uint16) []ir.PortRange { return []ir.PortRange{{From: n, To: n}} }
+	v.Asserted = []prove.Assertion{
+		{Kind: prove.Deny, From: outside, To: lab},
+		{Kind: prove.Deny, From: lab, To: outside, Query: prove.Query{Proto: ir.TCP, Ports: port(443)}},
+		{Kind: prove.Allow, From: lab, To: dmz, Query: prove.Query{Proto: ir.UDP, Ports: port(53)}},
+		{Kind: prove.Isolated, From: dmz},
 	}
-	v.Sources.Add("a.txt", []byte(lines))
 	if err := v.Decide(nil, true); err != nil {
 		t.Fatal(err)
 	}
 	for i, holds := range []bool{true, false, true, false} {
 		if (v.Claims[i].Answer == prove.Proved) != holds {
-			t.Errorf("%s: %v, want %v", v.Claims[i], v.Claims[i].Answer, holds)
+			t.Errorf("%+v: %v, want %v", v.Claims[i], v.Claims[i].Answer, holds)
 		}
 	}
 	way := v.Claims[1].Way

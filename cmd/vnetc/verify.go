@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/frontend/policy"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -168,9 +168,13 @@ func readAssertions(v *verify.Verification, path string) error {
 	if err != nil {
 		return hostf("%v", err)
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // which some editors write
 	v.Sources.Add(path, text)
-	found := v.Assert(path, text)
+	list, found := policy.Parse(path, text)
+	claims, unfit := policy.Claims(list)
+	v.Asserted, found = claims, append(found, unfit...)
+	if v.Program != nil {
+		found = append(found, policy.CheckNames(list, v.Program.Links)...)
+	}
 	if len(v.Asserted) == 0 && !found.HasErrors() {
 		return exitError{exitNo,
 			fmt.Sprintf("%s holds no assertion, so nothing would be decided; leave --assert out, or write some", path)}

@@ -23,7 +23,7 @@ func Codes() []Info {
 	for _, part := range [][]Info{
 		xmlCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(),
 		dhcpCodes(), dhcpHostCodes(),
-		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), assertCodes(), verifyCodes(),
+		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), policyCodes(), verifyCodes(),
 		confCodes(), auditCodes(), doctorCodes(),
 	} {
 		all = append(all, part...)
@@ -32,13 +32,13 @@ func Codes() []Info {
 }
 
 // AboutXML is true if the code's examples are network XML. Else they are what its first word says:
-// programs in the IR's text form for ir and backend, packet expressions for packet, assertions for
-// assert, files of that name for conf (network.conf). Those of verify are network XML that only
-// vnetc verify has something to say about; audit and doctor have none.
+// programs in the IR's text form for ir and backend, packet expressions for packet, policies for
+// policy and assert, files of that name for conf (network.conf). Those of verify are network XML
+// that only vnetc verify has something to say about; audit and doctor have none.
 func (i Info) AboutXML() bool {
 	subject, _, _ := strings.Cut(string(i.Code), "-")
 	switch subject {
-	case "ir", "backend", "packet", "assert", "verify", "conf", "audit", "doctor":
+	case "ir", "backend", "packet", "policy", "assert", "verify", "conf", "audit", "doctor":
 		return false
 	}
 	return true

@@ -64,58 +64,6 @@ func packetCodes() []Info {
 	}
 }
 
-// assertCodes are about assertion files, what prove.ParseAssertions reads, and about assertions
-// that do not hold. Bad and Good are assertion files, to be verified with two networks: lab, of
-// mode nat, and dmz, of mode route.
-func assertCodes() []Info {
-	return []Info{
-		{
-			Code:  "assert-syntax",
-			Title: "a word of an assertion that is not allowed there",
-			Text: "An assertion file has one assertion on each line: deny or allow; then ipv4 or ipv6, and a " +
-				"protocol, if not all are meant; from and to, each with an endpoint; and a port. Or: isolated " +
-				"and a network. An endpoint is network NAME, host, outside or outside by INTERFACE; ADDRESS in " +
-				"before it narrows it. # begins a comment.",
-			Bad:  "deny network lab to network dmz\n",
-			Good: "# nobody opens connections into the lab\ndeny from network dmz to network lab\n",
-		},
-		{
-			Code:  "assert-value",
-			Title: "a word of an assertion that is not a value of the kind needed there",
-			Text:  "Protocols are names or numbers, ports numbers or two with - between them, addresses single ones or whole prefixes.",
-			Bad:   "allow tcp from network lab to outside port https\n",
-			Good:  "allow tcp from network lab to outside port 443\n",
-		},
-		{
-			Code:  "assert-network",
-			Title: "an assertion about a network that is not there",
-			Text: "Assertions are about the networks that are verified with them, by their names. Networks whose guests are on a bridge or a " +
-				"device of somebody else's have no rules, and nothing can be said about them.",
-			Bad:  "isolated network lap\n",
-			Good: "allow from network lab to network lab\n",
-		},
-		{
-			Code:  "assert-unfit",
-			Title: "an assertion about connections that can't exist",
-			Text: "TCP, UDP, SCTP, DCCP and UDP-Lite have ports. Both ends of a connection have addresses of one " +
-				"family. Packets that the host sends to itself meet no rules of networks, and neither do packets " +
-				"that it forwards between its other interfaces.",
-			Bad:  "allow icmp from network lab to outside port 443\n",
-			Good: "allow icmp from network lab to outside\n",
-		},
-		{
-			Code:  "assert-failed",
-			Title: "an assertion does not hold",
-			Text: "deny and isolated fail when some new connection of that kind gets through; allow fails when " +
-				"one does not, of those from addresses of the network. The packet that shows it comes with the " +
-				"rules that decide about it. Other rules of the host are not known here, and a packet that meets " +
-				"no rule is accepted.",
-			Bad:  "deny from network lab to network dmz\n",
-			Good: "deny from network dmz to network lab\n",
-		},
-	}
-}
-
 // verifyCodes are what vnetc verify finds. Bad and Good are networks that have nothing else to be
 // said about them.
 func verifyCodes() []Info {

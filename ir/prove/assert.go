@@ -1,11 +1,8 @@
 package prove
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -21,107 +18,15 @@ const (
 	Isolated AssertionKind = "isolated" // no new connection to another network or outside gets through, either way
 )
 
-// Assertion is a claim about who can open connections to whom, one line of an assertion file; see
-// [ParseAssertions].
+// Assertion is a claim about who can open connections to whom.
 type Assertion struct {
-	Kind     AssertionKind
-	From, To Endpoint // for Isolated From is the network
-	Query    Query    // which connections, for Deny and Allow
-	Span     diag.Span
+	Kind AssertionKind
+	// Of Isolated From is the network. Else the zero value stands for each of the other ends.
+	From, To Endpoint
+	Query    Query // which connections, for Deny and Allow
 
-	fromSpan, toSpan diag.Span // of the networks' names, or of the words host and outside
-}
-
-// String returns the assertion in its own language.
-func (a Assertion) String() string {
-	words := []string{string(a.Kind)}
-	if a.Kind == Isolated {
-		return strings.Join(append(words, endpointWords(a.From)), " ")
-	}
-	q := a.Query
-	if w := familyWord(q.Family); w != "" && !q.Source.IsValid() && !q.Dest.IsValid() { // else the addresses say it
-		words = append(words, w)
-	}
-	if q.Proto != 0 {
-		words = append(words, ir.ProtoName(q.Proto))
-	}
-	words = append(words, "from", endWords(a.From, q.Source, q.In), "to", endWords(a.To, q.Dest, q.Out))
-	if !q.Ports.IsZero() {
-		words = append(words, "port", q.Ports.String())
-	}
-	return strings.Join(words, " ")
-}
-
-func endWords(p Endpoint, addr netip.Prefix, by string) string {
-	words := endpointWords(p)
-	if by != "" {
-		words += " by " + nameWord(by)
-	}
-	switch {
-	case !addr.IsValid():
-		return words
-	case addr.IsSingleIP():
-		return addr.Addr().String() + " in " + words
-	}
-	return addr.String() + " in " + words
-}
-
-func endpointWords(p Endpoint) string {
-	if p.Kind == Network {
-		return "network " + nameWord(p.Name)
-	}
-	return p.String()
-}
-
-func nameWord(name string) string {
-	if isPlain(name) {
-		return name
-	}
-	return strconv.Quote(name)
-}
-
-func familyWord(f ir.Family) string {
-	switch f {
-	case ir.IPv4:
-		return "ipv4"
-	case ir.IPv6:
-		return "ipv6"
-	}
-	return ""
-}
-
-// CheckNames says which networks the assertions speak of that are none of p's.
-func CheckNames(p *ir.Program, assertions []Assertion) diag.List {
-	all := Endpoints(p)
-	var names []string
-	for _, e := range all {
-		if e.Kind == Network {
-			names = append(names, e.Name)
-		}
-	}
-	var list diag.List
-	check := func(e Endpoint, at diag.Span) {
-		if e.Kind != Network || slices.Contains(all, e) {
-			return
-		}
-		fix := "name one of " + strings.Join(names, ", ")
-		if near, ok := diag.Near(e.Name, names); ok {
-			fix = fmt.Sprintf("did you mean %s?", near)
-		} else if len(names) == 0 {
-			fix = "remove the line: none of these networks is of mode nat, route, open or isolated"
-		}
-		list = append(list, diag.Diagnostic{
-			Severity: diag.Error, Code: "assert-network", Span: at,
-			What: fmt.Sprintf("there is no network %s here", e.Name),
-			Why:  "an assertion speaks of the networks that are verified with it, those for which the host forwards",
-			Fix:  fix,
-		})
-	}
-	for _, a := range assertions {
-		check(a.From, a.fromSpan)
-		check(a.To, a.toSpan)
-	}
-	return list
+	Text string // as its author's language has it, in one line
+	Span diag.Span
 }
 
 // Check decides whether a holds: Proved, Refuted with a packet that shows it, Unknown if it depends
@@ -145,49 +50,89 @@ func (r *Reacher) Check(a Assertion) (answer Answer, packet ir.Packet) {
 }
 
 func (r *Reacher) holds(a Assertion) (ok bool, packet ir.Packet) {
-	switch a.Kind {
-	case Deny:
-		some, packet := r.letsThrough(a.From, a.To, a.Query)
-		return !some, packet
-	case Allow:
-		can := func(s *side, set node) node {
-			return s.And(set, constant(s.canHave(a.From) && s.canHave(a.To)))
+	if a.Kind == Allow {
+		return r.allows(a)
+	}
+	for _, p := range r.pairs(a) {
+		if some, packet := r.letsThrough(p[0], p[1], a.Query); some {
+			return false, packet
 		}
-		if some, _ := r.find(a.From, a.To, a.Query, func(s *side, _ way, set node) node { return can(s, set) }); !some {
+	}
+	return true, ir.Packet{}
+}
+
+// allows decides an Allow: there are connections from and to each of the addresses of which it
+// speaks, and all get through.
+func (r *Reacher) allows(a Assertion) (ok bool, packet ir.Packet) {
+	pairs := r.pairs(a)
+	for _, q := range a.Query.each() {
+		if !slices.ContainsFunc(pairs, func(p [2]Endpoint) bool {
+			some, _ := r.find(p[0], p[1], q, func(s *side, _ way, set node) node { return s.And(set, s.can(p)) })
+			return some
+		}) {
 			return false, ir.Packet{}
 		}
-		some, packet := r.find(a.From, a.To, a.Query, func(s *side, w way, set node) node {
-			return s.And(can(s, set), s.closed(w))
-		})
-		return !some, packet
-	case Isolated:
-		for _, other := range Endpoints(r.program) {
-			if other == a.From || other.Kind == Host {
-				continue
-			}
-			for _, pair := range [][2]Endpoint{{a.From, other}, {other, a.From}} {
-				if some, packet := r.letsThrough(pair[0], pair[1], Query{}); some {
-					return false, packet
-				}
+	}
+	for _, p := range pairs {
+		if some, packet := r.find(p[0], p[1], a.Query, func(s *side, w way, set node) node {
+			return s.And(s.And(set, s.can(p)), s.closed(w))
+		}); some {
+			return false, packet
+		}
+	}
+	return true, ir.Packet{}
+}
+
+// each returns the query for each of its sources alone, and for each of its destinations.
+func (q Query) each() []Query {
+	var all []Query
+	for _, p := range q.Source {
+		one := q
+		one.Source = []netip.Prefix{p}
+		all = append(all, one)
+	}
+	for _, p := range q.Dest {
+		one := q
+		one.Dest = []netip.Prefix{p}
+		all = append(all, one)
+	}
+	if all == nil {
+		return []Query{q}
+	}
+	return all
+}
+
+// pairs returns the ends of the connections of which a speaks.
+func (r *Reacher) pairs(a Assertion) (all [][2]Endpoint) {
+	ends := Endpoints(r.program)
+	if a.Kind == Isolated {
+		for _, other := range ends {
+			if other != a.From && other.Kind != Host {
+				all = append(all, [2]Endpoint{a.From, other}, [2]Endpoint{other, a.From})
 			}
 		}
-		return true, ir.Packet{}
+		return all
 	}
-	panic(fmt.Sprintf("prove: unknown kind of assertion %q", a.Kind))
+	of := func(p Endpoint) []Endpoint {
+		if p == (Endpoint{}) {
+			return ends
+		}
+		return []Endpoint{p}
+	}
+	open := a.From == Endpoint{} || a.To == Endpoint{}
+	for _, from := range of(a.From) {
+		for _, to := range of(a.To) {
+			if _, ok := wayBetween(from, to); ok && !(open && from == to) {
+				all = append(all, [2]Endpoint{from, to})
+			}
+		}
+	}
+	return all
 }
 
 // depends is true if some connections of which a speaks may get through or not.
 func (r *Reacher) depends(a Assertion) bool {
-	pairs := [][2]Endpoint{{a.From, a.To}}
-	if a.Kind == Isolated {
-		pairs = nil
-		for _, other := range Endpoints(r.program) {
-			if other != a.From && other.Kind != Host {
-				pairs = append(pairs, [2]Endpoint{a.From, other}, [2]Endpoint{other, a.From})
-			}
-		}
-	}
-	for _, p := range pairs {
+	for _, p := range r.pairs(a) {
 		for _, s := range r.sides {
 			w, ok := wayBetween(p[0], p[1])
 			if !ok || s.crossings[w.name].depends == never {
@@ -225,6 +170,9 @@ func (r *Reacher) letsThrough(from, to Endpoint, q Query) (bool, ir.Packet) {
 	}
 	return false, ir.Packet{}
 }
+
+// can returns all packets if both ends can have an address of s's family, and none else.
+func (s *side) can(p [2]Endpoint) node { return constant(s.canHave(p[0]) && s.canHave(p[1])) }
 
 // canHave is true if p can have an address of s's family: the host and the outside always, a
 // network if it has a subnet.

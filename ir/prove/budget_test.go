@@ -112,7 +112,7 @@ func TestCheckTidies(t *testing.T) {
 	for i := range 600 {
 		from, to := Endpoint{Network, p.Links[i%n].Name}, Endpoint{Network, p.Links[(7*i+1)%n].Name}
 		a := Assertion{Kind: Allow, From: from, To: to, Query: Query{Proto: ir.TCP,
-			Ports: ir.PortRange{From: uint16(i + 1), To: uint16(3*i + 1)}}}
+			Ports: []ir.PortRange{{From: uint16(i + 1), To: uint16(3*i + 1)}}}}
 		if i%50 == 0 { // as if much had been asked
 			for _, s := range r.sides {
 				s.Release(s.made)
@@ -122,7 +122,7 @@ func TestCheckTidies(t *testing.T) {
 		got, packet := r.Check(a)
 		want, alone := NewReacher(p).Check(a)
 		if got != want || packet != alone {
-			t.Fatalf("%s: %v %s, and alone %v %s", a, got, packet, want, alone)
+			t.Fatalf("%+v: %v %s, and alone %v %s", a, got, packet, want, alone)
 		}
 		largest = max(largest, r.sides[0].Size())
 	}

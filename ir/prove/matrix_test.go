@@ -73,3 +73,43 @@ func linked(p *ir.Program, n int) *ir.Program {
 	}
 	return p
 }
+
+// site is a NAT network lab, a routed one dmz with both families, and an isolated one safe, with
+// libvirt's rules.
+const site = `
+link "lab" { mode nat  bridge { name virbr0 }  addresses { prefix 10.0.0.1/24 } }
+link "dmz" { mode route  bridge { name virbr1 }  addresses { prefix 10.0.1.1/24 }  addresses { prefix fd00:1::1/64 } }
+link "safe" { mode none  bridge { name virbr2 }  addresses { prefix 10.0.2.1/24 } }
+group FWX {
+    inet iifname "virbr0" oifname "virbr0" accept
+    inet iifname "virbr1" oifname "virbr1" accept
+    inet iifname "virbr2" oifname "virbr2" accept
+}
+group FWI {
+    ip oifname "virbr0" daddr 10.0.0.0/24 ct state established,related accept
+    inet oifname "virbr0" reject with port-unreachable
+    ip oifname "virbr1" daddr 10.0.1.0/24 accept
+    ip6 oifname "virbr1" daddr fd00:1::/64 accept
+    inet oifname "virbr1" reject with port-unreachable
+    inet oifname "virbr2" reject with port-unreachable
+}
+group FWO {
+    ip iifname "virbr0" saddr 10.0.0.0/24 accept
+    inet iifname "virbr0" reject with port-unreachable
+    ip iifname "virbr1" saddr 10.0.1.0/24 accept
+    ip6 iifname "virbr1" saddr fd00:1::/64 accept
+    inet iifname "virbr1" reject with port-unreachable
+    inet iifname "virbr2" reject with port-unreachable
+}`
+
+func siteProgram(t *testing.T, text string) *ir.Program {
+	t.Helper()
+	p, list := ir.Parse("site", []byte(text))
+	if p != nil {
+		list = append(list, ir.Verify(p)...)
+	}
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -51,11 +51,12 @@ func Endpoints(p *ir.Program) []Endpoint {
 
 // Query narrows a question to some packets. The zero value means all.
 type Query struct {
-	Family ir.Family    // 0 for both
-	Proto  uint8        // IANA number; 0 for any
-	Ports  ir.PortRange // destination ports; zero for any
-	Source netip.Prefix // zero for any address of the endpoint
-	Dest   netip.Prefix
+	Family ir.Family      // 0 for both
+	Proto  uint8          // IANA number; 0 for any
+	Types  []ir.ICMPType  // of Proto ICMP or ICMPv6; nil for any
+	Ports  []ir.PortRange // destination ports; nil for any
+	Source []netip.Prefix // nil for any address of the endpoint
+	Dest   []netip.Prefix
 
 	In, Out string // interfaces of the outside; empty for any
 }
@@ -232,8 +233,13 @@ func (s *side) narrowed(from, to Endpoint, w way, q Query) node {
 	if q.Proto != 0 {
 		set = s.And(set, s.value(s.proto, uint64(q.Proto)))
 	}
-	if !q.Ports.IsZero() {
-		set = s.And(set, s.And(s.ports, s.between(s.dport, uint64(q.Ports.From), uint64(q.Ports.To))))
+	if len(q.Types) > 0 {
+		set = s.And(set, anyOf(s, q.Types, func(t ir.ICMPType) node { return s.match(ir.Forward, t) }))
+	}
+	if len(q.Ports) > 0 {
+		set = s.And(set, s.And(s.ports, anyOf(s, q.Ports, func(p ir.PortRange) node {
+			return s.between(s.dport, uint64(p.From), uint64(p.To))
+		})))
 	}
 	if q.In != "" {
 		set = s.And(set, s.named(s.iif, q.In))
@@ -241,11 +247,20 @@ func (s *side) narrowed(from, to Endpoint, w way, q Query) node {
 	if q.Out != "" {
 		set = s.And(set, s.named(s.oif, q.Out))
 	}
-	if q.Source.IsValid() {
-		set = s.And(set, s.prefix(s.saddr, q.Source))
+	if len(q.Source) > 0 {
+		set = s.And(set, anyOf(s, q.Source, func(p netip.Prefix) node { return s.prefix(s.saddr, p) }))
 	}
-	if q.Dest.IsValid() {
-		set = s.And(set, s.prefix(s.daddr, q.Dest))
+	if len(q.Dest) > 0 {
+		set = s.And(set, anyOf(s, q.Dest, func(p netip.Prefix) node { return s.prefix(s.daddr, p) }))
 	}
 	return set
+}
+
+// anyOf returns the packets of any of all.
+func anyOf[T any](s *side, all []T, set func(T) node) node {
+	sets := make([]node, len(all))
+	for i, one := range all {
+		sets[i] = set(one)
+	}
+	return s.Union(sets)
 }

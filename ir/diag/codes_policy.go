@@ -1,0 +1,89 @@
+package diag
+
+// policyCodes are about policies, what policy.Parse reads, about the statements of all policies of
+// a compilation together, and about assertions that do not hold. Bad and Good are policies for
+// three networks: lab, of mode nat, 10.0.0.1/24, dmz, of mode route, 10.0.1.1/24 and fd00:1::1/64,
+// and safe, isolated, 10.0.2.1/24.
+func policyCodes() []Info {
+	return []Info{
+		{
+			Code:  "policy-syntax",
+			Title: "a word of a policy that is not allowed there",
+			Text: "A policy has one statement on each line; # begins a comment. allow and deny are followed by " +
+				"ipv4 or ipv6, a protocol, type and ICMP types, from and to with an end each, and port with " +
+				"ports, each where it is needed. An end is network NAME, host, outside or outside by INTERFACE; " +
+				"ADDRESS in before it narrows it. Other lines are: publish PROTOCOL PORT to ADDRESS, isolated " +
+				"network NAME, clamp mss network NAME, and let NAME = ADDRESSES.",
+			Bad:  "deny network lab to network dmz\n",
+			Good: "# nobody opens connections into the lab\ndeny from network dmz to network lab\n",
+		},
+		{
+			Code:  "policy-value",
+			Title: "a word of a policy that is not a value of the kind needed there",
+			Text: "Protocols are names or numbers, ports numbers or two with - between them, addresses single ones " +
+				"or whole prefixes, and the address of a published guest is one that a guest can have. Names of " +
+				"protocols come from a table in vnetc, and not from /etc/protocols or /etc/services.",
+			Bad:  "allow tcp from network lab to outside port https\n",
+			Good: "allow tcp from network lab to outside port 443\n",
+		},
+		{
+			Code:  "policy-network",
+			Title: "a statement about a network that is not there",
+			Text: "Statements are about the networks that are compiled with them, by their names. Networks whose " +
+				"guests are on a bridge or a device of somebody else's have no rules, and nothing can be said " +
+				"about them.",
+			Bad:  "isolated network lap\n",
+			Good: "isolated network safe\n",
+		},
+		{
+			Code:  "policy-set",
+			Title: "a set of addresses that is not there",
+			Text: "A line such as let web = 10.0.0.5, 10.0.0.6 names a set, and the name can be written wherever an " +
+				"address can. It is known in the file that has the line, or in the document of the network, and " +
+				"nowhere else.",
+			Bad:  "let web = 10.0.0.5, 10.0.0.6\nallow from wep in network lab to outside\n",
+			Good: "let web = 10.0.0.5, 10.0.0.6\nallow from web in network lab to outside\n",
+		},
+		{
+			Code:  "policy-set-twice",
+			Title: "two sets of one name",
+			Text:  "A set has one value in the whole file, so that a statement means the same on each line.",
+			Bad:   "let web = 10.0.0.5\nlet web = 10.0.0.6\n",
+			Good:  "let web = 10.0.0.5, 10.0.0.6\n",
+		},
+		{
+			Code:  "policy-repeated",
+			Title: "a value that a list has twice",
+			Text: "A port, an address or a type that a list names twice, or that a range or prefix of the same list " +
+				"covers, changes nothing. It is probably another one that was meant.",
+			Bad:  "allow tcp from network lab to outside port 8000-8010,8005\n",
+			Good: "allow tcp from network lab to outside port 8000-8010,8050\n",
+		},
+		{
+			Code:  "policy-unfit",
+			Title: "words of a statement that do not go together",
+			Text: "TCP, UDP, SCTP, DCCP and UDP-Lite have ports, ICMP and ICMPv6 have types. Both ends of a " +
+				"connection have addresses of one family. Packets that the host sends to itself meet no rules of " +
+				"networks, and neither do packets that it forwards between its other interfaces. A range of " +
+				"published ports is as long as that of the guest. publish and clamp are no assertions.",
+			Bad:  "allow icmp from network lab to outside port 443\n",
+			Good: "allow icmp from network lab to outside\n",
+		},
+		{
+			Code:  "policy-limit",
+			Title: "a policy that is too large",
+			Text: "A policy has a largest size, number of statements, and length of its lists. They are far above " +
+				"what people write, and keep the time and memory for a file in proportion to its size.",
+		},
+		{
+			Code:  "assert-failed",
+			Title: "an assertion does not hold",
+			Text: "deny and isolated fail when some new connection of that kind gets through; allow fails when " +
+				"one does not, of those from addresses of the network. The packet that shows it comes with the " +
+				"rules that decide about it. Other rules of the host are not known here, and a packet that meets " +
+				"no rule is accepted.",
+			Bad:  "deny from network lab to network dmz\n",
+			Good: "deny from network dmz to network lab\n",
+		},
+	}
+}
