@@ -16,6 +16,13 @@ const (
 	FWI
 	FWO
 	PRT
+	PRE
+	LOC
+	POH
+	POG
+	POX
+	POO
+	POI
 )
 
 // GroupRow is one line of [GroupTable]: a group, and where in the kernel packets meet its rules.
@@ -31,6 +38,8 @@ type GroupRow struct {
 
 	Accepts Direction // which way the forwarded packets go that its rules accept
 	Opens   bool      // Opens is true if its accepts are for hosts where other rules refuse: alone they change nothing
+	// Optional is true if back ends make a chain for the group only where it has rules.
+	Optional bool
 }
 
 // Direction is the way of forwarded packets, seen from a network.
@@ -47,14 +56,41 @@ const (
 // distinguishes the groups, except the names that back ends give them and the rules that front ends
 // put in. Rows with the same Base stand together and are met one after the other, as if one base
 // chain jumped to each.
+//
+// The groups of policies stand around those of networks so that each statement is met where neither
+// our networks' rules nor those of libvirt's, which may be in the same kernel chain, are evaded.
+// What goes from one of our networks to another is decided before all that networks say. What comes
+// from outside is refused there too, but is accepted behind everything: libvirt's FWO must first
+// have refused what its isolated guests send. What goes outside is decided between libvirt's FWI,
+// which refuses what would enter its isolated networks, and FWO.
 var GroupTable = [...]GroupRow{
+	{
+		Group: PRE, Name: "PRE", About: "published ports",
+		Base: Base{Hook: Prerouting, Type: NATType, Priority: PriorityDstNAT}, Optional: true,
+	},
+	{
+		Group: POH, Name: "POH", About: "policies: guests to the host",
+		Base: Base{Hook: Input, Type: FilterType, Priority: PriorityFilter}, Opens: true, Optional: true,
+	},
 	{
 		Group: INP, Name: "INP", About: "guests to services on the host",
 		Base: Base{Hook: Input, Type: FilterType, Priority: PriorityFilter}, Opens: true,
 	},
 	{
+		Group: LOC, Name: "LOC", About: "the host's own connections to published ports",
+		Base: Base{Hook: Output, Type: NATType, Priority: PriorityDstNAT}, Optional: true,
+	},
+	{
+		Group: POG, Name: "POG", About: "policies: the host to guests",
+		Base: Base{Hook: Output, Type: FilterType, Priority: PriorityFilter}, Opens: true, Optional: true,
+	},
+	{
 		Group: OUT, Name: "OUT", About: "the host's answers",
 		Base: Base{Hook: Output, Type: FilterType, Priority: PriorityFilter}, Opens: true,
+	},
+	{
+		Group: POX, Name: "POX", About: "policies: between networks, and refusals of what comes from outside",
+		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityFilter}, Accepts: Between, Optional: true,
 	},
 	{
 		Group: FWX, Name: "FWX", About: "between guests of one network",
@@ -65,8 +101,16 @@ var GroupTable = [...]GroupRow{
 		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityFilter}, Accepts: Into,
 	},
 	{
+		Group: POO, Name: "POO", About: "policies: to outside",
+		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityFilter}, Accepts: OutOf, Optional: true,
+	},
+	{
 		Group: FWO, Name: "FWO", About: "out of a network",
 		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityFilter}, Accepts: OutOf,
+	},
+	{
+		Group: POI, Name: "POI", About: "policies: what is accepted from outside",
+		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityFilter}, Accepts: Into, Optional: true,
 	},
 	{
 		Group: PRT, Name: "PRT", About: "source NAT",
@@ -135,6 +179,9 @@ func (g Group) About() string { return g.known().About }
 
 // Hook returns the hook at which g is met.
 func (g Group) Hook() Hook { return g.known().Hook }
+
+// Optional is true if a program has g only for its rules; see [GroupRow].
+func (g Group) Optional() bool { return g.known().Optional }
 
 // Opens is true if the accepts of g are for hosts where other rules refuse; see [GroupRow].
 func (g Group) Opens() bool {

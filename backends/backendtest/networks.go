@@ -27,7 +27,9 @@ type Network struct {
 func Networks(list ...Network) *ir.Program {
 	p := &ir.Program{}
 	for _, g := range ir.Groups {
-		p.Add(g)
+		if !g.Optional() {
+			p.Add(g)
+		}
 	}
 	for i := len(list) - 1; i >= 0; i-- {
 		n := &network{Network: list[i], program: p}

@@ -73,6 +73,7 @@ type jump struct{ from, to string }
 func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, diag.List) {
 	o = o.Usual(b)
 	l := &lowering{options: o, refused: make(map[*ir.Rule]bool)}
+	p = l.unset(p)
 	plan := l.plan(p)
 	l.beside = plan.beside
 	count := 0
@@ -95,9 +96,18 @@ func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, dia
 type lowering struct {
 	options backends.Options
 	found   diag.List
-	refused map[*ir.Rule]bool // rules that were refused for one family need not be refused for the other
-	beside  bool              // beside is true if all chains are ours, loaded beside what the host has
-	text    []byte            // the line that is being written
+	refused map[*ir.Rule]bool     // rules that were refused for one family need not be refused for the other
+	beside  bool                  // beside is true if all chains are ours, loaded beside what the host has
+	text    []byte                // the line that is being written
+	origin  map[*ir.Rule]*ir.Rule // of rules that stand for those of the program
+}
+
+// given returns the rule of the program that r stands for.
+func (l *lowering) given(r *ir.Rule) *ir.Rule {
+	if of := l.origin[r]; of != nil {
+		return of
+	}
+	return r
 }
 
 // family lowers the rules for packets of family f into set.
@@ -138,7 +148,7 @@ func (l *lowering) chain(f ir.Family, table string, at *tableChain, set *Ruleset
 		}
 		size += len(l.text) + 1
 		set.lines = append(set.lines, backends.Line{Family: f, Table: table, Chain: at.name, Text: string(l.text),
-			Rule: r})
+			Rule: l.given(r)})
 	}
 	return size
 }
@@ -175,6 +185,7 @@ const nftablesCan = "use the nftables back end, which can express this"
 
 // refuse reports that r can't be lowered, once.
 func (l *lowering) refuse(r *ir.Rule, why *refusal) {
+	r = l.given(r)
 	if l.refused[r] {
 		return
 	}

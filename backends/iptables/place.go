@@ -101,13 +101,14 @@ func (p *plan) groups(program *ir.Program, prefix string) {
 	for _, name := range groupTables {
 		for i := range ir.GroupTable {
 			row := &ir.GroupTable[i]
-			if tableOf(&row.Base) != name {
+			chain := program.Group(row.Group)
+			if tableOf(&row.Base) != name || row.Optional && (chain == nil || len(chain.Rules) == 0) {
 				continue
 			}
 			t := p.table(name)
 			t.chains = append(t.chains, tableChain{
 				name: prefix + row.Name, policy: "-", family: ir.Both, hooks: 1 << row.Hook,
-				chain: program.Group(row.Group), rules: row.Of, table: name,
+				chain: chain, rules: row.Of, table: name,
 			})
 			t.jumps = append([]jump{{builtins[row.Hook], prefix + row.Name}}, t.jumps...)
 		}

@@ -143,7 +143,8 @@ func between(rules []rule, name string) (low, high int) {
 		case there < 0 || row.Base != group.Base:
 		case i >= at:
 			high = min(high, there)
-		case group.Accepts == ir.OutOf && row.Accepts == ir.Into:
+		case group.Accepts == ir.OutOf && row.Accepts == ir.Into,
+			group.Accepts == ir.Into && row.Accepts == ir.OutOf:
 			low = max(low, there+1)
 		}
 	}

@@ -49,7 +49,7 @@ func (b Backend) Lower(p *ir.Program, o backends.Options) (backends.Ruleset, dia
 	if l.diags.HasErrors() {
 		return nil, l.diags
 	}
-	guards := refuses(p.Group(ir.INP), o.Families) || refuses(p.Group(ir.OUT), o.Families)
+	guards := refusesAt(ir.INP.Rows()[0].Base, p, o.Families) || refusesAt(ir.OUT.Rows()[0].Base, p, o.Families)
 	return &Ruleset{families: o.Families, groups: l.hasGroups, guards: guards, tables: l.tables}, l.diags
 }
 
@@ -140,8 +140,11 @@ func (l *lowerer) groups(p *ir.Program) {
 func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
 	for _, rows := range ir.GroupBases() {
 		base := rows[0].Base
+		rows = slices.DeleteFunc(slices.Clone(rows), func(row ir.GroupRow) bool {
+			return row.Optional && empty(p.Group(row.Group)) || leftOut(&row, p, l.options.Families) != 0
+		})
 		switch {
-		case leftOut(&rows[0], p, l.options.Families) != 0:
+		case len(rows) == 0:
 		case len(rows) == 1:
 			to := l.chain(chainID{family, l.names.table, l.names.of(&rows[0])}, nil)
 			to.base = &base
@@ -158,6 +161,8 @@ func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
 		}
 	}
 }
+
+func empty(c *ir.Chain) bool { return c == nil || len(c.Rules) == 0 }
 
 // chains lowers the chains that are no groups, each into the table of its family and name, or into
 // the groups' tables if it has no table. A table that is for both families but wanted for one

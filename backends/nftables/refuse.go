@@ -82,12 +82,19 @@ func (l *lowerer) known(network string, span diag.Span, why omission) bool {
 // that spare packets from it.
 func leftOut(row *ir.GroupRow, p *ir.Program, families ir.Family) omission {
 	switch {
-	case row.Opens && !refuses(p.Group(row.Group), families):
+	case row.Opens && !refusesAt(row.Base, p, families):
 		return services
 	case row.Type == ir.FilterType && row.Priority == ir.PriorityMangle:
 		return checksum
 	}
 	return 0
+}
+
+// refusesAt is true if a group of p at the base refuses packets of the families.
+func refusesAt(base ir.Base, p *ir.Program, families ir.Family) bool {
+	return slices.ContainsFunc(ir.GroupTable[:], func(row ir.GroupRow) bool {
+		return row.Base == base && refuses(p.Group(row.Group), families)
+	})
 }
 
 // refuses is true if a rule of c refuses packets of the families.

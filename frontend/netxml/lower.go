@@ -43,6 +43,9 @@ var guestPorts = ir.PortRange{From: 1024, To: 65535}
 func Lower(networks []*Network) *ir.Program {
 	p := &ir.Program{Links: make([]*ir.Link, len(networks))}
 	for _, g := range ir.Groups {
+		if g.Optional() {
+			continue
+		}
 		p.Add(g)
 		p.Group(g).Rules = make([]ir.Rule, 0, usual[g]*len(networks))
 	}
