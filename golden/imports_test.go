@@ -95,6 +95,8 @@ var testArrows = []struct {
 	{"", []string{"backends/backendtest", "backends/netnstest", "ir", "ir/diag", "ir/prove"},
 		"tests of every package may have programs, proofs, namespaces and the contract"},
 	{"cmd/vnetc", []string{"netsetup/state"}, "what verbs leave behind is looked at"},
+	{"frontend/policy", []string{"backends", "backends/iptables", "backends/nftables", "frontend/netxml"},
+		"policies are tested with the networks that they are about, in every back end"},
 	{"backends/translate", []string{"backends/iptables", "backends/nftables"},
 		"a translation is tested between the back ends that there are"},
 	{"netsetup/firewall", []string{"backends/iptables", "backends/nftables", "backends/verify"},

@@ -136,13 +136,17 @@ func (t Target) groups() (map[chainAt]ir.Group, error) {
 func probeRule(row *ir.GroupRow, f ir.Family) ir.Rule {
 	out := ir.OIfName{Name: "probe"}
 	var verdicts []ir.Rule
-	switch row.Hook {
-	case ir.Postrouting:
+	switch {
+	case row.Hook == ir.Prerouting:
+		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{ir.IIfName{Name: "probe"}}, Verdict: ir.Redirect{}}}
+	case row.Hook == ir.Output && row.Type == ir.NATType:
+		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{out}, Verdict: ir.Redirect{}}}
+	case row.Hook == ir.Postrouting:
 		verdicts = []ir.Rule{
 			{Family: f, Matches: []ir.Match{out, ir.L4Proto{Proto: ir.UDP}}, Verdict: ir.ChecksumFill{}},
 			{Family: f, Matches: []ir.Match{out}, Verdict: ir.Masquerade{}},
 		}
-	case ir.Input:
+	case row.Hook == ir.Input:
 		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{ir.IIfName{Name: "probe"}},
 			Verdict: ir.Reject{With: ir.PortUnreachable}}}
 	default:

@@ -165,7 +165,9 @@ func (lines) Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List) {
 func (lines) Lower(docs []Document) *ir.Program {
 	p := &ir.Program{}
 	for _, g := range ir.Groups {
-		p.Add(g)
+		if !g.Optional() {
+			p.Add(g)
+		}
 	}
 	for i, d := range docs {
 		p.Links = append(p.Links, &ir.Link{Name: d.Name, Mode: d.Mode, Bridge: ir.Bridge{Name: d.Bridge}})
