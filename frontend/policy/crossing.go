@@ -189,7 +189,8 @@ func (n *network) note(way int, c *crossing) {
 
 // each adds a rule for each combination of addresses and of transports, those of the crossing
 // unless others are given; nil stands for any.
-func (c *crossing) each(to *rules, v ir.Verdict, state ir.Match, sources, dests []netip.Prefix, transports ...[]ir.Match) {
+func (c *crossing) each(to *rules, v ir.Verdict, state ir.Match, sources, dests []netip.Prefix,
+	transports ...[]ir.Match) {
 	if transports == nil {
 		transports = c.transports
 	}

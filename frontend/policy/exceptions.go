@@ -25,8 +25,8 @@ func (n *network) exceptions(f ir.Family, toHost bool) (all [][]ir.Match) {
 		icmp(ir.ICMP, 8)                                    // echo
 		all = append(all, []ir.Match{ir.L4Proto{Proto: 2}}) // IGMP, RFC 3376
 	case toHost:
-		// echo, router solicitation, neighbour solicitation and advertisement (RFC 4861), reports of
-		// multicast listeners (RFC 2710, RFC 3810)
+		// echo, router solicitation, neighbour solicitation and advertisement (RFC 4861), reports
+		// of multicast listeners (RFC 2710, RFC 3810)
 		icmp(ir.ICMPv6, 128, 133, 135, 136, 131, 132, 143)
 	case f == ir.IPv4:
 		all = append(all, []ir.Match{ir.L4Proto{Proto: 2}})

@@ -10,7 +10,7 @@ import (
 func (l *lowering) finish() {
 	l.hostGroup(ir.POH, l.toHost.list, true)
 	l.hostGroup(ir.POG, l.fromHost.list, false)
-	l.put(ir.POX, l.replies.list, l.between.list, l.behindOurs(trimmed(l.refusals.list), false))
+	l.put(ir.POX, l.replies.list, l.between.list, l.behindOurs(untilRefusal(l.refusals.list), false))
 	l.put(ir.POO, l.behindOurs(slices.Concat(l.outReplies.list, l.outward.list), true))
 	l.put(ir.POI, l.behindOurs(l.inward.list, false))
 	for _, n := range l.nets {
@@ -52,8 +52,9 @@ func (l *lowering) hostGroup(g ir.Group, list []ir.Rule, toHost bool) {
 	l.put(g, spared, list)
 }
 
-// trimmed returns list without the returns at its end, behind which there is nothing to be spared.
-func trimmed(list []ir.Rule) []ir.Rule {
+// untilRefusal returns list without the returns at its end, behind which there is nothing to be
+// spared.
+func untilRefusal(list []ir.Rule) []ir.Rule {
 	for len(list) > 0 && list[len(list)-1].Verdict == ir.Verdict(ir.Return{}) {
 		list = list[:len(list)-1]
 	}

@@ -110,13 +110,6 @@ func (n *network) subnets(f ir.Family) (all []netip.Prefix) {
 	return all
 }
 
-func familyOf(a netip.Addr) ir.Family {
-	if a.Is4() {
-		return ir.IPv4
-	}
-	return ir.IPv6
-}
-
 // statement adds the rules of one.
 func (l *lowering) statement(s *Statement) {
 	if s.Kind != Allow && s.Kind != Deny {

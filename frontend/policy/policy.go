@@ -66,6 +66,3 @@ type End struct {
 	By    string         // interface of Outside; empty for any
 	Span  diag.Span      // of the words that name it
 }
-
-// String returns the statement in its own language.
-func (s *Statement) String() string { return string(s.Kind) }

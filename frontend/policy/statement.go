@@ -27,8 +27,9 @@ func (r *reader) network1(w textWord) End {
 
 // The bounds of an MSS that is written down. Every IPv4 host takes datagrams of 576 octets (RFC
 // 1122, section 3.3.3), which leaves segments of 536, so no path needs smaller ones; they would
-// only make both sides work more for the same data. 65495 is what is left of the longest IPv4 packet
-// behind the headers of IP and TCP; the kernel never raises an MSS, so more would do nothing.
+// only make both sides work more for the same data. 65495 is what is left of the longest IPv4
+// packet behind the headers of IP and TCP; the kernel never raises an MSS, so more would do
+// nothing.
 const minMSS, maxMSS = 536, 65495
 
 func (r *reader) clamp(c *textClamp) Statement {
