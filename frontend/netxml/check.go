@@ -35,6 +35,7 @@ var rules = []func(*checker){
 	(*checker).dns,
 	(*checker).dnsmasqLines,
 	(*checker).portOptions,
+	(*checker).policies,
 }
 
 // check judges the document by itself, and fills in the defaults that don't depend on other

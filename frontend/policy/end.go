@@ -27,7 +27,7 @@ func (r *reader) let(l line) {
 	last := l.tree.Let[len(l.tree.Let)-1]
 	from, to := l.tree.Let[0].Pos.Offset, last.Pos.Offset+len(last.Text)
 	text, values, ok := strings.Cut(l.text[from:to], "=")
-	name, rest := trimmed(text, from), trimmed(values, from+len(text)+1)
+	name, rest := bareWord(text, from), bareWord(values, from+len(text)+1)
 	if !ok {
 		r.errorf("policy-syntax", to, to, "the line has no =", forms["let"].form, "write such as: "+forms["let"].example)
 		return
@@ -214,12 +214,12 @@ func (e End) families() (all ir.Family) {
 		return ir.Both
 	}
 	for _, p := range e.Addrs {
-		all |= familyOf(p.Addr())
+		all |= addrFamily(p.Addr())
 	}
 	return all
 }
 
-func familyOf(a netip.Addr) ir.Family {
+func addrFamily(a netip.Addr) ir.Family {
 	if a.Is4() {
 		return ir.IPv4
 	}

@@ -105,7 +105,7 @@ func (r *reader) lines(text string) (all []line) {
 		l := line{start: at}
 		at += len(one) + 1
 		l.text = one[:commentAt(one)]
-		bare := trimmed(l.text, 0)
+		bare := bareWord(l.text, 0)
 		if bare.Text == "" {
 			continue
 		}
@@ -186,7 +186,7 @@ func (r *reader) items(words []textWord) (all []textWord, ok bool) {
 	before := len(r.list)
 	for at := from; at <= to; {
 		item, _, _ := strings.Cut(r.line[at:to], ",")
-		one, begin := trimmed(item, at), at
+		one, begin := bareWord(item, at), at
 		at += len(item) + 1
 		switch {
 		case one.Text == "":
@@ -211,8 +211,8 @@ func (r *reader) items(words []textWord) (all []textWord, ok bool) {
 	return all, true
 }
 
-// trimmed returns what is between blanks in a text that stands at an offset.
-func trimmed(text string, at int) textWord {
+// bareWord returns what is between blanks in a text that stands at an offset.
+func bareWord(text string, at int) textWord {
 	w := textWord{Text: strings.TrimSpace(text)}
 	w.Pos.Offset = at + strings.Index(text, w.Text)
 	return w

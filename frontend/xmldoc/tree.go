@@ -37,6 +37,15 @@ func (a *Attribute) IsNamespace() bool {
 	return a.Name == "xmlns" || len(a.Name) > 6 && a.Name[:6] == "xmlns:"
 }
 
+// Namespace returns the namespace of n, also where a default one is all that it has: for elements
+// that the table of the language does not know. It is "?" and the prefix where that is not declared.
+func (n *Node) Namespace() string {
+	if n.Space == "" && n.Spec == nil {
+		return n.inherited
+	}
+	return n.Space
+}
+
 // Kid returns the first child of that name; nil if there is none, or no n.
 func (n *Node) Kid(name string) *Node {
 	if n != nil {

@@ -91,3 +91,21 @@ func decoded(raw string) string {
 		}
 	}
 }
+
+// A text of many pieces is found as it is by a look at the whole, from everywhere.
+func TestWriting(t *testing.T) {
+	piece := "deny &lt;a&#x20;<![CDATA[&lt;]]> é\r\n<!-- & -->"
+	s := &Source{Name: "a", Text: []byte("<a>" + strings.Repeat(piece, 200) + "</a>")}
+	at := Extent{3, int32(len(s.Text) - 4)}
+	w := s.Writing(at)
+	for from := 0; from < 200*20; from += 7 {
+		for _, to := range []int{from, from + 1, from + 30, from + 3*markEvery} {
+			if got, want := w.Span(from, to), s.Span(s.Within(at, from, to)); got != want {
+				t.Fatalf("%d to %d: got %v, want %v", from, to, got, want)
+			}
+		}
+	}
+	if len(w.marks) < 5 {
+		t.Errorf("only %d marks", len(w.marks))
+	}
+}

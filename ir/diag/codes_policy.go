@@ -87,3 +87,30 @@ func policyCodes() []Info {
 		},
 	}
 }
+
+// metadataCodes are about the policy that the XML of a network has in its metadata. What is wrong
+// in its text has the codes of policies.
+func metadataCodes() []Info {
+	meta := func(policies string) string {
+		return lab("<metadata>"+policies+"</metadata>", anyBridge("virbr0"), anyIP)
+	}
+	policy := func(text string) string {
+		return "<vnetc:policy xmlns:vnetc='urn:vnetc:policy:1'>" + text + "</vnetc:policy>"
+	}
+	good := meta(policy("deny from outside"))
+	return []Info{
+		{"metadata-policy-twice", "two policies in one network",
+			"libvirt keeps one element of each namespace in <metadata>, and may drop the second one. A network has " +
+				"one policy, of any number of lines.",
+			meta(policy("deny from outside") + policy("deny to outside")),
+			meta(policy("\n    deny from outside\n    deny to outside\n  "))},
+		{"metadata-policy-version", "a policy of another version, or of none",
+			"The namespace of <policy> ends in the version of the policy language. Another version may mean " +
+				"something else by the same words, and a policy that is not read is a firewall with a hole, so it " +
+				"is an error. An element without a namespace may be another program's: a warning.",
+			meta("<vnetc:policy xmlns:vnetc='urn:vnetc:policy:2'>deny from outside</vnetc:policy>"), good},
+		{"metadata-policy-element", "something else than one <policy> with text",
+			"Of vnetc's namespace <metadata> has one element: <policy>, directly in it, with text and nothing else.",
+			meta(policy("<deny from='outside'/>")), good},
+	}
+}
