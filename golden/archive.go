@@ -8,6 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/vnetc/vnetc/frontend/docpath"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -33,13 +34,13 @@ type Scenario struct {
 	Sections []Section // the recorded outputs
 }
 
-// ParseScenario reads a txtar archive: its comment is the prose, its *.xml files the input in the
-// order given, the rest are sections.
+// ParseScenario reads a txtar archive: its comment is the prose, its *.xml and *.policy files the
+// input in the order given, the rest are sections.
 func ParseScenario(text []byte) *Scenario {
 	a := txtar.Parse(text)
 	s := &Scenario{Prose: strings.TrimSpace(string(a.Comment)), Sources: &diag.Sources{}}
 	for _, f := range a.Files {
-		if strings.HasSuffix(f.Name, ".xml") {
+		if strings.HasSuffix(f.Name, ".xml") || docpath.IsPolicy(f.Name) {
 			s.Sources.Add(f.Name, f.Data)
 		} else {
 			s.Sections = append(s.Sections, Section{f.Name, f.Data})

@@ -11,7 +11,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/iptables"
 	"github.com/vnetc/vnetc/backends/nftables"
-	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/frontend"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
@@ -115,16 +115,7 @@ func plan(_ *diag.Sources, p *ir.Program) ([]byte, error) {
 // Compile runs the front end over src and returns the verified program; nil, with the reasons, if
 // there are errors.
 func Compile(src *diag.Sources) (*ir.Program, diag.List) {
-	nets, found := netxml.Parse(src, netxml.Options{})
-	if found.HasErrors() {
-		return nil, found
-	}
-	p := netxml.Lower(nets)
-	found = append(found, ir.Verify(p)...)
-	if found.HasErrors() {
-		return nil, found
-	}
-	return p, found
+	return frontend.Compile(src, frontend.Options{})
 }
 
 // Outputs compiles src and returns the stages' sections. Where there is something to say about src,

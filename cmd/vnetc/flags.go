@@ -101,7 +101,7 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// xmlPaths completes PATH arguments: XML files and directories.
+// xmlPaths completes PATH arguments: XML files, policies and directories.
 func xmlPaths(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return []string{"xml"}, cobra.ShellCompDirectiveFilterFileExt
+	return []string{"xml", "policy"}, cobra.ShellCompDirectiveFilterFileExt
 }

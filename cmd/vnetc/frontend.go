@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/vnetc/vnetc/frontend"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -10,25 +11,25 @@ import (
 	"github.com/vnetc/vnetc/netsetup/libvirt"
 )
 
-// frontEnd is netxml as the engine's [inforce.Compiler].
+// frontEnd is the front ends as the engine's [inforce.Compiler].
 type frontEnd struct{}
 
 func (frontEnd) Parse(src *diag.Sources, o inforce.ParseOptions) ([]inforce.Document, diag.List) {
-	nets, found := netxml.Parse(src, netxml.Options{Lax: o.Lax, StrictIsolation: o.Strict, Taken: o.Taken,
-		Bridges: o.Bridges, AllowOption: o.Allow})
+	parsed, found := frontend.Parse(src, frontend.Options{Options: netxml.Options{Lax: o.Lax, StrictIsolation: o.Strict,
+		Taken: o.Taken, Bridges: o.Bridges, AllowOption: o.Allow}})
 	if found.HasErrors() {
 		return nil, found
 	}
-	docs := make([]inforce.Document, len(nets))
-	for i, n := range nets {
+	docs := make([]inforce.Document, len(parsed.Networks))
+	for i, n := range parsed.Networks {
 		docs[i] = document(n)
 	}
 	return docs, found
 }
 
 func document(n *netxml.Network) inforce.Document {
-	return inforce.Document{Name: n.Name(), Bridge: n.Bridge, Mode: n.Mode, AutoBridge: n.AutoBridge, Strict: n.Strict,
-		Of: n}
+	return inforce.Document{Name: n.Name(), File: n.File(), Bridge: n.Bridge, Mode: n.Mode, AutoBridge: n.AutoBridge,
+		Strict: n.Strict, Of: n}
 }
 
 func (frontEnd) Lower(docs []inforce.Document) *ir.Program { return netxml.Lower(networksOf(docs)) }

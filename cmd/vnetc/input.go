@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/vnetc/vnetc/frontend"
 	"github.com/vnetc/vnetc/frontend/docpath"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir"
@@ -31,17 +32,8 @@ func readFile(path string) ([]byte, error) {
 	return text, nil
 }
 
-// compileSources runs the front end: XML to a verified program. The program is nil if the list has
-// errors.
+// compileSources runs the front ends: networks and policies to a verified program. The program is
+// nil if the list has errors.
 func compileSources(src *diag.Sources, opts netxml.Options) (*ir.Program, diag.List) {
-	nets, found := netxml.Parse(src, opts)
-	if found.HasErrors() {
-		return nil, found
-	}
-	p := netxml.Lower(nets)
-	found = append(found, ir.Verify(p)...)
-	if found.HasErrors() {
-		return nil, found
-	}
-	return p, found
+	return frontend.Compile(src, frontend.Options{Options: opts})
 }

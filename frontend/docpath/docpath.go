@@ -43,9 +43,16 @@ func usagef(format string, args ...any) error { return UsageError{fmt.Sprintf(fo
 // Networks is where the networks of a host stand; a PATH that is no file may be the name of one.
 const Networks = "/etc/vnetc/networks"
 
-// Read reads every PATH: files, directories (their *.xml in order of name), - for stdin, the
-// network that is built in, and names of networks in [Networks]. A document is read no further than
-// one byte past what the front ends take. The names of files are as [diag.Visible] makes them.
+// policySuffix is how the names of files with a policy end.
+const policySuffix = ".policy"
+
+// IsPolicy is true if a source is a policy, by the name of its file; all others are networks.
+func IsPolicy(name string) bool { return strings.HasSuffix(name, policySuffix) }
+
+// Read reads every PATH: files, directories (their *.xml and *.policy in order of name), - for
+// stdin, the network that is built in, and names of networks in [Networks]. A document is read no
+// further than one byte past what the front ends take. The names of files are as [diag.Visible]
+// makes them.
 func Read(stdin io.Reader, paths []string) (*diag.Sources, error) {
 	return read(stdin, paths, Networks)
 }
@@ -113,7 +120,7 @@ func find(stdin io.Reader, path, networks string) ([]File, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, usagef("%s: no *.xml in this directory", path)
+		return nil, usagef("%s: no *.xml and no *.policy in this directory", path)
 	}
 	return files, nil
 }
@@ -123,7 +130,8 @@ func named(word, networks string) ([]File, error) {
 	if word == Default {
 		return []File{{Path: Default, Text: DefaultNetwork()}}, nil
 	}
-	if strings.Contains(word, "/") || strings.HasPrefix(word, ".") || strings.HasSuffix(word, ".xml") {
+	if strings.Contains(word, "/") || strings.HasPrefix(word, ".") || strings.HasSuffix(word, ".xml") ||
+		IsPolicy(word) {
 		return nil, fmt.Errorf("%s: there is no such file or directory", word)
 	}
 	path := filepath.Join(networks, word+".xml")
@@ -131,6 +139,24 @@ func named(word, networks string) ([]File, error) {
 		return nil, fmt.Errorf("%s: there is no such file or directory, and no network %s", word, path)
 	}
 	return []File{{Path: path}}, nil
+}
+
+// ReadPolicies adds to src the files that are policies whatever their names, and returns what they
+// are called there.
+func ReadPolicies(src *diag.Sources, paths []string) (names []string, err error) {
+	for _, path := range paths {
+		name := diag.Visible(path)
+		if src.Has(name) {
+			return nil, usagef("%s is given twice", name)
+		}
+		text, err := ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		src.Add(name, text)
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // ReadFile reads one document. Errors name the file.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,11 @@ func TestRead(t *testing.T) {
 			want: []string{"b.xml", Stdin, "a.xml"}},
 		{name: "a directory", files: []string{"d/b.xml", "d/a.xml", "d/c.txt", "d/.a.xml", "d/e.xml/f.xml", "d/z"},
 			paths: []string{"d"}, want: []string{"d/a.xml", "d/b.xml"}},
+		{name: "policies of a directory", files: []string{"d/b.xml", "d/c.policy", "d/a.policy", "d/.b.policy", "d/policy"},
+			paths: []string{"d"}, want: []string{"d/a.policy", "d/b.xml", "d/c.policy"}},
+		{name: "nothing but policies", files: []string{"d/a.policy"}, paths: []string{"d"}, want: []string{"d/a.policy"}},
+		{name: "a file alone", files: []string{"d/a.xml", "d/a.policy", "d/b.policy"}, paths: []string{"d/b.policy", "d/a.xml"},
+			want: []string{"d/b.policy", "d/a.xml"}},
 		{name: "any name but in a directory", files: []string{"net"}, paths: []string{"net"}, want: []string{"net"}},
 		{name: "built in", paths: []string{"default"}, want: []string{Default}},
 		{name: "a file of that name", files: []string{"default"}, paths: []string{"default"},
@@ -48,7 +54,7 @@ func TestRead(t *testing.T) {
 		{name: "default twice", paths: []string{"default", "default"}, usage: "default is given twice"},
 		{name: "a file twice", files: []string{"a/a.xml"}, paths: []string{"a/a.xml", "a"},
 			usage: "a/a.xml is given twice"},
-		{name: "nothing in it", files: []string{"d/a.txt"}, paths: []string{"d"}, usage: "d: no *.xml"},
+		{name: "nothing in it", files: []string{"d/a.txt"}, paths: []string{"d"}, usage: "d: no *.xml and no *.policy"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			folder(t, tt.files...)
@@ -84,14 +90,36 @@ func TestReadUnreadable(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"loop": "loop", "nowhere": "a link to nowhere", "gone.xml": "gone.xml: there is no such file",
-		"x/y": "x/y: there is no such file",
-		"web": "web: there is no such file or directory, and no network networks/web.xml", "d": "d/dangling.xml",
+		"lab.policy": "lab.policy: there is no such file or directory",
+		"x/y":        "x/y: there is no such file",
+		"web":        "web: there is no such file or directory, and no network networks/web.xml", "d": "d/dangling.xml",
 		"../lab": "../lab: there is no such file or directory", ".lab": ".lab: there is no such file or directory",
 	} {
 		_, err := read(nil, []string{path}, "networks")
 		if _, usage := errors.AsType[UsageError](err); err == nil || usage || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error of the host with %q", path, err, want)
 		}
+	}
+}
+
+// Policies that are named as such come behind the sources that there are, once each.
+func TestReadPolicies(t *testing.T) {
+	folder(t, "a.xml", "p.txt", "q.policy")
+	src, err := Read(nil, []string{"a.xml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := ReadPolicies(src, []string{"q.policy", "p.txt"})
+	if err != nil || !slices.Equal(names, []string{"q.policy", "p.txt"}) || string(src.Text("p.txt")) != "p.txt" {
+		t.Errorf("%q %v", names, err)
+	}
+	_, err = ReadPolicies(src, []string{"p.txt"})
+	if _, usage := errors.AsType[UsageError](err); !usage {
+		t.Errorf("twice: %v", err)
+	}
+	_, err = ReadPolicies(src, []string{"gone.policy"})
+	if _, usage := errors.AsType[UsageError](err); err == nil || usage {
+		t.Errorf("no such file: %v", err)
 	}
 }
 

@@ -22,9 +22,9 @@ type File struct {
 	Linked bool
 }
 
-// Files reads what the shell's *.xml means in dir, sorted by name: no folder, and nothing hidden,
-// as an editor leaves beside the file that it has open. A name that is no file, such as a pipe on
-// which a reader would wait for ever, is an error.
+// Files reads what the shell's *.xml and *.policy mean in dir, sorted by name: no folder, and
+// nothing hidden, as an editor leaves beside the file that it has open. A name that is no file,
+// such as a pipe on which a reader would wait for ever, is an error.
 func Files(dir string) ([]File, error) {
 	entries, err := list(dir)
 	if err != nil {
@@ -49,7 +49,7 @@ func Files(dir string) ([]File, error) {
 func list(dir string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(dir) // sorted
 	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
-		return filepath.Ext(e.Name()) != ".xml" || strings.HasPrefix(e.Name(), ".") || e.IsDir()
+		return filepath.Ext(e.Name()) != ".xml" && !IsPolicy(e.Name()) || strings.HasPrefix(e.Name(), ".") || e.IsDir()
 	}), err
 }
 
@@ -99,5 +99,5 @@ func notFile(path string, mode fs.FileMode) error {
 	case mode&fs.ModeSocket != 0:
 		what = "a socket"
 	}
-	return fmt.Errorf("%s is %s and no file; a directory's *.xml are read as networks, so move it away", path, what)
+	return fmt.Errorf("%s is %s and no file; a directory's *.xml and *.policy are read, so move it away", path, what)
 }

@@ -20,7 +20,7 @@ func TestLinks(t *testing.T) {
 	}
 	for name, target := range map[string]string{
 		"in.xml": "a.xml", "below.xml": "sub/b", "out.xml": "../secret", "absolute.xml": filepath.Join(here, "secret"),
-		"through.xml": "../d/a.xml", // which leaves the directory on its way
+		"out.policy": "../secret", "through.xml": "../d/a.xml", // which leaves the directory on its way
 	} {
 		if err := os.Symlink(target, filepath.Join("d", name)); err != nil {
 			t.Fatal(err)
@@ -30,7 +30,7 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, hidden := range map[string]bool{"a.xml": false, "in.xml": false, "below.xml": false, "out.xml": true,
+	for name, hidden := range map[string]bool{"a.xml": false, "in.xml": false, "below.xml": false, "out.xml": true, "out.policy": true,
 		"absolute.xml": true, "through.xml": true} {
 		name = filepath.Join("d", name)
 		if src.Hidden(name) != hidden {

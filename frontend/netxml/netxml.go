@@ -26,6 +26,8 @@ type Options struct {
 	// AllowOption is true for options of dnsmasq that the network called name may set though they
 	// reach beyond it. Nil allows none.
 	AllowOption func(name, option string) bool
+	// Skip is true for files of the sources that are no networks, by name. Nil skips none.
+	Skip func(file string) bool
 	// Taken has the names of devices that a bridge whose name a document leaves open must not get.
 	Taken map[string]bool
 	// Bridges has, by the name of a network, the bridge that was chosen for it before; it keeps it,
@@ -52,13 +54,21 @@ type Network struct {
 // Name returns the network's name.
 func (n *Network) Name() string { return n.root.Kid("name").TextOr("") }
 
-// Parse reads every file of src, in order, and checks each document and all together. It returns
-// the networks in that order, without the files that can't be read as XML, and the diagnostics of
-// all files, in the order of the files. The networks may be lowered only if the list has no error.
+// File returns the name of the file that has the network's document.
+func (n *Network) File() string { return n.src.Name }
+
+// Parse reads every file of src that is not to be skipped, in order, and checks each document and
+// all together. It returns the networks in that order, without the files that can't be read as XML,
+// and the diagnostics of all files, in the order of the files. The networks may be lowered only if
+// the list has no error.
 // A file that declares another encoding is replaced in src by the same in UTF-8.
 func Parse(src *diag.Sources, opts Options) ([]*Network, diag.List) {
-	names := src.Names()
-	for _, name := range names {
+	var names []string
+	for _, name := range src.Names() {
+		if opts.Skip != nil && opts.Skip(name) {
+			continue
+		}
+		names = append(names, name)
 		src.Add(name, xmldoc.UTF8(src.Text(name)))
 	}
 	checkers := make([]*checker, len(names))

@@ -74,9 +74,10 @@ func (c *checker) noPolicy(n *xmldoc.Node) {
 		c.Fault("metadata-policy-element", n.Tag, fmt.Sprintf("<policy> is in <%s>", xmldoc.Short(n.Parent.Name)),
 			"a policy is directly in <metadata>, where libvirt keeps it", "move it into <metadata>")
 	case strings.HasPrefix(space, vnetcNamespaces):
-		c.Fault("metadata-policy-version", n.Tag, fmt.Sprintf("<%s> is of namespace %s", xmldoc.Short(n.Name),
-			xmldoc.Quote(space)), fmt.Sprintf("this vnetc reads %s, and does not guess what another version means",
-			policyNamespace), fmt.Sprintf("write xmlns:vnetc='%s'", policyNamespace))
+		c.Fault("metadata-policy-version", n.Tag,
+			fmt.Sprintf("<%s> is of namespace %s", xmldoc.Short(n.Name), xmldoc.Quote(space)),
+			fmt.Sprintf("this vnetc reads %s, and does not guess what another version means", policyNamespace),
+			fmt.Sprintf("write xmlns:vnetc='%s'", policyNamespace))
 	case n.Name == "policy" && space == "":
 		c.Warn("metadata-policy-version", n.Tag, "<policy> is of no namespace, so it is not read",
 			"metadata of many programs is together, each in a namespace of its own",
@@ -100,7 +101,8 @@ func (c *checker) policyContent(n *xmldoc.Node) {
 	}
 	for i := range n.Attrs {
 		if a := &n.Attrs[i]; !a.IsNamespace() {
-			c.Fault("metadata-policy-element", a.NameAt, fmt.Sprintf("<policy> has an attribute %s", xmldoc.Short(a.Name)),
+			c.Fault("metadata-policy-element", a.NameAt,
+				fmt.Sprintf("<policy> has an attribute %s", xmldoc.Short(a.Name)),
 				"a policy is text, and has no attributes", "remove the attribute")
 		}
 	}

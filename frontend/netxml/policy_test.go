@@ -17,7 +17,8 @@ func inMetadata(metadata string) *diag.Sources {
 	return src
 }
 
-// TestPolicy: the text of a policy is that of XML, and each part of it is found where it is written.
+// TestPolicy: the text of a policy is that of XML, and each part of it is found where it is
+// written.
 func TestPolicy(t *testing.T) {
 	const close = "</vnetc:policy>"
 	for _, c := range []struct{ name, metadata, text, part, at string }{

@@ -38,7 +38,8 @@ func (a *Attribute) IsNamespace() bool {
 }
 
 // Namespace returns the namespace of n, also where a default one is all that it has: for elements
-// that the table of the language does not know. It is "?" and the prefix where that is not declared.
+// that the table of the language does not know. It is "?" and the prefix where that is not
+// declared.
 func (n *Node) Namespace() string {
 	if n.Space == "" && n.Spec == nil {
 		return n.inherited

@@ -21,8 +21,8 @@ type Info struct {
 func Codes() []Info {
 	var all []Info
 	for _, part := range [][]Info{
-		xmlCodes(), metadataCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(), routeCodes(),
-		dhcpCodes(), dhcpHostCodes(),
+		xmlCodes(), metadataCodes(), schemaCodes(), nameCodes(), bridgeCodes(), forwardCodes(), natCodes(), ipCodes(),
+		routeCodes(), dhcpCodes(), dhcpHostCodes(),
 		dnsCodes(), portCodes(), vlanCodes(), irCodes(), backendCodes(), packetCodes(), policyCodes(), verifyCodes(),
 		confCodes(), auditCodes(), doctorCodes(),
 	} {

@@ -37,6 +37,7 @@ type ParseOptions struct {
 // Document is one network as a front end has read it.
 type Document struct {
 	Name       string
+	File       string // the source that has it
 	Bridge     string // empty in modes without one
 	Mode       ir.Mode
 	AutoBridge bool // AutoBridge is true if the front end chose the bridge.

@@ -156,8 +156,8 @@ func (lines) Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List) {
 				What: "two words are wanted"})
 			continue
 		}
-		docs = append(docs, Document{Name: words[0], Bridge: bridge(words[0]), Mode: ir.Mode(words[1]),
-			Strict: o.Strict})
+		docs = append(docs, Document{Name: words[0], File: file, Bridge: bridge(words[0]),
+			Mode: ir.Mode(words[1]), Strict: o.Strict})
 	}
 	return docs, found
 }

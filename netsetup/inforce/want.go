@@ -127,9 +127,9 @@ func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions
 	w := Wanted{given: make(map[string]bool), prune: prune}
 	var order []string
 	var fresh []state.Network
-	for i, d := range docs {
-		file := given.Names()[i]
-		fresh = append(fresh, state.Network{Name: d.Name, File: file, XML: string(given.Text(file)), Strict: o.Strict})
+	for _, d := range docs {
+		xml := string(given.Text(d.File))
+		fresh = append(fresh, state.Network{Name: d.Name, File: d.File, XML: xml, Strict: o.Strict})
 		order = append(order, d.Name)
 		w.given[d.Name] = true
 	}

@@ -1,0 +1,76 @@
+// Package frontend joins the front ends: it turns the sources of one compilation, networks and
+// policies, into a verified program. Like them it is pure, and knows neither back ends nor a host.
+package frontend
+
+import (
+	"slices"
+
+	"github.com/vnetc/vnetc/frontend/docpath"
+	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/frontend/policy"
+	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
+)
+
+// Options alter a compilation. The zero value is the strict one.
+type Options struct {
+	netxml.Options // but for Skip, which is set here
+	// Policies are the sources that are policies whatever their names, and whose statements decide
+	// before all others: those of --policy, in the order given.
+	Policies []string
+}
+
+// Parsed is what the sources of one compilation say.
+type Parsed struct {
+	Networks []*netxml.Network
+	// Policy is all policies in one list, in the order in which statements decide: those of
+	// [Options.Policies], then of other sources that are policies, in the order of the sources,
+	// then of the documents of networks, in the order of the networks.
+	Policy []policy.Statement
+}
+
+// Parse reads the sources: policies by their names (see [docpath.IsPolicy]) and the options, and
+// all others as networks. What it returns may be lowered only if the list has no error.
+func Parse(src *diag.Sources, o Options) (p Parsed, found diag.List) {
+	files := slices.Clone(o.Policies)
+	for _, name := range src.Names() {
+		if docpath.IsPolicy(name) && !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	o.Skip = func(name string) bool { return slices.Contains(files, name) }
+	p.Networks, found = netxml.Parse(src, o.Options)
+	var documents []policy.Document
+	for _, n := range p.Networks {
+		if text, span, ok := n.Policy(); ok {
+			documents = append(documents, policy.Document{Network: n.Name(), Text: text, Span: span})
+		}
+	}
+	list, more := policy.ParseAll(src, files, documents)
+	p.Policy, found = list, append(found, more...)
+	if len(files) > 0 || len(documents) > 0 {
+		found.Sort(src)
+	}
+	return p, found
+}
+
+// Compile returns the verified program of the sources; nil, with the reasons, if there are errors.
+func Compile(src *diag.Sources, o Options) (*ir.Program, diag.List) {
+	parsed, found := Parse(src, o)
+	if found.HasErrors() {
+		return nil, found
+	}
+	p := netxml.Lower(parsed.Networks)
+	more := policy.Check(parsed.Policy, p.Links)
+	policy.Conceal(src, more)
+	if found = append(found, more...); len(more) > 0 {
+		found.Sort(src)
+	}
+	if !found.HasErrors() {
+		found = append(found, ir.Verify(p)...)
+	}
+	if found.HasErrors() {
+		return nil, found
+	}
+	return p, found
+}
