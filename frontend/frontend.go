@@ -67,6 +67,7 @@ func Compile(src *diag.Sources, o Options) (*ir.Program, diag.List) {
 		found.Sort(src)
 	}
 	if !found.HasErrors() {
+		policy.Lower(p, parsed.Policy)
 		found = append(found, ir.Verify(p)...)
 	}
 	if found.HasErrors() {

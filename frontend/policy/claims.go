@@ -45,7 +45,7 @@ func (s Statement) claim() prove.Assertion {
 // spoken returns the addresses of an end that are of the statement's family.
 func (s Statement) spoken(e End) []netip.Prefix {
 	return slices.DeleteFunc(slices.Clone(e.Addrs), func(p netip.Prefix) bool {
-		return addrFamily(p.Addr())&s.Family == 0
+		return familyOf(p.Addr())&s.Family == 0
 	})
 }
 

@@ -214,12 +214,12 @@ func (e End) families() (all ir.Family) {
 		return ir.Both
 	}
 	for _, p := range e.Addrs {
-		all |= addrFamily(p.Addr())
+		all |= familyOf(p.Addr())
 	}
 	return all
 }
 
-func addrFamily(a netip.Addr) ir.Family {
+func familyOf(a netip.Addr) ir.Family {
 	if a.Is4() {
 		return ir.IPv4
 	}

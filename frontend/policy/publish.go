@@ -26,7 +26,7 @@ func (r *reader) publish(t *textPublish) Statement {
 	}
 	s.Guest = r.guest(t.Guest)
 	if s.Guest.IsValid() {
-		s.Family = addrFamily(s.Guest)
+		s.Family = familyOf(s.Guest)
 	}
 	if w := r.once(t.On, "on"); w != nil {
 		s.On = r.iface(*w)
@@ -108,8 +108,8 @@ func (r *reader) at(w textWord, s Statement) netip.Addr {
 			"write an address of the host that others reach, or remove at")
 		return netip.Addr{}
 	}
-	if s.Guest.IsValid() && addrFamily(addr) != s.Family {
-		r.unfit([]textWord{w}, fmt.Sprintf("an %s address for a guest with an %s one", familyWord(addrFamily(addr)),
+	if s.Guest.IsValid() && familyOf(addr) != s.Family {
+		r.unfit([]textWord{w}, fmt.Sprintf("an %s address for a guest with an %s one", familyWord(familyOf(addr)),
 			familyWord(s.Family)), "translation keeps the family of a connection", "write addresses of one family")
 	}
 	return addr
