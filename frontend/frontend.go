@@ -54,6 +54,18 @@ func Parse(src *diag.Sources, o Options) (p Parsed, found diag.List) {
 	return p, found
 }
 
+// Strict returns which networks are under strict isolation, by name, and where their documents say
+// what kind of network they are: what [policy.Check] asks for.
+func (p Parsed) Strict() map[string]diag.Span {
+	all := make(map[string]diag.Span)
+	for _, n := range p.Networks {
+		if n.Strict {
+			all[n.Name()] = n.Place()
+		}
+	}
+	return all
+}
+
 // Compile returns the verified program of the sources; nil, with the reasons, if there are errors.
 func Compile(src *diag.Sources, o Options) (*ir.Program, diag.List) {
 	parsed, found := Parse(src, o)
@@ -61,7 +73,7 @@ func Compile(src *diag.Sources, o Options) (*ir.Program, diag.List) {
 		return nil, found
 	}
 	p := netxml.Lower(parsed.Networks)
-	more := policy.Check(parsed.Policy, p.Links)
+	more := policy.Check(parsed.Policy, p.Links, parsed.Strict())
 	policy.Conceal(src, more)
 	if found = append(found, more...); len(more) > 0 {
 		found.Sort(src)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -72,6 +73,20 @@ func TestFound(t *testing.T) {
 	_, found := Compile(sources("a.policy", "deny from network n3", "n2.xml", network(2, "isolated network n1")), Options{})
 	if len(found) != 2 || found[0].Code != "policy-network" || found[1].Span.File != "n2.xml" {
 		t.Errorf("%v", found)
+	}
+}
+
+// TestStrict: a policy that contradicts strict isolation is an error with both places.
+func TestStrict(t *testing.T) {
+	src := sources("n1.xml", network(1, ""), "n2.xml", network(2, ""), "a.policy", "# x\nallow from network n1 to network n2")
+	options := Options{Options: netxml.Options{StrictIsolation: true}}
+	p, found := Compile(src, options)
+	if p != nil || len(found) == 0 || found[0].Code != "policy-strict" || found[0].Span.String() != "a.policy:2:1" ||
+		len(found[0].Related) != 1 || found[0].Related[0].Span.String() != "n1.xml:1:16" {
+		t.Errorf("%+v", found)
+	}
+	if _, found := Compile(src, Options{}); found.HasErrors() {
+		t.Errorf("without strict isolation: %v", found)
 	}
 }
 

@@ -57,6 +57,17 @@ func (n *Network) Name() string { return n.root.Kid("name").TextOr("") }
 // File returns the name of the file that has the network's document.
 func (n *Network) File() string { return n.src.Name }
 
+// Place returns where the document says what kind of network it is, its name if it says nothing.
+func (n *Network) Place() diag.Span {
+	if forward := n.root.Kid("forward"); forward != nil {
+		return n.src.Span(forward.At("mode"))
+	}
+	if name := n.root.Kid("name"); name != nil {
+		return n.src.Span(name.TextAt)
+	}
+	return n.src.Span(n.root.Tag)
+}
+
 // Parse reads every file of src that is not to be skipped, in order, and checks each document and
 // all together. It returns the networks in that order, without the files that can't be read as XML,
 // and the diagnostics of all files, in the order of the files. The networks may be lowered only if

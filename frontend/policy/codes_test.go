@@ -14,9 +14,10 @@ import (
 // TestCodes tries the examples of every code that is about policies.
 func TestCodes(t *testing.T) {
 	p := siteProgram(t, site)
+	var strict map[string]diag.Span // which networks are strictly isolated
 	check := func(text string, asserted bool) (codes []diag.Code) {
 		list, found := policy.Parse("a.policy", []byte(text))
-		found = append(found, policy.CheckNames(list, p.Links)...)
+		found = append(found, policy.Check(list, p.Links, strict)...)
 		for _, d := range found {
 			codes = append(codes, d.Code)
 		}
@@ -32,6 +33,9 @@ func TestCodes(t *testing.T) {
 		asserted := strings.HasPrefix(string(info.Code), "assert-")
 		if !asserted && !strings.HasPrefix(string(info.Code), "policy-") || info.Bad == "" {
 			continue
+		}
+		if strict = nil; info.Code == "policy-strict" {
+			strict = map[string]diag.Span{"lab": {}, "dmz": {}, "safe": {}}
 		}
 		if diff := cmp.Diff([]diag.Code{info.Code}, check(info.Bad, asserted)); diff != "" {
 			t.Errorf("the bad example of %s (-want +got):\n%s", info.Code, diff)

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -84,10 +85,10 @@ var grammar = sync.OnceValue(func() *participle.Parser[textLine] {
 type form struct{ form, example string }
 
 var forms = map[string]form{
-	"let":      {"a set is: let NAME = ADDRESS, ADDRESS", "let web = 10.0.0.5, 10.0.0.6"},
-	"isolated": {"this is: isolated network NAME", "isolated network lab"},
-	"clamp":    {"this is: clamp mss, a number of bytes or nothing, network NAME", "clamp mss network lab"},
-	"publish": {"this is: publish, a protocol, a port, to an address, and port, on, at and from where they are needed",
+	"let":      {"the form is: let NAME = ADDRESS, ADDRESS", "let web = 10.0.0.5, 10.0.0.6"},
+	"isolated": {"the form is: isolated network NAME", "isolated network lab"},
+	"clamp":    {"the form is: clamp mss, a number of bytes or nothing, network NAME", "clamp mss network lab"},
+	"publish": {"the form is: publish, a protocol, a port, to an address, and port, on, at and from where they are needed",
 		"publish tcp 8080 to 10.0.0.5 port 80"},
 }
 
@@ -107,11 +108,15 @@ func (r *reader) syntax(l line, err error) {
 	var other participle.Error
 	switch {
 	case errors.As(err, &token) && token.Unexpected.EOF():
-		r.errorf("policy-syntax", l.to, l.to, "the line ends too early", f.form,
-			meant(l.text, "write the rest, such as: "+f.example))
+		if !r.noEnd(l.text, f) {
+			r.errorf("policy-syntax", l.to, l.to, "the line ends too early", f.form, "write the rest, such as: "+f.example)
+		}
 	case errors.As(err, &token):
 		at, value := token.Unexpected.Pos.Offset, token.Unexpected.Value
-		fix := meant(l.text[:at], "write what the grammar expects, such as: "+f.example)
+		if r.noEnd(l.text[:at], f) {
+			return
+		}
+		fix := "write what the grammar expects, such as: " + f.example
 		if near, ok := diag.Near(value, keywords); ok && !slices.Contains(keywords, value) {
 			fix = fmt.Sprintf("did you mean %s?", near)
 		}
@@ -125,19 +130,29 @@ func (r *reader) syntax(l line, err error) {
 	}
 }
 
-// meant returns what was probably meant by the last word before a mistake, where it stands for an
-// end: it was read as an address, which more would have to follow. Else it returns otherwise.
-func meant(before, otherwise string) string {
+// noEnd reports the last word before a mistake if it stands where an end should: the parser took it
+// for an address, and missed what would have to follow. It is false if there is no such word.
+func (r *reader) noEnd(before string, f form) bool {
 	words := strings.Fields(before)
 	if len(words) < 2 || words[0] != string(Allow) && words[0] != string(Deny) {
-		return otherwise
+		return false
 	}
 	word, key := words[len(words)-1], words[len(words)-2]
 	if key != "from" && key != "to" || slices.Contains(keywords, word) {
-		return otherwise
+		return false
 	}
-	if near, ok := diag.Near(word, []string{"network", "host", "outside"}); ok {
-		return fmt.Sprintf("did you mean %s?", near)
+	fix := fmt.Sprintf("write %s network %s if it is a network, host or outside", key, word)
+	if _, err := netip.ParsePrefix(word); err == nil || isAddr(word) {
+		fix = fmt.Sprintf("write %s %s in network NAME, in outside or in host", key, word)
+	} else if near, ok := diag.Near(word, []string{"network", "host", "outside"}); ok {
+		fix = fmt.Sprintf("did you mean %s?", near)
 	}
-	return fmt.Sprintf("write %s network %s if that is a network, and in and an end behind an address", key, word)
+	at := strings.LastIndex(before, word)
+	r.errorf("policy-syntax", at, at+len(word), fmt.Sprintf("%s is not an end", shown(word)), f.form, fix)
+	return true
+}
+
+func isAddr(word string) bool {
+	_, err := netip.ParseAddr(word)
+	return err == nil
 }

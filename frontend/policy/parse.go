@@ -193,7 +193,7 @@ func (r *reader) items(words []textWord) (all []textWord, ok bool) {
 			r.errorf("policy-syntax", max(begin-1, from), max(begin, from+1), "a comma with nothing on one side of it",
 				"commas stand between the values of a list", "remove the comma, or write the value")
 		case strings.ContainsAny(one.Text, " \t") && one.Text[0] != '"':
-			r.wrong("policy-syntax", one, fmt.Sprintf("%s is no one value", shown(one.Text)),
+			r.wrong("policy-syntax", one, fmt.Sprintf("%s is not one value", shown(one.Text)),
 				"commas stand between the values of a list",
 				"write "+strings.Join(strings.Fields(one.Text), ", "))
 		default:

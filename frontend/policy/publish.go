@@ -20,7 +20,7 @@ func (r *reader) publish(t *textPublish) Statement {
 		guest, fits := r.portRange(*w)
 		if s.GuestPorts = guest; ok && fits && guest.To-guest.From != ports.To-ports.From {
 			size := func(p ir.PortRange) int { return int(p.To) - int(p.From) + 1 }
-			r.unfit([]textWord{*w}, fmt.Sprintf("%d ports of the guest for %d of the host", size(guest), size(ports)),
+			r.unfit([]textWord{*w}, fmt.Sprintf("ports of the guest: %d, of the host: %d", size(guest), size(ports)),
 				"each port of the host leads to one of the guest, in the same order", sameLength(guest, ports))
 		}
 	}

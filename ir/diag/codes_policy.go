@@ -70,6 +70,60 @@ func policyCodes() []Info {
 			Good: "allow icmp from network lab to outside\n",
 		},
 		{
+			Code:  "policy-target",
+			Title: "a port published for a guest that can't be",
+			Text: "The guest of a published port has an address in a subnet of one of the networks, and of the " +
+				"network itself if its document has the statement. Addresses of bridges and the first and last " +
+				"of an IPv4 subnet are no guest's. Guests of isolated networks have no way back to who asks.",
+			Bad:  "publish tcp 8080 to 10.0.2.5 port 80\n",
+			Good: "publish tcp 8080 to 10.0.0.5 port 80\n",
+		},
+		{
+			Code:  "policy-published-twice",
+			Title: "a port that is published by an earlier statement already",
+			Text: "A connection goes to the guest of the first statement that matches it, so a second one for the " +
+				"same port and the same connections would get none. on, at and from distinguish statements; a " +
+				"narrower one stands before a wider one.",
+			Bad:  "publish tcp 80 to 10.0.0.5\npublish tcp 80-89 to 10.0.0.6\n",
+			Good: "publish tcp 80 to 10.0.0.5 on eth1\npublish tcp 80-89 to 10.0.0.6\n",
+		},
+		{
+			Code:  "policy-served",
+			Title: "a published port at which the host serves the guests of a network",
+			Text: "Each network's dnsmasq serves DNS (port 53), DHCP (67 and 547) and TFTP (69) at the bridge. A port " +
+				"that is published for every address of the host is published for that of the bridge too, and " +
+				"guests that ask there would get to the published guest. on and at keep the two apart.",
+			Bad:  "publish udp 53 to 10.0.0.5\n",
+			Good: "publish udp 53 to 10.0.0.5 on eth0\n",
+		},
+		{
+			Code:  "policy-no-route",
+			Title: "connections that guests cannot answer",
+			Text: "A network without an address of a family has no guests that speak it. An isolated network offers " +
+				"its guests no router, so they know no way to other networks. What is allowed there does not work " +
+				"until the network or its guests are changed.",
+			Bad:  "allow ipv6 from network dmz to network lab\n",
+			Good: "allow ipv4 from network dmz to network lab\n",
+		},
+		{
+			Code:  "policy-address",
+			Title: "an address that the network does not have",
+			Text: "The addresses of a network are those of its subnets, and what its routes lead to. An allow matches " +
+				"no others, so with another address it does nothing. In a deny from a network any address can be " +
+				"meant, because guests may lie about theirs.",
+			Bad:  "allow from 10.9.0.5 in network lab to host\n",
+			Good: "allow from 10.0.0.5 in network lab to host\n",
+		},
+		{
+			Code:  "policy-strict",
+			Title: "a statement that --strict-isolation rules out",
+			Text: "With --strict-isolation no guest of an isolated network gets out past its own network's rules, and " +
+				"what has a source of another network is dropped. A statement that allows it contradicts that: " +
+				"one of the two must go. A statement without from is about isolated networks too.",
+			Bad:  "allow from network safe to network lab\n",
+			Good: "allow from network lab to network dmz\n",
+		},
+		{
 			Code:  "policy-limit",
 			Title: "a policy that is too large",
 			Text: "A policy has a largest size, number of statements, and length of its lists. They are far above " +
