@@ -35,17 +35,60 @@ func Example() {
 	// Output:
 	// # Rules for nft(8). Load with: nft -f rules.nft
 	// # Loading replaces, in one transaction, the tables ip vnetc.
+	// # What the chains admin_... hold stays: they are for rules of your own. So do sets of an earlier load
+	// # that these rules don't use: nothing looks packets up in them, and vnetc apply deletes them.
 	// # Left out: rules that open the host's DHCP, DNS and TFTP to the guests (an accept in a table opens nothing
 	// # that another table closes), and those that fill in DHCP checksums (nf_tables has no statement for it).
 	//
-	// table ip vnetc
-	// delete table ip vnetc
 	// table ip vnetc {
+	// 	chain prerouting { type nat hook prerouting priority dstnat; policy accept; }
+	// 	chain admin_prerouting {}
+	// 	chain inp { type filter hook input priority filter; policy accept; }
+	// 	chain admin_input {}
+	// 	chain forward { type filter hook forward priority filter; policy accept; }
+	// 	chain admin_forward {}
+	// 	chain fwx {}
+	// 	chain fwi {}
+	// 	chain fwo {}
+	// 	chain prt { type nat hook postrouting priority srcnat; policy accept; }
+	// 	chain admin_postrouting {}
+	// 	chain out { type filter hook output priority filter; policy accept; }
+	// }
+	// flush chain ip vnetc prerouting
+	// flush chain ip vnetc inp
+	// flush chain ip vnetc forward
+	// flush chain ip vnetc fwx
+	// flush chain ip vnetc fwi
+	// flush chain ip vnetc fwo
+	// flush chain ip vnetc prt
+	// flush chain ip vnetc out
+	// delete chain ip vnetc out
+	// table ip vnetc {
+	// 	chain prerouting {
+	// 		type nat hook prerouting priority dstnat; policy accept;
+	// 		counter jump admin_prerouting
+	// 	}
+	//
+	// 	chain admin_prerouting {
+	// 	}
+	//
+	// 	chain inp {
+	// 		type filter hook input priority filter; policy accept;
+	// 		counter jump admin_input
+	// 	}
+	//
+	// 	chain admin_input {
+	// 	}
+	//
 	// 	chain forward {
 	// 		type filter hook forward priority filter; policy accept;
+	// 		counter jump admin_forward
 	// 		counter jump fwx
 	// 		counter jump fwi
 	// 		counter jump fwo
+	// 	}
+	//
+	// 	chain admin_forward {
 	// 	}
 	//
 	// 	chain fwx {
@@ -62,6 +105,10 @@ func Example() {
 	//
 	// 	chain prt {
 	// 		type nat hook postrouting priority srcnat; policy accept;
+	// 		counter jump admin_postrouting
+	// 	}
+	//
+	// 	chain admin_postrouting {
 	// 	}
 	// }
 }

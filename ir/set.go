@@ -26,6 +26,9 @@ type Set struct {
 	Comments []string
 	// Uses says in words what rules look up in the set, and in those whose Same it is.
 	Uses []string
+	// Admin is true in a program that was read from a host for a set that only the administrator's
+	// rules look up.
+	Admin bool
 }
 
 // Lookup holds if the packet is in Set: all matches of some element hold.

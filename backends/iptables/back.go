@@ -18,7 +18,9 @@ func (s *state) back(now *state) *state {
 		}
 		for _, c := range t.chains {
 			if c.own {
-				to.chains = append(to.chains, c)
+				if to.chain(c.name) == nil { // else the administrator's rules use it
+					to.chains = append(to.chains, c)
+				}
 				continue
 			}
 			var have []rule
@@ -32,6 +34,7 @@ func (s *state) back(now *state) *state {
 			}
 			base.rules = withJumps(have, c.rules)
 		}
+		now.table(t.name).keep(to)
 	}
 	return out
 }

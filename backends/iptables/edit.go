@@ -51,9 +51,11 @@ func (s *script) table(from, to *tableState) {
 		if have == nil {
 			have = &chainState{name: c.name}
 		}
-		if c.own {
+		switch {
+		case c.kept:
+		case c.own:
 			s.rules(from.name, have, c)
-		} else {
+		default:
 			s.jumps(from.name, have, c)
 		}
 	}

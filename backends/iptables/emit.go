@@ -30,7 +30,8 @@ func (s *Ruleset) Images() []backends.Document { return s.Emit() }
 // Lines returns the rules in the order of the documents.
 func (s *Ruleset) Lines() []backends.Line { return s.lines }
 
-// document writes f: a header with the commands that load it, then its tables.
+// document writes f: a header with the commands that load it, then its tables. Lines with -I make
+// jumps, those with -N the chains for the administrator's rules: what stands by the first time.
 func (s *Ruleset) document(f *family) backends.Document {
 	w := wordsOf(f.family)
 	restore := w.command + " --wait" // takes the next word for seconds, if it can
@@ -41,7 +42,11 @@ func (s *Ruleset) document(f *family) backends.Document {
 	b := make([]byte, 0, f.size+4096)
 	b = append(b, "# vnetc: "+w.family+" rules\n# load:       "+load+"\n"...)
 	if f.beside {
-		b = append(b, "# load again: grep -v '^-I ' "+w.file+" | "+restore+"\n"...)
+		once := "-I"
+		if s.prefix == prefixOf(backends.VnetcNames) {
+			once = "-[IN]"
+		}
+		b = append(b, "# load again: grep -v '^"+once+" ' "+w.file+" | "+restore+"\n"...)
 	}
 	for i := range f.tables {
 		b = s.table(b, &f.tables[i])
@@ -49,11 +54,16 @@ func (s *Ruleset) document(f *family) backends.Document {
 	return backends.Document{File: w.file, Family: f.family, Load: load, Text: b}
 }
 
-// table appends t: its chains, the jumps to them, its rules.
+// table appends t: its chains, the jumps to them, its rules. Chains for the administrator's rules
+// come last, for iptables-restore takes no declaration behind a command.
 func (s *Ruleset) table(b []byte, t *table) []byte {
 	b = append(append(append(b, '*'), t.name...), '\n')
 	for i := range t.chains {
 		c := &t.chains[i]
+		if c.admin { // to declare it would empty one that is there
+			b = append(append(append(b, "-N "...), c.name...), '\n')
+			continue
+		}
 		b = append(append(append(append(append(b, ':'), c.name...), ' '), c.policy...), " [0:0]\n"...)
 	}
 	for _, j := range t.jumps {

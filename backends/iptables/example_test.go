@@ -29,24 +29,32 @@ func ExampleBackend_Lower() {
 	// Output:
 	// # vnetc: IPv4 rules
 	// # load:       iptables-restore --noflush --wait < rules.v4
-	// # load again: grep -v '^-I ' rules.v4 | iptables-restore --noflush --wait
+	// # load again: grep -v '^-[IN] ' rules.v4 | iptables-restore --noflush --wait
 	// *filter
 	// :VNETC_INP - [0:0]
 	// :VNETC_OUT - [0:0]
 	// :VNETC_FWX - [0:0]
 	// :VNETC_FWI - [0:0]
 	// :VNETC_FWO - [0:0]
+	// -N VNETC_ADMIN_INPUT
+	// -N VNETC_ADMIN_FORWARD
 	// -I FORWARD -j VNETC_FWO
 	// -I FORWARD -j VNETC_FWI
 	// -I FORWARD -j VNETC_FWX
 	// -I OUTPUT -j VNETC_OUT
 	// -I INPUT -j VNETC_INP
+	// -I INPUT -j VNETC_ADMIN_INPUT
+	// -I FORWARD -j VNETC_ADMIN_FORWARD
 	// -A VNETC_FWI -d 192.168.122.0/24 -o virbr0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 	// -A VNETC_FWI -o virbr0 -j REJECT --reject-with icmp-port-unreachable
 	// COMMIT
 	// *nat
 	// :VNETC_PRT - [0:0]
+	// -N VNETC_ADMIN_PREROUTING
+	// -N VNETC_ADMIN_POSTROUTING
 	// -I POSTROUTING -j VNETC_PRT
+	// -I PREROUTING -j VNETC_ADMIN_PREROUTING
+	// -I POSTROUTING -j VNETC_ADMIN_POSTROUTING
 	// COMMIT
 	// *mangle
 	// :VNETC_PRT - [0:0]

@@ -287,17 +287,23 @@ func TestKernelLoadAgain(t *testing.T) {
 					command + " -t nat -A POSTROUTING -o eth0 -j MASQUERADE")
 				w.put(t, first.Emit())
 				w.sh(headerCommand(t, d, "load"))
+				w.sh(command + " -A VNETC_ADMIN_FORWARD -i eth0 -j ACCEPT && " + command +
+					" -t nat -A VNETC_ADMIN_POSTROUTING -o eth1 -j ACCEPT")
 				once := w.save(d.Family)
+				w.sh("! " + headerCommand(t, d, "load")) // that would empty the chains of the administrator
 				w.sh(headerCommand(t, d, "load again"))
 				if diff := cmp.Diff(once, w.save(d.Family)); diff != "" {
 					t.Errorf("%s loaded again (-once +twice):\n%s", d.File, diff)
 				}
 				want := emitted(first, d.Family)
-				want["filter INPUT"] = []string{"-A INPUT -j VNETC_INP", "-A INPUT -i eth0 -j DROP"}
+				want["filter VNETC_ADMIN_FORWARD"] = []string{"-A VNETC_ADMIN_FORWARD -i eth0 -j ACCEPT"}
+				want["nat VNETC_ADMIN_POSTROUTING"] = []string{"-A VNETC_ADMIN_POSTROUTING -o eth1 -j ACCEPT"}
+				want["nat PREROUTING"] = []string{"-A PREROUTING -j VNETC_ADMIN_PREROUTING"}
+				want["filter INPUT"] = []string{"-A INPUT -j VNETC_ADMIN_INPUT", "-A INPUT -j VNETC_INP", "-A INPUT -i eth0 -j DROP"}
 				want["filter OUTPUT"] = []string{"-A OUTPUT -j VNETC_OUT"}
-				want["filter FORWARD"] = []string{"-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI",
+				want["filter FORWARD"] = []string{"-A FORWARD -j VNETC_ADMIN_FORWARD", "-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI",
 					"-A FORWARD -j VNETC_FWO", "-A FORWARD -j FOREIGN"}
-				want["nat POSTROUTING"] = []string{"-A POSTROUTING -j VNETC_PRT",
+				want["nat POSTROUTING"] = []string{"-A POSTROUTING -j VNETC_ADMIN_POSTROUTING", "-A POSTROUTING -j VNETC_PRT",
 					"-A POSTROUTING -o eth0 -j MASQUERADE"}
 				want["mangle POSTROUTING"] = []string{"-A POSTROUTING -j VNETC_PRT"}
 				if diff := cmp.Diff(want, rules(once)); diff != "" {

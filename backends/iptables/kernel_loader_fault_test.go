@@ -176,7 +176,7 @@ func TestKernelLoaderWriters(t *testing.T) {
 			` -A FORWARD -i new -j DROP; exec "$tool" "$@"`))
 		h.load(networks(1, 2))
 		h.check(networks(1, 2))
-		want := []string{"-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI", "-A FORWARD -j VNETC_FWO",
+		want := []string{"-A FORWARD -j VNETC_ADMIN_FORWARD", "-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI", "-A FORWARD -j VNETC_FWO",
 			"-A FORWARD -i new -j DROP"}
 		if diff := cmp.Diff(want, rules(h.Exec("iptables-" + h.variant + "-save"))["filter FORWARD"]); diff != "" {
 			t.Errorf("forward chain (-want +got):\n%s", diff)
@@ -188,22 +188,24 @@ func TestKernelLoaderWriters(t *testing.T) {
 // administrator.
 func TestKernelLoaderJumps(t *testing.T) {
 	words := map[string]string{"X": "-j VNETC_FWX", "I": "-j VNETC_FWI", "O": "-j VNETC_FWO", "F": "-i foreign -j DROP",
-		"G": "-o foreign -j ACCEPT", "P": "-j VNETC_INP"}
+		"G": "-o foreign -j ACCEPT", "P": "-j VNETC_INP", "A": "-j VNETC_ADMIN_FORWARD"}
 	tests := []struct{ name, have, want string }{
-		{"none", "", "X I O"},
-		{"none, before others", "F G", "X I O F G"},
-		{"as they are", "X I O F", "X I O F"},
-		{"behind an administrator's", "F X I O G", "F X I O G"},
-		{"with others between", "F X G I F O", "F X G I F O"},
-		{"first missing", "F I O G", "F X I O G"},
-		{"second missing", "X F O", "X I F O"},
-		{"last missing", "F X I G", "F X I O G"},
-		{"one left", "F I G", "F X I O G"},
-		{"doubled", "X I O X I O F", "X I O F"},
-		{"doubled around", "X F X I O I", "X F I O"},
-		{"out of order", "O X I F", "X I O F"},
-		{"reversed", "F O I X", "F X I O"},
-		{"of another hook", "P X I O F", "X I O F"},
+		{"none", "", "A X I O"},
+		{"none, before others", "F G", "A X I O F G"},
+		{"as they are", "A X I O F", "A X I O F"},
+		{"behind an administrator's", "F A X I O G", "F A X I O G"},
+		{"with others between", "F A X G I F O", "F A X G I F O"},
+		{"without the administrator's", "F X G I F O", "F A X G I F O"},
+		{"the administrator's behind", "F X G I F O A", "F A X G I F O"},
+		{"first missing", "F A I O G", "F A X I O G"},
+		{"second missing", "A X F O", "A X I F O"},
+		{"last missing", "F A X I G", "F A X I O G"},
+		{"one left", "F I G", "F A X I O G"},
+		{"doubled", "A X I O A X I O F", "A X I O F"},
+		{"doubled around", "X F X I O I", "A X F I O"},
+		{"out of order", "O A X I F", "A X I O F"},
+		{"reversed", "F O I X A", "F A X I O"},
+		{"of another hook", "P A X I O F", "A X I O F"},
 	}
 	eachVariant(t, func(t *testing.T, h *loading) {
 		h.load(networks(1))

@@ -205,8 +205,10 @@ func (h *loading) check(p *ir.Program) {
 	}
 }
 
-// rowsAlways is how many rows of the groups' table have a chain though they have no rules.
+// rowsAlways is how many rows of the groups' table have a chain though they have no rules, with the
+// chains for the administrator's.
 func rowsAlways() (n int) {
+	n = len(ir.AdminChains)
 	for _, row := range ir.GroupTable {
 		if !row.Optional {
 			n++
@@ -350,9 +352,9 @@ func TestKernelLoaderForeign(t *testing.T) {
 		h.load(networks(2, 3))
 		h.check(networks(2, 3))
 		want := []string{
-			"-A FORWARD -i before -j ACCEPT", "-A FORWARD -j VNETC_FWX", "-A FORWARD -j VNETC_FWI",
+			"-A FORWARD -i before -j ACCEPT", "-A FORWARD -j VNETC_ADMIN_FORWARD", "-A FORWARD -j VNETC_FWX",
 			"-A FORWARD -i between -j ACCEPT",
-			"-A FORWARD -j VNETC_FWO", "-A FORWARD -j FOREIGN",
+			"-A FORWARD -j VNETC_FWI", "-A FORWARD -j VNETC_FWO", "-A FORWARD -j FOREIGN",
 		}
 		if diff := cmp.Diff(want, rules(h.Exec("iptables-" + h.variant + "-save"))["filter FORWARD"]); diff != "" {
 			t.Errorf("forward chain (-want +got):\n%s", diff)

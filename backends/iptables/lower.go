@@ -13,6 +13,10 @@
 // first what is there, and sends no document twice.) The private chains may be empty but always
 // stand in all three tables, so that the jumps lead somewhere.
 //
+// The chains for the administrator's rules ([ir.AdminChains]) can't be declared: that would empty
+// those that stand. A document makes them with -N, which stops the load of a table where one
+// stands, and loads again without these lines too.
+//
 // A program of base chains, such as one read from a host, is a whole firewall; its documents
 // replace the tables they name.
 package iptables

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -18,6 +19,7 @@ type tableChain struct {
 	chain  *ir.Chain           // nil for a group without rules
 	rules  func(*ir.Rule) bool // which rules of chain stand here; nil for all
 	table  string
+	admin  bool // admin is true for a chain of the administrator's rules
 }
 
 // builtin is true for chains that the kernel has.
@@ -76,6 +78,9 @@ func (l *lowering) plan(p *ir.Program) plan {
 	out := plan{beside: group >= 0 || len(p.Chains) == 0}
 	if out.beside {
 		out.groups(p, l.prefix())
+		if l.options.Names == backends.VnetcNames {
+			out.admin()
+		}
 	}
 	reached := reachable(p)
 	for _, c := range p.Chains {

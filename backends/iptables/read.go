@@ -38,6 +38,7 @@ func (Backend) Read(images []backends.Document) (*ir.Program, error) {
 		r.finish()
 	}
 	p.AddSets()
+	markAdmin(p)
 	return p, nil
 }
 

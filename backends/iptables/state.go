@@ -25,6 +25,7 @@ type tableState struct {
 	name    string
 	chains  []*chainState
 	foreign []reference
+	users   []*chainState // chains of other names, to which the administrator's rules may lead
 }
 
 // chainState is a built-in chain, or one of ours.
@@ -32,6 +33,8 @@ type chainState struct {
 	name  string
 	own   bool
 	rules []rule
+	user  bool // user is true for a chain of another name
+	kept  bool // kept is true for a chain of the administrator in a target: it stays as it is
 }
 
 // rule is one rule of a chain.
@@ -64,8 +67,10 @@ func (s *state) table(name string) *tableState {
 }
 
 // chain returns the chain of this name, nil if there is none.
-func (t *tableState) chain(name string) *chainState {
-	for _, c := range t.chains {
+func (t *tableState) chain(name string) *chainState { return named(t.chains, name) }
+
+func named(chains []*chainState, name string) *chainState {
+	for _, c := range chains {
 		if c.name == name {
 			return c
 		}
@@ -126,6 +131,8 @@ func parseState(f ir.Family, prefix string, text []byte) (*state, error) {
 			name, rest, _ := strings.Cut(line[1:], " ")
 			if own := strings.HasPrefix(name, prefix); own || !strings.HasPrefix(rest, "-") {
 				table.chains = append(table.chains, &chainState{name: name, own: own})
+			} else {
+				table.users = append(table.users, &chainState{name: name, user: true})
 			}
 		default:
 			var err error
@@ -159,7 +166,9 @@ func (s *state) rule(t *tableState, last *chainState, line string) (*chainState,
 	}
 	name, rest, _ := strings.Cut(rest, " ")
 	if last == nil || last.name != name {
-		last = t.chain(name)
+		if last = t.chain(name); last == nil {
+			last = named(t.users, name)
+		}
 	}
 	if last == nil && slices.Contains(builtins[:], name) { // a Dump doesn't declare them
 		last = &chainState{name: name}
@@ -171,7 +180,7 @@ func (s *state) rule(t *tableState, last *chainState, line string) (*chainState,
 		case err != nil:
 			return nil, err
 		case !strings.HasPrefix(to, s.prefix):
-		case bare && last != nil:
+		case bare && last != nil && !last.user:
 			r.jump = to
 		default:
 			t.foreign = append(t.foreign, reference{line, to})
@@ -237,8 +246,8 @@ func (s *state) document(places bool) backends.Document {
 
 func (t *tableState) write(b *bytes.Buffer, prefix string, places bool) {
 	var chains, rules bytes.Buffer
-	for _, c := range t.chains {
-		if !c.own {
+	for _, c := range append(t.chains[:len(t.chains):len(t.chains)], t.his()...) {
+		if !c.own && !c.user {
 			c.writeBuiltin(&rules, prefix, places)
 			continue
 		}

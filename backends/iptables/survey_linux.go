@@ -142,3 +142,20 @@ func list(tools []tool) []listing {
 	}
 	return all
 }
+
+var _ backends.Flusher = Loader{}
+
+// FlushCommand implements [backends.Flusher].
+func (l Loader) FlushCommand(c *ir.Chain) string {
+	command := "iptables"
+	if c.Family == ir.IPv6 {
+		command = "ip6tables"
+	}
+	if l.Variant != "" {
+		command += "-" + string(l.Variant)
+	}
+	if c.Table != "filter" {
+		command += " -t " + c.Table
+	}
+	return command + " -F " + c.Name
+}

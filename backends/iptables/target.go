@@ -42,6 +42,7 @@ func (t *tableState) want(to *table, lines []backends.Line) *tableState {
 		jumps[j.from] = append([]string{j.to}, jumps[j.from]...) // the last that is inserted is met first
 	}
 	t.mendAll(out, jumps)
+	t.keep(out)
 	return out
 }
 
@@ -59,7 +60,7 @@ func (t *tableState) mendAll(to *tableState, jumps map[string][]string) {
 	}
 }
 
-// without returns s without our part.
+// without returns s without our part, but with what is the administrator's.
 func (s *state) without() *state {
 	out := &state{family: s.family, prefix: s.prefix}
 	for _, t := range s.tables {
@@ -75,6 +76,7 @@ func (t *tableState) without() *tableState {
 			out.chains = append(out.chains, &chainState{name: c.name, rules: strangers(c.rules)})
 		}
 	}
+	t.keep(out)
 	return out
 }
 
@@ -131,10 +133,15 @@ func between(rules []rule, name string) (low, high int) {
 	low, high = 0, len(rules)
 	own := func(r ir.GroupRow) bool { return prefixOf(backends.VnetcNames)+r.Name == name && r.Hook == ir.Forward }
 	at := slices.IndexFunc(ir.GroupTable[:], own)
-	if at < 0 {
+	var group ir.GroupRow
+	switch forward := ir.AdminAt(ir.Base{Hook: ir.Forward, Type: ir.FilterType, Priority: ir.PriorityFilter}); {
+	case at >= 0:
+		group = ir.GroupTable[at]
+	case name == adminName(forward): // before all groups
+		group.Base = forward.Base
+	default:
 		return low, high
 	}
-	group := &ir.GroupTable[at]
 	for i := range ir.GroupTable {
 		row := &ir.GroupTable[i]
 		jump := "-A FORWARD -j " + prefixOf(backends.LibvirtNames) + row.Name

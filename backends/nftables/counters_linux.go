@@ -40,7 +40,9 @@ func (r *Ruleset) inventories() (want, have *delta.Inventory, err error) {
 	if err != nil {
 		return nil, nil, explain(err)
 	}
-	have, err = delta.Take(stream)
+	if have, err = delta.Take(stream); err == nil {
+		administer(have)
+	}
 	return want, have, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends"
-	"github.com/vnetc/vnetc/backends/nftables/decode"
 	"github.com/vnetc/vnetc/backends/nftables/delta"
 	"github.com/vnetc/vnetc/backends/nftables/wire"
 	"github.com/vnetc/vnetc/ir"
@@ -62,7 +61,7 @@ func (Loader) Dump(names backends.Names) ([]backends.Document, error) {
 // read by the name that it has now, in the network namespace of the calling thread. Libvirt's rules
 // ask so.
 func (Loader) Read(images []backends.Document) (*ir.Program, error) {
-	return decode.Read(interfaces, images)
+	return readMarked(interfaces, images)
 }
 
 // Load makes the kernel hold rules, which must be of this back end. What is right already stays,
@@ -110,6 +109,7 @@ func transform(tables []wire.Table, want *delta.Inventory, batch *wire.Batch) (b
 		if err != nil {
 			return backends.Report{}, err
 		}
+		administer(have)
 		change, report := delta.Between(have, want, generation, batch.Rule)
 		if report.Changed == 0 {
 			return report, nil

@@ -5,7 +5,8 @@
 // must change in the kernel. Only a [Loader] touches the host.
 //
 // The groups are in the tables ip and ip6 of one name: FWX, FWI and FWO are chains that the base
-// chain "forward" jumps to in this order, PRT is a base chain of type nat. INP, OUT and the
+// chain "forward" jumps to in this order, PRT is a base chain of type nat. Before them packets meet
+// the chains that are kept for the administrator's rules ([ir.AdminChains]). INP, OUT and the
 // checksum rules have no place in nf_tables: an accept in a table of our own opens nothing that
 // another table closes, and nf_tables can't fill in checksums. They are left out, with a note.
 //
@@ -121,6 +122,15 @@ func (n *groupNames) of(row *ir.GroupRow) string {
 	return strings.ToLower(row.Name)
 }
 
+// adminAt returns the chain for the administrator's rules at a base, nil if there is none: libvirt
+// has no such chains.
+func (n *groupNames) adminAt(base ir.Base) *ir.AdminChain {
+	if n.table != namesOf(backends.VnetcNames).table {
+		return nil
+	}
+	return ir.AdminAt(base)
+}
+
 // groups makes the tables of the groups, unless the program is made of other chains only. Chains
 // without a table are in these tables too: rules of the groups jump to them.
 func (l *lowerer) groups(p *ir.Program) {
@@ -134,32 +144,96 @@ func (l *lowerer) groups(p *ir.Program) {
 	}
 }
 
-// groupTable makes the table of the groups for one family: a base chain for each base, and where
-// several groups share it, it has its hook's name and jumps to theirs. A jump and its chain are
-// there even when no rule is: a network that comes later then needs no new chain.
+// groupTable makes the table of the groups for one family: a base chain for each base of theirs and
+// of the administrator's chains.
 func (l *lowerer) groupTable(p *ir.Program, family ir.Family) {
+	bases := ir.GroupBases()
+	for i := range ir.AdminChains {
+		base := ir.AdminChains[i].Base
+		if !slices.ContainsFunc(bases, func(rows []ir.GroupRow) bool { return rows[0].Base == base }) {
+			l.groupBase(p, family, base, nil)
+		}
+	}
+	for _, rows := range bases {
+		l.groupBase(p, family, rows[0].Base, rows)
+	}
+	if t := l.table(family, l.names.table); t.admin {
+		t.absent = l.absent(t)
+	}
+}
+
+// absent returns the chains of groups that t does not have, and that it has for other programs.
+func (l *lowerer) absent(t *table) (chains []*chain) {
 	for _, rows := range ir.GroupBases() {
-		base := rows[0].Base
-		rows = slices.DeleteFunc(slices.Clone(rows), func(row ir.GroupRow) bool {
-			return row.Optional && empty(p.Group(row.Group)) || leftOut(&row, p, l.options.Families) != 0
-		})
-		switch {
-		case len(rows) == 0:
-		case len(rows) == 1:
-			to := l.chain(chainID{family, l.names.table, l.names.of(&rows[0])}, nil)
-			to.base = &base
-			l.rules(to, p.Group(rows[0].Group), rows[0].Of, nil)
-		default:
-			from := l.chain(chainID{family, l.names.table, base.Hook.String()}, nil)
-			from.base = &base
-			for i := range rows {
-				name := l.names.of(&rows[i])
-				jump := rule{statements: []statement{counter{}, verdict{word: "jump", chain: name}}}
-				l.rules(l.chain(chainID{family, l.names.table, name}, nil), p.Group(rows[i].Group), rows[i].Of, &jump)
-				from.rules = append(from.rules, jump)
+		own := ownBase(rows, l.names.adminAt(rows[0].Base))
+		for i := range rows {
+			c := &chain{table: t, name: l.names.of(&rows[i])}
+			if i == own {
+				c.base = &rows[i].Base
+			}
+			if !slices.ContainsFunc(t.chains, func(o *chain) bool { return o.name == c.name }) {
+				chains = append(chains, c)
 			}
 		}
 	}
+	return chains
+}
+
+// groupBase makes the base chain of some rows of the groups' table. It first jumps to the chain for
+// the administrator's rules, if there is one. A group may have the base chain for its own; else that
+// has its hook's name. To other groups it jumps. A jump and its chain are there even when no rule
+// is, but for optional groups: a network that comes later then needs no new chain.
+func (l *lowerer) groupBase(p *ir.Program, family ir.Family, base ir.Base, rows []ir.GroupRow) {
+	admin := l.names.adminAt(base)
+	own := ownBase(rows, admin)
+	here := func(row *ir.GroupRow) bool {
+		return (!row.Optional || !empty(p.Group(row.Group))) && leftOut(row, p, l.options.Families) == 0
+	}
+	if admin == nil && !slices.ContainsFunc(rows, func(row ir.GroupRow) bool { return here(&row) }) {
+		return
+	}
+	name := base.Hook.String()
+	if own >= 0 {
+		name = l.names.of(&rows[own])
+	}
+	from := l.chain(chainID{family, l.names.table, name}, nil)
+	from.base = &base
+	if admin != nil {
+		from.table.admin = true
+		l.chain(chainID{family, l.names.table, admin.Name}, nil)
+		from.rules = append(from.rules, rule{statements: jumpTo(admin.Name)})
+	}
+	for i := range rows {
+		switch row := &rows[i]; {
+		case !here(row):
+		case i == own:
+			l.rules(from, p.Group(row.Group), row.Of, nil)
+		default:
+			name := l.names.of(row)
+			jump := rule{statements: jumpTo(name)}
+			l.rules(l.chain(chainID{family, l.names.table, name}, nil), p.Group(row.Group), row.Of, &jump)
+			from.rules = append(from.rules, jump)
+		}
+	}
+}
+
+// ownBase returns which of rows has the base chain for its own, -1 if none has: the one that is
+// always there. So a base chain is the same whichever groups have rules, for to put another into
+// its place leaves a gap (see [delta.Between]).
+func ownBase(rows []ir.GroupRow, admin *ir.AdminChain) int {
+	optional := func(row ir.GroupRow) bool { return row.Optional }
+	always := slices.DeleteFunc(slices.Clone(rows), optional)
+	switch {
+	case len(always) == 1:
+		return slices.IndexFunc(rows, func(row ir.GroupRow) bool { return !row.Optional })
+	case len(rows) == 1 && admin == nil:
+		return 0
+	}
+	return -1
+}
+
+func jumpTo(chain string) []statement {
+	return []statement{counter{}, verdict{word: "jump", chain: chain}}
 }
 
 func empty(c *ir.Chain) bool { return c == nil || len(c.Rules) == 0 }
@@ -238,7 +312,7 @@ func (l *lowerer) rules(to *chain, from *ir.Chain, of func(*ir.Rule) bool, jump 
 	if from == nil {
 		return
 	}
-	to.rules = make([]rule, 0, len(from.Rules))
+	to.rules = slices.Grow(to.rules, len(from.Rules))
 	for i := range from.Rules {
 		r, behind := &from.Rules[i], l.behind(from, i)
 		switch {

@@ -74,7 +74,7 @@ func newPruning(names backends.Names, stream []byte) (*pruning, error) {
 	if p.held, err = delta.Take(stream); err != nil {
 		return nil, err
 	}
-	p.program, err = decode.Read(interfaces, []backends.Document{{File: "rules.netlink", Text: stream}})
+	p.program, err = readMarked(interfaces, []backends.Document{{File: "rules.netlink", Text: stream}})
 	return p, err
 }
 

@@ -23,6 +23,8 @@ type table struct {
 	name   string
 	sets   []*set
 	chains []*chain
+	admin  bool     // admin is true if chains for the administrator's rules are among them
+	absent []*chain // chains that an earlier load may have made, without rules
 
 	fromProgram map[*ir.Set]*set // sets by the program's, or the one that those are the same as
 }

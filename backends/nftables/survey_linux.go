@@ -20,7 +20,11 @@ func (l Loader) Survey() (backends.Survey, error) {
 	if err != nil {
 		return backends.Survey{}, fmt.Errorf("list the rules of all tables: %w", explain(err))
 	}
-	p, hidden, err := decode.Survey(interfaces, []backends.Document{{File: "nf_tables", Text: stream}})
+	images := []backends.Document{{File: "nf_tables", Text: stream}}
+	p, hidden, err := decode.Survey(interfaces, images)
+	if err == nil {
+		err = markAdmin(p, images)
+	}
 	return backends.Survey{World: backends.NFTables, Program: p, Hidden: hidden}, err
 }
 

@@ -1,6 +1,8 @@
 package nftables
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/vnetc/vnetc/backends"
@@ -26,20 +28,25 @@ func (Loader) Unexpected(rules backends.Ruleset) (backends.Unexpected, error) {
 	}
 	var unexpected []backends.UnexpectedItem
 	for _, old := range have.Tables {
-		t := want.Table(old.Family, old.Name)
+		t, his := want.Table(old.Family, old.Name), old.Administered()
+		if his == nil {
+			his = &delta.Table{}
+		}
 		add := func(text string) {
 			unexpected = append(unexpected, backends.UnexpectedItem{Family: decode.Family(old.Family), Table: old.Name,
 				Text: text})
 		}
 		for _, s := range old.Sets {
-			if wanted := t.Set(s.Name); wanted == nil {
+			if wanted := t.Set(s.Name); wanted == nil && his.Set(s.Name) == nil {
 				add("set " + s.Name)
-			} else if !wanted.Alike(s) {
+			} else if wanted != nil && !wanted.Alike(s) {
 				add("set " + s.Name + ", of another kind")
 			}
 		}
 		for _, o := range old.Others {
-			add(o.String())
+			if !slices.Contains(his.Others, o) {
+				add(o.String())
+			}
 		}
 	}
 	closed, err := closedChains(want)

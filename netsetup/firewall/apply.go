@@ -237,9 +237,9 @@ func Remove(t Target) error {
 	return err
 }
 
-// clear takes the target's rules away; gone is true if there were any. A back end that can't be
-// used here holds none. It is asked only if it can't be read: the asking makes tables of
-// iptables-legacy.
+// clear takes the target's rules away but for the administrator's; gone is true if there were any.
+// A back end that can't be used here holds none. It is asked only if it can't be read: the asking
+// makes tables of iptables-legacy.
 func (t Target) clear() (gone bool, err error) {
 	images, err := t.Loader.Dump(t.Options.Names)
 	if err != nil && t.Loader.Available() != nil {
@@ -247,6 +247,9 @@ func (t Target) clear() (gone bool, err error) {
 	}
 	if err != nil || len(images) == 0 {
 		return false, err
+	}
+	if held, err := t.heldIn(images); err == nil && held.AdminRules() > 0 && len(ours(held).Chains) == 0 {
+		return false, nil // rules of the administrator, which an Unload leaves
 	}
 	return true, t.Loader.Unload(t.Options.Names)
 }
@@ -282,13 +285,14 @@ func (t Target) heldIn(images []backends.Document) (*ir.Program, error) {
 	return t.Last.program, nil
 }
 
-// prove returns nil if what the target holds does the same to every packet as p.
+// prove returns nil if what the target holds does the same to every packet as p, but for what the
+// administrator's own rules do.
 func (t Target) prove(p *ir.Program) error {
 	held, err := t.Loaded()
 	if err != nil {
 		return &UnprovenError{Read: err}
 	}
-	if r := prove.Equal(p, held, t.Options.Families); r.Answer != prove.Proved {
+	if r := prove.Equal(p, held.WithoutAdmin(), t.Options.Families); r.Answer != prove.Proved {
 		return &UnprovenError{Result: r}
 	}
 	return nil

@@ -21,7 +21,8 @@ type Audit struct {
 	TooLarge bool
 
 	target      Target
-	meant, held *ir.Program
+	meant, held *ir.Program // held without the administrator's rules
+	whole       *ir.Program // held with them
 	links       []*ir.Link
 	unexpected  backends.Unexpected
 	driftOf     []int // the drift of each of unexpected.Items
@@ -86,7 +87,7 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 		return Audit{}, found, err
 	}
 	var unexpected backends.Unexpected
-	if !wantsNothing(p) || len(held.Chains) > 0 {
+	if !wantsNothing(p) || len(ours(held).Chains) > 0 {
 		if unexpected, err = t.unexpectedIn(rules); err != nil {
 			return Audit{}, found, err
 		}
@@ -98,15 +99,17 @@ func Drifts(p *ir.Program, t Target) (Audit, diag.List, error) {
 // compare says how what the target holds differs from p, which was lowered to rules.
 func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program, unexpected backends.Unexpected) (Audit,
 	error) {
-	if wantsNothing(p) && len(held.Chains) == 0 {
-		return Audit{}, nil // the frame of tables and chains goes with the last network
+	whole := held
+	if held = ours(held); wantsNothing(p) && len(held.Chains) == 0 {
+		return Audit{target: t, whole: whole}, nil // the frame of tables and chains goes with the last network
 	}
 	meant, err := t.Loader.Read(rules.Images())
 	if err != nil {
 		return Audit{}, err
 	}
 	behind := originsOf(meant, rules.Lines())
-	a := Audit{target: t, meant: meant, held: held, links: p.Links}
+	held = visible(held, meant)
+	a := Audit{target: t, meant: meant, held: held, links: p.Links, whole: whole}
 	for _, c := range meant.Chains {
 		there := find(held, c)
 		a.Drifts = append(append(a.Drifts, baseDrift(c, there)...), chainDrift(c, there, behind)...)
@@ -145,7 +148,7 @@ func Leftovers(others []Target) ([]backends.Drift, error) {
 
 // leftover says that the target holds our rules, if it does.
 func (t Target) leftover(held *ir.Program) []backends.Drift {
-	if len(held.Chains) == 0 {
+	if held = ours(held); len(held.Chains) == 0 {
 		return nil
 	}
 	d := backends.Drift{Kind: backends.Extra, Part: backends.DriftTarget, Target: t.String(), Chains: len(held.Chains)}

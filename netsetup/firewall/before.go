@@ -92,7 +92,7 @@ func (i Image) prove(l backends.Loader) error {
 	if err != nil {
 		return fmt.Errorf("read back: %w", err)
 	}
-	if r := prove.Equal(then, now, ir.Both); r.Answer == prove.Refuted {
+	if r := prove.Equal(then.WithoutAdmin(), now.WithoutAdmin(), ir.Both); r.Answer == prove.Refuted {
 		return fmt.Errorf("read back: %s is %s and was %s", r.Packet, r.B, r.A)
 	}
 	return nil

@@ -41,16 +41,16 @@ const libvirtStarts = `
 func TestOrder(t *testing.T) {
 	tests := []struct {
 		name, script string
-		moved        int  // our jumps
+		moved        int  // our jumps, that to the administrator's chain among them
 		packet       bool // packet is true if the audit must show one that gets in by their places.
 		lets         string
 		forward      string // the jumps of FORWARD after apply, by the letters of their names
 	}{
 		{name: "alone", forward: "vX vI vO"},
-		{"libvirt later", libvirtStarts, 3, true, "", "vX vI lX lI vO lO"},
+		{"libvirt later", libvirtStarts, 4, true, "", "vX vI lX lI vO lO"},
 		{"libvirt later, without a rule that shows it",
 			`for c in FWO FWI FWX; do iptables -N LIBVIRT_$c; iptables -I FORWARD -j LIBVIRT_$c; done`,
-			3, false, "", "vX vI lX lI vO lO"},
+			4, false, "", "vX vI lX lI vO lO"},
 		{"libvirt behind", libvirtStarts + `
 			for c in FWX FWI FWO; do iptables -D FORWARD -j LIBVIRT_$c; iptables -A FORWARD -j LIBVIRT_$c; done`, 1, true, "", "vX vI lX lI vO lO"},
 		{"an accept of others", `iptables -I FORWARD -i docker0 ! -o docker0 -j ACCEPT`, 0, false,

@@ -100,7 +100,7 @@ func TestWriterBetween(t *testing.T) {
 						others = append(others, rule)
 					}
 				}
-				want := [][]string{{"-j VNETC_FWX", "-j VNETC_FWI", "-j VNETC_FWO"},
+				want := [][]string{{"-j VNETC_ADMIN_FORWARD", "-j VNETC_FWX", "-j VNETC_FWI", "-j VNETC_FWO"},
 					{"-i new0 -j DROP", "-i new1 -j DROP"}}
 				if diff := cmp.Diff(want, [][]string{ours, others}); diff != "" {
 					t.Errorf("%s rules (-want +got):\n%s", stem, diff)

@@ -127,6 +127,11 @@ func (s *search) guards(c *ir.Chain) (all [][]conjunction, head int) {
 	}
 	for ; head < len(c.Rules); head++ {
 		r := &c.Rules[head]
+		if jump, is := r.Verdict.(ir.Jump); is {
+			if to := s.held.Target(c, jump.Chain); to != nil && to.Admin {
+				continue // the administrator's rules are met before ours
+			}
+		}
 		if _, is := r.Verdict.(ir.Return); !is || len(r.Matches) != 1 {
 			break
 		}

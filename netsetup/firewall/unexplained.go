@@ -62,6 +62,7 @@ func FindUnexplained(targets []Target, k Known) (Unexplained, error) {
 
 // unexplained returns the rules of held that k does not explain.
 func (t Target) unexplained(held *ir.Program, k Known) ([]unexplained, error) {
+	held = held.WithoutAdmin()
 	search := search{held: held, known: k.Bridges}
 	if !search.namesOther() {
 		return nil, nil
@@ -313,7 +314,7 @@ func (t Target) Foreign(k Known) (bridges []string, opaque int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, c := range held.Chains {
+	for _, c := range held.WithoutAdmin().Chains {
 		for i := range c.Rules {
 			if isOpaque(&c.Rules[i]) {
 				opaque++

@@ -1,6 +1,8 @@
 package delta
 
 import (
+	"slices"
+
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
@@ -19,7 +21,7 @@ type delta struct {
 
 // Between returns the batch that makes have into want. Generation, if not 0, is that of have: the
 // kernel then refuses the batch if anybody has changed the ruleset since. Tables that want lacks
-// are deleted. The report says whether there is anything to send.
+// are deleted. What is the administrator's in have stays ([Inventory.Administer]). The report says whether there is anything to send.
 //
 // A packet meets the old rules or the new ones, and this depends on base chains staying where they
 // are. A chain hands out its old rules until the instant of the change and its new ones after it
@@ -38,21 +40,30 @@ func Between(have, want *Inventory, generation uint32, origin func(seq uint32) *
 	for _, t := range want.Tables {
 		old := have.Table(t.Family, t.Name)
 		if old != nil && old.dormant { // no packet meets it
-			d.tableMessage(unix.NFT_MSG_DELTABLE, 0, t)
-			old = nil
+			if old.Administered() != nil {
+				d.wake(t)
+			} else {
+				d.tableMessage(unix.NFT_MSG_DELTABLE, 0, t)
+				old = nil
+			}
 		}
 		if old == nil {
 			d.tableMessage(unix.NFT_MSG_NEWTABLE, netlink.Create, t)
 			d.report.Changed++
 			old = &Table{}
 		}
-		d.update(old, t)
+		d.update(old, t.keeping(old))
 	}
 	for _, t := range have.Tables {
-		if want.Table(t.Family, t.Name) == nil {
-			d.tableMessage(unix.NFT_MSG_DELTABLE, 0, t)
-			d.report.Changed++
+		if want.Table(t.Family, t.Name) != nil {
+			continue
 		}
+		if his := t.Administered(); his != nil {
+			d.update(t, his)
+			continue
+		}
+		d.tableMessage(unix.NFT_MSG_DELTABLE, 0, t)
+		d.report.Changed++
 	}
 	d.Close()
 	d.report.Rebuilt = d.report.Kept == 0 && d.report.Changed > 0
@@ -76,7 +87,9 @@ func (d *delta) update(old, t *Table) {
 		d.deletion(unix.NFT_MSG_DELCHAIN, t, c.Name)
 	}
 	for _, o := range old.Others {
-		d.deleteObject(t, o)
+		if !slices.Contains(t.Others, o) {
+			d.deleteObject(t, o)
+		}
 	}
 	for _, c := range t.Chains {
 		if stays := p.chains[c.Name]; stays == nil || stays.old.policy != c.policy {
@@ -113,6 +126,9 @@ func (d *delta) addSet(t *Table, s *Set, number uint32) {
 }
 
 func (d *delta) updateSet(t *Table, s *setPlan) {
+	if s.new == s.old {
+		return // the administrator's
+	}
 	d.report.Kept += len(s.new.Order) - len(s.come)
 	d.listElements(unix.NFT_MSG_DELSETELEM, 0, t, s.old, s.gone)
 	d.listElements(unix.NFT_MSG_NEWSETELEM, netlink.Create, t, s.new, s.come)
@@ -133,7 +149,9 @@ func (d *delta) deleteRules(t *Table, p *chainPlan) {
 func (d *delta) addRules(p *chainPlan) {
 	for end := len(p.stays); end > 0; {
 		if p.stays[end-1] >= 0 {
-			d.report.Kept++
+			if !p.new.kept {
+				d.report.Kept++
+			}
 			end--
 			continue
 		}

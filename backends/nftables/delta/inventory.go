@@ -25,6 +25,7 @@ type Table struct {
 	Sets    []*Set
 	Others  []Object // of which vnetc makes none
 	dormant bool     // dormant is true if none of its chains is met (nft(8), flag dormant).
+	admin   []string // the names of the chains for the administrator's rules, there or not
 }
 
 // Chain is a chain with its rules in order.
@@ -35,6 +36,7 @@ type Chain struct {
 	raw    []byte // the message that makes it
 	seq    uint32 // of that message
 	Rules  []Rule
+	kept   bool // kept is true for a chain of the administrator that stays as it is.
 }
 
 // Rule is a rule. Two rules with equal keys do the same; what their counters have counted is not in
@@ -243,8 +245,8 @@ func (t *Table) takeRule(m wire.Message, raw []byte) error {
 	return nil
 }
 
-// uses is what a rule looks up, and where it jumps to.
-type uses struct{ sets, chains []string }
+// uses is what a rule looks up or names, and where it jumps to.
+type uses struct{ sets, chains, objects []string }
 
 func (r *Rule) uses() (u uses) {
 	m, _, err := wire.Next(r.raw, 0)
@@ -253,11 +255,43 @@ func (r *Rule) uses() (u uses) {
 	}
 	list, _ := wire.Expressions(nil, m.Attrs[unix.NFTA_RULE_EXPRESSIONS])
 	for _, e := range list {
-		switch _, chain, _ := e.Verdict(unix.NFTA_IMMEDIATE_DATA); {
-		case e.Name == "lookup":
+		switch e.Name {
+		case "lookup":
 			u.sets = append(u.sets, e.Text(unix.NFTA_LOOKUP_SET))
-		case e.Name == "immediate" && chain != "":
-			u.chains = append(u.chains, chain)
+		case "dynset":
+			u.sets = append(u.sets, e.Text(unix.NFTA_DYNSET_SET_NAME))
+		case "objref":
+			if name := e.Text(unix.NFTA_OBJREF_IMM_NAME); name != "" {
+				u.objects = append(u.objects, name)
+			}
+			if name := e.Text(unix.NFTA_OBJREF_SET_NAME); name != "" {
+				u.sets = append(u.sets, name)
+			}
+		case "flow_offload":
+			u.objects = append(u.objects, e.Text(wire.AttrFlowTableName))
+		case "immediate":
+			if _, chain, _ := e.Verdict(unix.NFTA_IMMEDIATE_DATA); chain != "" {
+				u.chains = append(u.chains, chain)
+			}
+		}
+	}
+	return u
+}
+
+// uses returns what the elements of s, a map, lead to: chains and objects.
+func (s *Set) uses() (u uses) {
+	for _, key := range s.Order {
+		a, err := wire.ParseAttrs(s.Elements[key].raw)
+		if err != nil {
+			continue
+		}
+		if name := a.Text(unix.NFTA_SET_ELEM_OBJREF); name != "" {
+			u.objects = append(u.objects, name)
+		}
+		data, _ := wire.ParseAttrs(a[unix.NFTA_SET_ELEM_DATA])
+		verdict, _ := wire.ParseAttrs(data[unix.NFTA_DATA_VERDICT])
+		if name := verdict.Text(unix.NFTA_VERDICT_CHAIN); name != "" {
+			u.chains = append(u.chains, name)
 		}
 	}
 	return u

@@ -32,6 +32,8 @@ const (
 	AttrSetHandle      = 16
 	AttrFlowtableTable = 1
 	AttrFlowtableName  = 2
+	// AttrFlowTableName is NFTA_FLOW_TABLE_NAME of the expression flow_offload.
+	AttrFlowTableName = 1
 )
 
 // The most that goes into one message of elements: the length of a netlink attribute has sixteen
