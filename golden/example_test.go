@@ -52,7 +52,14 @@ func Example() {
 	// 	chain fwo {}
 	// 	chain prt { type nat hook postrouting priority srcnat; policy accept; }
 	// 	chain admin_postrouting {}
+	// 	chain pre {}
+	// 	chain poh {}
+	// 	chain loc { type nat hook output priority -100; policy accept; }
+	// 	chain pog {}
 	// 	chain out { type filter hook output priority filter; policy accept; }
+	// 	chain pox {}
+	// 	chain poo {}
+	// 	chain poi {}
 	// }
 	// flush chain ip vnetc prerouting
 	// flush chain ip vnetc inp
@@ -61,8 +68,22 @@ func Example() {
 	// flush chain ip vnetc fwi
 	// flush chain ip vnetc fwo
 	// flush chain ip vnetc prt
+	// flush chain ip vnetc pre
+	// flush chain ip vnetc poh
+	// flush chain ip vnetc loc
+	// flush chain ip vnetc pog
 	// flush chain ip vnetc out
+	// flush chain ip vnetc pox
+	// flush chain ip vnetc poo
+	// flush chain ip vnetc poi
+	// delete chain ip vnetc pre
+	// delete chain ip vnetc poh
+	// delete chain ip vnetc loc
+	// delete chain ip vnetc pog
 	// delete chain ip vnetc out
+	// delete chain ip vnetc pox
+	// delete chain ip vnetc poo
+	// delete chain ip vnetc poi
 	// table ip vnetc {
 	// 	chain prerouting {
 	// 		type nat hook prerouting priority dstnat; policy accept;

@@ -127,8 +127,8 @@ type Chain struct {
 	Name   string // unique in its family and table
 	Base   *Base  // nil if the chain is attached to no hook
 	Rules  []Rule
-	// Admin is true in a program that was read from a host for a chain of the administrator's rules:
-	// one of [AdminChains], or another that only rules of those lead to.
+	// Admin is true in a program that was read from a host for a chain of the administrator's
+	// rules: one of [AdminChains], or another that only rules of those lead to.
 	Admin bool
 }
 

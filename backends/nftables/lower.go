@@ -180,7 +180,7 @@ func (l *lowerer) absent(t *table) (chains []*chain) {
 }
 
 // groupBase makes the base chain of some rows of the groups' table. It first jumps to the chain for
-// the administrator's rules, if there is one. A group may have the base chain for its own; else that
+// the administrator's rules, if there is one. A group may have the base chain for its own; else it
 // has its hook's name. To other groups it jumps. A jump and its chain are there even when no rule
 // is, but for optional groups: a network that comes later then needs no new chain.
 func (l *lowerer) groupBase(p *ir.Program, family ir.Family, base ir.Base, rows []ir.GroupRow) {

@@ -32,8 +32,9 @@ func (t *Table) Administered() *Table {
 	return t.only(filled, t.reach(filled, nil))
 }
 
-// UsedByOthers returns the names of chains and of sets that rules use other than the administrator's:
-// those that packets meet from base chains or from chains of these names without meeting his.
+// UsedByOthers returns the names of chains and of sets that other rules use than the
+// administrator's: those that packets meet from base chains, or from the chains named, without
+// meeting his.
 func (t *Table) UsedByOthers(chains ...string) (names, sets []string) {
 	for _, c := range t.Chains {
 		if c.place != "" {
@@ -91,8 +92,9 @@ func (t *Table) only(filled []string, owned uses) *Table {
 		case c.place == "":
 			continue
 		default:
+			isFilled := func(to string) bool { return slices.Contains(filled, to) }
 			part.Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(r Rule) bool {
-				return !slices.ContainsFunc(r.uses().chains, func(to string) bool { return slices.Contains(filled, to) })
+				return !slices.ContainsFunc(r.uses().chains, isFilled)
 			})
 			if len(part.Rules) == 0 {
 				continue

@@ -21,7 +21,8 @@ type delta struct {
 
 // Between returns the batch that makes have into want. Generation, if not 0, is that of have: the
 // kernel then refuses the batch if anybody has changed the ruleset since. Tables that want lacks
-// are deleted. What is the administrator's in have stays ([Inventory.Administer]). The report says whether there is anything to send.
+// are deleted. What is the administrator's in have stays ([Inventory.Administer]). The report says
+// whether there is anything to send.
 //
 // A packet meets the old rules or the new ones, and this depends on base chains staying where they
 // are. A chain hands out its old rules until the instant of the change and its new ones after it
