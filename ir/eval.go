@@ -122,7 +122,8 @@ type evaluation struct {
 	packet  Packet
 	hook    Hook
 	fate    Fate
-	visit   func(Visit) // called for everything met; nil if not wanted
+	visit   func(Visit)               // called for everything met; nil if not wanted
+	decide  func(at, cause Step) bool // see [EvalIf]
 
 	began    Packet // as it was
 	doubtful Fields // those touched by actions that perhaps were not done
@@ -192,6 +193,13 @@ func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, err
 			e.see(Passed, step)
 			continue
 		case maybe:
+			if e.decide != nil {
+				if e.decide(step, e.blamed(step)) {
+					break
+				}
+				e.see(Passed, step)
+				continue
+			}
 			if _, goesOn := r.Verdict.(Counter); goesOn {
 				e.mayAct(step)
 				continue

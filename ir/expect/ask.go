@@ -27,16 +27,17 @@ func Ask(q Question) []Answer {
 	}
 	e := &examination{Question: q}
 	e.places = &outsides{host: q.Host, links: q.Meant.Links}
-	e.names()
-	var all []Answer
+	var expected []Expectation
 	for _, l := range q.Meant.Links {
-		if q.Only != nil && !slices.Contains(q.Only, l.Name) {
-			continue
+		if q.Only == nil || slices.Contains(q.Only, l.Name) {
+			expected = append(append(expected, list(l, q.Host, e.places)...), acrossAll(l, q.Meant.Links)...)
 		}
-		for _, x := range append(list(l, q.Host, e.places), acrossAll(l, q.Meant.Links)...) {
-			if a, asked := e.answer(l, x); asked {
-				all = append(all, a)
-			}
+	}
+	e.reachers(expected)
+	var all []Answer
+	for _, x := range expected {
+		if a, asked := e.answer(x); asked {
+			all = append(all, a)
 		}
 	}
 	return all
@@ -48,20 +49,32 @@ type examination struct {
 	whole, meant *prove.Reacher
 }
 
-// names makes the reachers. Interfaces that packets are asked about and no rule names are alike to
-// the programs, so these need no more than links.
-func (e *examination) names() {
+// reachers makes those of the host and of the networks alone, for what is expected. Interfaces that
+// packets are asked about and no rule names are alike to the programs, so these need no more than
+// links.
+func (e *examination) reachers(expected []Expectation) {
 	whole, meant := *e.Whole, *e.Meant
 	whole.Links, meant.Links = e.Meant.Links, e.Meant.Links
-	e.whole, e.meant = e.Budget.Reacher(&whole), e.Budget.Reacher(&meant)
+	among := traffic(expected)
+	e.whole, e.meant = e.Budget.ReacherAmong(&whole, among), e.Budget.ReacherAmong(&meant, among)
+}
+
+// traffic returns the packets that are asked about.
+func traffic(expected []Expectation) (all []prove.Traffic) {
+	for _, x := range expected {
+		for _, leg := range x.Legs {
+			all = append(all, leg.Traffic)
+		}
+	}
+	return all
 }
 
 // answer asks one expectation; asked is false if the network promises nothing there.
-func (e *examination) answer(l *ir.Link, x Expectation) (a Answer, asked bool) {
+func (e *examination) answer(x Expectation) (a Answer, asked bool) {
 	a = Answer{Expectation: x, Verdict: Yes}
 	switch x.Kind {
 	case DHCP, DNS:
-		if dead, is := e.Dead[l.Name]; is {
+		if dead, is := e.Dead[x.Network]; is {
 			a.Verdict, a.Fact = No, &dead
 			return a, true
 		}
@@ -244,7 +257,7 @@ func Again(q Question, a Answer) Answer {
 	e := &examination{Question: q}
 	whole := *q.Whole
 	whole.Links = q.Meant.Links
-	e.whole = q.Budget.Reacher(&whole)
+	e.whole = q.Budget.ReacherAmong(&whole, traffic([]Expectation{a.Expectation}))
 	out := Answer{Expectation: a.Expectation, Verdict: Yes}
 	for i := range a.Legs {
 		e.leg(&out, i)

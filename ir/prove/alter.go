@@ -23,6 +23,9 @@ func (m *model) altering(step ir.Step, hook ir.Hook, set node) part {
 	if m.causes[change] == nil {
 		m.causes[change] = step.Rule
 	}
+	if m.may {
+		change = plain(change)
+	}
 	out := part{on: m.Not(set)}
 	m.carry(&out, change, set, m.decides(step, hook, always))
 	return out
@@ -32,7 +35,7 @@ func (m *model) altering(step ir.Step, hook ir.Hook, set node) part {
 func (m *model) carry(out *part, change ir.Alteration, set node, b part) {
 	left := set
 	take := func(later node) node {
-		in := m.And(set, m.before(later, change))
+		in := m.And(set, m.earlier(later, change))
 		left = m.Diff(left, in)
 		return in
 	}
@@ -47,7 +50,7 @@ func (m *model) carry(out *part, change ir.Alteration, set node, b part) {
 	for _, f := range b.altered {
 		out.addFlow(m.space, flow{m.compose(change, f.change), take(f.back), take(f.on)})
 	}
-	if left != never {
+	if left != never && !m.may {
 		unknown := end{kind: endUnknown, rule: m.causes[change]}
 		out.ends = m.merge(out.ends, []ending{{m.number(unknown), left}})
 	}
@@ -85,6 +88,9 @@ func (p *part) addFlow(s *space, f flow) {
 // compose returns what is done if b follows a.
 func (m *model) compose(a, b ir.Alteration) ir.Alteration {
 	c := a.Then(b)
+	if m.may {
+		return plain(c)
+	}
 	if c.Unknown() != 0 && m.causes[c] == nil {
 		if m.causes[c] = m.causes[b]; m.causes[c] == nil {
 			m.causes[c] = m.causes[a]

@@ -75,7 +75,7 @@ func (r *Reacher) allows(a Assertion) (ok bool, packet ir.Packet) {
 	}
 	for _, p := range pairs {
 		if some, packet := r.find(p[0], p[1], a.Query, func(s *side, w way, set node) node {
-			return s.And(s.And(set, s.can(p)), s.closed(w))
+			return s.And(s.And(set, s.can(p)), s.crossings[w.name].closed)
 		}); some {
 			return false, packet
 		}

@@ -34,6 +34,13 @@ func NewBudget() *Budget { return &Budget{left: budgetSteps, each: questionSteps
 // questions.
 func ShortBudget() *Budget { return &Budget{left: shortSteps, each: shortSteps, nodes: maxNodes} }
 
+// StepBudget returns a budget of so many steps for all questions; its answers are the same on every
+// machine.
+func StepBudget(steps int) *Budget { return &Budget{left: steps, each: steps, nodes: maxNodes} }
+
+// Left returns how many steps are left for further questions.
+func (b *Budget) Left() int { return max(0, b.left) }
+
 // TimedBudget returns a budget that ends after d: what is answered by then depends on the machine.
 func TimedBudget(d time.Duration) *Budget {
 	return &Budget{left: math.MaxInt, each: math.MaxInt, nodes: 16 * maxNodes, until: time.Now().Add(d)}

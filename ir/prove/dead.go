@@ -95,7 +95,7 @@ func (m *model) deadIn(hook ir.Hook, b ir.BaseView, found map[*ir.Rule]*DeadRule
 				continue
 			}
 			step := ir.Step{Chain: c, Index: i, Rule: r}
-			p := m.rule(step, hook)
+			p := m.does(step, hook, m.meets(step, hook))
 			if p.back != never && len(b.Chains) > 1 {
 				return // a return that goes on with the next group; see above
 			}

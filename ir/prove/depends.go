@@ -2,42 +2,22 @@ package prove
 
 import "github.com/vnetc/vnetc/ir"
 
-// Rules that are not modelled make an answer depend on them: a match that may hold or not, which is
-// a variable of its own in the sets of packets, and a verdict or an action after which the fate of
-// the packet is unknown.
+// Rules that are not modelled make an answer depend on them: a match that may hold or not, and a
+// verdict or an action after which the fate of the packet is unknown.
 
 // crossing is the packets that go one way, by whether they get through.
 type crossing struct {
 	accepted node // these do, whatever the rules do that are not modelled
 	depends  node // these may, or may not
-	either   node // these get through for some values of the opaque matches
+	closed   node // these do not
 	unknown  fates
-}
-
-// crossing returns what gets through on way w.
-func (m *model) crossing(w way) crossing {
-	c := crossing{unknown: make(fates)}
-	c.either, c.unknown = m.through(w)
-	c.accepted = c.either
-	if len(m.opaque) == 0 && len(c.unknown) == 0 {
-		return c
-	}
-	c.accepted = m.certain(c.either)
-	may := []node{m.Without(c.either, m.opaqueCube())}
-	for _, set := range c.unknown {
-		may = append(may, m.Without(set, m.opaqueCube()))
-	}
-	c.depends = m.Diff(m.Union(may), c.accepted)
-	return c
 }
 
 // because returns the rule on which the packets of set, which are among those of c that depend on
 // one, do.
 func (m *model) because(c crossing, set node) ir.Step {
-	if some := m.And(set, c.either); some != never {
-		if step := m.opaqueIn(some); step.Rule != nil {
-			return step
-		}
+	if step, ok := deciding(m.program, m.pick(set)); ok {
+		return step
 	}
 	for _, f := range m.inOrder(c.unknown) {
 		if m.And(set, c.unknown[f]) != never {

@@ -67,41 +67,6 @@ func (m *model) fates(w way, among node) fates {
 	return m.seen(k.from(walkAt{}))
 }
 
-// through returns the packets that get through on way w, and those of which it isn't known their
-// fate, by the rule that is not modelled. Base chains at the end of the way that end no packet,
-// such as those of NAT, are left out: what they do to packets does not matter here, and computing
-// it can take far longer.
-func (m *model) through(w way) (accepted node, unknown fates) {
-	k := m.newWalk(w)
-	for len(k.bases) > 0 && k.endsNobody(k.bases[len(k.bases)-1]) {
-		k.bases = k.bases[:len(k.bases)-1]
-	}
-	var sets []node
-	unknown = make(fates)
-	for f, set := range k.from(walkAt{}) {
-		if f.outcome == ir.Accepted {
-			sets = append(sets, set)
-		}
-		if f.unknown == nil {
-			continue
-		}
-		if set = m.And(set, m.packets(w)); set != never {
-			unknown[f] = set
-		}
-	}
-	return m.And(m.Union(sets), m.packets(w)), unknown
-}
-
-// endsNobody is true if every packet that meets b gets through it.
-func (k *walk) endsNobody(b hooked) bool {
-	for _, x := range k.base(b).ends {
-		if e := k.ends[x.end]; e.kind != endAccept && e.kind != endNAT {
-			return false
-		}
-	}
-	return !b.base.Drop
-}
-
 // newWalk returns the base chains on way w that may change a packet's fate.
 func (m *model) newWalk(w way) *walk {
 	k := &walk{model: m, among: always, known: make(map[walkAt]fates)}

@@ -84,7 +84,7 @@ func (s *side) originOf(from Endpoint, w way) origin {
 	end := s.cube(s.iif, s.saddr)
 	without := func(part node) node { return s.Without(s.And(set, part), end) }
 	c := s.crossings[w.name]
-	return origin{without(c.accepted), without(s.closed(w)), without(c.depends)}
+	return origin{without(c.accepted), without(c.closed), without(c.depends)}
 }
 
 // cell answers for one pair in one family. Known has what comes from there by way; ends is the

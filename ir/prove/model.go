@@ -3,6 +3,7 @@ package prove
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -11,6 +12,9 @@ import (
 type model struct {
 	*space
 	program *ir.Program
+	may     bool            // see newMayModel
+	scope   node            // the packets that are looked at; parts say nothing of others
+	extents map[node]extent // by scope
 	opaque  map[opaqueAt]node
 	causes  map[ir.Alteration]*ir.Rule // the first rule behind each
 	pieces  map[chainAt][]part
@@ -26,12 +30,12 @@ type chainAt struct {
 	chain    *ir.Chain
 	hook     ir.Hook
 	priority int // distinguishes the halves of a group
+	scope    node
 }
 
 // newModel numbers the opaque matches of p.
 func newModel(s *space, p *ir.Program) *model {
-	m := &model{space: s, program: p, opaque: make(map[opaqueAt]node), causes: make(map[ir.Alteration]*ir.Rule),
-		pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
+	m := bareModel(s, p)
 	seen := make(map[string]int)
 	for _, c := range p.Chains {
 		for i := range c.Rules {
@@ -49,6 +53,11 @@ func newModel(s *space, p *ir.Program) *model {
 		}
 	}
 	return m
+}
+
+func bareModel(s *space, p *ir.Program) *model {
+	return &model{space: s, program: p, scope: always, opaque: make(map[opaqueAt]node),
+		extents: make(map[node]extent), causes: make(map[ir.Alteration]*ir.Rule), pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
 }
 
 // end is a way in which a packet's walk through a base chain ends.
@@ -83,7 +92,8 @@ func (s *space) number(e end) endNumber {
 	return n
 }
 
-// part is what a run of rules does with the packets that enter it: a partition of all packets.
+// part is what a run of rules does with the packets that enter it: a partition of all packets. In a
+// model of what may happen a packet is in each set that it may come to, and in one at least.
 type part struct {
 	ends    []ending // in the order of their numbers
 	back    node     // these return
@@ -109,8 +119,8 @@ func (p part) of(e endNumber) node {
 
 // then returns what a does, followed by b.
 func (m *model) then(a, b part) part {
-	if a.on == always {
-		return b // no packet is among a.altered
+	if a.on == always && len(a.ends) == 0 && a.back == never && len(a.altered) == 0 {
+		return b
 	}
 	out := part{ends: m.merge(a.ends, m.within(a.on, b.ends)), back: m.Or(a.back, m.And(a.on, b.back)),
 		on: m.And(a.on, b.on)}
@@ -168,7 +178,7 @@ func (m *model) chain(c *ir.Chain, hook ir.Hook) part {
 
 // selected evaluates the rules of c selected by b.Of, or all of them if Of is nil.
 func (m *model) selected(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
-	at := chainAt{c, hook, b.Priority}
+	at := chainAt{c, hook, b.Priority, m.scope}
 	p, ok := m.chains[at]
 	if !ok {
 		p = m.fold(m.piecesOf(c, hook, b))
@@ -181,14 +191,16 @@ func (m *model) selected(c *ir.Chain, hook ir.Hook, b ir.BaseView) part {
 
 // piecesOf returns the pieces that selected joins: a part for each run of rules.
 func (m *model) piecesOf(c *ir.Chain, hook ir.Hook, b ir.BaseView) []part {
-	at := chainAt{c, hook, b.Priority}
+	at := chainAt{c, hook, b.Priority, m.scope}
 	if p, ok := m.pieces[at]; ok {
 		return p
 	}
 	var steps []ir.Step
+	seen := m.extent()
 	for i := range c.Rules {
 		r := &c.Rules[i]
-		if r.Family&c.Family&m.family != 0 && (b.Of == nil || b.Of(r)) && (r.Alters() || !passes(r.Verdict)) {
+		if r.Family&c.Family&m.family != 0 && (b.Of == nil || b.Of(r)) && (r.Alters() || !passes(r.Verdict)) &&
+			seen.meets(r.Matches, hook) {
 			steps = append(steps, ir.Step{Chain: c, Index: i, Rule: r})
 		}
 	}
@@ -224,18 +236,14 @@ func (m *model) meetsBut(step ir.Step, hook ir.Hook, but int) node {
 		if i == but {
 			continue
 		}
-		if ir.Undecided(match) {
-			set = m.And(set, m.opaque[opaqueAt{step.Rule, i}])
-		} else {
+		switch {
+		case !ir.Undecided(match):
 			set = m.And(set, m.match(hook, match))
+		case !m.may:
+			set = m.And(set, m.opaque[opaqueAt{step.Rule, i}])
 		}
 	}
 	return set
-}
-
-// rule returns what one rule does.
-func (m *model) rule(step ir.Step, hook ir.Hook) part {
-	return m.does(step, hook, m.meets(step, hook))
 }
 
 // does returns what a rule does if the packets in set meet it.
@@ -243,10 +251,16 @@ func (m *model) does(step ir.Step, hook ir.Hook, set node) part {
 	if set == never {
 		return part{on: always}
 	}
+	var p part
 	if step.Rule.Alters() {
-		return m.altering(step, hook, set)
+		p = m.altering(step, hook, set)
+	} else {
+		p = m.decides(step, hook, set)
 	}
-	return m.decides(step, hook, set)
+	if m.may && slices.ContainsFunc(step.Rule.Matches, ir.Undecided) {
+		p.on = always
+	}
+	return p
 }
 
 // decides returns what a rule's verdict does if the packets in set meet it.

@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/vnetc/vnetc/ir"
@@ -49,7 +50,7 @@ func (s *side) passage(p *Passage, q Traffic) {
 		packet.In, packet.Out = q.In, q.Out
 		return &packet
 	}
-	p.Open, p.Closed, p.Depends = example(c.accepted), example(s.closed(w)), example(c.depends)
+	p.Open, p.Closed, p.Depends = example(c.accepted), example(c.closed), example(c.depends)
 	if p.Depends != nil {
 		p.Because = s.because(c, s.And(set, c.depends))
 	}
@@ -66,53 +67,91 @@ func wayTaken(q Traffic) way {
 
 // traffic returns the packets of q.
 func (s *space) traffic(q Traffic) node {
-	set := s.And(s.anyhow(q), s.masked(s.mark, 0, ^uint32(0)))
+	sets := append(s.parts(q), s.masked(s.mark, 0, ^uint32(0)))
 	for i := range s.status.bits {
-		set = s.And(set, s.bit(s.status.first+i, q.Status>>i&1 == 1, always))
+		sets = append(sets, s.bit(s.status.first+i, q.Status>>i&1 == 1, always))
+	}
+	return s.all(sets)
+}
+
+// union returns the packets of all of some traffic that is of s's family.
+func (s *space) union(all []Traffic) node {
+	var sets []node
+	for _, q := range all {
+		if q.Family == s.family {
+			sets = append(sets, s.traffic(q))
+		}
+	}
+	return s.Union(sets)
+}
+
+// anyhow returns the packets of q with any mark, and of connections with any status.
+func (s *space) anyhow(q Traffic) node { return s.all(s.parts(q)) }
+
+// parts returns sets whose common packets are those of [space.anyhow].
+func (s *space) parts(q Traffic) []node {
+	sets := []node{s.packets(wayTaken(q)), s.inStates(q.State)}
+	if q.In != "" {
+		sets = append(sets, s.named(s.iif, q.In))
+	}
+	if q.Out != "" {
+		sets = append(sets, s.named(s.oif, q.Out))
+	}
+	for _, m := range q.Matches {
+		sets = append(sets, s.match(ir.Forward, m))
+	}
+	return sets
+}
+
+// all returns the packets that are in each of the sets. It begins with those that depend on late
+// variables, so that no step goes through what an earlier one has made.
+func (s *space) all(sets []node) node {
+	slices.SortFunc(sets, func(a, b node) int { return cmp.Compare(s.Level(b), s.Level(a)) })
+	set := always
+	for _, x := range sets {
+		set = s.And(x, set)
 	}
 	return set
 }
 
-// anyhow returns the packets of q with any mark, and of connections with any status.
-func (s *space) anyhow(q Traffic) node {
-	set := s.And(s.packets(wayTaken(q)), s.inStates(q.State))
-	if q.In != "" {
-		set = s.And(set, s.named(s.iif, q.In))
-	}
-	if q.Out != "" {
-		set = s.And(set, s.named(s.oif, q.Out))
-	}
-	return s.And(set, s.conjunction(ir.Forward, q.Matches, -1))
-}
-
 // Opens looks for a packet that gets through under after, perhaps, and surely not under before, and
-// that is in none of but, whatever its mark and status. Whole is false if the answer would cost
-// more than the budget has.
+// that is in none of but, whatever its mark and status. After is before with more rules, each of
+// which names an interface by which some traffic of but comes, or one by which it leaves if it is
+// the host's own: no fate of other packets changes. Whole is false if the answer would cost more
+// than the budget has.
 func (b *Budget) Opens(before, after *ir.Program, but []Traffic) (packet *ir.Packet, whole bool) {
 	for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 		s := newOrderedSpace(byEnd, family, before, after)
-		known := b.spend(s.Manager, func() {
-			old, now := newModel(s, before), newModel(s, after)
-			for _, w := range ways {
-				was, is := old.crossing(w), now.crossing(w)
-				set := s.Diff(s.Or(is.accepted, is.depends), s.Or(was.accepted, was.depends))
-				for _, q := range but {
-					if q.Family == family && wayTaken(q).name == w.name {
-						set = s.Diff(set, s.anyhow(q))
-					}
-				}
-				if set != never && packet == nil {
-					p := s.pick(set)
-					packet = &p
-				}
-			}
-		})
-		if !known {
-			return packet, false
-		}
-		if packet != nil {
-			break
+		known := b.spend(s.Manager, func() { packet = s.opens(newMayModel(s, before), newMayModel(s, after), but) })
+		if !known || packet != nil {
+			return packet, known
 		}
 	}
-	return packet, true
+	return nil, true
+}
+
+func (s *space) opens(old, now *model, but []Traffic) *ir.Packet {
+	var ends []node
+	for _, q := range but {
+		if q.In != "" {
+			ends = append(ends, s.named(s.iif, q.In))
+		} else {
+			ends = append(ends, s.named(s.oif, q.Out)) // a rule for it is met by what is forwarded, too
+		}
+	}
+	some := s.Union(ends)
+	for _, w := range ways {
+		was, is := old.crossing(w, some), now.crossing(w, some)
+		set := s.Diff(s.Or(is.accepted, is.depends), s.Or(was.accepted, was.depends))
+		for _, q := range but {
+			if q.Family == s.family && wayTaken(q).name == w.name {
+				set = s.Diff(set, s.anyhow(q))
+			}
+		}
+		if set != never {
+			p := s.pick(set)
+			return &p
+		}
+	}
+	return nil
 }

@@ -127,3 +127,16 @@ func TestOpens(t *testing.T) {
 		}
 	}
 }
+
+// TestOpensForwarded: a rule for what the host sends opens the way for what it forwards, too.
+func TestOpensForwarded(t *testing.T) {
+	const closed = `chain ip t post hook postrouting type filter priority 0 policy drop `
+	answer := Traffic{Family: ir.IPv4, Out: "virbr0", State: ir.StateNew}
+	for rules, opened := range map[string]string{`{ ip oifname "virbr0" accept }`: "eth0", `{}`: ""} {
+		packet, whole := NewBudget().Opens(oneNetwork(t, closed+`{ ip iifname "eth0" counter }`),
+			oneNetwork(t, closed+rules), []Traffic{answer})
+		if !whole || (packet != nil) != (opened != "") || packet != nil && packet.In == "" {
+			t.Errorf("%s: opens %+v (whole %v), want something forwarded: %v", rules, packet, whole, opened != "")
+		}
+	}
+}

@@ -17,6 +17,9 @@ func (s *space) pick(set node) ir.Packet {
 			}
 		}
 	}
+	if s.larger(set, maxPicked) {
+		set = s.onePair(set)
+	}
 	prefer(s.mark, 0)
 	prefer(s.state, 0)
 	prefer(s.status, 0)
@@ -51,14 +54,51 @@ func (s *space) pick(set node) ir.Packet {
 	return p
 }
 
+// maxPicked is how many vertices a set may have of which the most ordinary packet is looked for.
+const maxPicked = 20_000
+
+// larger is true if set has more than so many vertices.
+func (s *space) larger(set node, than int) bool {
+	seen := make(map[node]bool)
+	var look func(n node) bool
+	look = func(n node) bool {
+		if n <= always || seen[n] {
+			return false
+		}
+		seen[n] = true
+		lo, hi := s.Halves(n)
+		return len(seen) > than || look(lo) || look(hi)
+	}
+	return look(set)
+}
+
+// onePair returns the packets of set that have one source and one destination that some have.
+func (s *space) onePair(set node) node {
+	for _, f := range []field{s.saddr, s.daddr} {
+		if some := s.And(set, s.prefix(f, s.documented())); some != never {
+			set = some
+		}
+	}
+	read := s.assignment(set)
+	for _, f := range []field{s.saddr, s.daddr} {
+		a := s.readAddr(read, f)
+		set = s.And(set, s.prefix(f, netip.PrefixFrom(a, a.BitLen())))
+	}
+	return set
+}
+
+// documented returns addresses of documentation (RFC 5737, RFC 3849).
+func (s *space) documented() netip.Prefix {
+	if s.family == ir.IPv6 {
+		return netip.MustParsePrefix("2001:db8::/32")
+	}
+	return netip.MustParsePrefix("198.51.100.0/24")
+}
+
 // preferAddr narrows set to packets whose address field ends in the byte last, or begins as
 // documentation addresses do, where it has any.
 func (s *space) preferAddr(set node, f field, last byte) node {
-	outside := netip.MustParsePrefix("198.51.100.0/24")
-	if s.family == ir.IPv6 {
-		outside = netip.MustParsePrefix("2001:db8::/32")
-	}
-	if some := s.And(set, s.prefix(f, outside)); some != never {
+	if some := s.And(set, s.prefix(f, s.documented())); some != never {
 		set = some
 	}
 	tail := field{f.first + f.bits - 8, 8}

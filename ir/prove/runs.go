@@ -37,7 +37,7 @@ func (m *model) run(r *run, hook ir.Hook) part {
 	}
 	f, all := m.byValue(&r.common, by, func(rule int32) []ir.Match { return r.steps[rule].Rule.Matches })
 	ends := make(map[endNumber][]choice)
-	var back []choice
+	var back, stay []choice
 	var parts []part
 	for len(all) > 0 {
 		group := sameValue(all)
@@ -57,21 +57,25 @@ func (m *model) run(r *run, hook ir.Hook) part {
 		if p.back != never {
 			back = append(back, choice{group[0].value, p.back})
 		}
+		if p.on != always {
+			stay = append(stay, choice{group[0].value, m.Not(p.on)})
+		}
 	}
-	return m.apart(f, ends, back)
+	return m.limited(m.apart(f, ends, back, stay))
 }
 
 // oneByOne is run without an axis.
 func (m *model) oneByOne(r *run, hook ir.Hook) part {
 	parts := make([]part, len(r.steps))
 	for i, step := range r.steps {
-		parts[i] = m.rule(step, hook)
+		parts[i] = m.does(step, hook, m.And(m.scope, m.meets(step, hook)))
 	}
 	return m.fold(parts)
 }
 
-// apart returns what is done to the packets of each value of a field, as one part.
-func (m *model) apart(f field, ends map[endNumber][]choice, back []choice) part {
+// apart returns what is done to the packets of each value of a field, as one part. Those of stay
+// don't go on behind the run.
+func (m *model) apart(f field, ends map[endNumber][]choice, back, stay []choice) part {
 	out := part{back: m.choose(f, back)}
 	met := out.back
 	for _, e := range slices.Sorted(maps.Keys(ends)) {
@@ -80,5 +84,8 @@ func (m *model) apart(f field, ends map[endNumber][]choice, back []choice) part 
 		met = m.Or(met, set)
 	}
 	out.on = m.Not(met)
+	if m.may {
+		out.on = m.Not(m.choose(f, stay))
+	}
 	return out
 }

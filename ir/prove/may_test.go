@@ -1,0 +1,164 @@
+package prove
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/vnetc/vnetc/ir"
+)
+
+// unsure gives some rules of p a match that is not modelled, and leaves of the actions that are not
+// modelled those that touch the mark, which a test can set to each value.
+func unsure(r *rand.Rand, p *ir.Program) {
+	for _, c := range p.Chains {
+		for i := range c.Rules {
+			c.Rules[i].Actions = slices.DeleteFunc(c.Rules[i].Actions,
+				func(a ir.Action) bool {
+					_, opaque := a.(ir.OpaqueAction)
+					return opaque && ir.Touches(a)&^ir.FieldMark != 0
+				})
+			switch r.IntN(4) {
+			case 0:
+				c.Rules[i].Matches = append(c.Rules[i].Matches, ir.Opaque{Text: fmt.Sprint("time ", r.IntN(3))})
+			case 1:
+				c.Rules[i].Matches = append([]ir.Match{ir.Limit{Rate: 1, Per: 1e9, Burst: 5}}, c.Rules[i].Matches...)
+			}
+		}
+	}
+}
+
+// everyMark returns p with each action that makes a mark unknown replaced by one that sets its last
+// bit, to either value.
+func everyMark(p *ir.Program) []*ir.Program {
+	for ci, c := range p.Chains {
+		for i := range c.Rules {
+			for j, a := range c.Rules[i].Actions {
+				if o, is := a.(ir.OpaqueAction); !is || o.Touches == 0 {
+					continue
+				}
+				var all []*ir.Program
+				for value := range uint32(2) {
+					out, chain := *p, *c
+					out.Chains, chain.Rules = slices.Clone(p.Chains), slices.Clone(c.Rules)
+					chain.Rules[i].Actions = slices.Clone(c.Rules[i].Actions)
+					chain.Rules[i].Actions[j] = ir.SetMark{Value: value, Mask: 1}
+					out.Chains[ci] = &chain
+					all = append(all, everyMark(&out)...)
+				}
+				return all
+			}
+		}
+	}
+	return []*ir.Program{p}
+}
+
+// maxQuestions is how many rules a packet may meet of which it is not known if they match, for all
+// their answers to be tried.
+const maxQuestions = 7
+
+// everyWay walks the packet through each program with every answer to each question. Ok is false if
+// there are too many.
+func everyWay(t *testing.T, programs []*ir.Program, pkt ir.Packet) (passes, stops, ok bool) {
+	for _, p := range programs {
+		for answers := range 1 << maxQuestions {
+			asked := 0
+			fate, err := ir.EvalIf(p, pkt, func(at, cause ir.Step) bool {
+				asked++
+				return asked <= maxQuestions && answers>>(asked-1)&1 == 1
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if asked > maxQuestions {
+				return false, false, false
+			}
+			passes, stops = passes || fate.Outcome == ir.Accepted, stops || fate.Outcome != ir.Accepted
+			if answers == 0 && asked == 0 {
+				break
+			}
+		}
+	}
+	return passes, stops, true
+}
+
+// TestMayIsEveryWay: a packet passes for certain if it does whatever the matches say that are not
+// modelled, and depends if that makes a difference; the same if only packets like it are looked at.
+func TestMayIsEveryWay(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	told := make(map[string]int)
+	for round := range 150 {
+		f := []ir.Family{ir.IPv4, ir.IPv6}[round%2]
+		p := randomProgram(r, f)
+		unsure(r, p)
+		variants := everyMark(p)
+		s := newOrderedSpace(round%4 < 2, f, p)
+		m := newMayModel(s, p)
+		whole := make(map[string]crossing)
+		for _, w := range ways {
+			whole[w.name] = m.crossing(w, always)
+		}
+		for _, pkt := range randomPackets(r, f, 60) {
+			passes, stops, ok := everyWay(t, variants, pkt)
+			if !ok {
+				continue
+			}
+			want := map[[2]bool]string{{true, false}: "accepted", {false, true}: "closed", {true, true}: "depends"}[[2]bool{passes, stops}]
+			told[want]++
+			w := wayOf(pkt)
+			pkt.Mark = 0
+			crossings := map[string]crossing{"all": whole[w.name]}
+			if passes2, stops2, _ := everyWay(t, variants, pkt); passes2 == passes && stops2 == stops {
+				like := Traffic{Family: f, In: pkt.In, Out: pkt.Out, State: pkt.State, Status: pkt.Status}
+				if r.IntN(2) == 0 {
+					like.Matches = []ir.Match{ir.SAddr{Prefix: netip.PrefixFrom(pkt.Src, pkt.Src.BitLen())}}
+				}
+				crossings["those like it"] = m.crossing(w, s.union([]Traffic{like}))
+			} else {
+				continue
+			}
+			for among, c := range crossings {
+				for _, part := range []struct {
+					word string
+					set  node
+				}{{"accepted", c.accepted}, {"closed", c.closed}, {"depends", c.depends}} {
+					if s.contains(part.set, pkt) != (part.word == want) {
+						t.Fatalf("round %d, among %s: %s %s, and its being in %s is %v\n%s", round, among, pkt, want, part.word,
+							part.word != want, text(t, p))
+					}
+				}
+			}
+			if want == "depends" {
+				step, ok := deciding(p, pkt)
+				if unknown := slices.ContainsFunc(step.Rule.Matches, ir.Undecided); !ok || !unknown && !step.Rule.Alters() {
+					t.Fatalf("round %d: %s depends on %+v\n%s", round, pkt, step, text(t, p))
+				}
+			}
+		}
+	}
+	if told["accepted"] < 1000 || told["closed"] < 1000 || told["depends"] < 1000 {
+		t.Errorf("the test is one-sided: %v", told)
+	}
+	t.Log(told)
+}
+
+// TestDecidingMakesADifference: the rule that is named is one that decides by itself where there is
+// such a rule.
+func TestDecidingMakesADifference(t *testing.T) {
+	for rules, want := range map[string]string{
+		`{ ip opaque-match "a" counter ip opaque-match "b" drop }`:                               "forward 2",
+		`{ ip opaque-match "a" log accept ip opaque-match "b" drop }`:                            "forward 2",
+		`{ ip opaque-match "a" jump one ip drop } chain ip t one { ip accept }`:                  "forward 1",
+		`{ ip opaque-match "a" jump one ip drop } chain ip t one { ip opaque-match "b" accept }`: "one 1",
+		`{ ip opaque-match "a" set mark 0x1 counter ip mark 0x1 drop }`:                          "forward 1",
+		`{ ip opaque-match "a" counter ip opaque-verdict "x" }`:                                  "forward 2",
+	} {
+		p := oneNetwork(t, forwardChain+rules)
+		got := NewReacher(p).Passage(outOfLab)
+		if got.Depends == nil || fmt.Sprint(got.Because.Chain.Name, " ", got.Because.Index+1) != want {
+			t.Errorf("%s: depends on %+v, want rule %s", rules, got.Because, want)
+		}
+	}
+}
