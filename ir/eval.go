@@ -193,7 +193,7 @@ func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, err
 			e.see(Passed, step)
 			continue
 		case maybe:
-			if e.decide != nil {
+			if e.decide != nil && mattersIf(r) {
 				if e.decide(step, e.blamed(step)) {
 					break
 				}
@@ -221,6 +221,12 @@ func (e *evaluation) walk(c *Chain, of func(*Rule) bool, depth int) (course, err
 		}
 	}
 	return onward, nil
+}
+
+// mattersIf is true if it makes a difference to a packet whether r matches.
+func mattersIf(r *Rule) bool {
+	_, goesOn := r.Verdict.(Counter)
+	return !goesOn || r.Alters()
 }
 
 // apply does to the packet what the step's rule says.

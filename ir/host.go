@@ -43,6 +43,23 @@ func (h *Host) Device(name string) *HostDevice {
 	return &h.Devices[i]
 }
 
+// Route returns the most specific route to a; ok is false if there is none.
+func (h *Host) Route(a netip.Addr) (route HostRoute, ok bool) {
+	for _, r := range h.Routes {
+		if r.Dest.Contains(a) && (!ok || r.Dest.Bits() > route.Dest.Bits()) {
+			route, ok = r, true
+		}
+	}
+	return route, ok
+}
+
+// Local is true if a is an address of the host.
+func (h *Host) Local(a netip.Addr) bool {
+	return a.IsLoopback() || slices.ContainsFunc(h.Devices, func(d HostDevice) bool {
+		return slices.ContainsFunc(d.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
+	})
+}
+
 // Filters is true if packets of family f between two ports of the bridge meet the hooks of IP.
 func (h *Host) Filters(bridge string, f Family) bool {
 	d := h.Device(bridge)

@@ -15,16 +15,17 @@ import (
 )
 
 // The grammar of packet expressions: the protocol, then parts in any order, each a key and one
-// word.
+// word. In a [Request] an end may be a network.
 type (
 	textPacket struct {
-		Proto textWord      `parser:"(?! 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' ) @@"`
+		Proto textWord      `parser:"(?! 'from' | 'to' | 'in' | 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' ) @@"`
 		Parts []*packetPart `parser:"@@*"`
 	}
 	packetPart struct {
-		Pos   lexer.Position
-		Key   string   `parser:"@( 'from' | 'to' | 'on' | 'out' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' )"`
-		Value textWord `parser:"@@"`
+		Pos     lexer.Position
+		Key     string   `parser:"( @( 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' ) | @( 'from' | 'to' | 'in' )"`
+		Network bool     `parser:"@'network'? )"`
+		Value   textWord `parser:"@@"`
 	}
 )
 
@@ -69,11 +70,12 @@ const (
 // All wrong values are reported at once, in a file called [PacketFile]; with errors the packet is
 // the zero value.
 func ParsePacket(text string) (Packet, diag.List) {
-	t := &packetReader{textReader: textReader{file: PacketFile, area: "packet", lines: diag.NewLines([]byte(text))},
-		input: text}
-	tree, err := packetGrammar().ParseString(PacketFile, text)
-	if err != nil {
-		t.syntax(err)
+	t := newPacketReader(text)
+	tree := t.parse()
+	if tree == nil {
+		return Packet{}, t.list
+	}
+	if t.plain(tree); t.list.HasErrors() {
 		return Packet{}, t.list
 	}
 	p := t.packet(tree)
@@ -81,6 +83,22 @@ func ParsePacket(text string) (Packet, diag.List) {
 		return Packet{}, t.list
 	}
 	return p, t.list
+}
+
+func newPacketReader(text string) *packetReader {
+	return &packetReader{textReader: textReader{file: PacketFile, area: "packet", lines: diag.NewLines([]byte(text))},
+		input: text}
+}
+
+// parse returns the tree, nil if there is none.
+func (t *packetReader) parse() *textPacket {
+	tree, err := packetGrammar().ParseString(PacketFile, t.input)
+	if err != nil {
+		t.syntax(err)
+		return nil
+	}
+	t.sort(tree)
+	return tree
 }
 
 // packetReader is [textReader] for packet expressions.
@@ -121,11 +139,11 @@ func (t *packetReader) syntax(err error) {
 // meant returns how to fix a word that stands where a key should.
 func (t *packetReader) meant(value string) string {
 	switch value {
-	case "in", "iif", "iifname":
+	case "iif", "iifname":
 		return "write on before the interface by which the packet came"
 	case "oif", "oifname":
 		return "write out before the interface by which the packet leaves"
-	case "port", "sport", "dport":
+	case "sport", "dport":
 		return "write the port behind its address: 198.51.100.7:443, [2001:db8::7]:443"
 	}
 	for _, n := range icmpNames {
@@ -141,11 +159,20 @@ func (t *packetReader) meant(value string) string {
 
 // packet makes a packet of the tree.
 func (t *packetReader) packet(tree *textPacket) Packet {
-	t.sort(tree)
 	p := Packet{Proto: t.proto(tree.Proto), State: StateNew}
 	t.known = p.Proto != 0 || t.text(tree.Proto) == "0"
 	t.ends(&p)
 	t.icmp(&p)
+	t.rest(&p)
+	if t.parts["on"] == nil && t.parts["out"] == nil {
+		t.missing("no interface", "where a packet comes in and goes out decides which rules it meets",
+			"write on IFNAME for the interface by which it came, out IFNAME for the one by which it leaves, or both")
+	}
+	return p
+}
+
+// rest fills in interfaces, state, flags, status and mark.
+func (t *packetReader) rest(p *Packet) {
 	if w := t.part("on"); w != nil {
 		p.In = t.iface(*w)
 	}
@@ -164,11 +191,6 @@ func (t *packetReader) packet(tree *textPacket) Packet {
 	if w := t.part("mark"); w != nil {
 		p.Mark = uint32(t.number(*w, 32))
 	}
-	if t.parts["on"] == nil && t.parts["out"] == nil {
-		t.missing("no interface", "where a packet comes in and goes out decides which rules it meets",
-			"write on IFNAME for the interface by which it came, out IFNAME for the one by which it leaves, or both")
-	}
-	return p
 }
 
 // sort files the parts by their keys.

@@ -37,6 +37,12 @@ func EvalIf(p *Program, pkt Packet, holds func(at, cause Step) bool) (Fate, erro
 	return e.run()
 }
 
+// WalkIf is EvalIf that calls visit with everything the packet meets.
+func WalkIf(p *Program, pkt Packet, visit func(Visit), holds func(at, cause Step) bool) (Fate, error) {
+	e := &evaluation{program: p, packet: pkt, decide: holds, visit: visit}
+	return e.run()
+}
+
 // Holds is true if r is for pkt's family and all its matches hold at hook; false if that depends on
 // what is not modelled.
 func (r *Rule) Holds(pkt Packet, hook Hook) bool {

@@ -22,19 +22,38 @@ type traceFlags struct {
 	backend, layout, names, format *choice
 	lax, strict, verbose           bool
 	dnsmasq                        optionFlags
+	host                           hostTraceFlags
 }
 
 func newTrace(s streams) *cobra.Command {
 	var f traceFlags
 	cmd := &cobra.Command{
-		Use:   "trace PATH... --packet PACKET",
+		Use:   "trace [PATH...] --packet PACKET",
 		Short: "show which rules a packet meets, and its fate",
-		Long: `trace follows one packet through the rules of these networks. It prints each
-chain that the packet enters; each rule that it matches, with the rule's text
-in both back ends, the line of XML that caused it and why; and the packet's
-fate. -v also prints the rules that do not match, and why.
+		Long: `trace follows one packet. Without PATH it follows it through this host: routing,
+every table of nftables and iptables whoever made it, NAT, and the rules of the
+networks in force, each with the line of XML that caused it. It prints each
+chain with its owner, each rule that the packet matches, and its fate: it
+arrives, or who ends it where. Of a rule that vnetc can't decide it shows what
+comes if it matches, and then what comes if it does not. A packet is written in
+words, the protocol first and the others in any order:
 
-A packet is written in words, the protocol first and the others in any order:
+  tcp from network web to 10.0.0.5 port 5432
+  udp from 10.0.0.5 in network web to host port 53
+  tcp from outside to network db port 22
+  icmp from host to outside
+
+An end is an address, network NAME (one of its guests), outside (what the
+default route leads to) or host. in network NAME says where an address is, and
+on INTERFACE by which the packet comes. Only the routes of table main are
+looked at: policy routing (ip rule), as some VPN clients set it, is not.
+
+With PATH it follows the packet through the rules of these networks alone. It
+prints each chain that the packet enters; each rule that it matches, with the
+rule's text in both back ends, the line of XML that caused it and why; and the
+packet's fate. -v also prints the rules that do not match, and why.
+
+Such a packet has both addresses, and its interfaces:
 
   tcp from 10.20.1.5:40000 on virbr0 to 198.51.100.7:443 out eth0 state new
   icmp type echo-request from 10.20.1.5 on virbr0 to 10.20.1.1
@@ -45,24 +64,30 @@ the host. Ports, state, mark and ICMP type may be left out; they are then 40000
 to 443, new, 0 and echo-request. Write IPv6 addresses with a port in brackets:
 [fd00::5]:443.
 
-By default trace uses the program between XML and rules. With --backend it uses
-the rules that this back end emits, read back.
+With PATH trace uses the program between XML and rules; with --backend the rules
+that this back end emits, read back. It does not know the host's routing and its
+other rules then: "accepted" means accepted by these networks' rules.
 
-trace does not know the host's routing and its other rules: "accepted" means
-accepted by these networks' rules.
-
-Exit codes: 0 traced, whatever the fate; 1 errors in the networks or the
-packet; 2 wrong usage; 3 cannot read.`,
-		Example: `  vnetc trace golden/networks/default.xml \
+Exit codes: without PATH 0 it arrives, or that depends on a rule or on what vnetc
+never reads; 1 it does not arrive, or there is no such packet; with PATH 0
+traced, whatever the fate; 1 errors in the networks or the packet. 2 wrong
+usage; 3 cannot read, or rules could not be read and the answer depends on them.`,
+		Example: `  vnetc trace --packet "tcp from network default to outside port 443"
+  vnetc trace --packet "tcp from network web to network db port 5432" --format json | jq .answer
+  vnetc trace golden/networks/default.xml \
       --packet "tcp from 192.168.122.10 on virbr0 to 198.51.100.7:443 out eth0"
   vnetc trace networks/ -v --backend nftables \
       --packet "udp from 10.0.0.5 on virbr0 to 10.0.1.5:53 out virbr1"
   vnetc trace networks/ --format json --packet "..." | jq .fate.outcome`,
 		ValidArgsFunction: xmlPaths,
 		RunE: func(_ *cobra.Command, paths []string) error {
-			if len(paths) == 0 || f.packet == "" {
-				return usagef("trace needs at least one PATH and a packet, for example: vnetc trace golden/networks/default.xml " +
+			switch {
+			case f.packet == "":
+				return usagef(`trace needs a packet, for example: vnetc trace --packet "tcp from network default to outside port 443"; ` +
+					`with the rules of files alone: vnetc trace golden/networks/default.xml ` +
 					`--packet "tcp from 192.168.122.10 on virbr0 to 198.51.100.7:443 out eth0"`)
+			case len(paths) == 0:
+				return traceHost(s, &f)
 			}
 			return trace(s, &f, paths)
 		},
@@ -75,6 +100,7 @@ packet; 2 wrong usage; 3 cannot read.`,
 	f.format = addChoice(cmd, "format", "output format", "text", "json")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
+	f.host.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "trace what compile --strict-isolation makes")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also show the rules that do not match, and why")
 	return cmd

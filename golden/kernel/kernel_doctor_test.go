@@ -131,6 +131,69 @@ func (e *examined) service(a expect.Answer) (passes, ok bool) {
 	return e.SendLocal(dev, netip.AddrPortFrom(bridge, question.Dst.Port()), answer).At == guest, true
 }
 
+// trace sends the first packet of what the answer is about, and compares its fate with what a trace
+// in words says.
+func (e *examined) trace(a expect.Answer) {
+	e.t.Helper()
+	from, src := e.guest(a.Network, 0, a.Family)
+	var dst netip.AddrPort
+	var to *netnstest.Peer
+	where := "in network " + a.Network
+	switch a.Kind {
+	case expect.Out:
+		to, dst = e.end(e.far[0], a.Family)
+	case expect.In:
+		to = from
+		_, dst = e.end(from, a.Family)
+		from, where = e.far[0], "on eth0"
+		_, src = e.end(from, a.Family)
+	case expect.Across:
+		to, dst = e.guest(a.To, 0, a.Family)
+	default:
+		return
+	}
+	if a.Proto != "tcp" {
+		return
+	}
+	dst = netip.AddrPortFrom(dst.Addr(), netnstest.Open)
+	request, found := ir.ParseRequest(fmt.Sprintf("tcp from %s %s to %s", src, where, dst))
+	if found.HasErrors() {
+		e.t.Fatal(found)
+	}
+	var j *expect.Journey
+	e.Do(func() {
+		here, err := host.Read()
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		j, err = doctor.Trace(doctor.Patient{Meant: e.meant, Survey: doctor.Look(surveyed()), Host: here}, request)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+	})
+	arrives := false
+	for range 5 {
+		arrives = e.Send(from, netnstest.Packet{Kind: netnstest.SYN, Src: src, Dst: dst}).At == to
+		if arrives == (j.Verdict == expect.Yes) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if j.Verdict != expect.Depends && arrives != (j.Verdict == expect.Yes) {
+		e.t.Errorf("trace says %s of %s, and it arrives: %v; %+v", j.Verdict, j.Packet, arrives, j.Path)
+	}
+	for _, v := range j.Path.Visits {
+		if v.Kind != ir.Matched || v.Owner != "vnetc" || v.Origin != nil {
+			continue
+		}
+		switch v.Rule.Verdict.(type) {
+		case ir.Jump, ir.Return, ir.Counter:
+		default:
+			e.t.Errorf("trace knows no line of XML for our %s", v.Rule)
+		}
+	}
+}
+
 // want is true if packets of a certain answer pass.
 func want(a expect.Answer) bool { return (a.Verdict == expect.Yes) != a.Refused }
 
@@ -234,6 +297,9 @@ func TestDoctorIsRight(t *testing.T) {
 				})
 				e.examine()
 				e.hold(told)
+				for _, a := range e.report.Answers {
+					e.trace(a)
+				}
 				e.harmless(name)
 				e.cures()
 			})

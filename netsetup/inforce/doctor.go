@@ -134,3 +134,15 @@ func (c Checkup) RunShort() (doctor.Report, error) {
 	p.Survey = doctor.Look(c.places)
 	return doctor.Examine(p, prove.ShortBudget()), nil
 }
+
+// Trace reads the host and follows one packet through it. NoPacket is true if the error is that
+// there is no such packet on this host.
+func (c Checkup) Trace(request ir.Request) (j *expect.Journey, survey doctor.Survey, noPacket bool, err error) {
+	here, err := host.Read()
+	if err != nil {
+		return nil, survey, false, failed(err)
+	}
+	survey = doctor.Look(c.places)
+	j, err = doctor.Trace(doctor.Patient{Meant: c.meant, Host: here, Survey: survey}, request)
+	return j, survey, err != nil, err
+}
