@@ -142,7 +142,7 @@ func TestMayIsEveryWay(t *testing.T) {
 			}
 		}
 	}
-	if told["accepted"] < 1000 || told["closed"] < 1000 || told["depends"] < 1000 {
+	if told["accepted"] < 1000 || told["closed"] < 1000 || told["depends"] < 300 {
 		t.Errorf("the test is one-sided: %v", told)
 	}
 	t.Log(told)
