@@ -38,7 +38,8 @@ which rules layout sets does not merge, who can open connections to whom, and
 findings: connections that get through although a network's own rules refuse
 them.
 
---assert FILE also checks assertions, one on each line (# begins a comment):
+--assert FILE also checks assertions, statements of the policy language that
+are decided and not enforced, one on each line (# begins a comment):
 
   deny from network lab to network dmz
   allow tcp from network lab to outside port 443

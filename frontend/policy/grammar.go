@@ -94,7 +94,7 @@ var forms = map[string]form{
 
 // ruleForm is that of allow and deny, which most lines are.
 var ruleForm = form{
-	"a line is: allow or deny, a protocol if not all are meant, from an end, to an end, port and ports; or publish, clamp, isolated or let",
+	"the form is: allow or deny, a protocol if not all are meant, from an end, to an end, port and ports; or publish, clamp, isolated or let",
 	"allow tcp from network lab to outside port 443",
 }
 

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -258,6 +259,30 @@ func TestParseErrors(t *testing.T) {
 				t.Errorf("got %q (fix %q), want %q (fix %q)", got, d.Fix, c.want, c.fix)
 			}
 		})
+	}
+}
+
+// TestReadme: the example of the page is a policy.
+func TestReadme(t *testing.T) {
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, ok := strings.Cut(string(page), "```policy\n")
+	text, _, ended := strings.Cut(text, "```")
+	all, list := Parse("README.md", []byte(text))
+	if !ok || !ended || len(list) > 0 || len(all) != 9 {
+		t.Errorf("%d statements, %v", len(all), list)
+	}
+	for _, p := range protocols {
+		if !strings.Contains(string(page), "`"+p.name+"`") {
+			t.Errorf("the page does not name protocol %s", p.name)
+		}
+	}
+	for _, word := range keywords {
+		if !strings.Contains(string(page), `"`+word+`"`) {
+			t.Errorf("the grammar of the page has no %q", word)
+		}
 	}
 }
 

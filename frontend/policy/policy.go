@@ -2,6 +2,10 @@
 // which ports of the host lead to which guest, and what must hold of a compiled firewall.
 //
 // [Parse] reads the text of one policy and says all there is to say about it, each at its place;
+// [ParseAll] reads all policies of one compilation, which are one list: the first statement that
+// matches a new connection decides. First come the files that are given as policies, in the order
+// given, then other *.policy files in the order of the PATHs, those of a directory by name, then
+// the policies in documents, in the order of the networks. [Check] judges the list by the networks;
 // [Lower] adds the rules of statements to the program that a network front end made. Both are pure:
 // they know neither back ends nor the host.
 package policy
