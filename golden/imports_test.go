@@ -57,6 +57,7 @@ var arrows = []struct {
 	{"backends/verify", []string{"ir", "ir/diag", "ir/expect", "ir/prove", "backends"},
 		"what rules mean is decided without knowing whose they are"},
 	{"netsetup/bus", []string{"ir"}, "D-Bus is told of bridges and knows no rules"},
+	{"netsetup/cure", nil, "commands of others' tools are run without knowing why they help"},
 	{"netsetup/dnsmasq", []string{"ir"}, "a server is made from a link and knows no rules"},
 	{"netsetup/doctor", []string{"ir", "ir/expect", "ir/prove", "backends", "netsetup/firewall"},
 		"a host is examined by the contract of back ends, and nothing is changed"},

@@ -168,19 +168,15 @@ func stepWords(s ir.Step) string {
 }
 
 // cures returns what to type, in order.
-func cures(a expect.Answer) (all []string) {
-	if a.Fact != nil && a.Fact.Fix != "" {
-		return []string{a.Fact.Fix}
-	}
-	for _, b := range a.Blocks {
-		all = append(all, b.Cure...)
-	}
+func cures(a expect.Answer) []string {
+	all, _ := a.Cures()
 	return all
 }
 
 // proved is true if the cures of a were shown to do what they are for, and no more.
 func proved(a expect.Answer) bool {
-	return len(a.Blocks) > 0 && !slices.ContainsFunc(a.Blocks, func(b expect.Block) bool { return !b.Proved })
+	_, proved := a.Cures()
+	return a.Fact == nil && proved
 }
 
 // Short says in a line each what guests of a network can't do for certain, with the cause. There

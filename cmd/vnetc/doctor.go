@@ -17,6 +17,7 @@ type doctorFlags struct {
 	*hostFlags
 	strict  bool
 	verbose bool
+	cure    cureFlags
 	root    string
 	format  *choice
 	budget  budgetFlag
@@ -39,8 +40,14 @@ rule that vnetc cannot decide, or on rules that it does not read, such as chains
 of bridges and of single devices. For a "no" doctor shows a packet, the rule or
 policy with its table and chain, its owner, and what to type. A command is shown
 as "cure" if it was proved on these rules: what was lost passes, and nothing
-else does. Another one is shown as "try". doctor changes nothing and takes no
-lock. -v also lists what is as it should be.
+else does. Another one is shown as "try". -v also lists what is as it should be.
+
+doctor changes nothing and takes no lock, unless --cure is given: it then lists
+the proved commands for networks in force, runs them if you answer y (or with
+--yes), and looks again. Each is noted in the state folder with the one that
+takes it back, which vnetc down or vnetc remove of its network runs. --try adds
+commands that are not proved, and says so at each. What a tool of another system
+must do, such as NixOS' configuration, stays for you to do by hand.
 
 doctor answers for a PATH as if its networks were in force with the present
 rules. If vnetc has no network in force, it answers for those that libvirt runs.
@@ -54,12 +61,19 @@ Exit codes: 0 no answer is "no"; 1 one is (with --strict also for "depends"); 2
 wrong usage; 3 rules could not be read, and an answer depends on them.`,
 		Example: `  vnetc doctor
   vnetc doctor -v default
+  vnetc doctor --cure default
   vnetc doctor --format json | jq -r '.answers[] | select(.answer == "no") | .blocks[].cure[]'`,
-		RunE: func(_ *cobra.Command, args []string) error { return examine(s, &f, args) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := f.cure.fits(f.format.value); err != nil {
+				return err
+			}
+			return examine(s, &f, args)
+		},
 	}
 	f.hostFlags = addHostFlags(cmd)
 	f.format = addChoice(cmd, "format", "how to print", "text", "json", "sarif")
 	f.budget.add(cmd)
+	f.cure.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 also if an answer depends on what vnetc can't decide")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list also what is as it should be")
 	cmd.Flags().StringVar(&f.root, "libvirt-root", "/", "file system in which libvirt's status files are looked for")
@@ -67,9 +81,36 @@ wrong usage; 3 rules could not be read, and an answer depends on them.`,
 }
 
 func examine(s streams, f *doctorFlags, args []string) error {
+	found, err := f.examined(s, args)
+	if err != nil {
+		return err
+	}
+	if err := f.print(s.out, found); err != nil {
+		return orHost(err)
+	}
+	if f.cure.cure {
+		ran, err := f.cure.run(s, f.hostFlags, found)
+		if err != nil {
+			return err
+		}
+		if ran {
+			if found, err = f.examined(s, args); err != nil {
+				return err
+			}
+			fmt.Fprintln(s.out, "\nafterwards:")
+			if err := f.print(s.out, found); err != nil {
+				return orHost(err)
+			}
+		}
+	}
+	return f.verdict(found)
+}
+
+// examined looks at the host.
+func (f *doctorFlags) examined(s streams, args []string) (found doctor.Report, err error) {
 	var checkup inforce.Checkup
 	var w inforce.Wanted
-	err := f.look(s, func(h *inforce.Host) (err error) {
+	err = f.look(s, func(h *inforce.Host) (err error) {
 		names, paths := inForce(h, args)
 		switch {
 		case len(paths) > 0:
@@ -94,19 +135,12 @@ func examine(s streams, f *doctorFlags, args []string) error {
 		}
 	}
 	if err != nil {
-		return err
+		return found, err
 	}
 	if checkup.Networks() == 0 {
 		fmt.Fprintln(s.err, "no network is in force, and libvirt runs none; name a PATH to ask about it")
 	}
-	found, err := checkup.Run(f.budget.start())
-	if err != nil {
-		return err
-	}
-	if err := f.print(s.out, found); err != nil {
-		return orHost(err)
-	}
-	return f.verdict(found)
+	return checkup.Run(f.budget.start())
 }
 
 // given returns what is wanted if the networks of paths are in force, too.

@@ -3,9 +3,14 @@ package kernel
 import (
 	"fmt"
 	"net/netip"
+	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/iptables"
@@ -13,6 +18,7 @@ import (
 	"github.com/vnetc/vnetc/backends/nftables"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/expect"
+	"github.com/vnetc/vnetc/netsetup/cure"
 	"github.com/vnetc/vnetc/netsetup/doctor"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/host"
@@ -301,7 +307,7 @@ func TestDoctorIsRight(t *testing.T) {
 					e.trace(a)
 				}
 				e.harmless(name)
-				e.cures()
+				e.cures(told)
 			})
 		}
 	}
@@ -327,40 +333,106 @@ func (e *examined) harmless(shape string) {
 	}
 }
 
-// cures types what doctor says and wants every lost packet to pass.
-func (e *examined) cures() {
+// rules returns all rules of the host as its tools list them, without counters.
+func (e *examined) rules() string {
+	all := e.Exec("nft", "-s", "list", "ruleset")
+	for _, tool := range []string{"iptables-legacy-save", "ip6tables-legacy-save"} {
+		if _, err := exec.LookPath(tool); err == nil {
+			for line := range strings.Lines(e.Exec(tool)) {
+				if !strings.HasPrefix(line, "#") {
+					all += counted.ReplaceAllString(line, "")
+				}
+			}
+		}
+	}
+	return all
+}
+
+// counted are the counters of a chain in iptables-save(8).
+var counted = regexp.MustCompile(`\[\d+:\d+\]`)
+
+// cures runs what doctor says and wants every lost packet to pass, and nothing else: what doctor
+// says then is what packets do. Taken back, the host is as it was.
+func (e *examined) cures(told map[expect.Verdict]int) {
 	e.t.Helper()
+	before := e.rules()
 	var broken []expect.Answer
+	var ran []cure.Step
 	typed := make(map[string]bool)
 	for _, a := range e.report.Answers {
-		if a.Verdict != expect.No || a.Refused {
+		if !a.Refuses() {
 			continue
 		}
-		proved := len(a.Blocks) > 0
 		for _, b := range a.Blocks {
 			if b.Owner == "vnetc" {
 				e.t.Errorf("%s %s %s %s: our own rule is in the way: %+v %s", a.Network, a.Kind, a.Family, a.Proto, b,
 					a.Packet)
 			}
-			proved = proved && b.Proved && b.Owner != "ufw" && b.Owner != "NixOS" // whose tools are not here
 		}
-		if !proved {
+		lines, proved := a.Cures()
+		if !proved || slices.ContainsFunc(a.Blocks,
+			func(b expect.Block) bool { return b.Owner == "ufw" || b.Owner == "NixOS" }) { // whose tools are not here
 			continue
 		}
 		broken = append(broken, a)
-		for _, b := range a.Blocks {
-			for _, command := range b.Cure {
-				if !typed[command] {
-					typed[command] = true
-					e.Exec("sh", "-c", command)
-				}
+		for _, line := range lines {
+			if typed[line] {
+				continue
+			}
+			typed[line] = true
+			steps, ok := cure.Parse(line)
+			if !ok {
+				e.t.Errorf("nothing takes %s back", line)
+			}
+			for _, step := range steps {
+				e.Do(func() {
+					step, err := step.Prepare()
+					if err == nil {
+						err = step.Run()
+					}
+					if err != nil {
+						e.t.Errorf("%s: %v", step, err)
+					}
+					ran = append(ran, step)
+				})
 			}
 		}
 	}
+	if len(ran) == 0 {
+		return
+	}
+	lost := e.report
+	e.examine()
+	e.hold(told)
 	for _, a := range broken {
-		if passes, ok := e.try(a); ok && !passes {
-			e.t.Errorf("%s %s %s %s: cured, and packets still don't pass; %+v", a.Network, a.Kind, a.Family, a.Proto,
-				a.Blocks)
+		if again := like(e.report, a); again == nil || again.Verdict != expect.Yes && again.Verdict != expect.Part {
+			e.t.Errorf("%s %s %s %s: cured, and doctor says %+v", a.Network, a.Kind, a.Family, a.Proto, again)
 		}
 	}
+	for _, a := range lost.Answers {
+		if again := like(e.report, a); a.Refused && (again == nil || again.Verdict != a.Verdict) {
+			e.t.Errorf("%s %s %s: must be refused, was %s, and is %+v behind the cure", a.Network, a.Kind, a.To, a.Verdict, again)
+		}
+	}
+	for _, step := range slices.Backward(ran) {
+		e.Do(func() {
+			if err := step.TakeBack(); err != nil {
+				e.t.Errorf("%s: %v", step.Undoing(), err)
+			}
+		})
+	}
+	if diff := cmp.Diff(before, e.rules()); diff != "" {
+		e.t.Errorf("cured and taken back, the host's rules are others (-before +after):\n%s", diff)
+	}
+}
+
+// like returns the answer of r to the same question as a.
+func like(r doctor.Report, a expect.Answer) *expect.Answer {
+	for i := range r.Answers {
+		if o := &r.Answers[i]; o.Network == a.Network && o.Kind == a.Kind && o.Family == a.Family && o.Proto == a.Proto &&
+			o.Device == a.Device && o.To == a.To {
+			return o
+		}
+	}
+	return nil
 }

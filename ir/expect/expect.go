@@ -86,5 +86,21 @@ type Fact struct {
 	Fix  string // what to type; may be empty
 }
 
+// Cures returns what to type so that packets of the answer pass, in order. Proved is true if that
+// was shown to let them through, and nothing else.
+func (a Answer) Cures() (lines []string, proved bool) {
+	if a.Fact != nil {
+		if a.Fact.Fix == "" {
+			return nil, false
+		}
+		return []string{a.Fact.Fix}, true
+	}
+	proved = len(a.Blocks) > 0
+	for _, b := range a.Blocks {
+		lines, proved = append(lines, b.Cure...), proved && b.Proved
+	}
+	return lines, proved
+}
+
 // Refuses is true if packets of the expectation end here though they must pass.
 func (a Answer) Refuses() bool { return a.Verdict == No && !a.Refused }

@@ -31,13 +31,23 @@ func commands(b expect.Block, into *place, a expect.Answer, rules []ir.Rule) []s
 	for i := range rules {
 		r := &rules[len(rules)-1-i] // each goes on top of those before
 		if b.World == "nftables" {
-			all = append(all, fmt.Sprintf("nft insert rule %s %s %s %s accept", into.chain.Family, into.chain.Table,
-				into.chain.Name, nftWords(r, into.chain.Family)))
+			all = append(all, fmt.Sprintf("nft insert rule %s %s %s %s accept comment %s", into.chain.Family, into.chain.Table,
+				into.chain.Name, nftWords(r, into.chain.Family), nftComment(a.Network)))
 			continue
 		}
 		all = append(all, iptablesLine(b.World, into.chain, r))
 	}
 	return all
+}
+
+// nftComment tells whose rule a cure is, so that it can be found again. It is a word that needs no
+// quotes: names that do are left out.
+func nftComment(network string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+	if strings.Trim(network, plain) != "" || len(network) > 64 {
+		return "vnetc_doctor"
+	}
+	return "vnetc_doctor." + network
 }
 
 // iptablesLine returns the command that inserts r at the head of a chain.

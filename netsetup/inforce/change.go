@@ -33,7 +33,8 @@ func (h *Host) change(to []state.Network, work func() (inForce []state.Network, 
 		return failf("%w; no rule was changed", errors.Join(err, h.write(before)))
 	}
 	inForce, err := work()
-	return failed(errors.Join(err, h.write(inForce)))
+	err = errors.Join(err, h.write(inForce))
+	return failed(errors.Join(err, h.takeBack(namesOf(without(before, namesOf(inForce))))))
 }
 
 // during returns what the kernel may hold while a change goes on: the networks of to, then those of

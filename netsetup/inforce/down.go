@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/cure"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
@@ -149,8 +150,14 @@ func (d *downRun) Load(gone []string) error {
 
 // tellSteps says what would be done.
 func (d *downRun) tellSteps() {
+	cured, _ := d.dir.Cures() // a damaged file is reported when it matters
 	for _, r := range d.results {
 		r.Steps = r.plan.Lines(d.Loaded(r.Name), nil)
+		for _, c := range undoing(cured[r.Name]) {
+			if undo := cure.Step(c).Undoing(); undo != "" {
+				r.Steps = append(r.Steps, "undo a cure of vnetc doctor: "+undo)
+			}
+		}
 		r.forget()
 	}
 }

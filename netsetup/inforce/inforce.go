@@ -83,6 +83,7 @@ type folder interface {
 	Networks() ([]state.Network, []state.Unused, error)
 	NetworkPath(name string) string
 	Lacks() map[string][]state.Lack
+	Cures() (map[string][]state.Cure, error)
 	Pending() (*state.Pending, error)
 	PendingPath() string
 	LastUndone() (time.Time, bool)
