@@ -63,7 +63,7 @@ func TestFound(t *testing.T) {
 		for _, d := range compile() {
 			got = append(got, fmt.Sprint(d.Span, " ", d.Code))
 		}
-		want := []string{"a.policy:1:1 policy-syntax", "n1.xml:2:14 policy-syntax", "b.xml:1:2 name-missing",
+		want := []string{"a.policy:1:1 policy-syntax", "n1.xml:2:10 policy-syntax", "b.xml:1:2 name-missing",
 			"c.policy:1:11 policy-set"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -34,7 +34,8 @@ func TestParseRequest(t *testing.T) {
 		}
 		family := map[Family]string{IPv4: "ip", IPv6: "ip6", 0: "any"}[r.Family]
 		packet := strings.Join([]string{strconv.Itoa(int(r.SPort)), ">", strconv.Itoa(int(r.DPort)), " ", family}, "")
-		if ends := r.From.String() + " > " + r.To.String(); found.HasErrors() || ends != tt.ends || packet != tt.packet {
+		ends := r.From.String() + " > " + r.To.String()
+		if found.HasErrors() || ends != tt.ends || packet != tt.packet {
 			t.Errorf("%s: got %s, %s, %v; want %s, %s", tt.text, ends, packet, found, tt.ends, tt.packet)
 		}
 	}

@@ -29,9 +29,9 @@ func Walk(p *Program, pkt Packet) (Fate, []Visit, error) {
 	return fate, visits, err
 }
 
-// EvalIf is [Eval] that asks holds where it is not known if the rule of a step matches. Cause is the
-// rule that is not modelled: the same one, or an earlier one whose action made unknown what this one
-// looks at.
+// EvalIf is [Eval] that asks holds where it is not known if the rule of a step matches. Cause is
+// the rule that is not modelled: the same one, or an earlier one whose action made unknown what
+// this one looks at.
 func EvalIf(p *Program, pkt Packet, holds func(at, cause Step) bool) (Fate, error) {
 	e := &evaluation{program: p, packet: pkt, decide: holds}
 	return e.run()

@@ -77,7 +77,8 @@ func (j Journey) path(b *strings.Builder, p *expect.Path, indent string) {
 		}
 		switch v.Kind {
 		case ir.Passed:
-			fmt.Fprintf(b, "%s    - rule %d: %s\n%s      %s\n", indent, v.Index+1, diag.Visible(v.Rule.String()), indent,
+			fmt.Fprintf(b, "%s    - rule %d: %s\n%s      %s\n", indent, v.Index+1, diag.Visible(v.Rule.String()),
+				indent,
 				failedWords(v.Visit))
 		case ir.Matched:
 			fmt.Fprintf(b, "%s    + rule %d: %s\n", indent, v.Index+1, diag.Visible(v.Rule.String()))

@@ -46,7 +46,8 @@ func TestKernelTrace(t *testing.T) {
 					Steps []struct{ Kind, Owner, Policy string }
 				}
 			}
-			if err := json.Unmarshal([]byte(h.vnetc(code, "trace", "--format", "json", "--packet", out)), &doc); err != nil ||
+			text := h.vnetc(code, "trace", "--format", "json", "--packet", out)
+			if err := json.Unmarshal([]byte(text), &doc); err != nil ||
 				doc.Answer != map[int]string{0: "yes", 1: "no"}[code] || len(doc.Path.Steps) == 0 {
 				t.Errorf("JSON: %v, %+v", err, doc)
 			}

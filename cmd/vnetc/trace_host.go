@@ -41,7 +41,8 @@ func traceHost(s streams, f *traceFlags) error {
 	case err != nil:
 		return err
 	}
-	j := verify.Journey{Journey: journey, Verbose: f.verbose, Unread: survey.Unread, Assumed: survey.Program.AssumedOrder()}
+	j := verify.Journey{Journey: journey, Verbose: f.verbose, Unread: survey.Unread,
+		Assumed: survey.Program.AssumedOrder()}
 	if f.format.value == "json" {
 		err = diag.WriteJSON(s.out, j.JSON())
 	} else {

@@ -411,7 +411,8 @@ func (e *examined) cures(told map[expect.Verdict]int) {
 	}
 	for _, a := range lost.Answers {
 		if again := like(e.report, a); a.Refused && (again == nil || again.Verdict != a.Verdict) {
-			e.t.Errorf("%s %s %s: must be refused, was %s, and is %+v behind the cure", a.Network, a.Kind, a.To, a.Verdict, again)
+			e.t.Errorf("%s %s %s: must be refused, was %s, and is %+v behind the cure", a.Network, a.Kind, a.To,
+				a.Verdict, again)
 		}
 	}
 	for _, step := range slices.Backward(ran) {
@@ -429,7 +430,8 @@ func (e *examined) cures(told map[expect.Verdict]int) {
 // like returns the answer of r to the same question as a.
 func like(r doctor.Report, a expect.Answer) *expect.Answer {
 	for i := range r.Answers {
-		if o := &r.Answers[i]; o.Network == a.Network && o.Kind == a.Kind && o.Family == a.Family && o.Proto == a.Proto &&
+		if o := &r.Answers[i]; o.Network == a.Network && o.Kind == a.Kind && o.Family == a.Family &&
+			o.Proto == a.Proto &&
 			o.Device == a.Device && o.To == a.To {
 			return o
 		}

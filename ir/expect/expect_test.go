@@ -107,7 +107,8 @@ func TestAskList(t *testing.T) {
 		if a.Refused {
 			must = " refused"
 		}
-		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s%s", a.Network, a.Kind, a.Family, a.Proto, a.Device+a.To, must)))
+		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s%s", a.Network, a.Kind, a.Family, a.Proto,
+			a.Device+a.To, must)))
 	}
 	want := []string{
 		"web0 dhcp ip", "web0 dns ip udp", "web0 dns ip tcp", "web0 inside ip", "web0 out ip tcp eth0",

@@ -158,7 +158,8 @@ func (t *tracer) path(answers []bool) (*Path, error) {
 }
 
 // walk is one walk, by the interface that routing chooses for the destination as it is rewritten.
-func (t *tracer) walk(answers []bool) (fate ir.Fate, visits []ir.Visit, asked []question, pkt ir.Packet, end string, err error) {
+func (t *tracer) walk(answers []bool) (fate ir.Fate, visits []ir.Visit, asked []question, pkt ir.Packet, end string,
+	err error) {
 	pkt = t.packet
 	for range 2 {
 		asked = nil
@@ -242,7 +243,8 @@ func (t *tracer) host(pkt ir.Packet, dst netip.Addr) string {
 		route, ok := t.Host.Route(pkt.Src)
 		switch {
 		case !ok:
-			return fmt.Sprintf("the host drops it: no route leads back to %s, and rp_filter of %s is %d", pkt.Src, d.Name, d.RPFilter)
+			return fmt.Sprintf("the host drops it: no route leads back to %s, and rp_filter of %s is %d", pkt.Src,
+				d.Name, d.RPFilter)
 		case d.RPFilter == 1 && route.Device != pkt.In:
 			return fmt.Sprintf("the host drops it: packets to %s leave by %s, and rp_filter of %s is 1 (strict)", pkt.Src,
 				route.Device, d.Name)

@@ -75,7 +75,8 @@ func TestTrace(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			meant, h := networks(2)
 			for i, l := range meant.Links {
-				h.Routes = append(h.Routes, ir.HostRoute{Dest: l.Addresses[0].Prefix.Masked(), Device: h.Devices[i+1].Name})
+				h.Routes = append(h.Routes, ir.HostRoute{Dest: l.Addresses[0].Prefix.Masked(),
+					Device: h.Devices[i+1].Name})
 			}
 			h.Routes = append(h.Routes, ir.HostRoute{Dest: prefix("198.51.100.0/24"), Device: "eth0"})
 			q := beside(meant, h, tt.rules...)

@@ -114,7 +114,8 @@ func services(n int) []*ir.Chain {
 			mark := rule(ir.Counter{}, ir.SAddr{Prefix: to})
 			mark.Actions = []ir.Action{ir.SetMark{Value: 0x4000, Mask: 0x4000}}
 			chains = append(chains, &ir.Chain{Family: ir.IPv4, Table: "nat", Name: sep, Rules: []ir.Rule{mark,
-				rule(ir.DNAT{Addrs: ir.AddrRange{From: to.Addr(), To: to.Addr()}, Ports: ir.PortRange{From: 8080, To: 8080}},
+				rule(ir.DNAT{Addrs: ir.AddrRange{From: to.Addr(), To: to.Addr()},
+					Ports: ir.PortRange{From: 8080, To: 8080}},
 					ir.L4Proto{Proto: ir.TCP})}})
 		}
 	}
@@ -179,7 +180,8 @@ func strangers(n int) []*ir.Chain {
 		if i%2 == 0 {
 			v = ir.Drop{}
 		}
-		forward.Rules = append(forward.Rules, rule(v, ir.SAddr{Prefix: prefix("172.%d.%d.%d/32", 16+i%16, i*31%256, i*7%256)},
+		forward.Rules = append(forward.Rules, rule(v,
+			ir.SAddr{Prefix: prefix("172.%d.%d.%d/32", 16+i%16, i*31%256, i*7%256)},
 			ir.DAddr{Prefix: prefix("172.%d.%d.0/24", 16+i*5%16, i*17%256)}, ir.L4Proto{Proto: ir.TCP},
 			ir.DPort{From: uint16(i*13 + 1), To: uint16(i*13 + 1)}))
 	}

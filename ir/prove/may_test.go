@@ -129,14 +129,16 @@ func TestMayIsEveryWay(t *testing.T) {
 					set  node
 				}{{"accepted", c.accepted}, {"closed", c.closed}, {"depends", c.depends}} {
 					if s.contains(part.set, pkt) != (part.word == want) {
-						t.Fatalf("round %d, among %s: %s %s, and its being in %s is %v\n%s", round, among, pkt, want, part.word,
+						t.Fatalf("round %d, among %s: %s %s, and its being in %s is %v\n%s", round, among, pkt, want,
+							part.word,
 							part.word != want, text(t, p))
 					}
 				}
 			}
 			if want == "depends" {
 				step, ok := deciding(p, pkt)
-				if unknown := slices.ContainsFunc(step.Rule.Matches, ir.Undecided); !ok || !unknown && !step.Rule.Alters() {
+				unknown := slices.ContainsFunc(step.Rule.Matches, ir.Undecided)
+				if !ok || !unknown && !step.Rule.Alters() {
 					t.Fatalf("round %d: %s depends on %+v\n%s", round, pkt, step, text(t, p))
 				}
 			}

@@ -57,7 +57,8 @@ func newModel(s *space, p *ir.Program) *model {
 
 func bareModel(s *space, p *ir.Program) *model {
 	return &model{space: s, program: p, scope: always, opaque: make(map[opaqueAt]node),
-		extents: make(map[node]extent), causes: make(map[ir.Alteration]*ir.Rule), pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
+		extents: make(map[node]extent), causes: make(map[ir.Alteration]*ir.Rule),
+		pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
 }
 
 // end is a way in which a packet's walk through a base chain ends.

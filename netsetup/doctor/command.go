@@ -31,7 +31,8 @@ func commands(b expect.Block, into *place, a expect.Answer, rules []ir.Rule) []s
 	for i := range rules {
 		r := &rules[len(rules)-1-i] // each goes on top of those before
 		if b.World == "nftables" {
-			all = append(all, fmt.Sprintf("nft insert rule %s %s %s %s accept comment %s", into.chain.Family, into.chain.Table,
+			all = append(all, fmt.Sprintf("nft insert rule %s %s %s %s accept comment %s", into.chain.Family,
+				into.chain.Table,
 				into.chain.Name, nftWords(r, into.chain.Family), nftComment(a.Network)))
 			continue
 		}

@@ -71,7 +71,8 @@ func (h *Host) takeBack(gone []string) error {
 				continue // the last of its networks takes it back
 			}
 			if err := (cure.Step(c)).TakeBack(); err != nil {
-				failures = append(failures, fmt.Errorf("what doctor --cure did for network %s: %w", diag.Visible(name), err))
+				failures = append(failures,
+					fmt.Errorf("what doctor --cure did for network %s: %w", diag.Visible(name), err))
 				left = append(left, c)
 			}
 		}

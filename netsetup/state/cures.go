@@ -12,8 +12,8 @@ type Cure struct {
 	Before string   `json:"before,omitempty"` // of a sysctl
 }
 
-// Cures returns what was run for networks, by network and in order; never nil without an error. What
-// was noted in another boot or network namespace is left out.
+// Cures returns what was run for networks, by network and in order; never nil without an error.
+// What was noted in another boot or network namespace is left out.
 func (f folder) Cures() (map[string][]Cure, error) {
 	cures, err := readNotes[[]Cure](f, f.curesFile())
 	if err != nil {
