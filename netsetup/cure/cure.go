@@ -1,5 +1,6 @@
 // Package cure runs the commands with which a user opens another's firewall for a network, and
-// takes them back. It knows the tools by their manual pages; why a command helps is none of its business.
+// takes them back. It knows the tools by their manual pages; why a command helps is none of its
+// business.
 package cure
 
 import (
