@@ -27,6 +27,8 @@ type Parsed struct {
 	// [Options.Policies], then of other sources that are policies, in the order of the sources,
 	// then of the documents of networks, in the order of the networks.
 	Policy []policy.Statement
+	// Files are the sources that are policies, in that order.
+	Files []string
 }
 
 // Parse reads the sources: policies by their names (see [docpath.IsPolicy]) and the options, and
@@ -47,7 +49,7 @@ func Parse(src *diag.Sources, o Options) (p Parsed, found diag.List) {
 		}
 	}
 	list, more := policy.ParseAll(src, files, documents)
-	p.Policy, found = list, append(found, more...)
+	p.Policy, p.Files, found = list, files, append(found, more...)
 	if len(files) > 0 || len(documents) > 0 {
 		found.Sort(src)
 	}
@@ -72,18 +74,32 @@ func Compile(src *diag.Sources, o Options) (*ir.Program, diag.List) {
 	if found.HasErrors() {
 		return nil, found
 	}
-	p := netxml.Lower(parsed.Networks)
-	more := policy.Check(parsed.Policy, p.Links, parsed.Strict())
-	policy.Conceal(src, more)
+	p, more := parsed.Lower(src, nil)
 	if found = append(found, more...); len(more) > 0 {
 		found.Sort(src)
 	}
 	if !found.HasErrors() {
-		policy.Lower(p, parsed.Policy)
 		found = append(found, ir.Verify(p)...)
 	}
 	if found.HasErrors() {
 		return nil, found
 	}
 	return p, found
+}
+
+// Lower makes one program of the networks and the policies, which are judged by the networks that
+// there are; nil, with the reasons, if there are errors. What statements of sources that were
+// judged before say of networks that are not there has no effect; a nil function is true of none.
+func (p Parsed) Lower(src *diag.Sources, judged func(source string) bool) (*ir.Program, diag.List) {
+	out := netxml.Lower(p.Networks)
+	list := slices.DeleteFunc(slices.Clone(p.Policy), func(s policy.Statement) bool {
+		return judged != nil && judged(s.Span.File) && !s.Concerns(out.Links)
+	})
+	found := policy.Check(list, out.Links, p.Strict())
+	policy.Conceal(src, found)
+	if found.HasErrors() {
+		return nil, found
+	}
+	policy.Lower(out, list)
+	return out, found
 }

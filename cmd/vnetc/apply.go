@@ -119,7 +119,7 @@ usage; 3 the host refused or failed.`,
 }
 
 func apply(s streams, f *applyFlags, paths []string) error {
-	given, err := readSources(s.in, paths)
+	given, change, err := f.networkFlags.read(s.in, paths)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func apply(s streams, f *applyFlags, paths []string) error {
 		_, err := fmt.Fprintln(s.err, "no network is in force")
 		return orHost(err)
 	}
-	w, err := want(s, h, given, f.networkFlags.change())
+	w, err := want(s, h, given, change)
 	if err != nil {
 		return err
 	}

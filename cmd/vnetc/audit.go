@@ -80,11 +80,11 @@ func addAuditVerbose(cmd *cobra.Command, verbose *bool) {
 }
 
 func audit(s streams, f *auditFlags, paths []string) error {
-	given, err := readSources(s.in, paths)
+	given, change, err := f.networkFlags.read(s.in, paths)
 	if err != nil {
 		return err
 	}
-	w, a, checkup, err := compared(s, f, given)
+	w, a, checkup, err := compared(s, f, given, change)
 	if err != nil {
 		return err
 	}
@@ -125,10 +125,10 @@ func audit(s streams, f *auditFlags, paths []string) error {
 }
 
 // compared reads the host, and reports what is wrong with the networks.
-func compared(s streams, f *auditFlags, given *diag.Sources) (w inforce.Wanted, a inforce.Audited, c inforce.Checkup,
-	err error) {
+func compared(s streams, f *auditFlags, given *diag.Sources, change inforce.Change) (w inforce.Wanted,
+	a inforce.Audited, c inforce.Checkup, err error) {
 	err = f.look(s, func(h *inforce.Host) (err error) {
-		if w, err = h.Want(given, f.networkFlags.change()); err != nil || w.Found.HasErrors() {
+		if w, err = h.Want(given, change); err != nil || w.Found.HasErrors() {
 			return err
 		}
 		if a, err = h.Audit(w, f.takeOver.asked()); err != nil {

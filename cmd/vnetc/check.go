@@ -13,6 +13,7 @@ func newCheck(s streams) *cobra.Command {
 	var lax bool
 	var options optionFlags
 	var format *choice
+	var policies policyFlag
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "report what is wrong with network XML",
@@ -31,21 +32,25 @@ read.`,
 			if len(paths) == 0 {
 				return usagef("check needs at least one PATH, for example: vnetc check lab.xml")
 			}
-			return check(s, netxml.Options{Lax: lax, AllowOption: options.allow()}, format.value, paths)
+			return check(s, policies, netxml.Options{Lax: lax, AllowOption: options.allow()}, format.value, paths)
 		},
 	}
 	format = addChoice(cmd, "format", "output format of the diagnostics", "text", "json", "sarif")
 	cmd.Flags().BoolVar(&lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	options.add(cmd)
+	policies.add(cmd)
 	return cmd
 }
 
-func check(s streams, opts netxml.Options, format string, paths []string) error {
+func check(s streams, policies policyFlag, opts netxml.Options, format string, paths []string) error {
 	src, err := readSources(s.in, paths)
 	if err != nil {
 		return err
 	}
-	_, found := compileSources(src, opts)
+	_, found, err := compileSources(src, policies, opts)
+	if err != nil {
+		return err
+	}
 	switch format {
 	case "text":
 		err = diag.Text(s.err, found, src, diag.TextOptions{Color: s.color, Max: maxShown})

@@ -24,6 +24,7 @@ type compileFlags struct {
 	output  string
 	lax     bool
 	dnsmasq optionFlags
+	policy  policyFlag
 	strict  bool
 	verbose bool
 }
@@ -85,6 +86,7 @@ write.`,
 		"write to this file, or into this directory if it ends in / (all back ends, unless --backend is given)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
+	f.policy.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false,
 		"let no guest out past its own network's rules (see vnetc verify)")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also print what was left out, and why")
@@ -102,8 +104,11 @@ func compile(s streams, f *compileFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict,
+	program, found, err := compileSources(src, f.policy, netxml.Options{Lax: f.lax, StrictIsolation: f.strict,
 		AllowOption: f.dnsmasq.allow()})
+	if err != nil {
+		return err
+	}
 	var docs []backends.Document
 	if program != nil {
 		more := diag.List(nil)

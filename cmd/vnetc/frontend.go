@@ -14,17 +14,17 @@ import (
 // frontEnd is the front ends as the engine's [inforce.Compiler].
 type frontEnd struct{}
 
-func (frontEnd) Parse(src *diag.Sources, o inforce.ParseOptions) ([]inforce.Document, diag.List) {
+func (frontEnd) Parse(src *diag.Sources, o inforce.ParseOptions) (inforce.Parsed, diag.List) {
 	parsed, found := frontend.Parse(src, frontend.Options{Options: netxml.Options{Lax: o.Lax, StrictIsolation: o.Strict,
-		Taken: o.Taken, Bridges: o.Bridges, AllowOption: o.Allow}})
+		Taken: o.Taken, Bridges: o.Bridges, AllowOption: o.Allow}, Policies: o.Policies})
 	if found.HasErrors() {
-		return nil, found
+		return inforce.Parsed{}, found
 	}
 	docs := make([]inforce.Document, len(parsed.Networks))
 	for i, n := range parsed.Networks {
 		docs[i] = document(n)
 	}
-	return docs, found
+	return inforce.Parsed{Networks: docs, Policies: parsed.Files, Of: parsed}, found
 }
 
 func document(n *netxml.Network) inforce.Document {
@@ -32,7 +32,12 @@ func document(n *netxml.Network) inforce.Document {
 		Strict: n.Strict, Of: n}
 }
 
-func (frontEnd) Lower(docs []inforce.Document) *ir.Program { return netxml.Lower(networksOf(docs)) }
+// Lower passes over what policies that were judged before say of networks that are not there.
+func (frontEnd) Lower(p inforce.Parsed) (*ir.Program, diag.List) {
+	parsed, _ := p.Of.(frontend.Parsed) // none for the networks of another daemon
+	parsed.Networks = networksOf(p.Networks)
+	return parsed.Lower(p.Sources, p.Judged)
+}
 
 func (frontEnd) Claims(docs []inforce.Document) *ir.Program { return netxml.Claims(networksOf(docs)) }
 
@@ -53,9 +58,9 @@ func networksOf(docs []inforce.Document) []*netxml.Network {
 func (f frontEnd) Live(s libvirt.Status) (inforce.Document, bool) {
 	var src diag.Sources
 	src.Add(s.Path, netxml.Live(s.Text))
-	docs, found := f.Parse(&src, inforce.ParseOptions{Lax: true, Allow: anyOption})
-	if found.HasErrors() || len(docs) != 1 || docs[0].AutoBridge {
+	p, found := f.Parse(&src, inforce.ParseOptions{Lax: true, Allow: anyOption})
+	if found.HasErrors() || len(p.Networks) != 1 || p.Networks[0].AutoBridge {
 		return inforce.Document{}, false
 	}
-	return docs[0], true
+	return p.Networks[0], true
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -109,6 +110,7 @@ func (f *hostFlags) look(s streams, read func(*inforce.Host) error) error {
 type networkFlags struct {
 	prune, strict, lax bool
 	dnsmasq            optionFlags
+	policy             policyFlag
 }
 
 func addNetworkFlags(cmd *cobra.Command, f *networkFlags, prune string) {
@@ -122,6 +124,18 @@ func addStrictFlags(cmd *cobra.Command, f *networkFlags) {
 		"and drop packets with a false source (see vnetc verify)")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
+	f.policy.add(cmd)
+}
+
+// read reads every PATH, and the files of --policy. The change is how they become what is wanted.
+func (f *networkFlags) read(in io.Reader, paths []string) (*diag.Sources, inforce.Change, error) {
+	src, err := readSources(in, paths)
+	if err != nil {
+		return nil, inforce.Change{}, err
+	}
+	change := f.change()
+	change.Policies, err = f.policy.read(src)
+	return src, change, err
 }
 
 // change returns how the networks given become what is wanted.

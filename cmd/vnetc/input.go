@@ -32,8 +32,13 @@ func readFile(path string) ([]byte, error) {
 	return text, nil
 }
 
-// compileSources runs the front ends: networks and policies to a verified program. The program is
-// nil if the list has errors.
-func compileSources(src *diag.Sources, opts netxml.Options) (*ir.Program, diag.List) {
-	return frontend.Compile(src, frontend.Options{Options: opts})
+// compileSources adds the files of --policy to src and runs the front ends: networks and policies
+// to a verified program. The program is nil if the list has errors.
+func compileSources(src *diag.Sources, policies policyFlag, opts netxml.Options) (*ir.Program, diag.List, error) {
+	first, err := policies.read(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, found := frontend.Compile(src, frontend.Options{Options: opts, Policies: first})
+	return p, found, nil
 }

@@ -67,7 +67,13 @@ Exit codes: 0 listed; 2 wrong usage; 3 cannot read.`,
 					dash(diag.Visible(n.Bridge)), diag.Visible(n.Backend), n.Applied.Format(timeFormat),
 					diag.Visible(n.File))
 			}
-			return orHost(tw.Flush())
+			if err := tw.Flush(); err != nil {
+				return hostf("%v", err)
+			}
+			for _, p := range seen.Policies() {
+				fmt.Fprintf(s.out, "policy %s (%s)\n", diag.Visible(p.Name), diag.Visible(p.File))
+			}
+			return nil
 		},
 	}
 	f = addHostFlags(cmd)

@@ -5,11 +5,13 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
 func newRemove(s streams) *cobra.Command {
-	var all bool
-	var bridges []string
+	var all, allPolicies bool
+	var bridges, policies []string
 	var f *hostFlags
 	cmd := &cobra.Command{
 		Use:   "remove NAME...",
@@ -21,11 +23,19 @@ Rules about a bridge whose network has no state file stay: they may be all that
 protects its guests. vnetc audit lists such bridges, and --bridge removes their
 rules.
 
+With --policy NAME the statements of a policy file go, and the networks stay;
+NAME is the file's, without folder and .policy. --policies removes all of them.
+
 Exit codes: 0 removed; 1 refused, because it would change libvirt's rules; 2
 wrong usage, such as a network that is not in force; 3 the host refused or
 failed.`,
-		Example: "  vnetc remove lab\n  vnetc remove --all\n  vnetc remove --bridge virbr7",
+		Example: "  vnetc remove lab\n  vnetc remove --all\n  vnetc remove --bridge virbr7\n  vnetc remove --policy corp",
 		RunE: func(_ *cobra.Command, names []string) error {
+			if ruled := allPolicies || len(policies) > 0; ruled && (all || len(names)+len(bridges) > 0) {
+				return usagef("--policy removes policies only: remove networks with another command")
+			} else if ruled {
+				return removePolicies(s, f, policies)
+			}
 			if all && len(names)+len(bridges) > 0 || !all && len(names)+len(bridges) == 0 {
 				return usagef("remove takes the names of networks, --bridge or --all, for example: vnetc remove lab")
 			}
@@ -37,7 +47,34 @@ failed.`,
 	cmd.Flags().BoolVar(&all, "all", false, "all networks of the state files")
 	cmd.Flags().StringArrayVar(&bridges, "bridge", nil,
 		"rules about this bridge, whose network has no state file; may be given again")
+	cmd.Flags().StringArrayVar(&policies, "policy", nil, "the policy file of this name; may be given again")
+	cmd.Flags().BoolVar(&allPolicies, "policies", false, "all policy files")
 	return cmd
+}
+
+// removePolicies takes the statements of the policies named away, of all if there are no names.
+func removePolicies(s streams, f *hostFlags, names []string) error {
+	h, err := f.open(s)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	w, err := h.WithoutPolicies(names)
+	if err != nil {
+		return err
+	}
+	if _, err := h.Apply(w, inforce.ApplyOptions{}); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "removed; %s in force\n", policyCount(len(h.Policies())))
+	return orHost(err)
+}
+
+func policyCount(n int) string {
+	if n == 1 {
+		return "1 policy"
+	}
+	return fmt.Sprintf("%d policies", n)
 }
 
 func remove(s streams, f *hostFlags, names, bridges []string) error {

@@ -22,6 +22,7 @@ type traceFlags struct {
 	backend, layout, names, format *choice
 	lax, strict, verbose           bool
 	dnsmasq                        optionFlags
+	policy                         policyFlag
 	host                           hostTraceFlags
 }
 
@@ -100,6 +101,7 @@ usage; 3 cannot read, or rules could not be read and the answer depends on them.
 	f.format = addChoice(cmd, "format", "output format", "text", "json")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
+	f.policy.add(cmd)
 	f.host.add(cmd)
 	cmd.Flags().BoolVar(&f.strict, "strict-isolation", false, "trace what compile --strict-isolation makes")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also show the rules that do not match, and why")
@@ -112,8 +114,11 @@ func trace(s streams, f *traceFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
-	program, found := compileSources(src, netxml.Options{Lax: f.lax, StrictIsolation: f.strict,
+	program, found, err := compileSources(src, f.policy, netxml.Options{Lax: f.lax, StrictIsolation: f.strict,
 		AllowOption: f.dnsmasq.allow()})
+	if err != nil {
+		return err
+	}
 	packet, more := ir.ParsePacket(f.packet)
 	src.Add(ir.PacketFile, []byte(f.packet))
 	found = append(found, more...)

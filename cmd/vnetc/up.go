@@ -70,7 +70,7 @@ failed.`,
 }
 
 func up(s streams, f *upFlags, paths []string) error {
-	given, err := readSources(s.in, paths)
+	given, change, err := f.networkFlags.read(s.in, paths)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,6 @@ func up(s streams, f *upFlags, paths []string) error {
 		return err
 	}
 	defer h.Close()
-	change := f.networkFlags.change()
 	change.Whole = true
 	w, err := want(s, h, given, change)
 	if err != nil {

@@ -22,6 +22,7 @@ type verifyFlags struct {
 	assert, against             string
 	lax, strict, failOnFindings bool
 	dnsmasq                     optionFlags
+	policy                      policyFlag
 	format, matrix              *choice
 	budget                      budgetFlag
 }
@@ -89,6 +90,7 @@ large. Findings are warnings; they cause exit code 1 only with
 	cmd.Flags().BoolVar(&f.failOnFindings, "fail-on-findings", false, "exit with 1 if there are findings")
 	cmd.Flags().BoolVar(&f.lax, "lax", false, "unknown elements and attributes are warnings, not errors")
 	f.dnsmasq.add(cmd)
+	f.policy.add(cmd)
 	f.format = addChoice(cmd, "format", "output format", "text", "json", "sarif")
 	f.budget.add(cmd)
 	f.matrix = addChoice(cmd, "matrix", "print who reaches whom (auto: up to 24 networks)", "auto", "yes", "no")
@@ -106,7 +108,9 @@ func runVerify(s streams, f *verifyFlags, paths []string) error {
 	}
 	opts := netxml.Options{Lax: f.lax, StrictIsolation: f.strict, AllowOption: f.dnsmasq.allow()}
 	v := &verify.Verification{Sources: src, Strict: f.strict, Budget: f.budget.start()}
-	v.Program, v.Said = compileSources(src, opts)
+	if v.Program, v.Said, err = compileSources(src, f.policy, opts); err != nil {
+		return err
+	}
 	if f.assert != "" {
 		if err := readAssertions(v, f.assert); err != nil {
 			return err
@@ -190,7 +194,10 @@ func readOld(s streams, path string, opts netxml.Options) (*ir.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, found := compileSources(src, opts)
+	p, found, err := compileSources(src, nil, opts)
+	if err != nil {
+		return nil, err
+	}
 	var errs diag.List // its warnings were for those who wrote it
 	for _, d := range found {
 		if d.Severity == diag.Error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"bytes"
 	"slices"
 	"strings"
@@ -43,8 +44,8 @@ func verifiedWith(t *testing.T, b backends.Backend) (*verify.Verification, strin
 	t.Helper()
 	src := &diag.Sources{}
 	src.Add("lab.xml", []byte(natXML))
-	p, found := compileSources(src, netxml.Options{})
-	if err := found.Err(); err != nil {
+	p, found, err := compileSources(src, nil, netxml.Options{})
+	if err := errors.Join(err, found.Err()); err != nil {
 		t.Fatal(err)
 	}
 	v := &verify.Verification{Sources: src, Said: found, Program: p}
@@ -123,7 +124,10 @@ func TestVerifyCodes(t *testing.T) {
 		for _, f := range txtar.Parse([]byte(text)).Files {
 			src.Add(f.Name, f.Data)
 		}
-		p, found := compileSources(src, netxml.Options{})
+		p, found, err := compileSources(src, nil, netxml.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if p == nil {
 			return found
 		}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vnetc/vnetc/ir"
@@ -59,4 +60,17 @@ func unknownNetwork(e End, names []string, links []*ir.Link, near bool) diag.Dia
 		}
 	}
 	return d
+}
+
+// Concerns is true if all networks that s names are among the links, and the guest of a published
+// port is in one of them.
+func (s Statement) Concerns(links []*ir.Link) bool {
+	for _, e := range []End{s.From, s.To} {
+		if e.Kind == Network && !slices.ContainsFunc(links, func(l *ir.Link) bool { return l.Name == e.Name }) {
+			return false
+		}
+	}
+	return s.Kind != Publish || slices.ContainsFunc(links, func(l *ir.Link) bool {
+		return slices.ContainsFunc(l.Addresses, func(a ir.Address) bool { return a.Prefix.Contains(s.Guest) })
+	})
 }

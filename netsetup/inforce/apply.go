@@ -54,10 +54,10 @@ func (h *Host) Apply(w Wanted, o ApplyOptions) (Applied, error) {
 // load makes the networks of w, and no others, be in force with their rules. If it fails those from
 // before are.
 func (h *Host) load(w Wanted) (firewall.Result, error) {
-	h.stamp(w.networks)
+	h.stamp(w.networks, w.policies)
 	before, loaded := h.networks, false
 	var result firewall.Result
-	err := h.change(w.networks, func() (_ []state.Network, err error) {
+	err := h.change(w.networks, w.policies, func() (_ []state.Network, _ bool, err error) {
 		var found diag.List
 		result, found, err = firewall.Apply(h.whole(w.Program), h.target, h.others)
 		if err == nil && found.HasErrors() {
@@ -65,13 +65,13 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 		}
 		var left *firewall.LeftError
 		if errors.As(err, &left) {
-			return h.networks, err // of both sides
+			return h.networks, true, err // of both sides
 		}
 		if err != nil {
-			return before, err
+			return before, false, err
 		}
 		loaded = true
-		return w.networks, nil
+		return w.networks, true, nil
 	})
 	if err != nil && loaded {
 		return result, failf("the rules are loaded, but %w", err)

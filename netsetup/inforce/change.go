@@ -19,20 +19,34 @@ import (
 //
 // So whatever ends this process, and wherever: each network of which the kernel may hold anything
 // has a state file, a link that is up has its rules, and the same verb, or the one back, can be
-// given again. If work fails it returns the networks that are in force all the same.
+// given again. If work fails it returns the networks that are in force all the same. Loaded is true
+// if it has put rules into the kernel.
+//
+// The policies that are to be in force are written before all networks, and those from before again
+// if no rules were loaded.
 //
 // Only [Undo] has another order, since the file of the change that it undoes has both sides until
 // it is over.
-func (h *Host) change(to []state.Network, work func() (inForce []state.Network, err error)) error {
-	before := h.networks
+func (h *Host) change(to []state.Network, policies []state.Policy,
+	work func() (inForce []state.Network, loaded bool, err error)) error {
+	if err := h.knowsPolicies(to, policies); err != nil {
+		return err
+	}
+	before, ruled := h.networks, h.policies
 	err := h.writer.Begin() // the kernel may change though no state file does
+	if err == nil {
+		err = h.writePolicies(policies)
+	}
 	if err == nil {
 		err = h.write(during(before, to))
 	}
 	if err != nil {
-		return failf("%w; no rule was changed", errors.Join(err, h.write(before)))
+		return failf("%w; no rule was changed", errors.Join(err, h.writePolicies(ruled), h.write(before)))
 	}
-	inForce, err := work()
+	inForce, loaded, err := work()
+	if !loaded {
+		err = errors.Join(err, h.writePolicies(ruled))
+	}
 	err = errors.Join(err, h.write(inForce))
 	return failed(errors.Join(err, h.takeBack(namesOf(without(before, namesOf(inForce))))))
 }
@@ -92,13 +106,22 @@ func (h *Host) write(to []state.Network) error {
 	return nil
 }
 
+// writePolicies makes the state file of policies be that of these.
+func (h *Host) writePolicies(to []state.Policy) error {
+	if slices.Equal(h.policies, to) {
+		return nil
+	}
+	h.policies = to
+	return h.files.SavePolicies(to)
+}
+
 // stamp notes where the networks' rules go; those that have no time yet are applied now.
-func (h *Host) stamp(networks []state.Network) {
+func (h *Host) stamp(networks []state.Network, policies []state.Policy) {
 	now := time.Now().UTC().Truncate(time.Second)
 	for i := range networks {
 		n := &networks[i]
 		n.Backend, n.Layout, n.Names = h.Backend(), string(h.Layout()), string(h.target.Options.Names)
-		n.Leaving = ""
+		n.Leaving, n.Policies = "", len(policies) > 0
 		if n.Applied.IsZero() {
 			n.Applied = now
 		}

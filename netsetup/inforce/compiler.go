@@ -8,12 +8,12 @@ import (
 
 // Compiler is a front end: it turns documents into programs, and touches no host.
 type Compiler interface {
-	// Parse reads the documents of src, one network each, and returns them in order. With an Error
-	// in the list they are of no use.
-	Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List)
-	// Lower makes one program of documents that Parse returned; where Strict is set by then, that
-	// counts.
-	Lower(docs []Document) *ir.Program
+	// Parse reads the documents of src, one network each, in order, and policies. With an Error in
+	// the list they are of no use.
+	Parse(src *diag.Sources, o ParseOptions) (Parsed, diag.List)
+	// Lower makes one program of what Parse returned; where Strict is set in a document by then,
+	// that counts. The program is nil if the list has errors.
+	Lower(p Parsed) (*ir.Program, diag.List)
 	// Live reads the network in a status file of libvirt's; ok is false if that has errors, or
 	// names no bridge.
 	Live(s libvirt.Status) (d Document, ok bool)
@@ -29,9 +29,23 @@ type ParseOptions struct {
 	Strict  bool              // Strict is true if no network's guests get out past its own rules.
 	Taken   map[string]bool   // names of devices, which a bridge that a document leaves open must not get
 	Bridges map[string]string // by network, the bridge that was chosen before: it stays
+	// Policies are sources that are policies whatever their names, and whose statements decide
+	// before those of all others.
+	Policies []string
 	// Allow is true for options of dnsmasq that the network called name may set though they reach
 	// beyond it. Nil allows none.
 	Allow func(name, option string) bool
+}
+
+// Parsed is what the sources of one compilation say.
+type Parsed struct {
+	Sources  *diag.Sources
+	Networks []Document // in the order of the sources
+	Policies []string   // sources that are policies, in the order in which their statements decide
+	// Judged is true of sources that were judged when they were given. What their policies say of
+	// networks that are not there any more has no effect. Nil for none.
+	Judged func(source string) bool
+	Of     any // the front end's own
 }
 
 // Document is one network as a front end has read it.

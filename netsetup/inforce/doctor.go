@@ -104,7 +104,11 @@ func LibvirtCheckup(o Options, root string) (Checkup, error) {
 			docs = append(docs, d)
 		}
 	}
-	return Checkup{meant: o.Compiler.Lower(docs), places: o.Places}, nil
+	meant, found := o.Compiler.Lower(Parsed{Networks: docs})
+	if found.HasErrors() {
+		return Checkup{}, failed(found)
+	}
+	return Checkup{meant: meant, places: o.Places}, nil
 }
 
 // Run reads the host and examines it. A nil budget is the usual one.

@@ -36,8 +36,8 @@ func (h *Host) Down(names []string, dry bool) (Run, error) {
 		d.tellSteps()
 		return Run{Networks: d.results}, nil
 	}
-	h.stamp(d.stay.networks)
-	return d.run(d.stay.networks, d.takeDown)
+	h.stamp(d.stay.networks, d.stay.policies)
+	return d.run(d.stay.networks, d.stay.policies, d.takeDown)
 }
 
 // plan compiles the networks that stay, and plans those that go.
@@ -129,7 +129,7 @@ func (d *downRun) takeDown() ([]state.Network, error) {
 		return slices.ContainsFunc(d.results, func(r *NetworkRun) bool { return r.Name == n.Name && r.Err == nil })
 	})
 	if d.moved {
-		d.stamp(left)
+		d.stamp(left, d.stay.policies)
 	}
 	lacks := d.dir.Lacks()
 	maps.DeleteFunc(lacks, func(name string, _ []state.Lack) bool { return find(left, name) == nil })

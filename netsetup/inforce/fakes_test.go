@@ -146,7 +146,7 @@ func (s worldStep) Undo() error {
 // lines is a front end whose documents are a line each; see given.
 type lines struct{}
 
-func (lines) Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List) {
+func (lines) Parse(src *diag.Sources, o ParseOptions) (Parsed, diag.List) {
 	var docs []Document
 	var found diag.List
 	for _, file := range src.Names() {
@@ -159,10 +159,12 @@ func (lines) Parse(src *diag.Sources, o ParseOptions) ([]Document, diag.List) {
 		docs = append(docs, Document{Name: words[0], File: file, Bridge: bridge(words[0]),
 			Mode: ir.Mode(words[1]), Strict: o.Strict})
 	}
-	return docs, found
+	return Parsed{Networks: docs}, found
 }
 
-func (lines) Lower(docs []Document) *ir.Program {
+func (l lines) Lower(p Parsed) (*ir.Program, diag.List) { return l.program(p.Networks), nil }
+
+func (lines) program(docs []Document) *ir.Program {
 	p := &ir.Program{}
 	for _, g := range ir.Groups {
 		if !g.Optional() {
@@ -189,4 +191,4 @@ func (lines) Lower(docs []Document) *ir.Program {
 }
 
 func (lines) Live(libvirt.Status) (Document, bool) { return Document{}, false }
-func (l lines) Claims(docs []Document) *ir.Program { return l.Lower(docs) }
+func (l lines) Claims(docs []Document) *ir.Program { return l.program(docs) }

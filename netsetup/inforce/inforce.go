@@ -62,7 +62,11 @@ type Host struct {
 	files  files      // of writer
 
 	networks []state.Network // what the state files say
+	policies []state.Policy  // likewise
 	unused   []state.Unused  // state files that say nothing
+
+	lostPolicies string // why it is not known which policies are in force; empty if it is
+	dropPolicies bool   // dropPolicies is true if they are to go.
 
 	// Set by choose.
 	target firewall.Target
@@ -81,6 +85,8 @@ type Host struct {
 type folder interface {
 	Path() string
 	Networks() ([]state.Network, []state.Unused, error)
+	Policies() ([]state.Policy, error)
+	PoliciesPath() string
 	NetworkPath(name string) string
 	Lacks() map[string][]state.Lack
 	Cures() (map[string][]state.Cure, error)
@@ -93,6 +99,7 @@ type folder interface {
 type files interface {
 	Save(state.Network) error
 	Remove(name string) error
+	SavePolicies([]state.Policy) error
 	SaveLacks(map[string][]state.Lack) error
 	SavePending(*state.Pending) error
 	Confirmed(id string) error
@@ -158,6 +165,7 @@ func (h *Host) readFiles() (err error) {
 	if h.networks, h.unused, err = h.dir.Networks(); err != nil {
 		return failed(err)
 	}
+	h.readPolicies()
 	if len(h.unused) > 0 {
 		h.tell(Untrusted{h.unused})
 	}
@@ -181,6 +189,9 @@ func (h *Host) Close() {
 
 // Networks returns the networks in force, in their order, as the state files have them.
 func (h *Host) Networks() []state.Network { return h.networks }
+
+// Policies returns the policy files in force, in the order in which their statements decide.
+func (h *Host) Policies() []state.Policy { return h.policies }
 
 // Backend returns the name of the back end that rules go to, once it is chosen.
 func (h *Host) Backend() string { return h.target.Loader.Name() }

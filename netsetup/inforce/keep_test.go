@@ -295,7 +295,7 @@ func (w *world) libvirtAdds(backend string, docs ...string) {
 		w.t.Fatal(found)
 	}
 	there := w.kernel.Loaded(backend, backends.LibvirtNames)
-	for _, c := range (lines{}).Lower(all).Chains {
+	for _, c := range (lines{}).program(all.Networks).Chains {
 		there.Add(c.Group, c.Rules...)
 	}
 }

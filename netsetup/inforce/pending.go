@@ -26,7 +26,7 @@ func (h *Host) provisionally(wait time.Duration, taking *takingOver, change func
 		}
 		names = append(names, backends.LibvirtNames)
 	}
-	p := &state.Pending{ID: rand.Text(), Networks: h.networks}
+	p := &state.Pending{ID: rand.Text(), Networks: h.networks, Policies: h.policies}
 	if err := h.prepare(p, wait, names); err != nil {
 		return failf("%w; no rule was changed", errors.Join(err, h.files.Confirmed(p.ID)))
 	}
@@ -100,7 +100,8 @@ func (h *Host) undo(p *state.Pending) error {
 	if h.networks, _, err = h.dir.Networks(); err != nil {
 		return err
 	}
-	if err := h.write(p.Networks); err != nil {
+	h.readPolicies()
+	if err := errors.Join(h.writePolicies(p.Policies), h.write(p.Networks)); err != nil {
 		return err
 	}
 	return h.files.Undone(p.ID, time.Now())

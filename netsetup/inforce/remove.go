@@ -90,12 +90,12 @@ func (h *Host) hasUnexplained(w Wanted, bridges []string) error {
 // removeAll takes the rules of all networks away, wherever they stand, with what frames them.
 func (h *Host) removeAll() error {
 	before := h.networks
-	return h.change(nil, func() ([]state.Network, error) {
+	return h.change(nil, nil, func() ([]state.Network, bool, error) {
 		for _, t := range append([]firewall.Target{h.target}, h.others...) {
 			if err := firewall.Remove(t); err != nil {
-				return before, err
+				return before, false, err
 			}
 		}
-		return nil, nil
+		return nil, true, nil
 	})
 }

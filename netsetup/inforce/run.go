@@ -53,11 +53,12 @@ type linkRun struct {
 }
 
 // run takes the host to the networks of to by work, which fills in the results.
-func (r *linkRun) run(to []state.Network, work func() ([]state.Network, error)) (Run, error) {
+func (r *linkRun) run(to []state.Network, policies []state.Policy, work func() ([]state.Network, error)) (Run, error) {
 	began := false
-	err := r.change(to, func() ([]state.Network, error) {
+	err := r.change(to, policies, func() ([]state.Network, bool, error) {
 		began = true
-		return work()
+		inForce, err := work()
+		return inForce, r.moved, err
 	})
 	if err != nil && !began {
 		return Run{}, err

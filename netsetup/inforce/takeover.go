@@ -52,8 +52,8 @@ func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
-	docs, found := h.o.Compiler.Parse(w.Sources, ParseOptions{Lax: true, Bridges: bridgesOf(w.networks),
-		Allow: allowed})
+	parsed, found := h.o.Compiler.Parse(w.Sources, ParseOptions{Lax: true, Bridges: bridgesOf(w.networks),
+		Policies: firstOf(w.policies), Allow: allowed})
 	if found.HasErrors() {
 		return nil, failf("the networks don't compile: %v", found) // they did before
 	}
@@ -65,7 +65,7 @@ func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 	}
 	t := &takingOver{}
 	var claims []Document
-	for i, d := range docs {
+	for i, d := range parsed.Networks {
 		if !d.Mode.Filtered() || d.AutoBridge && w.networks[i].Up {
 			continue // vnetc has no rules for it, or it has a bridge that only vnetc has had
 		}

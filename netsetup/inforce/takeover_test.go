@@ -34,7 +34,7 @@ func (w *world) libvirtHas(backend string, docs ...string) {
 		w.t.Fatal(found)
 	}
 	l := w.kernel.Loader(backend)
-	rules, _ := l.Lower(lines{}.Lower(all), backends.Options{Names: backends.LibvirtNames})
+	rules, _ := l.Lower(lines{}.program(all.Networks), backends.Options{Names: backends.LibvirtNames})
 	if _, err := l.Load(rules); err != nil {
 		w.t.Fatal(err)
 	}

@@ -49,8 +49,8 @@ func (h *Host) Up(w Wanted, dry bool) (Run, error) {
 	if err != nil {
 		return Run{}, failed(err)
 	}
-	h.stamp(to.networks)
-	return u.run(to.networks, u.bringUp)
+	h.stamp(to.networks, w.policies)
+	return u.run(to.networks, w.policies, u.bringUp)
 }
 
 // plan plans the networks that were given, and notes that they are to be up.
@@ -119,7 +119,7 @@ func (u *upRun) bringUp() ([]state.Network, error) {
 	if err != nil {
 		return u.networks, err
 	}
-	u.stamp(there.networks)
+	u.stamp(there.networks, u.wanted.policies)
 	return there.networks, u.noteLacks()
 }
 

@@ -17,6 +17,7 @@ type Wanted struct {
 	Found   diag.List
 
 	networks []state.Network // in order
+	policies []state.Policy  // in the order in which their statements decide
 	given    map[string]bool // names of those that were given, and not only in force
 	prune    bool            // prune is true if what is in force and not wanted goes.
 }
@@ -31,6 +32,8 @@ type Change struct {
 	// Prune is true if networks that are in force and not given go, but for those that are up; and
 	// rules that no state file explains.
 	Prune bool
+	// Policies are as in [ParseOptions], among the documents given.
+	Policies []string
 	// Allow is as in [ParseOptions], for the documents given.
 	Allow func(name, option string) bool
 	Whole bool // Whole is true for Up: a bridge must not have the name of another device.
@@ -42,14 +45,14 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 	if err := h.choose(); err != nil {
 		return Wanted{}, err
 	}
-	o := ParseOptions{Lax: c.Lax, Strict: c.Strict, Allow: c.Allow}
+	o := ParseOptions{Lax: c.Lax, Strict: c.Strict, Policies: c.Policies, Allow: c.Allow}
 	if c.Whole {
 		if err := h.read(); err != nil {
 			return Wanted{}, err
 		}
 		o.Taken = h.links.Devices()
 	}
-	w := want(h.o.Compiler, given, h.networks, o, c.Prune)
+	w := want(h.o.Compiler, given, h.networks, h.policies, o, c.Prune)
 	if err := h.refusedFile(w); err != nil {
 		return w, err
 	}
@@ -58,7 +61,11 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 
 // recompile compiles networks as they are in force.
 func (h *Host) recompile(known []state.Network) Wanted {
-	return want(h.o.Compiler, &diag.Sources{}, known, ParseOptions{}, false)
+	policies := h.policies
+	if len(known) == 0 {
+		policies = nil
+	}
+	return want(h.o.Compiler, &diag.Sources{}, known, policies, ParseOptions{}, false)
 }
 
 // compiled is [Host.recompile] for networks that must compile.
@@ -118,25 +125,28 @@ func bridgesOf(known []state.Network) map[string]string {
 
 // want compiles the networks of given together with those of known that given does not replace,
 // which stay in their places; with prune without them, but for those that are up.
-func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions, prune bool) Wanted {
+func want(c Compiler, given *diag.Sources, known []state.Network, ruled []state.Policy, o ParseOptions,
+	prune bool) Wanted {
 	o.Bridges = bridgesOf(known)
-	docs, found := c.Parse(given, o)
+	parsed, found := c.Parse(given, o)
 	if found.HasErrors() {
 		return Wanted{Sources: given, Found: found}
 	}
 	w := Wanted{given: make(map[string]bool), prune: prune}
 	var order []string
 	var fresh []state.Network
-	for _, d := range docs {
+	for _, d := range parsed.Networks {
 		xml := string(given.Text(d.File))
 		fresh = append(fresh, state.Network{Name: d.Name, File: d.File, XML: xml, Strict: o.Strict})
 		order = append(order, d.Name)
 		w.given[d.Name] = true
 	}
 	w.networks = merge(known, fresh, prune)
-	if slices.Equal(w.Names(), order) {
+	rules := policiesOf(given, parsed.Policies, o.Policies)
+	w.policies = mergePolicies(ruled, rules, prune)
+	if slices.Equal(w.Names(), order) && slices.Equal(w.policies, rules) {
 		w.Sources, w.Found = given, found // nothing but these, in this order: they are compiled already
-		w.lower(c, docs)
+		w.lower(c, parsed)
 		return w
 	}
 	w.Sources = &diag.Sources{}
@@ -150,13 +160,47 @@ func want(c Compiler, given *diag.Sources, known []state.Network, o ParseOptions
 			w.Sources.Hide(name)
 		}
 	}
+	fromState := w.addPolicies(given, rules)
 	// Each network is as strict as it was applied; what is unknown in it, and what needs
 	// permission, was judged when it was given.
-	docs, w.Found = c.Parse(w.Sources, ParseOptions{Lax: true, Taken: o.Taken, Bridges: o.Bridges, Allow: allowed})
+	parsed, w.Found = c.Parse(w.Sources, ParseOptions{Lax: true, Taken: o.Taken, Bridges: o.Bridges,
+		Policies: firstOf(w.policies), Allow: allowed})
 	if !w.Found.HasErrors() {
-		w.lower(c, docs)
+		parsed.Judged = fromState
+		w.lower(c, parsed)
 	}
 	return w
+}
+
+// addPolicies adds the policies to the sources, and returns which sources come from state files:
+// those of networks and policies that were not given.
+func (w *Wanted) addPolicies(given *diag.Sources, fresh []state.Policy) func(source string) bool {
+	judged := make(map[string]bool)
+	for _, n := range w.networks {
+		judged[n.File] = judged[n.File] || !w.given[n.Name]
+	}
+	for i := range w.policies {
+		p := &w.policies[i]
+		isNew := slices.Contains(fresh, *p)
+		name := p.File
+		if w.Sources.Has(name) || given.Has(name) && !isNew {
+			name = p.Name + " (as applied).policy"
+		}
+		w.Sources.Add(name, []byte(p.Text))
+		judged[name] = !isNew
+		p.File = name
+	}
+	return func(source string) bool { return judged[source] }
+}
+
+// firstOf returns the files of the policies that decide before others.
+func firstOf(all []state.Policy) (files []string) {
+	for _, p := range all {
+		if p.First {
+			files = append(files, p.File)
+		}
+	}
+	return files
 }
 
 // allowed allows everything, to networks that were judged before.
@@ -199,11 +243,16 @@ func replaced(old, n state.Network) state.Network {
 }
 
 // lower makes the program of the networks.
-func (w *Wanted) lower(c Compiler, docs []Document) {
-	for i := range docs {
-		docs[i].Strict = w.networks[i].Strict
-		w.networks[i].Bridge = docs[i].Bridge
+func (w *Wanted) lower(c Compiler, p Parsed) {
+	for i := range p.Networks {
+		p.Networks[i].Strict = w.networks[i].Strict
+		w.networks[i].Bridge = p.Networks[i].Bridge
 	}
-	w.Program = c.Lower(docs)
-	w.Found = append(w.Found, ir.Verify(w.Program)...)
+	p.Sources = w.Sources
+	var found diag.List
+	w.Program, found = c.Lower(p)
+	w.Found = append(w.Found, found...)
+	if w.Program != nil {
+		w.Found = append(w.Found, ir.Verify(w.Program)...)
+	}
 }

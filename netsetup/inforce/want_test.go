@@ -34,7 +34,7 @@ func TestWantLabels(t *testing.T) {
 				src.Add(name, []byte(text))
 				src.Hide(name)
 			}
-			w := want(lines{}, src, known, ParseOptions{}, false)
+			w := want(lines{}, src, known, nil, ParseOptions{}, false)
 			got := map[string]string{}
 			for _, name := range w.Sources.Names() {
 				got[name] = string(w.Sources.Text(name))

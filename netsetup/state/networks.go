@@ -26,7 +26,9 @@ type Network struct {
 	Strict  bool   `json:"strict_isolation"`
 	Bridge  string `json:"bridge,omitempty"` // as it was given or chosen; it stays
 	MAC     string `json:"mac,omitempty"`    // of the bridge, if it was brought up
-	Up      bool   `json:"up"`               // true if its bridge, addresses and services are vnetc's too
+	// Policies is true if policy files were in force when it was applied.
+	Policies bool `json:"policies,omitempty"`
+	Up       bool `json:"up"` // true if its bridge, addresses and services are vnetc's too
 	// place among the networks: rules of later ones stand above those of earlier ones
 	Order   int       `json:"order"`
 	Applied time.Time `json:"applied"`

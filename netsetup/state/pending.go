@@ -19,6 +19,7 @@ type Pending struct {
 	Deadline  time.Duration   `json:"deadline"`  // when it is undone, by the clock of [Since]
 	Made      bool            `json:"made"`      // Made is true if the change was made: it was not interrupted.
 	Networks  []Network       `json:"networks"`  // the state files from before the change
+	Policies  []Policy        `json:"policies"`  // the policy files from before the change
 	Rules     json.RawMessage `json:"rules"`     // the rules from before, as the caller wrote them
 }
 
