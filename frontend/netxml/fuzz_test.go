@@ -50,6 +50,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range documents(f) {
 		f.Add([]byte(seed), false)
 	}
+	f.Add(inMetadata(policyTag+"deny &#x74;o<!-- -->\r\nä<![CDATA[&&]]>\n</vnetc:policy>").Text("lab.xml"), false)
 	f.Fuzz(func(t *testing.T, text []byte, lax bool) {
 		src := &diag.Sources{}
 		src.Add("a.xml", text)
@@ -60,6 +61,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if list.HasErrors() {
 			return
+		}
+		for _, n := range networks {
+			checkPolicy(t, n, src)
 		}
 		p := Lower(networks)
 		if wrong := ir.Verify(p); len(wrong) > 0 {
@@ -74,4 +78,22 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkPolicy looks for the characters of a policy in the document, in order.
+func checkPolicy(t *testing.T, n *Network, src *diag.Sources) {
+	t.Helper()
+	text, span, ok := n.Policy()
+	if !ok {
+		return
+	}
+	last := 0
+	for i := range text {
+		s := span(i, i+1)
+		checkSpan(t, s, src)
+		if s.Start.Offset < last || s.End.Offset <= s.Start.Offset {
+			t.Fatalf("byte %d of the policy %q is at %v, behind %d", i, text, s, last)
+		}
+		last = s.Start.Offset
+	}
 }

@@ -79,6 +79,8 @@ func TestCheck(t *testing.T) {
 			"error policy-published-twice 2:1 tcp 80 is published already (1:1 published here, for 10.0.0.5)", ""},
 		{"from a part", "publish tcp 80 to 10.0.0.5 from 192.0.2.0/24\npublish tcp 80 to 10.0.0.6 from 192.0.2.8/29",
 			"error policy-published-twice 2:1 tcp 80 is published already (1:1 published here, for 10.0.0.5)", ""},
+		{"from a part, then from the whole",
+			"publish tcp 80 to 10.0.0.5 from 192.0.2.8/29\npublish tcp 80 to 10.0.0.6 from 192.0.2.0/24", "", ""},
 		{"from more", "publish tcp 80 to 10.0.0.5 from 192.0.2.0/24\npublish tcp 80 to 10.0.0.6 from 192.0.2.8/29,192.0.3.1", "", ""},
 
 		{"DNS", "publish udp 53 to 10.0.0.5", "error policy-served 1:1 udp 53 at 10.0.0.1 is the DNS of network web", "on eth0"},

@@ -102,6 +102,8 @@ func TestClaims(t *testing.T) {
 			"let s = 10.0.1.7, fd00:9::1\nallow ipv4 from network lab to s in network dmz", true, ""},
 		{"to anywhere, and one network is closed", site, "allow from network lab", false, "out virbr2"},
 		{"from anywhere", site, "allow to network dmz", true, ""},
+		{"from anywhere but the network itself", site + ` group OUT { inet oifname "virbr2" drop }`,
+			"deny to network safe", true, ""},
 		{"from anywhere, the host too", site, "deny to network lab", false, "to 10.0.0."},
 		{"NAT is not isolated", closed, "isolated network lab", false, "on virbr0"},
 	} {

@@ -237,6 +237,8 @@ func TestParseErrors(t *testing.T) {
 		{"publish tcp 80 to 10.0.0.5 from 10.0.0.9 from 10.0.0.8", "policy-unfit 47 10.0.0.8", "one list"},
 
 		{"deny tcp to outside port 80,79-81", "policy-repeated 29 79-81", "remove one"},
+		{"deny tcp to outside port 80-90,90", "policy-repeated 32 90", "remove one"},
+		{"deny tcp to outside port 1-5,10-20,15", "policy-repeated 36 15", "remove one"},
 		{"deny icmp type 8,echo-request to host", "policy-repeated 18 echo-request", "remove one"},
 		{"let web = 10.0.0.5, 10.0.0.0/24", "policy-repeated 21 10.0.0.0/24", "remove one"},
 		{"let web = 10.0.0.0/24, 10.0.0.5", "policy-repeated 24 10.0.0.5", "remove one"},
