@@ -18,6 +18,8 @@ type Options struct {
 	// Policies are the sources that are policies whatever their names, and whose statements decide
 	// before all others: those of --policy, in the order given.
 	Policies []string
+	// OwnRules is true if only the networks' own rules are wanted: all policies are left out.
+	OwnRules bool
 }
 
 // Parsed is what the sources of one compilation say.
@@ -42,6 +44,9 @@ func Parse(src *diag.Sources, o Options) (p Parsed, found diag.List) {
 	}
 	o.Skip = func(name string) bool { return slices.Contains(files, name) }
 	p.Networks, found = netxml.Parse(src, o.Options)
+	if o.OwnRules {
+		return p, found
+	}
 	var documents []policy.Document
 	for _, n := range p.Networks {
 		if text, span, ok := n.Policy(); ok {

@@ -69,6 +69,9 @@ func TestFound(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
+	if _, found := Compile(src, Options{OwnRules: true}); len(found) != 1 || found[0].Code != "name-missing" {
+		t.Errorf("without policies: %v", found)
+	}
 	// what needs the networks is judged when there are no other errors
 	_, found := Compile(sources("a.policy", "deny from network n3", "n2.xml", network(2, "isolated network n1")), Options{})
 	if len(found) != 2 || found[0].Code != "policy-network" || found[1].Span.File != "n2.xml" {

@@ -122,7 +122,11 @@ func Compile(src *diag.Sources) (*ir.Program, diag.List) {
 // the last section is "diagnostics", the text that goes to stderr; with an error in it there is no
 // other.
 func Outputs(src *diag.Sources, stages []Stage) ([]Section, error) {
-	p, found := Compile(src)
+	return outputs(src, stages, frontend.Options{})
+}
+
+func outputs(src *diag.Sources, stages []Stage, o frontend.Options) ([]Section, error) {
+	p, found := frontend.Compile(src, o)
 	var out []Section
 	if p != nil {
 		for _, s := range stages {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/vnetc/vnetc/frontend"
 	"github.com/vnetc/vnetc/frontend/docpath"
 	"github.com/vnetc/vnetc/ir/diag"
 )
@@ -37,21 +38,23 @@ const (
 // merges rules of several networks.
 const wholeRecord = "_together.golden"
 
-// Regress compiles each of the XML files of dir by itself and compares the rules with those
-// recorded beside it, NAME.golden for NAME.xml; and, where there are several, all of them together
-// with _together.golden. With update it writes the records that are missing or differ and removes
-// orphans. A last result with the directory's name is there if the networks collide with each
-// other. An error is the host's.
+// Regress compiles each of the XML files of dir by itself, without policies, and compares the rules
+// with those recorded beside it, NAME.golden for NAME.xml; and, where there are several or
+// policies, all of them together, with the policies, with _together.golden. With update it writes
+// the records that are missing or differ and removes orphans. A last result with the directory's
+// name is there if the networks collide with each other. An error is the host's.
 func Regress(dir string, update bool) ([]Result, error) {
 	files, err := docpath.Files(dir)
 	if err != nil {
 		return nil, err
 	}
-	files = slices.DeleteFunc(files, func(f docpath.File) bool { return docpath.IsPolicy(f.Path) })
 	all := &diag.Sources{}
 	var results []Result
 	for _, file := range files {
 		addFile(all, file.Path, file)
+		if docpath.IsPolicy(file.Path) {
+			continue
+		}
 		r, err := regressFile(file, update)
 		if err != nil {
 			return nil, err
@@ -59,7 +62,8 @@ func Regress(dir string, update bool) ([]Result, error) {
 		results = append(results, r)
 	}
 	collision, bad := together(dir, all, results)
-	whole := len(files) > 1 && !bad && !slices.ContainsFunc(results, func(r Result) bool { return r.State == Broken })
+	several := len(files) > 1 || hasPolicy(all)
+	whole := several && !bad && !slices.ContainsFunc(results, func(r Result) bool { return r.State == Broken })
 	if whole {
 		r, err := regressWhole(dir, files, update)
 		if err != nil {
@@ -67,7 +71,7 @@ func Regress(dir string, update bool) ([]Result, error) {
 		}
 		results = append(results, r)
 	}
-	orphans, err := regressOrphans(dir, all, update, len(files) > 1)
+	orphans, err := regressOrphans(dir, all, update, several)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +80,12 @@ func Regress(dir string, update bool) ([]Result, error) {
 		results = append(results, collision)
 	}
 	return results, nil
+}
+
+// hasPolicy is true if a policy is among the sources or in their metadata.
+func hasPolicy(src *diag.Sources) bool {
+	parsed, _ := frontend.Parse(src, frontend.Options{})
+	return len(parsed.Policy) > 0
 }
 
 // regressWhole compares the rules of all networks together with those recorded.
@@ -107,11 +117,12 @@ func addFile(src *diag.Sources, name string, f docpath.File) {
 func regressFile(f docpath.File, update bool) (Result, error) {
 	file, src := f.Path, &diag.Sources{}
 	addFile(src, filepath.Base(file), f)
-	now, err := Outputs(src, Rules())
+	alone := frontend.Options{OwnRules: true} // a policy speaks of networks in other files, too
+	now, err := outputs(src, Rules(), alone)
 	if err != nil {
 		return Result{}, err
 	}
-	if _, found := Compile(src); found.HasErrors() {
+	if _, found := frontend.Compile(src, alone); found.HasErrors() {
 		return Result{file, Broken, string(diagnostics(src, found))}, nil
 	}
 	return compareRecord(strings.TrimSuffix(file, ".xml")+".golden", file, now, update)

@@ -20,8 +20,8 @@ func newGolden(s streams) *cobra.Command {
 		Short: "compare the rules of your networks with those recorded beside them",
 		Long: `golden compiles every NAME.xml in DIR and compares the rules, of both back ends
 and families, with those recorded in NAME.golden beside it. It also compares
-the rules of all networks together, as a host loads them, with
-_together.golden. A difference is shown as a unified diff. --update records the
+the rules of all networks together, as a host loads them and with all policies
+in DIR, with _together.golden. A difference is shown as a unified diff. --update records the
 rules as they are now; read the diff before you commit it. Networks that
 collide with each other are an error.
 
