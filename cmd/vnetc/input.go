@@ -14,13 +14,18 @@ import (
 // readSources reads every PATH.
 func readSources(in io.Reader, paths []string) (*diag.Sources, error) {
 	src, err := docpath.Read(in, paths)
+	return src, readError(err)
+}
+
+// readError tells wrong usage from what the host would not read.
+func readError(err error) error {
 	if usage, ok := errors.AsType[docpath.UsageError](err); ok {
-		return nil, usagef("%v", usage)
+		return usagef("%v", usage)
 	}
 	if err != nil {
-		return nil, hostf("%v", err)
+		return hostf("%v", err)
 	}
-	return src, nil
+	return nil
 }
 
 // readFile reads one file that is no PATH.

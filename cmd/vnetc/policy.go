@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/vnetc/vnetc/frontend/docpath"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -18,18 +19,7 @@ func (p *policyFlag) add(cmd *cobra.Command) {
 }
 
 // read adds the files to src and returns their names there, in order.
-func (p policyFlag) read(src *diag.Sources) (names []string, err error) {
-	for _, path := range p {
-		name := diag.Visible(path)
-		if src.Has(name) {
-			return nil, usagef("%s is given twice", name)
-		}
-		text, err := readFile(path)
-		if err != nil {
-			return nil, err
-		}
-		src.Add(name, text)
-		names = append(names, name)
-	}
-	return names, nil
+func (p policyFlag) read(src *diag.Sources) ([]string, error) {
+	names, err := docpath.ReadPolicies(src, p)
+	return names, readError(err)
 }
