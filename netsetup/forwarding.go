@@ -38,15 +38,13 @@ func ForwardingOf(l *ir.Link) []string {
 }
 
 func forwardingOf(l *ir.Link) (paths []string) {
-	if l.Mode != ir.ModeNAT && l.Mode != ir.ModeRoute && l.Mode != ir.ModeOpen {
-		return nil
-	}
+	routed := l.Mode == ir.ModeNAT || l.Mode == ir.ModeRoute || l.Mode == ir.ModeOpen
 	for _, a := range l.Addresses {
-		path := forwardIPv4
+		path, forwards := forwardIPv4, l.Forwards4
 		if a.Prefix.Addr().Is6() {
-			path = forwardIPv6
+			path, forwards = forwardIPv6, l.Forwards6
 		}
-		if !slices.Contains(paths, path) {
+		if (routed || forwards) && !slices.Contains(paths, path) {
 			paths = append(paths, path)
 		}
 	}

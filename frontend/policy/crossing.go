@@ -112,6 +112,9 @@ func (s *Statement) transports(f ir.Family) (all [][]ir.Match) {
 
 // lower adds the rules of the crossing to the places where its packets are met.
 func (c *crossing) lower() {
+	if c.s.Kind == Allow && c.from.kind != Host && c.to.kind != Host {
+		c.forwarded(c.from, c.to)
+	}
 	switch {
 	case c.s.Kind == Deny && c.from.kind == Network:
 		c.refuseGuests()
@@ -140,6 +143,19 @@ func (c *crossing) lower() {
 		c.each(&c.replies, ir.Accept{}, related, c.sources, c.dests, nil)
 		c.back(&c.replies)
 		c.keepSource()
+	}
+}
+
+// forwarded notes that packets of the family go into or out of the networks at the ends.
+func (c *crossing) forwarded(ends ...end) {
+	for _, e := range ends {
+		if e.net != nil && e.net.link.Mode == ir.ModeNone {
+			if c.family == ir.IPv4 {
+				e.net.link.Forwards4 = true
+			} else {
+				e.net.link.Forwards6 = true
+			}
+		}
 	}
 }
 
