@@ -51,12 +51,6 @@ func Of[R Ruleset](rules Ruleset) (R, error) {
 	return own, nil
 }
 
-// Flusher is a Loader that knows the command by which an administrator empties a chain.
-type Flusher interface {
-	// FlushCommand returns the command that deletes all rules of c, which was read from a Dump.
-	FlushCommand(c *ir.Chain) string
-}
-
 // Report is what a Load did.
 type Report struct {
 	Kept    int  // rules that were right already and were left alone

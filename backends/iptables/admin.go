@@ -127,13 +127,20 @@ func markAdmin(p *ir.Program) {
 		switch {
 		case c.Admin:
 			reachFrom(p, c, his)
-		case c.Base != nil || strings.HasPrefix(c.Name, prefixOf(backends.VnetcNames)):
+		case c.Base != nil || hasGroupName(c.Name):
 			reachFrom(p, c, others)
 		}
 	}
 	for c := range his {
 		c.Admin = c.Admin || !others[c]
 	}
+}
+
+// hasGroupName is true if a chain has a group's name.
+func hasGroupName(chain string) bool {
+	return slices.ContainsFunc(ir.GroupTable[:], func(row ir.GroupRow) bool {
+		return prefixOf(backends.VnetcNames)+row.Name == chain
+	})
 }
 
 // reachFrom adds the chains that packets meet from c on, those of the administrator left out if c

@@ -49,7 +49,7 @@ func (s *state) counters(want *state) ([]backends.Counted, error) {
 	for _, t := range want.tables {
 		for _, c := range t.chains {
 			have := s.table(t.name).chain(c.name)
-			if !c.own || have == nil {
+			if !c.own || c.kept || have == nil {
 				continue
 			}
 			for i, at := range common(have.rules, c.rules) {

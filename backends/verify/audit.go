@@ -20,7 +20,14 @@ type Audit struct {
 	// TooLarge is true if there may be other changes of any kind: to find them would cost more than
 	// the budget has.
 	TooLarge bool
-	Diff     string // a unified diff from what should be to what is, in the target's own words; may be empty
+	// Admin is the administrator's own rules, AdminChanges what they do to packets: Was without
+	// them, Now with them. AdminMore is true if there may be more of that.
+	Admin        []backends.AdminRules
+	AdminChanges []prove.Difference
+	AdminMore    bool
+	// AdminElsewhere is such rules in places where no networks' rules are.
+	AdminElsewhere []backends.AdminRules
+	Diff           string // a unified diff from what should be to what is, in the target's own words; may be empty
 }
 
 // Diagnostics returns the audit as diagnostics, each rule at the XML that causes it.

@@ -1,6 +1,9 @@
 package verify
 
-import "github.com/vnetc/vnetc/backends"
+import (
+	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/ir/prove"
+)
 
 // The JSON of `vnetc audit`. Fields are added, never renamed or removed.
 type (
@@ -14,6 +17,12 @@ type (
 		// it.
 		TooLarge bool   `json:"packets_too_large,omitempty"`
 		Diff     string `json:"diff,omitempty"`
+		// Admin is the administrator's own rules, which are no drift, and AdminPackets what they do
+		// to packets: should_be is the fate without them.
+		Admin        []JSONAdmin       `json:"admin_rules,omitempty"`
+		AdminPackets []jsonDriftEffect `json:"admin_packets,omitempty"`
+		AdminMore    bool              `json:"more_admin_packets,omitempty"`
+		Elsewhere    []JSONAdmin       `json:"admin_rules_elsewhere,omitempty"` // where no networks' rules are
 	}
 	jsonDrift struct {
 		Kind   string      `json:"kind"`
@@ -44,17 +53,25 @@ func (a Audit) JSON() AuditJSON {
 	doc := AuditJSON{
 		InStep: backends.InStep(a.Drifts), Drift: []jsonDrift{}, Packets: []jsonDriftEffect{},
 		More: a.More, TooLarge: a.TooLarge, Diff: a.Diff,
+		Admin: AdminJSON(a.Admin), AdminMore: a.AdminMore, Elsewhere: AdminJSON(a.AdminElsewhere),
 	}
 	for i := range a.Drifts {
 		doc.Drift = append(doc.Drift, driftJSON(&a.Drifts[i]))
 	}
 	for _, c := range a.Changes {
-		doc.Packets = append(doc.Packets, jsonDriftEffect{
-			From: c.From.String(), To: c.To.String(), Family: c.Family.String(), Should: c.Was, Is: c.NowWords(),
-			Packets: c.Packets, Example: c.Example.String(), Foreign: c.Foreign, Depends: dependsWords(c.Because),
-		})
+		doc.Packets = append(doc.Packets, effectJSON(c))
+	}
+	for _, c := range a.AdminChanges {
+		doc.AdminPackets = append(doc.AdminPackets, effectJSON(c))
 	}
 	return doc
+}
+
+func effectJSON(c prove.Difference) jsonDriftEffect {
+	return jsonDriftEffect{
+		From: c.From.String(), To: c.To.String(), Family: c.Family.String(), Should: c.Was, Is: c.NowWords(),
+		Packets: c.Packets, Example: c.Example.String(), Foreign: c.Foreign, Depends: dependsWords(c.Because),
+	}
 }
 
 func driftJSON(d *backends.Drift) jsonDrift {

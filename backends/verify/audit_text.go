@@ -39,12 +39,35 @@ func (a Audit) PlanText(out io.Writer, verbose bool) error {
 func (a Audit) end(b *bytes.Buffer, out io.Writer, signs string) error {
 	switch {
 	case backends.InStep(a.Drifts):
-		fmt.Fprintln(b, "in step")
+		fmt.Fprintf(b, "in step%s\n", ButAdmin(a.Admin))
 	case backends.Mendable(a.Drifts) > 0:
 		a.printRest(b, signs)
 	}
+	a.printAdmin(b)
 	_, err := out.Write(b.Bytes())
 	return err
+}
+
+// printAdmin prints what the administrator's own rules do to packets.
+func (a Audit) printAdmin(b *bytes.Buffer) {
+	for _, r := range a.AdminElsewhere {
+		fmt.Fprintf(b, "rules of your own are in force in %s, too: %s\n", r.Target, adminWords([]backends.AdminRules{r}))
+	}
+	if len(a.Admin) == 0 {
+		return
+	}
+	if !backends.InStep(a.Drifts) {
+		fmt.Fprintf(b, "\nbeside these there are your own rules: %s\n", adminWords(a.Admin))
+	}
+	if len(a.AdminChanges) == 0 && !a.AdminMore {
+		fmt.Fprintln(b, "your own rules change the fate of no packet")
+		return
+	}
+	printEffects(b, a.AdminChanges, effectWords{"what your own rules do to packets", "what they do only",
+		"%s, without them %s"})
+	if a.AdminMore {
+		fmt.Fprintln(b, "  and more of that")
+	}
 }
 
 // printRest prints where the drift is, and what it does to packets.
@@ -52,7 +75,7 @@ func (a Audit) printRest(b *bytes.Buffer, signs string) {
 	if a.Diff != "" {
 		fmt.Fprintf(b, "\nwhere that is (%s):\n%s", signs, a.Diff)
 	}
-	printEffects(b, a.Changes)
+	printEffects(b, a.Changes, effectWords{"what that does to packets", "what it does only", "%s, should be %s"})
 	if a.More {
 		fmt.Fprintln(b, "  and the same between other networks")
 	}
@@ -78,22 +101,25 @@ func printDrift(b *bytes.Buffer, d *backends.Drift) {
 	}
 }
 
+// effectWords are the headings of effects on packets, and the format of the fate now and before.
+type effectWords struct{ head, only, fates string }
+
 // printEffects prints what drift does to packets. For packets with an address that does not belong
 // to where they come from or go to, each fate is printed once.
-func printEffects(b *bytes.Buffer, changes []prove.Difference) {
+func printEffects(b *bytes.Buffer, changes []prove.Difference, words effectWords) {
 	foreign := slices.IndexFunc(changes, func(c prove.Difference) bool { return c.Foreign })
 	if foreign < 0 {
 		foreign = len(changes)
 	}
 	for i, c := range changes[:foreign] {
 		if i == 0 {
-			fmt.Fprintln(b, "\nwhat that does to packets:")
+			fmt.Fprintf(b, "\n%s:\n", words.head)
 		}
 		for _, p := range c.Packets {
-			fmt.Fprintf(b, "  %s from %s to %s (%s): %s, should be %s\n", p, c.From, c.To, c.Family, isWords(c), c.Was)
+			fmt.Fprintf(b, "  %s from %s to %s (%s): "+words.fates+"\n", p, c.From, c.To, c.Family, isWords(c), c.Was)
 		}
-		if words := dependsWords(c.Because); words != "" {
-			fmt.Fprintf(b, "    %s\n", words)
+		if depends := dependsWords(c.Because); depends != "" {
+			fmt.Fprintf(b, "    %s\n", depends)
 		}
 		fmt.Fprintf(b, "    for example %s\n", c.Example)
 	}
@@ -104,13 +130,12 @@ func printEffects(b *bytes.Buffer, changes []prove.Difference) {
 	told := make(map[fate]bool)
 	for i, c := range changes[foreign:] {
 		if i == 0 {
-			fmt.Fprintln(b,
-				"\nwhat it does only to packets with an address that is not of where they come from or go to "+
-					"(--format json has them all):")
+			fmt.Fprintf(b, "\n%s to packets with an address that is not of where they come from or go to "+
+				"(--format json has them all):\n", words.only)
 		}
 		if f := (fate{c.Family, c.Was, isWords(c)}); !told[f] {
 			told[f] = true
-			fmt.Fprintf(b, "  such as %s: %s, should be %s\n", c.Example, isWords(c), c.Was)
+			fmt.Fprintf(b, "  such as %s: "+words.fates+"\n", c.Example, isWords(c), c.Was)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vnetc/vnetc/backends/verify"
 	"github.com/vnetc/vnetc/ir/diag"
+	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/inforce"
 )
 
@@ -173,6 +174,7 @@ func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r
 			"removed_from": append([]string{}, r.Removed...), "proved": true,
 			"steps": verify.Plan{Drifts: r.Drifts}.Lines(),
 		}
+		addAdmin(doc, r.Result)
 		if cut := guests.all(w.Names()); len(cut) > 0 {
 			doc["cut_off"] = cut
 		}
@@ -185,8 +187,8 @@ func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r
 	if r.Changed > 0 {
 		did = fmt.Sprintf("%d changed, %d left alone", r.Changed, r.Kept)
 	}
-	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved\n", plural(len(w.Names()), "network"),
-		h.Backend(), did)
+	_, err := fmt.Fprintf(s.out, "%s in force (%s): %s; read back and proved%s\n", plural(len(w.Names()), "network"),
+		h.Backend(), did, verify.ButAdmin(r.Admin))
 	if err == nil {
 		err = verify.Plan{Drifts: r.Drifts, Verbose: f.verbose}.Text(s.out)
 	}
@@ -200,6 +202,16 @@ func printApplied(s streams, f *applyFlags, w inforce.Wanted, h *inforce.Host, r
 		guests.print(s.out, w.Names())
 	}
 	return orHost(err)
+}
+
+// addAdmin adds the administrator's own rules to the JSON of an apply.
+func addAdmin(doc map[string]any, r firewall.Result) {
+	if len(r.Admin) > 0 {
+		doc["admin_rules"] = verify.AdminJSON(r.Admin)
+	}
+	if len(r.AdminLeft) > 0 {
+		doc["admin_rules_left"] = verify.AdminJSON(r.AdminLeft)
+	}
 }
 
 // sayConfirm says what keeps the change.

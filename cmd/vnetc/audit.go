@@ -145,7 +145,9 @@ func compared(s streams, f *auditFlags, given *diag.Sources, change inforce.Chan
 
 // printAudit writes what the audit found. The JSON also has what a take-over would take away.
 func printAudit(s streams, f *auditFlags, a inforce.Audited, cut map[string][]string) error {
-	found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, More: a.More, TooLarge: a.TooLarge}
+	found := verify.Audit{Drifts: a.Drifts, Changes: a.Changes, More: a.More, TooLarge: a.TooLarge,
+		Admin: a.Admin, AdminChanges: a.AdminChanges, AdminMore: a.AdminMore,
+		AdminElsewhere: a.AdminElsewhere}
 	switch {
 	case f.format.value == "json":
 		found.Diff = a.Diff()

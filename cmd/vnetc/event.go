@@ -53,6 +53,8 @@ func eventText(e inforce.Event) string {
 		return fmt.Sprintf("cannot tell whether there are rules with no state file: %v", e.Err)
 	case inforce.Pruned:
 		return "removed what is not named: " + pruned(e)
+	case inforce.Left:
+		return verify.LeftRules(e.Rules)
 	case inforce.BadPending:
 		return fmt.Sprintf("cannot tell whether an apply waits for its confirmation: %v", e.Err)
 	case inforce.Changing:

@@ -153,7 +153,7 @@ func hostRules(h *host) {
 		nft add chain inet admin guard '{ type filter hook forward priority 10; }'
 		nft add rule inet admin guard iifname "wlan0" drop
 		for s in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do
-			$s -t mangle -S >/dev/null; $s -t mangle -A POSTROUTING -o eth9 -j ACCEPT; $s -t nat -A POSTROUTING -o eth9 -j ACCEPT
+			$s -t mangle -S >/dev/null; $s -t mangle -A POSTROUTING -o eth9 -j ACCEPT; $s -t nat -A POSTROUTING -o eth9 -j ACCEPT; $s -t nat -A PREROUTING -i eth9 -j ACCEPT
 			$s -A INPUT -i eth9 -j ACCEPT; $s -A OUTPUT -o eth9 -j ACCEPT; $s -A FORWARD -i eth8 -j DROP; $s -I FORWARD -i eth9 -j ACCEPT
 		done`)
 }

@@ -37,6 +37,10 @@ type (
 		// RemovedFrom lists the places where our rules are gone.
 		RemovedFrom []string `json:"removed_from"`
 		Steps       []string `json:"steps"` // what changes: + what comes, - what goes, ~ what moves
+		// Admin is the administrator's own rules, without which all is proved; Left those in places
+		// where our rules are gone.
+		Admin []verify.JSONAdmin `json:"admin_rules,omitempty"`
+		Left  []verify.JSONAdmin `json:"admin_rules_left,omitempty"`
 	}
 )
 
@@ -125,7 +129,7 @@ func printUp(s streams, f *upFlags, backend string, run inforce.Run, guests reac
 	rules := run.Rules
 	doc := jsonRun{Networks: []jsonNetworkRun{}, Rules: &jsonRulesRun{
 		backend, rules.Changed, rules.Kept, append([]string{}, rules.Removed...),
-		verify.Plan{Drifts: rules.Drifts}.Lines(),
+		verify.Plan{Drifts: rules.Drifts}.Lines(), verify.AdminJSON(rules.Admin), verify.AdminJSON(rules.AdminLeft),
 	}}
 	bad := 0
 	for _, r := range run.Networks {
@@ -167,8 +171,10 @@ func printUp(s streams, f *upFlags, backend string, run inforce.Run, guests reac
 // printRules says what became of the rules.
 func printRules(w io.Writer, backend string, rules firewall.Result) {
 	if rules.Changed > 0 {
-		fmt.Fprintf(w, "rules (%s): %d changed, %d left alone; read back and proved\n", backend, rules.Changed,
-			rules.Kept)
+		fmt.Fprintf(w, "rules (%s): %d changed, %d left alone; read back and proved%s\n", backend, rules.Changed,
+			rules.Kept, verify.ButAdmin(rules.Admin))
+	} else if len(rules.Admin) > 0 {
+		fmt.Fprintf(w, "rules (%s): read back and proved%s\n", backend, verify.ButAdmin(rules.Admin))
 	}
 	if len(rules.Removed) > 0 {
 		fmt.Fprintf(w, "our rules in %s are removed\n", strings.Join(rules.Removed, " and "))

@@ -20,7 +20,8 @@ const (
 	tailscale = "tailscale"
 	nixos     = "NixOS"
 	vnetc     = "vnetc"
-	byHand    = "" // nobody that is known: an administrator, or a program without a name of its own
+	admin     = "administrator" // in the chains that vnetc keeps for him
+	byHand    = ""              // nobody that is known: an administrator, or a program without a name of its own
 )
 
 // marks are the beginnings of names by which an owner's chains and tables can be told.
@@ -47,6 +48,9 @@ func begins(name string, with []string) bool {
 // ownerOf returns whose rule or policy the step is. A rule of a chain with a name of nobody's, and
 // the policy of a built-in chain, belong to him whose chains the built-in chain leads to.
 func ownerOf(p *ir.Program, s ir.Step) string {
+	if s.Chain.Admin {
+		return admin
+	}
 	for _, m := range marks {
 		if begins(s.Chain.Table, m.tables) || begins(s.Chain.Name, m.chains) {
 			return m.owner

@@ -7,40 +7,20 @@ import (
 	"github.com/vnetc/vnetc/ir"
 )
 
-// AdminRules is the rules that the administrator has in one chain of a target.
-type AdminRules struct {
-	Target string
-	Chain  *ir.Chain // its place; no rules
-	Rules  int
-	Flush  string // the command that deletes them; empty if the back end tells none
-}
-
 // adminIn returns the rules of the administrator that held has, which t holds: of each of his
 // chains, in the order in which packets meet them.
-func (t Target) adminIn(held *ir.Program) (all []AdminRules) {
+func (t Target) adminIn(held *ir.Program) (all []backends.AdminRules) {
 	flusher, _ := t.Loader.(backends.Flusher)
 	for _, c := range held.Chains {
 		if !c.Admin || len(c.Rules) == 0 {
 			continue
 		}
-		r := AdminRules{Target: t.String(), Rules: len(c.Rules),
+		r := backends.AdminRules{Target: t.String(), Rules: len(c.Rules),
 			Chain: &ir.Chain{Family: c.Family, Table: c.Table, Name: c.Name, Admin: true}}
 		if flusher != nil {
 			r.Flush = flusher.FlushCommand(c)
 		}
 		all = append(all, r)
-	}
-	return all
-}
-
-// AdminOf returns the rules that the administrator has in the chains of the targets that are
-// kept for them. A back end that can't be used here, or whose rules can't be read, has none to
-// tell.
-func AdminOf(targets []Target) (all []AdminRules) {
-	for _, t := range targets {
-		if held, err := t.Loaded(); err == nil {
-			all = append(all, t.adminIn(held)...)
-		}
 	}
 	return all
 }

@@ -46,6 +46,10 @@ type Result struct {
 	// Drifts is what was fixed: the result of an audit of the same targets just before. It is empty
 	// where nothing changed, and where what was there could not be understood.
 	Drifts []backends.Drift
+	// Admin is the administrator's own rules in the target: they are in force, and what is proved
+	// is proved without them.
+	Admin     []backends.AdminRules
+	AdminLeft []backends.AdminRules // such rules in places from which ours were taken away; they are in force too
 }
 
 // UnprovenError says that the rules in the kernel after a load were not the intended ones, or could
@@ -126,7 +130,7 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 	if err != nil {
 		return Result{}, found, err
 	}
-	report, mended, err := t.load(rules, p, then)
+	report, mended, held, err := t.load(rules, p, then)
 	if err != nil {
 		var unproven *UnprovenError
 		if errors.As(err, &unproven) {
@@ -135,7 +139,7 @@ func Apply(p *ir.Program, t Target, others []Target) (Result, diag.List, error) 
 		return Result{}, found, err
 	}
 	result, err := clearAll(others)
-	result.Report, result.Drifts = report, mended
+	result.Report, result.Drifts, result.Admin = report, mended, t.adminIn(held)
 	return result, found, err
 }
 
@@ -186,10 +190,11 @@ func (t Target) mended(p *ir.Program, rules backends.Ruleset, e earlier) []backe
 // clearAll takes the rules of all targets away, and names those that had any.
 func clearAll(targets []Target) (result Result, err error) {
 	for _, t := range targets {
-		gone, err := t.clear()
+		gone, left, err := t.clear()
 		if err != nil {
 			return result, &LeftError{t, err}
 		}
+		result.AdminLeft = append(result.AdminLeft, left...)
 		if gone {
 			result.Removed = append(result.Removed, t.String())
 		}
@@ -200,10 +205,11 @@ func clearAll(targets []Target) (result Result, err error) {
 // load loads rules and proves that the target holds p; meanwhile it lists what that has fixed. What
 // can't be proved is loaded once more: somebody else may have written while the back end did, and
 // moved the place that a jump was meant for.
-func (t Target) load(rules backends.Ruleset, p *ir.Program, e earlier) (backends.Report, []backends.Drift, error) {
+func (t Target) load(rules backends.Ruleset, p *ir.Program, e earlier) (backends.Report, []backends.Drift, *ir.Program,
+	error) {
 	report, err := t.Loader.Load(rules)
 	if err != nil {
-		return report, nil, err
+		return report, nil, nil, err
 	}
 	mended := make(chan []backends.Drift, 1)
 	changed := report.Changed > 0
@@ -211,47 +217,51 @@ func (t Target) load(rules backends.Ruleset, p *ir.Program, e earlier) (backends
 		go func() { mended <- t.mended(p, rules, e) }()
 	}
 	var unproven *UnprovenError
-	if err = t.prove(p); errors.As(err, &unproven) && unproven.Read == nil {
+	held, err := t.prove(p)
+	if errors.As(err, &unproven) && unproven.Read == nil {
 		again, failed := t.Loader.Load(rules)
 		if failed != nil {
 			err = errors.Join(unproven, failed)
 		} else {
 			report.Changed += again.Changed
 			report.Rebuilt = report.Rebuilt || again.Rebuilt
-			err = t.prove(p)
+			held, err = t.prove(p)
 		}
 	}
 	switch {
 	case changed:
-		return report, <-mended, err
+		return report, <-mended, held, err
 	case report.Changed > 0:
-		return report, t.mended(p, rules, e), err
+		return report, t.mended(p, rules, e), held, err
 	}
-	return report, e.left, err
+	return report, e.left, held, err
 }
 
 // Remove removes everything of vnetc from the target, and does not touch a target that has nothing
-// of vnetc: the mere look of a tool at a table can make it.
-func Remove(t Target) error {
-	_, err := t.clear()
-	return err
+// of vnetc: the mere look of a tool at a table can make it. It returns the administrator's own
+// rules, which stay.
+func Remove(t Target) ([]backends.AdminRules, error) {
+	_, left, err := t.clear()
+	return left, err
 }
 
-// clear takes the target's rules away but for the administrator's; gone is true if there were any.
-// A back end that can't be used here holds none. It is asked only if it can't be read: the asking
+// clear takes the target's rules away, gone is true if there were any, but for those left, which are
+// the administrator's. A back end that can't be used here holds none. It is asked only if it can't be read: the asking
 // makes tables of iptables-legacy.
-func (t Target) clear() (gone bool, err error) {
+func (t Target) clear() (gone bool, left []backends.AdminRules, err error) {
 	images, err := t.Loader.Dump(t.Options.Names)
 	if err != nil && t.Loader.Available() != nil {
-		return false, nil
+		return false, nil, nil
 	}
 	if err != nil || len(images) == 0 {
-		return false, err
+		return false, nil, err
 	}
-	if held, err := t.heldIn(images); err == nil && held.AdminRules() > 0 && len(ours(held).Chains) == 0 {
-		return false, nil // rules of the administrator, which an Unload leaves
+	if held, err := t.heldIn(images); err == nil && held.AdminRules() > 0 {
+		if left = t.adminIn(held); len(ours(held).Chains) == 0 {
+			return false, left, nil // an Unload would leave them
+		}
 	}
-	return true, t.Loader.Unload(t.Options.Names)
+	return true, left, t.Loader.Unload(t.Options.Names)
 }
 
 // Loaded returns the program that the target holds under our names; without chains if it holds
@@ -285,15 +295,14 @@ func (t Target) heldIn(images []backends.Document) (*ir.Program, error) {
 	return t.Last.program, nil
 }
 
-// prove returns nil if what the target holds does the same to every packet as p, but for what the
-// administrator's own rules do.
-func (t Target) prove(p *ir.Program) error {
-	held, err := t.Loaded()
-	if err != nil {
-		return &UnprovenError{Read: err}
+// prove returns what the target holds, and no error if that does the same to every packet as p but
+// for what the administrator's own rules do.
+func (t Target) prove(p *ir.Program) (held *ir.Program, err error) {
+	if held, err = t.Loaded(); err != nil {
+		return nil, &UnprovenError{Read: err}
 	}
 	if r := prove.Equal(p, held.WithoutAdmin(), t.Options.Families); r.Answer != prove.Proved {
-		return &UnprovenError{Result: r}
+		return nil, &UnprovenError{Result: r}
 	}
-	return nil
+	return held, nil
 }

@@ -20,6 +20,15 @@ type Audit struct {
 	// the budget has.
 	TooLarge bool
 
+	// Admin is the administrator's own rules there. They are no drift, and Changes says nothing of
+	// them.
+	Admin []backends.AdminRules
+	// AdminChanges is what these rules do to packets, besides: Was without them, Now with them.
+	AdminChanges []prove.Difference
+	AdminMore    bool // AdminMore is true if there are other such changes, or may be.
+	// AdminElsewhere is such rules in other targets: see [Leftovers].
+	AdminElsewhere []backends.AdminRules
+
 	target      Target
 	meant, held *ir.Program // held without the administrator's rules
 	whole       *ir.Program // held with them
@@ -50,6 +59,7 @@ func Compare(p *ir.Program, t Target) (Audit, diag.List, error) {
 // refuse it, as far as the budget allows; nil is the usual one. It looks at no host, and takes
 // longest: a caller that holds a lock releases it before.
 func (a *Audit) Explain(budget *prove.Budget) {
+	a.admin(budget)
 	if a.meant == nil {
 		return
 	}
@@ -59,6 +69,17 @@ func (a *Audit) Explain(budget *prove.Budget) {
 		a.Changes, a.More, a.TooLarge = changes.All, changes.More, changes.TooLarge
 	}
 	a.around(budget)
+}
+
+// admin finds what the administrator's rules do to packets.
+func (a *Audit) admin(budget *prove.Budget) {
+	if len(a.Admin) == 0 {
+		return
+	}
+	without, with := *a.whole.WithoutAdmin(), *a.whole
+	without.Links, with.Links = a.links, a.links
+	changes := budget.Change(&without, &with, maxChanges)
+	a.AdminChanges, a.AdminMore = changes.All, changes.More || changes.TooLarge
 }
 
 // ForgetOrder drops what differs between the rules if it makes no difference to any packet. A
@@ -101,7 +122,7 @@ func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program,
 	error) {
 	whole := held
 	if held = ours(held); wantsNothing(p) && len(held.Chains) == 0 {
-		return Audit{target: t, whole: whole}, nil // the frame of tables and chains goes with the last network
+		return Audit{target: t, Admin: t.adminIn(whole), whole: whole}, nil // the frame of tables and chains goes with the last network
 	}
 	meant, err := t.Loader.Read(rules.Images())
 	if err != nil {
@@ -109,7 +130,7 @@ func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program,
 	}
 	behind := originsOf(meant, rules.Lines())
 	held = visible(held, meant)
-	a := Audit{target: t, meant: meant, held: held, links: p.Links, whole: whole}
+	a := Audit{target: t, meant: meant, held: held, links: p.Links, whole: whole, Admin: t.adminIn(whole)}
 	for _, c := range meant.Chains {
 		there := find(held, c)
 		a.Drifts = append(append(a.Drifts, baseDrift(c, there)...), chainDrift(c, there, behind)...)
@@ -131,19 +152,20 @@ func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program,
 // Leftovers says which of the others hold our rules, too, as they do when an Apply that went from
 // there to another was interrupted. Packets meet both; the next Apply takes them away. A back end
 // that can't be used here holds none.
-func Leftovers(others []Target) ([]backends.Drift, error) {
-	var drifts []backends.Drift
+//
+// The administrator's own rules there are returned apart: they stay.
+func Leftovers(others []Target) (drifts []backends.Drift, admin []backends.AdminRules, err error) {
 	for _, o := range others {
 		held, err := o.Loaded()
 		if err != nil && o.Loader.Available() != nil {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the rules in %s: %w", o, err)
+			return nil, nil, fmt.Errorf("read the rules in %s: %w", o, err)
 		}
-		drifts = append(drifts, o.leftover(held)...)
+		drifts, admin = append(drifts, o.leftover(held)...), append(admin, o.adminIn(held)...)
 	}
-	return drifts, nil
+	return drifts, admin, nil
 }
 
 // leftover says that the target holds our rules, if it does.

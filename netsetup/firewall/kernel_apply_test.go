@@ -170,7 +170,7 @@ func TestSwitch(t *testing.T) {
 		}
 	}
 	ns.Do(func() {
-		if err := Remove(all["nftables"]); err != nil {
+		if _, err := Remove(all["nftables"]); err != nil {
 			t.Fatal(err)
 		}
 	})

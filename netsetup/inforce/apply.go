@@ -63,6 +63,7 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 		if err == nil && found.HasErrors() {
 			err = &InputError{w.Sources, found}
 		}
+		h.tellLeft(result.AdminLeft)
 		var left *firewall.LeftError
 		if errors.As(err, &left) {
 			return h.networks, true, err // of both sides

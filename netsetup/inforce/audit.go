@@ -39,10 +39,11 @@ func (h *Host) drift(w Wanted) (firewall.Audit, error) {
 	if err := h.say(w, found); err != nil {
 		return a, err
 	}
-	left, err := firewall.Leftovers(h.others)
+	left, admin, err := firewall.Leftovers(h.others)
 	if err != nil {
 		return a, failed(err)
 	}
+	a.AdminElsewhere = admin
 	if len(h.unexplained.Bridges()) > 0 {
 		a.ForgetOrder()
 	}

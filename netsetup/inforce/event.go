@@ -3,6 +3,7 @@ package inforce
 import (
 	"time"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/expect"
 	"github.com/vnetc/vnetc/netsetup/state"
@@ -34,6 +35,8 @@ type (
 	// Pruned lists what was taken away because it was not named: networks, and bridges of which
 	// there were rules and no state file.
 	Pruned struct{ Networks, Bridges []string }
+	// Left lists rules of the administrator that stay, and are in force, where ours are gone.
+	Left struct{ Rules []backends.AdminRules }
 	// BadPending reports that the file about a change that waits can't be read.
 	BadPending struct{ Err error }
 	// Changing reports that another process was changing the host meanwhile, or was killed while it
@@ -73,6 +76,7 @@ func (Overdue) isEvent()     {}
 func (Unexplained) isEvent() {}
 func (Unread) isEvent()      {}
 func (Pruned) isEvent()      {}
+func (Left) isEvent()        {}
 func (BadPending) isEvent()  {}
 func (Changing) isEvent()    {}
 func (Unreadable) isEvent()  {}

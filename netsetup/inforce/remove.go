@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/firewall"
 	"github.com/vnetc/vnetc/netsetup/state"
@@ -87,14 +88,23 @@ func (h *Host) hasUnexplained(w Wanted, bridges []string) error {
 	return nil
 }
 
+// tellLeft tells of the administrator's rules that stay where ours are gone.
+func (h *Host) tellLeft(left []backends.AdminRules) {
+	if len(left) > 0 {
+		h.tell(Left{Rules: left})
+	}
+}
+
 // removeAll takes the rules of all networks away, wherever they stand, with what frames them.
 func (h *Host) removeAll() error {
 	before := h.networks
 	return h.change(nil, nil, func() ([]state.Network, bool, error) {
 		for _, t := range append([]firewall.Target{h.target}, h.others...) {
-			if err := firewall.Remove(t); err != nil {
+			left, err := firewall.Remove(t)
+			if err != nil {
 				return before, false, err
 			}
+			h.tellLeft(left)
 		}
 		return nil, true, nil
 	})

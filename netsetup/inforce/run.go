@@ -76,6 +76,7 @@ func (r *linkRun) apply(w Wanted) error {
 		result.Drifts = together(r.loaded.Drifts, result.Drifts, slices.Contains(result.Removed, r.target.String()))
 		r.loaded = result
 	}
+	r.tellLeft(result.AdminLeft)
 	var left *firewall.LeftError
 	r.moved = r.moved || err == nil || errors.As(err, &left)
 	return err
