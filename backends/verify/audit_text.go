@@ -51,7 +51,8 @@ func (a Audit) end(b *bytes.Buffer, out io.Writer, signs string) error {
 // printAdmin prints what the administrator's own rules do to packets.
 func (a Audit) printAdmin(b *bytes.Buffer) {
 	for _, r := range a.AdminElsewhere {
-		fmt.Fprintf(b, "rules of your own are in force in %s, too: %s\n", r.Target, adminWords([]backends.AdminRules{r}))
+		words := adminWords([]backends.AdminRules{r})
+		fmt.Fprintf(b, "rules of your own are in force in %s, too: %s\n", r.Target, words)
 	}
 	if len(a.Admin) == 0 {
 		return

@@ -42,8 +42,9 @@ func TestKernelAdmin(t *testing.T) {
 				} `json:"admin_rules"`
 				Packets []struct{ Is string } `json:"admin_packets"`
 			}
-			if err := json.Unmarshal([]byte(h.vnetc(0, "audit", "--format", "json")), &doc); err != nil || !doc.InStep ||
-				len(doc.Admin) != 1 || doc.Admin[0].Rules != 1 || len(doc.Packets) == 0 {
+			text = h.vnetc(0, "audit", "--format", "json")
+			if err := json.Unmarshal([]byte(text), &doc); err != nil || !doc.InStep || len(doc.Admin) != 1 ||
+				doc.Admin[0].Rules != 1 || len(doc.Packets) == 0 {
 				t.Errorf("%v, %+v", err, doc)
 			}
 			h.wants(h.vnetc(0, "apply", "--format", "json", networks+"routed.xml"), `"admin_rules": \[`)

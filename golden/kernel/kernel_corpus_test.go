@@ -126,6 +126,7 @@ func listing(text string) map[string][]string {
 		switch {
 		case strings.HasPrefix(line, "table ") && strings.HasSuffix(line, "{"):
 			table = line
+		case strings.HasPrefix(line, "chain ") && strings.HasSuffix(line, "}"): // declared, to be emptied
 		case strings.HasPrefix(line, "chain "):
 			chain = table + " " + line
 			chains[chain] = nil
@@ -190,7 +191,7 @@ func reload(t *testing.T, h *netnstest.Host, variant string, d backends.Document
 	saved := h.Exec(tool + "-save")
 	load := text
 	if strings.Contains(saved, "VNETC_") {
-		load = linesWithout(text, "-I ") // "load again" in the document's head: grep -v '^-I '
+		load = linesWithout(linesWithout(text, "-I "), "-N ") // "load again" in its head: grep -v '^-[IN] '
 	}
 	h.Feed(load, tool+"-restore", "--noflush", "--wait")
 	saved = h.Exec(tool + "-save")

@@ -47,6 +47,9 @@ func mutants(p *ir.Program) []mutant {
 	}
 	for _, g := range ir.Groups {
 		c := p.Group(g)
+		if c == nil {
+			continue
+		}
 		for i, r := range c.Rules {
 			if r.Mangles() {
 				continue

@@ -245,9 +245,9 @@ func Remove(t Target) ([]backends.AdminRules, error) {
 	return left, err
 }
 
-// clear takes the target's rules away, gone is true if there were any, but for those left, which are
-// the administrator's. A back end that can't be used here holds none. It is asked only if it can't be read: the asking
-// makes tables of iptables-legacy.
+// clear takes the target's rules away, gone is true if there were any, but for those left, which
+// are the administrator's. A back end that can't be used here holds none. It is asked only if it
+// can't be read: the asking makes tables of iptables-legacy.
 func (t Target) clear() (gone bool, left []backends.AdminRules, err error) {
 	images, err := t.Loader.Dump(t.Options.Names)
 	if err != nil && t.Loader.Available() != nil {

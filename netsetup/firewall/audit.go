@@ -122,7 +122,8 @@ func (t Target) compare(p *ir.Program, rules backends.Ruleset, held *ir.Program,
 	error) {
 	whole := held
 	if held = ours(held); wantsNothing(p) && len(held.Chains) == 0 {
-		return Audit{target: t, Admin: t.adminIn(whole), whole: whole}, nil // the frame of tables and chains goes with the last network
+		// the frame of tables and chains goes with the last network
+		return Audit{target: t, Admin: t.adminIn(whole), whole: whole}, nil
 	}
 	meant, err := t.Loader.Read(rules.Images())
 	if err != nil {
