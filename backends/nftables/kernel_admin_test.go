@@ -121,6 +121,7 @@ func TestKernelAdminStays(t *testing.T) {
 	do("load", load(networks(5), backends.Sets))
 	do("what stood before", func() error { return Loader{}.Restore(backends.VnetcNames, before) })
 	do("what stood with his rules", func() error { return Loader{}.Restore(backends.VnetcNames, image) })
+	do("what an older vnetc left", func() error { return Loader{}.Restore(backends.VnetcNames, olderImage(t)) })
 	ns.Exec("nft", "flush", "chain", "ip", "vnetc", "forward") // an accident
 	do("after the accident", load(networks(2), backends.Sets))
 	for _, layout := range []backends.Layout{backends.Chains, backends.Sets} {
@@ -159,6 +160,24 @@ func TestKernelAdminStays(t *testing.T) {
 	if text := ns.Exec("nft", "list", "ruleset"); text != "" {
 		t.Errorf("left after Unload of all:\n%s", text)
 	}
+}
+
+// olderImage is a dump of what a vnetc loaded that had no chains for the administrator.
+func olderImage(t *testing.T) (image []backends.Document) {
+	t.Helper()
+	ns := netnstest.New(t)
+	ns.Feed([]byte(`table ip vnetc {
+		chain fwx { }
+		chain forward { type filter hook forward priority filter; policy accept; counter jump fwx; }
+		chain prt { type nat hook postrouting priority srcnat; policy accept; }
+	}`), "nft", "-f", "-")
+	ns.Do(func() {
+		var err error
+		if image, err = (Loader{}).Dump(backends.VnetcNames); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return image
 }
 
 // TestKernelAdminRead: what is read from a host says which chains and sets are the administrator's.
