@@ -32,6 +32,7 @@ type HostDevice struct {
 type HostRoute struct {
 	Dest   netip.Prefix
 	Device string
+	MTU    int // bytes; 0 for that of the device
 }
 
 // Device returns the device called name, nil if there is none.

@@ -84,6 +84,8 @@ func (f finding) doing() string {
 		words = "reach each other"
 	case expect.Out:
 		words = "reach the outside by " + f.Device
+	case expect.Large:
+		words = "send large packets to the outside by " + f.Device
 	case expect.In:
 		words = "be reached from outside by " + f.Device
 	case expect.Across:

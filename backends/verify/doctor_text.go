@@ -69,7 +69,7 @@ func explain(b *bytes.Buffer, f finding) {
 		}
 	}
 	line("why", causeWords(f.Answer))
-	if leg := f.Legs[f.Leg]; leg.Bridged && !leg.Plain {
+	if f.Leg < len(f.Legs) && f.Legs[f.Leg].Bridged && !f.Legs[f.Leg].Plain {
 		line("note", "frames between guests of one bridge meet rules for IP here: bridge-nf-call-iptables")
 	}
 	if f.Packet.Family != 0 {

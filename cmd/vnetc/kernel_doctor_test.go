@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -108,4 +109,31 @@ func TestKernelPrefer(t *testing.T) {
 	h.ns.Exec("nft", "table inet corp { chain gate { type filter hook forward priority 0; policy drop; }; }")
 	// which of the two makes no difference
 	h.wants(h.vnetc(0, "apply", networks+"default.xml"), `in force \(nftables\)`)
+}
+
+// TestKernelDoctorHost: what of the host itself keeps guests from the outside, as the kernel has it.
+func TestKernelDoctorHost(t *testing.T) {
+	h := newHost(t)
+	h.outside()
+	h.ns.Exec("ip", "link", "add", "virbr0", "type", "bridge")
+	h.ns.Exec("ip", "link", "set", "virbr0", "up")
+	h.vnetc(0, "apply", "--backend", "nftables", networks+"default.xml")
+	h.wants(h.vnetc(0, "doctor"), `^network default: guests have what it promises\n`)
+	h.ns.Exec("ip", "route", "change", "default", "via", "198.51.100.2", "mtu", "1280")
+	h.wants(h.vnetc(0, "doctor"), `may or may not send large packets to the outside by eth0`,
+		`the route by eth0 carries packets of 1280 bytes, and guests on virbr0 send 1500`)
+	h.vnetc(1, "doctor", "--strict")
+	h.ns.Exec("nft", `table ip corp { chain o { type filter hook output priority 0; oifname "virbr0" icmp type destination-unreachable drop; }; }`)
+	h.wants(h.vnetc(1, "doctor"), `guests can't send large packets to the outside by eth0`, `chain o of table ip corp`)
+	h.ns.Exec("nft", "delete", "table", "ip", "corp")
+	h.ns.Exec("ip", "route", "change", "default", "via", "198.51.100.2")
+
+	lab := h.state + "/lab.xml"
+	text := "<network><name>lab</name><forward mode='nat' dev='eth7'/><bridge name='virbr7'/><ip address='10.9.0.1' prefix='24'/></network>"
+	if err := os.WriteFile(lab, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.wants(h.vnetc(1, "doctor", lab), `guests can't reach the outside by eth7`, `there is no device eth7, which is the only way out`)
+	h.wants(h.vnetc(1, "doctor", "--format", "json", lab), `"why": "there is no device eth7`)
+	h.vnetc(1, "doctor", "--format", "sarif", lab)
 }

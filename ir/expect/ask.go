@@ -72,6 +72,10 @@ func traffic(expected []Expectation) (all []prove.Traffic) {
 // answer asks one expectation; asked is false if the network promises nothing there.
 func (e *examination) answer(x Expectation) (a Answer, asked bool) {
 	a = Answer{Expectation: x, Verdict: Yes}
+	if x.Given != nil && len(x.Legs) == 0 {
+		a.Verdict, a.Fact = No, x.Given
+		return a, true
+	}
 	switch x.Kind {
 	case DHCP, DNS:
 		if dead, is := e.Dead[x.Network]; is {
@@ -101,6 +105,9 @@ func (e *examination) answer(x Expectation) (a Answer, asked bool) {
 	for i := range x.Legs {
 		e.leg(&a, i)
 	}
+	if x.Given != nil && rank[a.Verdict] <= rank[Depends] {
+		a.Verdict, a.Fact = Depends, x.Given
+	}
 	return a, true
 }
 
@@ -121,7 +128,13 @@ func (e *examination) meansRest(x Expectation) bool {
 func (e *examination) forwards(x Expectation) *Fact {
 	for _, leg := range x.Legs {
 		d := e.Host.Device(leg.In)
-		if d == nil || d.Forwards&x.Family != 0 {
+		if d == nil {
+			continue
+		}
+		if fact := e.filters(x, d); fact != nil {
+			return fact
+		}
+		if d.Forwards&x.Family != 0 {
 			continue
 		}
 		sysctl := "net.ipv4.conf." + d.Name + ".forwarding"
@@ -134,6 +147,20 @@ func (e *examination) forwards(x Expectation) *Fact {
 			Fix: fix}
 	}
 	return nil
+}
+
+// filters returns that the host drops what the outside sends by d, since the way back leads
+// elsewhere; nil if it does not. Guests' own connections come back by the device by which they went.
+func (e *examination) filters(x Expectation, d *ir.HostDevice) *Fact {
+	if x.Kind != In || x.Family != ir.IPv4 || d.RPFilter != 1 || d.Name != x.Device {
+		return nil
+	}
+	route, ok := defaultRoute(e.Host, ir.IPv4)
+	if !ok || route.Device == d.Name {
+		return nil
+	}
+	return &Fact{What: fmt.Sprintf("rp_filter of %s is 1 (strict), and packets to the outside leave by %s: the host drops what comes from there by %s",
+		d.Name, route.Device, d.Name), Fix: "sysctl -w net.ipv4.conf." + d.Name + ".rp_filter=2"}
 }
 
 // rank orders verdicts: what decides where legs differ.

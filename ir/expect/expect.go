@@ -21,6 +21,7 @@ const (
 	RA     Kind = "ra"     // router advertisements and neighbours
 	Inside Kind = "inside" // from guest to guest of the network
 	Out    Kind = "out"    // connections that guests open to the outside
+	Large  Kind = "large"  // packets from guests that are larger than the way out carries
 	In     Kind = "in"     // connections that the outside opens to guests
 	Across Kind = "across" // connections that guests open to another network's
 )
@@ -35,6 +36,9 @@ type Expectation struct {
 	To      string // for Across: the other network
 	Refused bool   // Refused is true if such packets must not pass.
 	Legs    []Leg  // what must pass, each; of Refused, the first alone must not
+	// Given is what of the host rules it out, whatever the rules are; of Large, what makes it depend
+	// on more than this host.
+	Given *Fact
 }
 
 // Leg is one kind of packet that an expectation needs.

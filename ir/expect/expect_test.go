@@ -66,6 +66,14 @@ func TestAskSays(t *testing.T) {
 			want: []string{"web0 out no, forward 2, forward 1"}},
 		{name: "forwarding", turn: func(q *Question) { q.Host.Devices[1].Forwards = ir.IPv6 },
 			want: []string{"web0 out no, the host does not forward what comes in by vbr0: net.ipv4.conf.vbr0.forwarding is 0"}},
+		{name: "the way back leads elsewhere", turn: func(q *Question) { // of a network that lets the outside in
+			for _, p := range []*ir.Program{q.Meant, q.Whole} {
+				p.Chains = []*ir.Chain{base(ir.Forward, false)}
+			}
+			q.Host.Devices[0].RPFilter = 1
+			q.Meant.Links[0].Mode, q.Meant.Links[0].Uplink.Devices = ir.ModeRoute, []string{"eth0"}
+			q.Host.Routes = []ir.HostRoute{{Dest: prefix("128.0.0.0/1"), Device: "wg0"}, {Dest: prefix("0.0.0.0/0"), Device: "eth0"}}
+		}, want: []string{"web0 in no, rp_filter of eth0 is 1 (strict), and packets to the outside leave by wg0: the host drops what comes from there by eth0"}},
 		{name: "a dead server", turn: func(q *Question) { q.Dead = map[string]Fact{"web0": {What: "it is dead"}} },
 			want: []string{"web0 dns no, it is dead"}},
 		{name: "a chain of the bridge", turn: func(q *Question) {

@@ -1,6 +1,7 @@
 package expect
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,9 +39,7 @@ func list(l *ir.Link, host *ir.Host, places *outsides) (all []Expectation) {
 				subnet: a.Prefix.Masked()}
 			n.services(a)
 			n.inside()
-			for _, device := range places.devices(l, f) {
-				n.outside(device)
-			}
+			n.wayOut()
 			all = append(all, n.list...)
 		}
 	}
@@ -199,6 +198,64 @@ func (n *lister) translated() ir.Status {
 		return ir.StatusSNAT
 	}
 	return 0
+}
+
+// wayOut is what guests have of the outside, by each device; that they have nothing if the one
+// device by which they may go out leads nowhere.
+func (n *lister) wayOut() {
+	if named := n.link.Uplink.Devices; len(named) > 0 && n.link.Mode.Filtered() {
+		if fact := n.nowhere(named[0]); fact != nil {
+			n.add(Out, "", named[0])
+			n.list[len(n.list)-1].Given = fact
+			return
+		}
+	}
+	for _, device := range n.places.devices(n.link, n.family) {
+		n.outside(device)
+		n.large(device)
+	}
+}
+
+// nowhere returns why nothing gets out by the device that the network's document names; nil if
+// something does.
+func (n *lister) nowhere(device string) *Fact {
+	d := n.host.Device(device)
+	switch route, ok := defaultRoute(n.host, n.family); {
+	case d == nil:
+		return &Fact{What: fmt.Sprintf("there is no device %s, which is the only way out by <forward>", device)}
+	case !d.Up:
+		return &Fact{What: fmt.Sprintf("device %s is down, and is the only way out by <forward>", device),
+			Fix: "ip link set " + device + " up"}
+	case ok && route.Device != device && n.places.of(device, n.family) == nil:
+		return &Fact{What: fmt.Sprintf("the default route leads to %s, and <forward> lets guests out by %s only", route.Device, device)}
+	}
+	return nil
+}
+
+// large is packets that guests send and the way out does not carry. Guests learn that by an ICMP
+// error (RFC 1191, RFC 8201), if rules let that through; whether those outside learn it of what they
+// send is not this host's.
+func (n *lister) large(device string) {
+	out, bridge := n.host.Device(device), n.host.Device(n.link.Bridge.Name)
+	if out == nil || bridge == nil || n.link.Mode == ir.ModeNone {
+		return
+	}
+	carries, by := out.MTU, device
+	if r, ok := defaultRoute(n.host, n.family); ok && r.Device == device && r.MTU > 0 && (carries == 0 || r.MTU < carries) {
+		carries, by = r.MTU, "the route by "+device
+	}
+	if carries == 0 || carries >= bridge.MTU {
+		return
+	}
+	icmp := []ir.Match{l4(ir.ICMP), ir.ICMPType{Type: 3, Code: 4, HasCode: true}}
+	if n.family == ir.IPv6 {
+		icmp = []ir.Match{l4(ir.ICMPv6), ir.ICMPType{Type: 2}}
+	}
+	n.add(Large, "", device, n.fromHost("the error that tells the guest", ir.StateRelated,
+		append([]ir.Match{src(one(n.addr)), dst(n.subnet)}, icmp...)...))
+	n.list[len(n.list)-1].Given = &Fact{What: fmt.Sprintf("%s carries packets of %d bytes, and guests on %s send %d: large ones get "+
+		"through only if both ends hear of it (path MTU discovery); <mtu size='%d'/> in the network's XML ends that", by,
+		carries, bridge.Name, bridge.MTU, carries)}
 }
 
 // outside is guests' connections to what is behind a device, and from there.

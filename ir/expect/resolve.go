@@ -112,11 +112,22 @@ func (r *resolver) outside(p *ir.Packet) error {
 // leads to if there is one.
 func (r *resolver) stranger(f ir.Family) netip.Addr {
 	for _, a := range documented[f] {
-		if route, ok := r.host.Route(a); ok && route.Dest.Bits() == 0 {
+		if route, ok := r.host.Route(a); ok && route.Dest.Bits() <= 1 {
 			return a
 		}
 	}
 	return documented[f][0]
+}
+
+// defaultRoute returns the route by which packets go that no other route is for; ok is false if
+// there is none.
+func defaultRoute(h *ir.Host, f ir.Family) (route ir.HostRoute, ok bool) {
+	for _, a := range documented[f] {
+		if route, ok = h.Route(a); ok && route.Dest.Bits() <= 1 {
+			return route, true
+		}
+	}
+	return ir.HostRoute{}, false
 }
 
 // goes fills in where the packet goes.

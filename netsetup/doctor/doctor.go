@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"slices"
+
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/expect"
@@ -46,6 +48,7 @@ func Examine(p Patient, budget *prove.Budget) Report {
 			c.blame(&r.Answers[i])
 		}
 	}
+	r.Notes = append(r.Notes, c.zones(r.Answers)...)
 	return r
 }
 
@@ -67,7 +70,8 @@ func (r Report) Doubtful() bool { return r.has(expect.Depends) }
 
 // Failed is true if an answer is not known because reading failed, or for its cost.
 func (r Report) Failed() bool {
-	return r.has(expect.CantTell) || len(r.Unread) > 0 && r.Doubtful()
+	return r.has(expect.CantTell) || len(r.Unread) > 0 && slices.ContainsFunc(r.Answers,
+		func(a expect.Answer) bool { return a.Verdict == expect.Depends && a.Fact == nil })
 }
 
 func (r Report) has(v expect.Verdict) bool {

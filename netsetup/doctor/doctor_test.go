@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,15 +132,66 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestNotes: a smaller MTU outside, and a device that is gone.
-func TestNotes(t *testing.T) {
-	p := lab(t, ``)
-	if n := Examine(p, nil).Notes; len(n) != 1 || !strings.Contains(n[0].Text, "1400") {
-		t.Errorf("notes %v, want one about 1400 bytes", n)
+// TestHostFacts: what of the host itself guests feel, as an answer or a note.
+func TestHostFacts(t *testing.T) {
+	const noErrors = `chain ip corp out hook output type filter priority 0 policy accept { ip l4proto icmp oifname "virbr0" drop } `
+	for _, tt := range []struct {
+		name, rules string
+		turn        func(p *Patient)
+		kind        expect.Kind
+		verdict     expect.Verdict
+		says        string
+	}{
+		{"a smaller MTU outside", "", nil, expect.Large, expect.Depends, "eth0 carries packets of 1400 bytes"},
+		{"and nobody hears of it", noErrors, nil, expect.Large, expect.No, "out"},
+		{"a route with one", "", func(p *Patient) { p.Host.Devices[0].MTU, p.Host.Routes[0].MTU = 1500, 1280 }, expect.Large,
+			expect.Depends, "the route by eth0 carries packets of 1280 bytes"},
+		{"a device that is gone", "", func(p *Patient) { p.Meant.Links[0].Uplink.Devices = []string{"eth7"} }, expect.Out, expect.No,
+			"there is no device eth7"},
+		{"a device that is down", "", func(p *Patient) {
+			p.Meant.Links[0].Uplink.Devices = []string{"eth0"}
+			p.Host.Devices[0].Up = false
+		}, expect.Out, expect.No, "device eth0 is down"},
+		{"a default route elsewhere", "", func(p *Patient) {
+			p.Meant.Links[0].Uplink.Devices = []string{"docker0"}
+			p.Host.Routes = p.Host.Routes[:1]
+		}, expect.Out, expect.No, "the default route leads to eth0"},
+		{"part of the routes", "", func(p *Patient) { p.Meant.Links[0].Uplink.Devices = []string{"docker0"} }, "", "",
+			"lets guests out by docker0 only: they reach what routes lead there"},
+		{"no default route", "", func(p *Patient) { p.Host.Routes = nil }, "", "", "no default route of IPv4"},
+		{"a zone that is lost", `chain inet firewalld filter_FORWARD hook forward type filter priority 10 policy accept { inet reject with admin-prohibited } `,
+			nil, "", "", "firewalld has virbr0 in no zone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := lab(t, tt.rules)
+			if tt.turn != nil {
+				tt.turn(&p)
+			}
+			r := Examine(p, nil)
+			if tt.kind == "" {
+				if !slices.ContainsFunc(r.Notes, func(n Note) bool { return strings.Contains(n.Text, tt.says) }) {
+					t.Errorf("notes %v, want one that says %s", r.Notes, tt.says)
+				}
+				return
+			}
+			proto := ""
+			a := find(t, r, tt.kind, proto)
+			said := ""
+			if a.Fact != nil {
+				said = a.Fact.What
+			}
+			for _, s := range a.Ends {
+				said += s.Chain.Name
+			}
+			if a.Verdict != tt.verdict || !strings.Contains(said, tt.says) {
+				t.Errorf("got %s, %q; want %s, %s", a.Verdict, said, tt.verdict, tt.says)
+			}
+		})
 	}
-	p.Meant.Links[0].Uplink.Devices = []string{"eth7"}
-	if n := Examine(p, nil).Notes; len(n) != 1 || !strings.Contains(n[0].Text, "eth7") {
-		t.Errorf("notes %v, want one about eth7", n)
+	quiet := lab(t, "")
+	quiet.Host.Devices[0].MTU = 1500
+	if r := Examine(quiet, nil); r.Doubtful() || r.Cut() || len(r.Notes) > 0 {
+		t.Errorf("beside nothing: %+v", r)
 	}
 }
 

@@ -2,8 +2,10 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/expect"
 )
 
 // notes says what of the host guests may feel though no rule is in the way.
@@ -20,25 +22,43 @@ func notes(p Patient) (all []Note) {
 		if l.Mode == ir.ModeNone {
 			continue
 		}
-		names := p.Host.Defaults(ir.IPv4)
-		switch {
-		case len(l.Uplink.Devices) > 0:
-			names = l.Uplink.Devices[:1]
-			if p.Host.Device(names[0]) == nil {
-				add("there is no device %s, which is the only way out by <forward>", names[0])
+		if named := l.Uplink.Devices; len(named) > 0 && p.Host.Device(named[0]) != nil {
+			if leads := p.Host.Defaults(ir.IPv4); len(leads) > 0 && !slices.Contains(leads, named[0]) {
+				add("the default route leads to %s, and <forward> lets guests out by %s only: they reach what routes lead there", leads[0], named[0])
 			}
-		case len(names) == 0:
-			add("the host has no default route of IPv4")
 		}
-		for _, name := range names {
-			d := p.Host.Device(name)
-			if d != nil && bridge != nil && d.MTU > 0 && d.MTU < bridge.MTU {
-				add("%s carries packets of %d bytes, and guests on %s send %d: large ones get through only if guests hear of it (path MTU discovery)",
-					name, d.MTU, bridge.Name, bridge.MTU)
-			}
+		if len(l.Uplink.Devices) == 0 && len(p.Host.Defaults(ir.IPv4)) == 0 {
+			add("the host has no default route of IPv4")
 		}
 	}
 	return all
+}
+
+// zones says which bridges firewalld has in no zone, where its rules are in the way: it forgets
+// those that were put into one at run time when it is reloaded (firewalld.dbus(5), Reloaded).
+func (c *curer) zones(answers []expect.Answer) (all []Note) {
+	for _, l := range c.Meant.Links {
+		cut := slices.ContainsFunc(answers, func(a expect.Answer) bool {
+			return a.Network == l.Name && slices.ContainsFunc(a.Blocks, func(b expect.Block) bool { return b.Owner == firewalld })
+		})
+		if cut && !c.inZone(l.Bridge.Name) {
+			all = append(all, Note{l.Name, fmt.Sprintf("firewalld has %s in no zone: a reload takes it out of the one that vnetc up put it into, and vnetc up of the network puts it back",
+				l.Bridge.Name)})
+		}
+	}
+	return all
+}
+
+// inZone is true if rules of firewalld name the device.
+func (c *curer) inZone(device string) bool {
+	return slices.ContainsFunc(c.Survey.Program.Chains, func(ch *ir.Chain) bool {
+		return ownerOf(nil, ir.Step{Chain: ch, Rule: &ir.Rule{}}) == firewalld && slices.ContainsFunc(ch.Rules, func(r ir.Rule) bool {
+			return slices.ContainsFunc(r.Matches, func(m ir.Match) bool {
+				in, is := m.(ir.IIfName)
+				return is && in.Name == device && !in.Not
+			})
+		})
+	})
 }
 
 func chosen(only []string, name string) bool {

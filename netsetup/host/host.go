@@ -43,7 +43,7 @@ func From(facts *link.Facts, dir string) *ir.Host {
 	}
 	for _, r := range facts.Routes {
 		if name := names[r.Device]; name != "" {
-			h.Routes = append(h.Routes, ir.HostRoute{Dest: r.Dest.Masked(), Device: name})
+			h.Routes = append(h.Routes, ir.HostRoute{Dest: r.Dest.Masked(), Device: name, MTU: int(r.MTU)})
 		}
 	}
 	return h

@@ -83,7 +83,8 @@ type Route struct {
 	Gateway  netip.Addr // zero if there is none
 	Device   int        // index
 	Metric   uint32
-	Protocol uint8 // who added it; see [Protocol]
+	MTU      uint32 // of packets that go by it; 0 for that of the device
+	Protocol uint8  // who added it; see [Protocol]
 }
 
 // Protocol marks addresses and routes of vnetc: the number in the kernel's protocol field, which

@@ -216,6 +216,9 @@ func readRoute(m []byte) (Route, bool) {
 		Metric:   a.u32(unix.RTA_PRIORITY),
 		Protocol: header.Protocol,
 	}
+	if metrics := a[unix.RTA_METRICS]; len(metrics) > 0 {
+		r.MTU = parse(metrics).u32(unix.RTAX_MTU)
+	}
 	r.Gateway, _ = netip.AddrFromSlice(a[unix.RTA_GATEWAY])
 	if hops := a[unix.RTA_MULTIPATH]; len(hops) >= unix.SizeofRtNexthop {
 		r.Device = int(nl.DeserializeRtNexthop(hops).Ifindex) // of the first
