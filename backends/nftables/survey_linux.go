@@ -6,6 +6,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/backends/nftables/decode"
 	"github.com/vnetc/vnetc/backends/nftables/wire"
+	"github.com/vnetc/vnetc/ir"
 )
 
 var _ backends.Surveyor = Loader{}
@@ -28,13 +29,21 @@ func (l Loader) Survey() (backends.Survey, error) {
 	return backends.Survey{World: backends.NFTables, Program: p, Hidden: hidden}, err
 }
 
-// Hooks implements [backends.Surveyor]. Sets that base chains look up are not read.
+// longChain is up to how many rules of a base chain Hooks reads. Behind as many hardly any packet
+// meets none that does something, and to read them twice takes longer than to ask.
+const longChain = 500
+
+// Hooks implements [backends.Surveyor]. Sets that base chains look up are not read, and long chains
+// are told as hidden.
 func (l Loader) Hooks() (backends.Survey, error) {
-	stream, _, err := wire.DumpHooks(namesOf(backends.VnetcNames).table)
+	stream, long, err := wire.DumpHooks(namesOf(backends.VnetcNames).table, longChain)
 	if err != nil {
 		return backends.Survey{}, fmt.Errorf("list the base chains of all tables: %w", explain(err))
 	}
 	p, hidden, err := decode.Survey(interfaces, []backends.Document{{File: "nf_tables", Text: stream}})
+	for _, name := range long {
+		hidden = append(hidden, ir.Hidden{Text: "a chain with many rules", Chain: name})
+	}
 	return backends.Survey{World: backends.NFTables, Program: p, Hidden: hidden}, err
 }
 

@@ -18,7 +18,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newCompile(), newLoad(), newDatapath(), newUp(), newPrepare(), newSend(), newReplace(),
-		newProve(), newProveOnce(), newApply(), newLoadXML())
+		newProve(), newProveOnce(), newApply(), newLoadXML(), newDoctor())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "vnetbench:", err)
 		os.Exit(1)

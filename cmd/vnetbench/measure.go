@@ -24,7 +24,8 @@ type contender struct {
 	after  string     // the same after each round
 
 	times []time.Duration
-	peak  int64 // KiB of memory, the largest of all rounds
+	cpu   []time.Duration // of the processor, which other work on the machine delays less
+	peak  int64           // KiB of memory, the largest of all rounds
 }
 
 // run runs c once, the output thrown away, and keeps how long it took from start to end of the
@@ -66,6 +67,7 @@ func (c *contender) once() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", c.name, err, stderr.Bytes())
 	}
+	c.cpu = append(c.cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		c.peak = max(c.peak, usage.Maxrss)
 	}
@@ -73,8 +75,10 @@ func (c *contender) once() error {
 }
 
 // median returns the middle time; run must have been called.
-func (c *contender) median() time.Duration {
-	sorted := slices.SortedFunc(slices.Values(c.times), cmp.Compare)
+func (c *contender) median() time.Duration { return median(c.times) }
+
+func median(times []time.Duration) time.Duration {
+	sorted := slices.SortedFunc(slices.Values(times), cmp.Compare)
 	return sorted[len(sorted)/2]
 }
 
@@ -87,7 +91,7 @@ func race(contenders []*contender, rounds int) error {
 				return err
 			}
 			if round == 0 {
-				c.times = nil
+				c.times, c.cpu = nil, nil
 			}
 		}
 	}
@@ -107,10 +111,10 @@ func buildVnetc(path string) error {
 func table(w io.Writer, title string, contenders []*contender) {
 	fmt.Fprintln(w, title)
 	tw := tabwriter.NewWriter(w, 2, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "median\tmin\tmax\tratio\tpeak MiB\t  tool")
+	fmt.Fprintln(tw, "median\tmin\tmax\tcpu\tratio\tpeak MiB\t  tool")
 	for _, c := range contenders {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%.1f\t%.1f\t  %s\n", ms(c.median()), ms(slices.Min(c.times)),
-			ms(slices.Max(c.times)),
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%.1f\t%.1f\t  %s\n", ms(c.median()), ms(slices.Min(c.times)),
+			ms(slices.Max(c.times)), ms(median(c.cpu)),
 			float64(c.median())/float64(contenders[0].median()), float64(c.peak)/1024, c.name)
 	}
 	tw.Flush()

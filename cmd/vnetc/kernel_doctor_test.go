@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -136,4 +137,21 @@ func TestKernelDoctorHost(t *testing.T) {
 	h.wants(h.vnetc(1, "doctor", lab), `guests can't reach the outside by eth7`, `there is no device eth7, which is the only way out`)
 	h.wants(h.vnetc(1, "doctor", "--format", "json", lab), `"why": "there is no device eth7`)
 	h.vnetc(1, "doctor", "--format", "sarif", lab)
+}
+
+// TestKernelDoctorLong: a chain of many rules is looked at at the end of apply, too.
+func TestKernelDoctorLong(t *testing.T) {
+	h := newHost(t)
+	h.outside()
+	rules := strings.Builder{}
+	rules.WriteString("table inet corp { chain gate { type filter hook forward priority 0; ")
+	for i := range 600 {
+		fmt.Fprintf(&rules, "ip saddr 172.16.%d.%d counter accept; ", i/256, i%256)
+	}
+	h.ns.Feed([]byte(rules.String()+"}; }"), "nft", "-f", "-")
+	if out := h.vnetc(0, "apply", "--backend", "nftables", networks+"default.xml"); strings.Contains(out, "guests can't") {
+		t.Errorf("beside accepts: %s", out)
+	}
+	h.ns.Exec("nft", "add rule inet corp gate drop")
+	h.wants(h.vnetc(0, "apply", networks+"default.xml"), `guests can't reach the outside by eth0`, `chain gate of table inet corp, rule 601`)
 }

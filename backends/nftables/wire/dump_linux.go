@@ -198,8 +198,10 @@ func Dump(tables []Table) (stream []byte, generation uint32, err error) {
 func DumpAll() (stream []byte, generation uint32, err error) { return steady((*Conn).dumpAll) }
 
 // DumpHooks is DumpAll of base chains and their rules, but for the rules of tables called but.
-func DumpHooks(but string) (stream []byte, generation uint32, err error) {
-	return steady(func(r *Conn) (out []byte, err error) {
+// Chains of more than most rules are not read; long has their names.
+func DumpHooks(but string, most uint32) (stream []byte, long []string, err error) {
+	stream, _, err = steady(func(r *Conn) (out []byte, err error) {
+		long = nil
 		if out, err = r.Ask(nil, unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP, unix.NFPROTO_UNSPEC, nil); err != nil {
 			return nil, err
 		}
@@ -214,6 +216,10 @@ func DumpHooks(but string) (stream []byte, generation uint32, err error) {
 				return nil
 			}
 			out = append(out, raw...)
+			if use := m.Attrs[unix.NFTA_CHAIN_USE]; len(use) == 4 && binary.BigEndian.Uint32(use) > most { // nobody jumps to a base chain
+				long = append(long, m.Attrs.Text(unix.NFTA_CHAIN_NAME))
+				return nil
+			}
 			of := append(nameAttr(unix.NFTA_RULE_TABLE, table), nameAttr(unix.NFTA_RULE_CHAIN,
 				m.Attrs.Text(unix.NFTA_CHAIN_NAME))...)
 			rules, err = r.Ask(rules, unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, m.Family, of)
@@ -221,6 +227,7 @@ func DumpHooks(but string) (stream []byte, generation uint32, err error) {
 		})
 		return append(out, rules...), err
 	})
+	return stream, long, err
 }
 
 // dumpAll returns the kernel's messages about everything.
