@@ -86,7 +86,11 @@ func (j Journey) path(b *strings.Builder, p *expect.Path, indent string) {
 				fmt.Fprintf(b, "%s      from %s\n", indent, originText(*v.Origin))
 			}
 		case ir.Policy:
-			fmt.Fprintf(b, "%s    %spolicy %s\n", indent, ownedBy(expect.Block{Owner: v.Owner}), policyWord(v.Chain))
+			by := ""
+			if v.Chain.Base.Drop {
+				by = ownedBy(expect.Block{Owner: v.Owner})
+			}
+			fmt.Fprintf(b, "%s    %spolicy %s\n", indent, by, policyWord(v.Chain))
 		}
 	}
 	fork(len(p.Visits))
