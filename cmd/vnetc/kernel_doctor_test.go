@@ -112,7 +112,8 @@ func TestKernelPrefer(t *testing.T) {
 	h.wants(h.vnetc(0, "apply", networks+"default.xml"), `in force \(nftables\)`)
 }
 
-// TestKernelDoctorHost: what of the host itself keeps guests from the outside, as the kernel has it.
+// TestKernelDoctorHost: what of the host itself keeps guests from the outside, as the kernel has
+// it.
 func TestKernelDoctorHost(t *testing.T) {
 	h := newHost(t)
 	h.outside()

@@ -39,7 +39,8 @@ func unsures() []unsure {
 		return fmt.Sprintf("table inet corp { chain gate { type filter hook forward priority 0; iifname \"vb0\" "+
 			"meta mark set numgen inc mod 1 offset %d; meta mark 1 drop; }; }", offset)
 	}
-	l2 := func(family, hook, protocols string) string { // of others than echo requests, by which a guest's port is awaited
+	// Echo requests pass: a guest's port is awaited by them.
+	l2 := func(family, hook, protocols string) string {
 		return fmt.Sprintf("table %s corp { chain gate { type filter hook %s priority 0; ip protocol { %s } drop; }; }", family,
 			hook, protocols)
 	}
@@ -53,8 +54,10 @@ func unsures() []unsure {
 		{name: "bridge", kind: expect.Inside, passes: l2("bridge", "forward", "99, 100"), drops: l2("bridge", "forward", "6, 17"),
 			hidden: true},
 	}
-	if from := now.Add(-10 * time.Minute); from.Day() == now.Add(2*time.Hour).Day() { // nft's hours don't go past midnight
-		all = append(all, unsure{name: "hour", passes: gate(hour(time.Hour, 2*time.Hour)), drops: gate(hour(-10*time.Minute, time.Hour))})
+	// nft's hours don't go past midnight.
+	if from := now.Add(-10 * time.Minute); from.Day() == now.Add(2*time.Hour).Day() {
+		all = append(all, unsure{name: "hour", passes: gate(hour(time.Hour, 2*time.Hour)),
+			drops: gate(hour(-10*time.Minute, time.Hour))})
 	}
 	for i := range all {
 		if all[i].by = "gate"; all[i].kind == "" {
@@ -64,8 +67,8 @@ func unsures() []unsure {
 	return all
 }
 
-// TestDependsIsForced: of what doctor says depends on a rule, the packets pass or don't as that rule
-// is forced to match or not, and doctor says the same in both cases.
+// TestDependsIsForced: of what doctor says depends on a rule, the packets pass or don't as that
+// rule is forced to match or not, and doctor says the same in both cases.
 func TestDependsIsForced(t *testing.T) {
 	t.Parallel()
 	netnstest.Require(t, "nft", "iptables-nft-restore")
@@ -119,8 +122,8 @@ func (e *examined) depends(u unsure, want bool) {
 			names = strings.Contains(a.Hidden, u.by)
 		}
 		if a.Verdict != expect.Depends || !names {
-			e.t.Errorf("%s %s: doctor says %s because of %+v %q, want that it depends on chain %s", a.Kind, a.Proto, a.Verdict,
-				a.Because, a.Hidden, u.by)
+			e.t.Errorf("%s %s: doctor says %s because of %+v %q, want that it depends on chain %s", a.Kind, a.Proto,
+				a.Verdict, a.Because, a.Hidden, u.by)
 		}
 		passes, _ := e.try(a)
 		for range 3 {
@@ -131,7 +134,8 @@ func (e *examined) depends(u unsure, want bool) {
 			passes, _ = e.try(a)
 		}
 		if passes != want {
-			e.t.Errorf("%s %s: packets pass: %v, and the match is forced so that it should be %v", a.Kind, a.Proto, passes, want)
+			e.t.Errorf("%s %s: packets pass: %v, and the match is forced so that it should be %v", a.Kind, a.Proto,
+				passes, want)
 		}
 		if u.flood > 0 {
 			return // the other packets would use it up

@@ -150,7 +150,8 @@ func (e *examination) forwards(x Expectation) *Fact {
 }
 
 // filters returns that the host drops what the outside sends by d, since the way back leads
-// elsewhere; nil if it does not. Guests' own connections come back by the device by which they went.
+// elsewhere; nil if it does not. Guests' own connections come back by the device by which they
+// went.
 func (e *examination) filters(x Expectation, d *ir.HostDevice) *Fact {
 	if x.Kind != In || x.Family != ir.IPv4 || d.RPFilter != 1 || d.Name != x.Device {
 		return nil

@@ -36,8 +36,8 @@ type Expectation struct {
 	To      string // for Across: the other network
 	Refused bool   // Refused is true if such packets must not pass.
 	Legs    []Leg  // what must pass, each; of Refused, the first alone must not
-	// Given is what of the host rules it out, whatever the rules are; of Large, what makes it depend
-	// on more than this host.
+	// Given is what of the host rules it out, whatever the rules are; of Large, what makes it
+	// depend on more than this host.
 	Given *Fact
 }
 

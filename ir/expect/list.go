@@ -233,15 +233,16 @@ func (n *lister) nowhere(device string) *Fact {
 }
 
 // large is packets that guests send and the way out does not carry. Guests learn that by an ICMP
-// error (RFC 1191, RFC 8201), if rules let that through; whether those outside learn it of what they
-// send is not this host's.
+// error (RFC 1191, RFC 8201), if rules let that through; whether those outside learn it of what
+// they send is not this host's.
 func (n *lister) large(device string) {
 	out, bridge := n.host.Device(device), n.host.Device(n.link.Bridge.Name)
 	if out == nil || bridge == nil || n.link.Mode == ir.ModeNone {
 		return
 	}
 	carries, by := out.MTU, device
-	if r, ok := defaultRoute(n.host, n.family); ok && r.Device == device && r.MTU > 0 && (carries == 0 || r.MTU < carries) {
+	r, ok := defaultRoute(n.host, n.family)
+	if ok && r.Device == device && r.MTU > 0 && (carries == 0 || r.MTU < carries) {
 		carries, by = r.MTU, "the route by "+device
 	}
 	if carries == 0 || carries >= bridge.MTU {

@@ -144,8 +144,8 @@ func TestHostFacts(t *testing.T) {
 	}{
 		{"a smaller MTU outside", "", nil, expect.Large, expect.Depends, "eth0 carries packets of 1400 bytes"},
 		{"and nobody hears of it", noErrors, nil, expect.Large, expect.No, "out"},
-		{"a route with one", "", func(p *Patient) { p.Host.Devices[0].MTU, p.Host.Routes[0].MTU = 1500, 1280 }, expect.Large,
-			expect.Depends, "the route by eth0 carries packets of 1280 bytes"},
+		{"a route with one", "", func(p *Patient) { p.Host.Devices[0].MTU, p.Host.Routes[0].MTU = 1500, 1280 },
+			expect.Large, expect.Depends, "the route by eth0 carries packets of 1280 bytes"},
 		{"a device that is gone", "", func(p *Patient) { p.Meant.Links[0].Uplink.Devices = []string{"eth7"} }, expect.Out, expect.No,
 			"there is no device eth7"},
 		{"a device that is down", "", func(p *Patient) {

@@ -37,13 +37,14 @@ func notes(p Patient) (all []Note) {
 // zones says which bridges firewalld has in no zone, where its rules are in the way: it forgets
 // those that were put into one at run time when it is reloaded (firewalld.dbus(5), Reloaded).
 func (c *curer) zones(answers []expect.Answer) (all []Note) {
+	blocks := func(b expect.Block) bool { return b.Owner == firewalld }
 	for _, l := range c.Meant.Links {
 		cut := slices.ContainsFunc(answers, func(a expect.Answer) bool {
-			return a.Network == l.Name && slices.ContainsFunc(a.Blocks, func(b expect.Block) bool { return b.Owner == firewalld })
+			return a.Network == l.Name && slices.ContainsFunc(a.Blocks, blocks)
 		})
 		if cut && !c.inZone(l.Bridge.Name) {
-			all = append(all, Note{l.Name, fmt.Sprintf("firewalld has %s in no zone: a reload takes it out of the one that vnetc up put it into, and vnetc up of the network puts it back",
-				l.Bridge.Name)})
+			all = append(all, Note{l.Name, fmt.Sprintf("firewalld has %s in no zone: a reload takes it out of the one that "+
+				"vnetc up put it into, and vnetc up of the network puts it back", l.Bridge.Name)})
 		}
 	}
 	return all
@@ -51,14 +52,19 @@ func (c *curer) zones(answers []expect.Answer) (all []Note) {
 
 // inZone is true if rules of firewalld name the device.
 func (c *curer) inZone(device string) bool {
-	return slices.ContainsFunc(c.Survey.Program.Chains, func(ch *ir.Chain) bool {
-		return ownerOf(nil, ir.Step{Chain: ch, Rule: &ir.Rule{}}) == firewalld && slices.ContainsFunc(ch.Rules, func(r ir.Rule) bool {
-			return slices.ContainsFunc(r.Matches, func(m ir.Match) bool {
-				in, is := m.(ir.IIfName)
-				return is && in.Name == device && !in.Not
-			})
-		})
-	})
+	names := func(m ir.Match) bool {
+		in, is := m.(ir.IIfName)
+		return is && in.Name == device && !in.Not
+	}
+	for _, chain := range c.Survey.Program.Chains {
+		if ownerOf(nil, ir.Step{Chain: chain, Rule: &ir.Rule{}}) != firewalld {
+			continue
+		}
+		if slices.ContainsFunc(chain.Rules, func(r ir.Rule) bool { return slices.ContainsFunc(r.Matches, names) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func chosen(only []string, name string) bool {

@@ -216,7 +216,8 @@ func DumpHooks(but string, most uint32) (stream []byte, long []string, err error
 				return nil
 			}
 			out = append(out, raw...)
-			if use := m.Attrs[unix.NFTA_CHAIN_USE]; len(use) == 4 && binary.BigEndian.Uint32(use) > most { // nobody jumps to a base chain
+			// Nobody jumps to a base chain: what uses it is its rules.
+			if use := m.Attrs[unix.NFTA_CHAIN_USE]; len(use) == 4 && binary.BigEndian.Uint32(use) > most {
 				long = append(long, m.Attrs.Text(unix.NFTA_CHAIN_NAME))
 				return nil
 			}
