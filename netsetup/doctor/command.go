@@ -184,25 +184,29 @@ func nixosOptions(a expect.Answer) []string {
 }
 
 // firewalldCommands put the bridge into a zone of its own, which lets guests reach DHCP and DNS
-// and, by a policy, what the network means.
+// and, by a policy, what the network means. firewall-cmd does one thing a command, whatever else
+// its line says. Typed again for another answer, each does no harm and fails in nothing.
 func firewalldCommands(a expect.Answer) []string {
-	leg := a.Legs[0]
-	const zone = "firewall-cmd --permanent --new-zone=vnetc; firewall-cmd --permanent --zone=vnetc --add-interface="
+	const command = "firewall-cmd --permanent "
+	made := func(what, name string) string {
+		return fmt.Sprintf("firewall-cmd -q --permanent --info-%s=%s || %s--new-%[1]s=%[2]s", what, name, command)
+	}
+	all := []string{made("zone", "vnetc"), command + "--zone=vnetc --change-interface=" + a.Legs[0].In}
 	switch a.Kind {
 	case expect.DHCP:
 		service := "dhcp"
 		if a.Family == ir.IPv6 {
 			service = "dhcpv6"
 		}
-		return []string{zone + leg.In + " --add-service=" + service, "firewall-cmd --reload"}
+		all = append(all, command+"--zone=vnetc --add-service="+service)
 	case expect.DNS:
-		return []string{zone + leg.In + " --add-service=dns", "firewall-cmd --reload"}
+		all = append(all, command+"--zone=vnetc --add-service=dns")
 	case expect.Out:
-		return []string{
-			zone + leg.In,
-			"firewall-cmd --permanent --new-policy=vnetc-out; firewall-cmd --permanent --policy=vnetc-out --add-ingress-zone=vnetc --add-egress-zone=ANY --set-target=ACCEPT",
-			"firewall-cmd --reload",
-		}
+		const policy = command + "--policy=vnetc-out "
+		all = append(all, made("policy", "vnetc-out"), policy+"--add-ingress-zone=vnetc", policy+"--add-egress-zone=ANY",
+			policy+"--set-target=ACCEPT")
+	default:
+		return nil
 	}
-	return nil
+	return append(all, "firewall-cmd --reload")
 }
