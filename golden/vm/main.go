@@ -34,6 +34,7 @@ type options struct {
 	images  []string
 	kvm     string
 	tests   bool
+	limit   time.Duration
 	ci      bool
 	verbose bool
 	work    string
@@ -76,6 +77,7 @@ func parseOptions(args []string) (*options, error) {
 	image := flags.String("image", "", "debian12 or debian13 (default both)")
 	flags.StringVar(&o.kvm, "kvm", "auto", "yes, no, or auto: where it works")
 	flags.BoolVar(&o.tests, "tests", false, "run the project's own kernel tests in the guests, in place of scenarios")
+	flags.DurationVar(&o.limit, "limit", testLimit, "how long one package's kernel tests may take")
 	flags.BoolVar(&o.ci, "ci", false, "only the scenarios marked ci")
 	flags.BoolVar(&o.verbose, "v", false, "print every log, not those of failures only")
 	flags.StringVar(&o.work, "work", "", "an empty folder for this run's files")
@@ -104,7 +106,7 @@ func (o *options) runAll() ([]Result, error) {
 	var scenarios []*Scenario
 	var err error
 	if o.tests {
-		scenarios, err = testScenarios(filepath.Join(o.work, "tree"), o.pattern)
+		scenarios, err = testScenarios(filepath.Join(o.work, "tree"), o.pattern, o.limit)
 	} else {
 		scenarios, err = readScenarios("golden/vm/scenarios", o.pattern, o.ci)
 	}
