@@ -189,7 +189,7 @@ func nixosOptions(a expect.Answer) []string {
 func firewalldCommands(a expect.Answer) []string {
 	const command = "firewall-cmd --permanent "
 	made := func(what, name string) string {
-		return fmt.Sprintf("firewall-cmd -q --permanent --info-%s=%s || %s--new-%[1]s=%[2]s", what, name, command)
+		return fmt.Sprintf("%s--info-%s=%s >/dev/null 2>&1 || %[1]s--new-%[2]s=%[3]s", command, what, name)
 	}
 	all := []string{made("zone", "vnetc"), command + "--zone=vnetc --change-interface=" + a.Legs[0].In}
 	switch a.Kind {

@@ -47,7 +47,7 @@ func actionsOf(t *testing.T, command string) (actions []string) {
 	}
 	for _, w := range words[1:] {
 		name, _, _ := strings.Cut(w, "=")
-		if !slices.Contains([]string{"-q", "--permanent", "--zone", "--policy"}, name) {
+		if !slices.Contains([]string{"--permanent", "--zone", "--policy", ">/dev/null", "2>&1"}, name) {
 			actions = append(actions, w)
 		}
 	}
