@@ -185,13 +185,10 @@ func nixosOptions(a expect.Answer) []string {
 
 // firewalldCommands put the bridge into a zone of its own, which lets guests reach DHCP and DNS
 // and, by a policy, what the network means. firewall-cmd does one thing a command, whatever else
-// its line says. Typed again for another answer, each does no harm and fails in nothing.
+// its line says. Typed again for another answer, they do no harm: a zone that is there stays.
 func firewalldCommands(a expect.Answer) []string {
 	const command = "firewall-cmd --permanent "
-	made := func(what, name string) string {
-		return fmt.Sprintf("%s--info-%s=%s >/dev/null 2>&1 || %[1]s--new-%[2]s=%[3]s", command, what, name)
-	}
-	all := []string{made("zone", "vnetc"), command + "--zone=vnetc --change-interface=" + a.Legs[0].In}
+	all := []string{command + "--new-zone=vnetc", command + "--zone=vnetc --change-interface=" + a.Legs[0].In}
 	switch a.Kind {
 	case expect.DHCP:
 		service := "dhcp"
@@ -203,8 +200,8 @@ func firewalldCommands(a expect.Answer) []string {
 		all = append(all, command+"--zone=vnetc --add-service=dns")
 	case expect.Out:
 		const policy = command + "--policy=vnetc-out "
-		all = append(all, made("policy", "vnetc-out"), policy+"--add-ingress-zone=vnetc", policy+"--add-egress-zone=ANY",
-			policy+"--set-target=ACCEPT")
+		all = append(all, command+"--new-policy=vnetc-out", policy+"--add-ingress-zone=vnetc",
+			policy+"--add-egress-zone=ANY", policy+"--set-target=ACCEPT")
 	default:
 		return nil
 	}

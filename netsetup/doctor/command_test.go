@@ -23,13 +23,11 @@ func TestFirewalldCommands(t *testing.T) {
 		for _, line := range firewalldCommands(expect.Answer{Expectation: expect.Expectation{
 			Kind: kind, Family: ir.IPv4, Legs: []expect.Leg{{Traffic: prove.Traffic{In: "virbr0"}}},
 		}}) {
-			for command := range strings.SplitSeq(line, " || ") {
-				actions := actionsOf(t, command)
-				if len(actions) != 1 {
-					t.Errorf("%s: %q has the actions %q, want one", kind, command, actions)
-				}
-				done = append(done, actions...)
+			actions := actionsOf(t, line)
+			if len(actions) != 1 {
+				t.Errorf("%s: %q has the actions %q, want one", kind, line, actions)
 			}
+			done = append(done, actions...)
 		}
 		for _, w := range want {
 			if !slices.Contains(done, w) {
@@ -47,7 +45,7 @@ func actionsOf(t *testing.T, command string) (actions []string) {
 	}
 	for _, w := range words[1:] {
 		name, _, _ := strings.Cut(w, "=")
-		if !slices.Contains([]string{"--permanent", "--zone", "--policy", ">/dev/null", "2>&1"}, name) {
+		if !slices.Contains([]string{"--permanent", "--zone", "--policy"}, name) {
 			actions = append(actions, w)
 		}
 	}
