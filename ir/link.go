@@ -41,8 +41,8 @@ type Link struct {
 	MAC    net.HardwareAddr // of the bridge; nil if one is to be chosen
 	MTU    int              // bytes; 0 leaves the kernel's default
 
-	// Forwards4 and Forwards6 are true if policies let IPv4 or IPv6 into or out of the network though
-	// its mode doesn't.
+	// Forwards4 and Forwards6 are true if policies let IPv4 or IPv6 into or out of the network
+	// though its mode doesn't.
 	Forwards4, Forwards6 bool
 
 	Uplink    Uplink
