@@ -45,6 +45,9 @@ with 1 if they let more through. -v also lists foreign rules ahead that let
 nothing more through. At the end audit shows what guests cannot do because of
 foreign rules; see vnetc doctor.
 
+Your own rules in the chains admin_... (iptables: VNETC_ADMIN_...), which are
+kept for them, are no drift; audit shows what they do to packets.
+
 Without PATH, the networks in force are those of vnetc's state files.
 "unexplained" are rules about a bridge that has no state file, and damaged
 state files; apply leaves these rules there. audit changes nothing and takes no

@@ -17,7 +17,9 @@ func newRemove(s streams) *cobra.Command {
 		Use:   "remove NAME...",
 		Short: "remove the rules of these networks from the kernel",
 		Long: `remove removes the rules of the named networks and leaves those of the others.
-With the last network, or with --all, it removes tables, chains and jumps too.
+With the last network, or with --all, it removes tables, chains and jumps too,
+but for your own rules in the chains admin_... (iptables: VNETC_ADMIN_...): they
+stay in force, and remove names the command that deletes them.
 
 Rules about a bridge whose network has no state file stay: they may be all that
 protects its guests. vnetc audit lists such bridges, and --bridge removes their
