@@ -93,7 +93,7 @@ usage; 3 the host refused or failed.`,
 			switch {
 			case f.inForce && (len(paths) > 0 || f.networkFlags.prune):
 				return usagef("--in-force takes the networks in force as they are: no PATH, and no --prune")
-			case len(paths) == 0 && !f.inForce:
+			case len(paths) == 0 && len(f.networkFlags.policy) == 0 && !f.inForce:
 				return usagef("apply needs at least one PATH, for example: vnetc apply lab.xml; those in force: vnetc apply --in-force")
 			}
 			if cmd.Flags().Changed("confirm") && (f.confirm <= 0 || f.dryRun) {

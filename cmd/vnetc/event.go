@@ -55,6 +55,10 @@ func eventText(e inforce.Event) string {
 		return "removed what is not named: " + pruned(e)
 	case inforce.Left:
 		return verify.LeftRules(e.Rules)
+	case inforce.ConnectionsCut:
+		return "ended " + plural(e.Report.Cut, "connection") + " that policies do not allow any more"
+	case inforce.NotCut:
+		return fmt.Sprintf("connections that policies do not allow any more go on until they end: %v", e.Err)
 	case inforce.BadPending:
 		return fmt.Sprintf("cannot tell whether an apply waits for its confirmation: %v", e.Err)
 	case inforce.Changing:

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/ir"
+	"github.com/vnetc/vnetc/ir/diag"
 )
 
 type upFlags struct {
@@ -83,6 +84,10 @@ func up(s streams, f *upFlags, paths []string) error {
 	w, err := want(s, h, given, change)
 	if err != nil {
 		return err
+	}
+	if len(w.Given()) == 0 {
+		return usagef("up needs a network; to put policies in force for those that are up: vnetc apply %s",
+			diag.ShellWord(given.Names()[0]))
 	}
 	run, err := h.Up(w, f.dryRun)
 	if err != nil {

@@ -55,7 +55,7 @@ func (h *Host) Apply(w Wanted, o ApplyOptions) (Applied, error) {
 // before are.
 func (h *Host) load(w Wanted) (firewall.Result, error) {
 	h.stamp(w.networks, w.policies)
-	before, loaded := h.networks, false
+	before, loaded, ruled := h.networks, false, h.ruledBefore(w.Program)
 	var result firewall.Result
 	err := h.change(w.networks, w.policies, func() (_ []state.Network, _ bool, err error) {
 		var found diag.List
@@ -76,6 +76,9 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 	})
 	if err != nil && loaded {
 		return result, failf("the rules are loaded, but %w", err)
+	}
+	if loaded {
+		h.cutConnections(ruled, w.Program)
 	}
 	if gone := without(before, w.Names()); err == nil && w.prune && len(gone)+len(h.pruned) > 0 {
 		h.tell(Pruned{Networks: namesOf(gone), Bridges: h.pruned})

@@ -6,6 +6,7 @@ import (
 	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/ir/expect"
+	"github.com/vnetc/vnetc/netsetup/conntrack"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
 
@@ -37,6 +38,10 @@ type (
 	Pruned struct{ Networks, Bridges []string }
 	// Left lists rules of the administrator that stay, and are in force, where ours are gone.
 	Left struct{ Rules []backends.AdminRules }
+	// ConnectionsCut says which connections were ended because policies forbid them now.
+	ConnectionsCut struct{ Report conntrack.Report }
+	// NotCut reports that connections which policies forbid now go on until they end by themselves.
+	NotCut struct{ Err error }
 	// BadPending reports that the file about a change that waits can't be read.
 	BadPending struct{ Err error }
 	// Changing reports that another process was changing the host meanwhile, or was killed while it
@@ -69,19 +74,21 @@ type (
 	Ended struct{}
 )
 
-func (Untrusted) isEvent()   {}
-func (Said) isEvent()        {}
-func (Waits) isEvent()       {}
-func (Overdue) isEvent()     {}
-func (Unexplained) isEvent() {}
-func (Unread) isEvent()      {}
-func (Pruned) isEvent()      {}
-func (Left) isEvent()        {}
-func (BadPending) isEvent()  {}
-func (Changing) isEvent()    {}
-func (Unreadable) isEvent()  {}
-func (StillActive) isEvent() {}
-func (Preferred) isEvent()   {}
-func (Begun) isEvent()       {}
-func (Stepped) isEvent()     {}
-func (Ended) isEvent()       {}
+func (Untrusted) isEvent()      {}
+func (Said) isEvent()           {}
+func (Waits) isEvent()          {}
+func (Overdue) isEvent()        {}
+func (Unexplained) isEvent()    {}
+func (Unread) isEvent()         {}
+func (ConnectionsCut) isEvent() {}
+func (NotCut) isEvent()         {}
+func (Pruned) isEvent()         {}
+func (Left) isEvent()           {}
+func (BadPending) isEvent()     {}
+func (Changing) isEvent()       {}
+func (Unreadable) isEvent()     {}
+func (StillActive) isEvent()    {}
+func (Preferred) isEvent()      {}
+func (Begun) isEvent()          {}
+func (Stepped) isEvent()        {}
+func (Ended) isEvent()          {}

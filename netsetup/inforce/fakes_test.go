@@ -10,6 +10,7 @@ import (
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/conntrack"
 	"github.com/vnetc/vnetc/netsetup/libvirt"
 	"github.com/vnetc/vnetc/netsetup/link"
 	"github.com/vnetc/vnetc/netsetup/state"
@@ -67,6 +68,10 @@ func (f cutFiles) Undone(id string, at time.Time) error {
 func (w *world) marked() []string { return slices.Sorted(maps.Keys(w.links)) }
 
 // Marked implements [Machine], with Read.
+func (w *world) CutConnections(before, after *ir.Program) (conntrack.Report, error) {
+	return conntrack.Report{}, nil
+}
+
 func (w *world) Marked() ([]string, error) { return w.marked(), w.cut("read marks") }
 
 func (w *world) Read(string, map[string][]state.Lack, bool) (Links, error) {

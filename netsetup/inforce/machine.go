@@ -10,6 +10,8 @@ import (
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup"
+	"github.com/vnetc/vnetc/netsetup/conntrack"
+	"github.com/vnetc/vnetc/netsetup/host"
 	"github.com/vnetc/vnetc/netsetup/link"
 	"github.com/vnetc/vnetc/netsetup/state"
 )
@@ -22,6 +24,8 @@ type Machine interface {
 	// Read looks at everything. The state folder is at dir; lacks has what the kernel couldn't do
 	// before, by network; checksum is true if no rule fills in the checksums of DHCP answers.
 	Read(dir string, lacks map[string][]state.Lack, checksum bool) (Links, error)
+	// CutConnections ends connections that policies forbid since rules went from before to after.
+	CutConnections(before, after *ir.Program) (conntrack.Report, error)
 }
 
 // Links is a [Machine] as it was when it was read: a [netsetup.Host], or what stands for one in
@@ -47,12 +51,20 @@ type thisMachine struct{}
 func (thisMachine) Marked() ([]string, error) { return link.ReadMarked() }
 
 func (thisMachine) Read(dir string, lacks map[string][]state.Lack, checksum bool) (Links, error) {
-	host, err := netsetup.ReadHost(dir)
+	all, err := netsetup.ReadHost(dir)
 	if err != nil {
 		return nil, err
 	}
-	host.Lacks, host.Checksum = lacks, checksum
-	return host, nil
+	all.Lacks, all.Checksum = lacks, checksum
+	return all, nil
+}
+
+func (thisMachine) CutConnections(before, after *ir.Program) (conntrack.Report, error) {
+	facts, err := host.Read()
+	if err != nil {
+		return conntrack.Report{}, err
+	}
+	return conntrack.Cut(before, after, facts)
 }
 
 // read reads the machine. Where rules go must have been chosen.

@@ -50,7 +50,12 @@ func (h *Host) Up(w Wanted, dry bool) (Run, error) {
 		return Run{}, failed(err)
 	}
 	h.stamp(to.networks, w.policies)
-	return u.run(to.networks, w.policies, u.bringUp)
+	ruled := h.ruledBefore(w.Program)
+	done, err := u.run(to.networks, w.policies, u.bringUp)
+	if u.moved {
+		h.cutConnections(ruled, h.recompile(h.networks).Program)
+	}
+	return done, err
 }
 
 // plan plans the networks that were given, and notes that they are to be up.
