@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/vnetc/vnetc/backends/netnstest"
+)
+
+// policies writes a file of policies and returns its path.
+func (g *ground) policies(name, text string) string {
+	path := filepath.Join(g.dir, name+".policy")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		g.host.t.Fatal(err)
+	}
+	return path
+}
+
+// targets are the back ends and layouts that rules are tried in, as flags.
+var policyTargets = [][]string{{"--backend", "nftables", "--layout", "sets"},
+	{"--backend", "nftables", "--layout", "chains"}, {"--backend", "iptables"}}
+
+// TestKernelPolicies: real packets meet what statements say, first match first, between networks of
+// any mode, to the host and outside, in both families; whoever lies about its source gets no
+// answer.
+func TestKernelPolicies(t *testing.T) {
+	for _, flags := range policyTargets {
+		t.Run(fmt.Sprint(flags[1:]), func(t *testing.T) {
+			g := newGround(t)
+			world := g.Uplink("eth0", netip.MustParsePrefix("198.51.100.2/24"), netip.MustParsePrefix("2001:db8:5::2/64"))
+			network := func(name, mode string, n int) string {
+				forward := fmt.Sprintf("<forward mode='%s'/>", mode)
+				if mode == "none" {
+					forward = ""
+				}
+				return g.file(name, fmt.Sprintf(`<network><name>%s</name>%s<bridge name='vb%d' stp='off' delay='0'/>
+<ip address='10.9.%[3]d.1' prefix='24'><dhcp><range start='10.9.%[3]d.100' end='10.9.%[3]d.120'/></dhcp></ip>
+<ip family='ipv6' address='fd00:9:%[3]d::1' prefix='64'/></network>`, name, forward, n))
+			}
+			policy := g.policies("site", `
+deny from network web to network db port 4003
+deny icmp from network web to network db
+allow udp from network web to network db
+allow tcp from network web to network db
+allow icmp type echo-request from outside to network db
+deny from network lab to outside
+deny from network lab to host
+`)
+			g.vnetc(0, append([]string{"up", "--policy", policy, network("web", "nat", 1), network("db", "none", 2),
+				network("lab", "nat", 3)}, flags...)...)
+			peer := func(name string, n int) *netnstest.Peer {
+				return g.Guest(name, fmt.Sprintf("vb%d", n), netip.MustParsePrefix(fmt.Sprintf("10.9.%d.7/24", n)),
+					netip.MustParsePrefix(fmt.Sprintf("fd00:9:%d::7/64", n)))
+			}
+			web, db, lab := peer("web", 1), peer("db", 2), peer("lab", 3)
+			host := g.Self
+			type try struct {
+				kind     netnstest.Kind
+				from     *netnstest.Peer
+				src, dst string // src may be a lie
+				port     uint16
+				to       *netnstest.Peer // nil if it must arrive nowhere
+				answer   bool            // answer is true if the sender must be told that it was refused.
+			}
+			tries := []try{
+				{netnstest.SYN, web, "10.9.1.7", "10.9.2.7", 0, db, false},
+				{netnstest.SYN, web, "fd00:9:1::7", "fd00:9:2::7", 0, db, false},
+				{netnstest.SYN, web, "10.9.1.7", "10.9.2.7", 4003, nil, true},
+				{netnstest.UDP, web, "fd00:9:1::7", "fd00:9:2::7", 4003, nil, true},
+				{netnstest.EchoRequest, web, "10.9.1.7", "10.9.2.7", 0, nil, true},
+				{netnstest.SYN, web, "10.9.77.7", "10.9.2.7", 4003, nil, false}, // a lie: no answer
+				{netnstest.SYN, db, "10.9.2.7", "10.9.1.7", 0, nil, true},
+				{netnstest.SYN, lab, "10.9.3.7", "10.9.2.7", 0, nil, true},
+				{netnstest.SYN, world, "198.51.100.2", "10.9.2.7", 0, nil, true},
+				{netnstest.EchoRequest, world, "198.51.100.2", "10.9.2.7", 0, db, false},
+				{netnstest.EchoRequest, world, "198.51.100.2", "10.9.1.7", 0, nil, true},
+				{netnstest.SYN, lab, "10.9.3.7", "198.51.100.2", 80, nil, true},
+				{netnstest.SYN, lab, "fd00:9:3::7", "2001:db8:5::2", 80, nil, true},
+				{netnstest.SYN, lab, "10.9.3.7", "10.9.3.1", 22, nil, true},
+				{netnstest.SYN, lab, "10.9.3.7", "198.51.100.1", 22, nil, true},
+				{netnstest.SYN, lab, "fd00:9:3::7", "fd00:9:3::1", 22, nil, true},
+				{netnstest.UDP, lab, "10.9.3.7", "10.9.3.1", 53, host, false},
+				{netnstest.EchoRequest, lab, "10.9.3.7", "10.9.3.1", 0, host, false},
+				{netnstest.EchoRequest, lab, "fd00:9:3::7", "fd00:9:3::1", 0, host, false},
+				{netnstest.SYN, web, "10.9.1.7", "198.51.100.2", 80, world, false},
+			}
+			for i, x := range tries {
+				port := x.port
+				if port == 0 {
+					port = netnstest.Open
+				}
+				r := g.Send(x.from, netnstest.Packet{Kind: x.kind, Src: netip.AddrPortFrom(netip.MustParseAddr(x.src),
+					uint16(30000+i)), Dst: netip.AddrPortFrom(netip.MustParseAddr(x.dst), port)})
+				if r.At != x.to || r.Refused != x.answer && x.to == nil {
+					t.Errorf("%s %s > %s port %d: %s", x.kind, x.src, x.dst, x.port, r)
+				}
+				if r.At != nil && r.At == x.to && x.to != host && g.Reply(r).At != x.from {
+					t.Errorf("%s %s > %s port %d: the answer does not come back", x.kind, x.src, x.dst, x.port)
+				}
+			}
+			g.wants(g.vnetc(0, "audit"), `in step`)
+		})
+	}
+}
