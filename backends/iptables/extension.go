@@ -60,7 +60,7 @@ func (fs fields) transport() int {
 
 // transport appends -m tcp (udp, sctp, dccp) with its ports and flags.
 func (l *lowering) transport(r *ir.Rule, fs fields) *refusal {
-	name := ""
+	name, options := "", [2]string{"--sport", "--dport"}
 	switch fs.protocol {
 	case ir.TCP:
 		name = "tcp"
@@ -70,9 +70,11 @@ func (l *lowering) transport(r *ir.Rule, fs fields) *refusal {
 		name = "sctp"
 	case ir.DCCP:
 		name = "dccp"
+	case ir.UDPLite: // which has no extension of its own
+		name, options = "multiport", [2]string{"--sports", "--dports"}
 	default:
-		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp or dccp", "name the protocol",
-			"ports in a rule without such a protocol")
+		return refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp, dccp or udplite",
+			"name the protocol", "ports in a rule without such a protocol")
 	}
 	opened := false
 	add := func(option string, from, to uint16, not bool) *refusal {
@@ -88,7 +90,7 @@ func (l *lowering) transport(r *ir.Rule, fs fields) *refusal {
 		} else if not && to == 65535 {
 			from, to, not = 0, from-1, false
 		}
-		if !opened {
+		if !opened || name == "multiport" {
 			l.text = append(append(l.text, " -m "...), name...)
 			opened = true
 		}
@@ -101,13 +103,13 @@ func (l *lowering) transport(r *ir.Rule, fs fields) *refusal {
 	}
 	if fs.sport >= 0 {
 		m := r.Matches[fs.sport].(ir.SPort)
-		if why := add("--sport", m.From, m.To, m.Not); why != nil {
+		if why := add(options[0], m.From, m.To, m.Not); why != nil {
 			return why
 		}
 	}
 	if fs.dport >= 0 {
 		m := r.Matches[fs.dport].(ir.DPort)
-		if why := add("--dport", m.From, m.To, m.Not); why != nil {
+		if why := add(options[1], m.From, m.To, m.Not); why != nil {
 			return why
 		}
 	}

@@ -62,8 +62,6 @@ func TestRefuse(t *testing.T) {
 			"ports in a rule without such a protocol"},
 		{"ports of other protocols", inGroup(ir.FWX, at(ir.Both, ir.Accept{}, ir.L4Proto{Proto: ir.UDP, Not: true},
 			ir.DPort{From: 1, To: 2})), "ports in a rule without"},
-		{"ports of UDP-Lite", inGroup(ir.FWX, at(ir.Both, ir.Accept{}, ir.L4Proto{Proto: ir.UDPLite},
-			ir.SPort{From: 1, To: 2})), "ports in a rule without"},
 		{"no port at all", inGroup(ir.FWX, at(ir.Both, ir.Accept{}, tcp, ir.SPort{From: 0, To: 65535, Not: true})),
 			"no port at all"},
 		{"protocol 0", inGroup(ir.FWX, at(ir.Both, ir.Accept{}, ir.L4Proto{})), "protocol 0"},

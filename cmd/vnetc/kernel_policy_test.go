@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/vnetc/vnetc/backends/netnstest"
@@ -56,7 +57,6 @@ deny from network lab to host
 					netip.MustParsePrefix(fmt.Sprintf("fd00:9:%d::7/64", n)))
 			}
 			web, db, lab := peer("web", 1), peer("db", 2), peer("lab", 3)
-			host := g.Self
 			type try struct {
 				kind     netnstest.Kind
 				from     *netnstest.Peer
@@ -74,18 +74,15 @@ deny from network lab to host
 				{netnstest.SYN, web, "10.9.77.7", "10.9.2.7", 4003, nil, false}, // a lie: no answer
 				{netnstest.SYN, db, "10.9.2.7", "10.9.1.7", 0, nil, true},
 				{netnstest.SYN, lab, "10.9.3.7", "10.9.2.7", 0, nil, true},
-				{netnstest.SYN, world, "198.51.100.2", "10.9.2.7", 0, nil, true},
-				{netnstest.EchoRequest, world, "198.51.100.2", "10.9.2.7", 0, db, false},
-				{netnstest.EchoRequest, world, "198.51.100.2", "10.9.1.7", 0, nil, true},
-				{netnstest.SYN, lab, "10.9.3.7", "198.51.100.2", 80, nil, true},
-				{netnstest.SYN, lab, "fd00:9:3::7", "2001:db8:5::2", 80, nil, true},
+				{netnstest.SYN, world, "198.51.100.1", "10.9.2.7", 0, nil, true},
+				{netnstest.EchoRequest, world, "198.51.100.1", "10.9.2.7", 0, db, false},
+				{netnstest.EchoRequest, world, "198.51.100.1", "10.9.1.7", 0, nil, true},
+				{netnstest.SYN, lab, "10.9.3.7", "198.51.100.1", 80, nil, true},
+				{netnstest.SYN, lab, "fd00:9:3::7", "2001:db8:5::1", 80, nil, true},
 				{netnstest.SYN, lab, "10.9.3.7", "10.9.3.1", 22, nil, true},
-				{netnstest.SYN, lab, "10.9.3.7", "198.51.100.1", 22, nil, true},
+				{netnstest.SYN, lab, "10.9.3.7", "198.51.100.2", 22, nil, true},
 				{netnstest.SYN, lab, "fd00:9:3::7", "fd00:9:3::1", 22, nil, true},
-				{netnstest.UDP, lab, "10.9.3.7", "10.9.3.1", 53, host, false},
-				{netnstest.EchoRequest, lab, "10.9.3.7", "10.9.3.1", 0, host, false},
-				{netnstest.EchoRequest, lab, "fd00:9:3::7", "fd00:9:3::1", 0, host, false},
-				{netnstest.SYN, web, "10.9.1.7", "198.51.100.2", 80, world, false},
+				{netnstest.SYN, web, "10.9.1.7", "198.51.100.1", 0, world, false},
 			}
 			for i, x := range tries {
 				port := x.port
@@ -97,8 +94,15 @@ deny from network lab to host
 				if r.At != x.to || r.Refused != x.answer && x.to == nil {
 					t.Errorf("%s %s > %s port %d: %s", x.kind, x.src, x.dst, x.port, r)
 				}
-				if r.At != nil && r.At == x.to && x.to != host && g.Reply(r).At != x.from {
+				if r.At != nil && r.At == x.to && g.Reply(r).At != x.from {
 					t.Errorf("%s %s > %s port %d: the answer does not come back", x.kind, x.src, x.dst, x.port)
+				}
+			}
+			for _, ask := range [][]string{{"ping", "-c", "1", "-W", "2", "10.9.3.1"},
+				{"ping", "-6", "-c", "1", "-W", "2", "fd00:9:3::1"}, {"nslookup", "localhost", "10.9.3.1"}} {
+				if out, err := lab.Command("busybox", ask...).CombinedOutput(); err != nil &&
+					!strings.Contains(string(out), "NXDOMAIN") {
+					t.Errorf("the host does not answer %v: %v\n%s", ask, err, out)
 				}
 			}
 			g.wants(g.vnetc(0, "audit"), `in step`)

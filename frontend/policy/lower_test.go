@@ -189,7 +189,7 @@ func (d draw) statement() policy.Statement {
 	case 0:
 		s.Proto = pick[uint8](d.Rand, ir.TCP, ir.UDP)
 	case 1:
-		s.Proto = pick[uint8](d.Rand, ir.TCP, ir.UDP)
+		s.Proto = pick[uint8](d.Rand, ir.TCP, ir.UDP, 0)
 		s.Ports = pick(d.Rand, []ir.PortRange{{From: 53, To: 53}},
 			[]ir.PortRange{{From: 22, To: 22}, {From: 8000, To: 8010}}, []ir.PortRange{{From: 1, To: 100}})
 	case 2:
