@@ -85,6 +85,8 @@ func TestJudge(t *testing.T) {
 			entry: "udp 10.0.0.5:4000 10.0.0.1:53", want: stays},
 		{name: "to the host's DHCP server by broadcast", after: "deny from network web to host",
 			entry: "udp 10.0.0.5:68 255.255.255.255:67", want: stays},
+		{name: "a broadcast goes to the host, and not outside", after: "deny from network web to outside",
+			entry: "udp 10.0.0.5:68 255.255.255.255:67", want: stays},
 		{name: "to the host by broadcast of the network", after: "deny from network web to host",
 			entry: "udp 10.0.0.5:4000 10.0.0.255:4001", want: "denied: deny from network web to host"},
 		{name: "echo to the host", after: "deny from network web to host",

@@ -110,8 +110,12 @@ func TestListWithoutModule(t *testing.T) {
 // TestCutAsksNothing: without policies the kernel is not asked, so that a host without the module
 // has no error.
 func TestCutAsksNothing(t *testing.T) {
-	r, err := Cut(nil, program(t, 2, ""), nil)
-	if err != nil || r.Listed != 0 {
-		t.Errorf("got %+v, %v", r, err)
+	w := newWorld(t, 2)
+	w.send(w.guests[0], netnstest.UDP, w.guests[1].Addrs[0].Addr(), netnstest.Open)
+	if got := w.cut(program(t, 2, ""), program(t, 2, "deny from network db to network web")); got.Listed == 0 {
+		t.Fatalf("nothing is listed: %+v", got)
+	}
+	if got := w.cut(program(t, 1, ""), program(t, 2, "")); got.Listed != 0 {
+		t.Errorf("got %+v", got)
 	}
 }
