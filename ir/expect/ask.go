@@ -83,15 +83,15 @@ func (e *examination) answer(x Expectation) (a Answer, asked bool) {
 			return a, true
 		}
 	case Out, In, Across:
-		meant := e.meant.Passage(x.Legs[0].Traffic)
+		meant := e.meant.Parts(x.Legs[0].Traffic)
 		if !meant.Known {
 			a.Verdict = CantTell
 			return a, true
 		}
-		if meant.Depends != nil || meant.Open != nil && (meant.Closed != nil || !e.meansRest(x)) {
+		if meant.Depends || meant.Open && (meant.Closed || !e.meansRest(x)) {
 			return a, false
 		}
-		a.Refused = meant.Open == nil
+		a.Refused = !meant.Open
 		if a.Fact = e.forwards(x); !a.Refused && a.Fact != nil {
 			a.Verdict = No
 			return a, true
@@ -116,7 +116,7 @@ func (e *examination) answer(x Expectation) (a Answer, asked bool) {
 // answer.
 func (e *examination) meansRest(x Expectation) bool {
 	for _, leg := range x.Legs[1:] {
-		if p := e.meant.Passage(leg.Traffic); p.Open == nil || p.Closed != nil || p.Depends != nil {
+		if p := e.meant.Parts(leg.Traffic); !p.Open || p.Closed || p.Depends {
 			return false
 		}
 	}
@@ -170,8 +170,12 @@ var rank = map[Verdict]int{Yes: 0, Part: 1, Depends: 2, CantTell: 3, No: 4}
 // leg asks leg i of a, and keeps its answer if it is worse than those before.
 func (e *examination) leg(a *Answer, i int) {
 	leg := a.Legs[i]
+	hidden := e.hides(leg)
 	p := prove.Passage{Known: true}
 	if !leg.Plain {
+		if parts := e.whole.Parts(leg.Traffic); parts.Known && !parts.Closed && !parts.Depends && hidden == "" {
+			return
+		}
 		p = e.whole.Passage(leg.Traffic)
 	}
 	verdict := Yes
@@ -188,7 +192,6 @@ func (e *examination) leg(a *Answer, i int) {
 	case p.Depends != nil:
 		verdict, packet = Part, p.Depends
 	}
-	hidden := e.hides(leg)
 	if hidden != "" && rank[verdict] < rank[Depends] {
 		verdict = Depends
 	}

@@ -43,3 +43,23 @@ func hosted(rules []*ir.Chain) Question {
 	meant, h := networks(1)
 	return beside(meant, h, rules...)
 }
+
+// TestAskCostsByNetwork: another network costs what the first does.
+func TestAskCostsByNetwork(t *testing.T) {
+	cost := func(n int) int {
+		meant, h := networks(n)
+		q := beside(meant, h)
+		q.Budget = prove.NewBudget()
+		before := q.Budget.Left()
+		for _, a := range Ask(q) {
+			if a.Verdict != Yes {
+				t.Fatalf("%d networks: %s %s: %s", n, a.Network, a.Kind, a.Verdict)
+			}
+		}
+		return before - q.Budget.Left()
+	}
+	few, many := cost(20), cost(200)
+	if many > 15*few {
+		t.Errorf("20 networks take %d steps, and 200 take %d", few, many)
+	}
+}

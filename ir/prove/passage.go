@@ -38,6 +38,27 @@ func (r *Reacher) Passage(q Traffic) (p Passage) {
 	return p
 }
 
+// Parts is which parts of a [Passage] have any packets. It costs less than packets of them.
+type Parts struct {
+	Open, Closed, Depends bool
+	Known                 bool // Known is false if the answer would cost more than the budget has.
+}
+
+// Parts says whether packets of q get through.
+func (r *Reacher) Parts(q Traffic) (p Parts) {
+	p.Known = r.ask(func() {
+		for _, s := range r.sides {
+			if s.family != q.Family {
+				continue
+			}
+			set, c := s.traffic(q), s.crossings[wayTaken(q).name]
+			p.Open, p.Closed = s.And(set, c.accepted) != never, s.And(set, c.closed) != never
+			p.Depends = s.And(set, c.depends) != never
+		}
+	})
+	return p
+}
+
 func (s *side) passage(p *Passage, q Traffic) {
 	set := s.traffic(q)
 	w := wayTaken(q)
