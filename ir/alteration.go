@@ -6,59 +6,73 @@ import "fmt"
 // nothing. It is comparable, and a normal form: of equal packets, equal alterations make equal
 // ones.
 type Alteration struct {
-	mark      markSet // the first that was done to the mark
-	markText  string  // opaque actions and sets behind that, in order
-	markTail  markSet // behind these
-	untracked bool    // untracked is true if a notrack came before stateText.
-	stateText string  // opaque actions that touch the state
-	fields    Fields  // other fields that opaque actions have touched
-	text      string  // these actions
+	marks     marks  // what was done to the marks at first
+	markText  string // actions of unknown effect on them, and what was done behind each: see unclear
+	untracked bool   // untracked is true if a notrack came before stateText.
+	stateText string // opaque actions that touch the state
+	fields    Fields // other fields that opaque actions have touched
+	text      string // these actions
 }
 
-// markSet sets bits of a mark.
-type markSet struct{ value, mask uint32 }
-
 const allBits = ^uint32(0)
-
-func (a markSet) then(b markSet) markSet { return markSet{a.value&^b.mask | b.value, a.mask | b.mask} }
 
 // AlterationOf returns what a does.
 func AlterationOf(a Action) Alteration {
 	switch a := a.(type) {
-	case SetMark:
-		return Alteration{mark: markSet{a.Value, a.Mask}}
+	case SetMark, CopyMark:
+		return Alteration{marks: marksOf(a)}
 	case NoTrack:
 		return Alteration{untracked: true}
 	case OpaqueAction:
-		var out Alteration
-		if a.Touches&FieldMark != 0 {
-			out.markText = a.Text
-		}
-		if a.Touches&FieldState != 0 {
-			out.stateText = a.Text
-		}
-		if out.fields = a.Touches &^ (FieldMark | FieldState); out.fields != 0 {
-			out.text = a.Text
-		}
-		return out
-	case Log:
+		return touching(a.Text, a.Touches)
+	case Effect:
+		return touching(a.Text, a.Touches)
+	case Log, ClampMSS:
 		return Alteration{}
 	}
 	panic(fmt.Sprintf("ir: unknown action %T", a))
 }
 
-// Alteration returns what the actions of r do.
-func (r *Rule) Alteration() (all Alteration) {
+// touching returns what an action does that gives some fields unknown values.
+func touching(text string, touches Fields) (out Alteration) {
+	if touches&(FieldMark|FieldCTMark) != 0 {
+		out.markText = unclear{{text, touches, marks{}}}.String()
+	}
+	if touches&FieldState != 0 {
+		out.stateText = text
+	}
+	if out.fields = touches &^ (FieldMark | FieldCTMark | FieldState); out.fields != 0 {
+		out.text = text
+	}
+	return out
+}
+
+// Alteration returns what the actions of r do to a packet that has a connection, or has none:
+// these have no mark of a connection that could be set, or copied.
+func (r *Rule) Alteration(connected bool) (all Alteration) {
 	for _, a := range r.Actions {
-		all = all.Then(AlterationOf(a))
+		if connected || !onConnection(a) {
+			all = all.Then(AlterationOf(a))
+		}
 	}
 	return all
+}
+
+// onConnection is true for what is done to packets of a connection only.
+func onConnection(a Action) bool {
+	switch a := a.(type) {
+	case SetMark:
+		return a.CT
+	case CopyMark:
+		return true
+	}
+	return false
 }
 
 // Then returns what is done if b follows a.
 func (a Alteration) Then(b Alteration) Alteration {
 	out := Alteration{fields: a.fields | b.fields, text: joinTexts(a.text, b.text)}
-	out.mark, out.markText, out.markTail = a.markThen(b)
+	out.marks, out.markText = a.markThen(b)
 	out.untracked, out.stateText = a.untracked || b.untracked, joinTexts(a.stateText, b.stateText)
 	if b.untracked {
 		out.stateText = b.stateText
@@ -66,28 +80,19 @@ func (a Alteration) Then(b Alteration) Alteration {
 	return out
 }
 
-// markThen is Then for the mark.
-func (a Alteration) markThen(b Alteration) (first markSet, text string, last markSet) {
-	if a.markText == "" {
-		first, text, last = a.mark.then(b.mark), b.markText, b.markTail
+// markThen is Then for the marks.
+func (a Alteration) markThen(b Alteration) (first marks, text string) {
+	if a.markText+b.markText == "" {
+		return a.marks.then(b.marks), ""
+	}
+	first, all := a.marks, parseUnclear(a.markText)
+	if n := len(all); n > 0 {
+		all[n-1].after = all[n-1].after.then(b.marks)
 	} else {
-		between := a.markTail.then(b.mark)
-		switch {
-		case between.mask == allBits: // what was before does not matter
-			first, text, last = between, b.markText, b.markTail
-		case b.markText == "":
-			first, text, last = a.mark, a.markText, between
-		case between.mask == 0:
-			first, text, last = a.mark, joinTexts(a.markText, b.markText), b.markTail
-		default:
-			set := ActionText(SetMark{between.value, between.mask})
-			first, text, last = a.mark, joinTexts(joinTexts(a.markText, set), b.markText), b.markTail
-		}
+		first = first.then(b.marks)
 	}
-	if last.mask == allBits {
-		return last, "", markSet{}
-	}
-	return first, text, last
+	first, all = append(all, parseUnclear(b.markText)...).prune(first)
+	return first, all.String()
 }
 
 func joinTexts(a, b string) string {
@@ -102,6 +107,9 @@ func (a Alteration) Unknown() Fields {
 	f := a.fields
 	if a.markText != "" {
 		f |= FieldMark
+		if a.touchesCTMark() {
+			f |= FieldCTMark
+		}
 	}
 	if a.stateText != "" {
 		f |= FieldState
@@ -109,12 +117,13 @@ func (a Alteration) Unknown() Fields {
 	return f
 }
 
-// Mark returns the value of the mark's bits that are set and no more; mask is 0 if there are none.
+// Mark returns the value of the mark's bits that are set, if nothing else is done to the marks;
+// else mask is 0.
 func (a Alteration) Mark() (value, mask uint32) {
-	if a.markText != "" {
+	if a.markText != "" || !a.marks.sets() {
 		return 0, 0
 	}
-	return a.mark.value, a.mark.mask
+	return a.marks.flip, a.marks.clear
 }
 
 // Untracked is true if connection tracking passes over the packet.
@@ -122,7 +131,7 @@ func (a Alteration) Untracked() bool { return a.untracked && a.stateText == "" }
 
 // Seen returns the part of a that is a change for pkt, to which it was done.
 func (a Alteration) Seen(pkt Packet) Alteration {
-	if _, mask := a.Mark(); mask != 0 && pkt.Mark&mask == a.mark.value {
+	if value, mask := a.Mark(); mask != 0 && pkt.Mark&mask == value {
 		a = a.WithoutMark()
 	}
 	if a.Untracked() && pkt.State == StateUntracked {
@@ -133,7 +142,7 @@ func (a Alteration) Seen(pkt Packet) Alteration {
 
 // WithoutMark returns a for packets that have the mark anyhow that it sets.
 func (a Alteration) WithoutMark() Alteration {
-	a.mark = markSet{}
+	a.marks = marks{}
 	return a
 }
 
@@ -146,8 +155,8 @@ func (a Alteration) WithoutNoTrack() Alteration {
 // String returns the alteration in words, a comma before each part.
 func (a Alteration) String() string {
 	var words string
-	if value, mask := a.Mark(); mask != 0 {
-		words += ", mark set to " + markWords(value, mask)
+	if a.markText == "" {
+		words = a.marks.String()
 	}
 	if a.Untracked() {
 		words += ", not tracked"
@@ -155,7 +164,7 @@ func (a Alteration) String() string {
 	for _, part := range []struct {
 		fields Fields
 		text   string
-	}{{a.fields, a.text}, {FieldMark, a.markText}, {FieldState, a.stateText}} {
+	}{{a.fields, a.text}, {FieldMark, parseUnclear(a.markText).words()}, {FieldState, a.stateText}} {
 		if part.text != "" {
 			words += fmt.Sprintf(", %s changed by %q", part.fields, part.text)
 		}

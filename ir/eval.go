@@ -126,6 +126,7 @@ type evaluation struct {
 	decide  func(at, cause Step) bool // see [EvalIf]
 
 	began    Packet // as it was
+	hidden   Fields // marks whose value is not known, as that of the connection was not
 	doubtful Fields // those touched by actions that perhaps were not done
 	cause    Step   // the last rule that made a field unknown
 	doubted  bool   // doubted is true if there were such actions.
@@ -251,19 +252,19 @@ func (e *evaluation) apply(step Step, depth int) (course, error) {
 		}
 		return after, err
 	case Masquerade:
-		return e.rewrite(NAT{Kind: KindMasquerade, Ports: v.Ports})
+		return e.rewrite(NAT{Kind: KindMasquerade, Ports: v.Ports, Flags: v.Flags})
 	case SNAT:
-		return e.rewrite(NAT{Kind: KindSNAT, Addrs: v.Addrs, Ports: v.Ports})
+		return e.rewrite(NAT{Kind: KindSNAT, Addrs: v.Addrs, Ports: v.Ports, Flags: v.Flags})
 	case DNAT:
-		return e.rewrite(NAT{Kind: KindDNAT, Addrs: v.Addrs, Ports: v.Ports})
+		return e.rewrite(NAT{Kind: KindDNAT, Addrs: v.Addrs, Ports: v.Ports, Flags: v.Flags})
 	case Redirect:
-		return e.rewrite(NAT{Kind: KindRedirect, Ports: v.Ports})
+		return e.rewrite(NAT{Kind: KindRedirect, Ports: v.Ports, Flags: v.Flags})
 	case ChecksumFill:
 		e.fate.Checksum = true
 		return onward, nil
 	case Counter:
 		return onward, nil
-	case Opaque:
+	case Handed, Opaque:
 		return stop, &UnknownError{Packet: e.packet, Step: step}
 	}
 	panic(fmt.Sprintf("ir: unknown verdict %T", step.Rule.Verdict))
@@ -274,19 +275,43 @@ func (e *evaluation) act(step Step) {
 	if len(step.Rule.Actions) == 0 {
 		return
 	}
-	change := step.Rule.Alteration()
+	change := step.Rule.Alteration(e.packet.State&Tracked != 0)
 	e.fate.Altered = e.fate.Altered.Then(change)
 	if change.Unknown() != 0 {
 		e.cause = step
 	}
-	if value, mask := change.Mark(); mask != 0 {
-		e.packet.Mark = e.packet.Mark&^mask | value
+	if change.markText == "" {
+		e.mark(step, change.marks)
 	}
 	if change.Untracked() {
 		if e.packet.Proto == TCP { // those that were usual before
 			e.packet.Flags, e.packet.HasFlags = e.packet.TCPFlags(), true
 		}
 		e.packet.State, e.packet.Status = StateUntracked, 0
+	}
+}
+
+// mark changes the marks. The connection's is not always known, nor then what is taken from it.
+func (e *evaluation) mark(step Step, change marks) {
+	if change == (marks{}) {
+		return
+	}
+	ct, known := e.packet.Value(KeyCTMark)
+	hid, hidCT := e.hidden&FieldMark != 0, e.hidden&FieldCTMark != 0 || !known
+	if hidCT && change.fromCT != 0 {
+		e.cause = step
+	}
+	e.hidden = 0
+	if hid && ^change.clear != 0 || hidCT && change.fromCT != 0 {
+		e.hidden |= FieldMark
+	}
+	if hidCT && ^change.ctClear != 0 || hid && change.fromMark != 0 {
+		e.hidden |= FieldCTMark
+	}
+	mark, newCT := change.of(e.packet.Mark, uint32(ct))
+	e.packet.Mark = mark
+	if e.packet.State&Tracked != 0 && e.hidden&FieldCTMark == 0 {
+		e.packet = e.packet.With(KeyCTMark, uint64(newCT))
 	}
 }
 
@@ -302,7 +327,7 @@ func (e *evaluation) mayAct(step Step) {
 }
 
 // unknown returns the fields of which the values are not known.
-func (e *evaluation) unknown() Fields { return e.doubtful | e.fate.Altered.Unknown() }
+func (e *evaluation) unknown() Fields { return e.doubtful | e.hidden | e.fate.Altered.Unknown() }
 
 // blamed returns the rule that is not modelled where it isn't known if that of step matches: it, or
 // the one whose action made unknown what it looks at.

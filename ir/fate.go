@@ -61,6 +61,7 @@ type NAT struct {
 	Kind  NATKind
 	Addrs AddrRange
 	Ports PortRange
+	Flags NATFlags
 }
 
 // TellsAddr is true if n, done at hook, says which address a packet gets: masquerade and the

@@ -80,7 +80,11 @@ func (e *evaluation) holds(m Match) answer {
 		return answerOf((p.Mark&m.Mask == m.Value) != m.Not)
 	case Lookup:
 		return answerOf(e.inSet(m.Set) != m.Not)
-	case Limit, Opaque:
+	case Field:
+		return e.field(m)
+	case AddrType:
+		return e.addrType(m)
+	case Limit, Unknown, Opaque:
 		return maybe
 	}
 	panic(fmt.Sprintf("ir: unknown match %T", m))

@@ -81,6 +81,22 @@ func SampleMatches() []Match {
 		Limit{Rate: 3, Per: time.Minute, Burst: 10},
 		Limit{Rate: 10, Per: time.Second, Burst: 5},
 		Limit{Rate: 1, Per: 24 * time.Hour, Burst: 5, Over: true},
+		FieldIs(KeyCTMark, 0x10), Field{Key: KeyCTMark, Mask: 0xf0, From: 0x10, To: 0x10, Not: true},
+		FieldIs(KeyDirection, 1),
+		FieldIs(KeyTTL, 255), Field{Key: KeyTTL, Mask: 0xff, To: 1},
+		Field{Key: KeyTTL, Mask: 0xff, From: 64, To: 64, Not: true},
+		Field{Key: KeyLength, Mask: 0xffff, From: 100, To: 1500},
+		Field{Key: KeyLength, Mask: 0xffff, From: 1501, To: 65535, Not: true},
+		Field{Key: KeyTOS, Mask: 0xfc, From: 0xb8, To: 0xb8}, FieldIs(KeyTOS, 0x10),
+		Field{Key: KeyFragment, Mask: 0x4000, From: 0x4000, To: 0x4000},
+		FieldIs(KeyPktType, 1), Field{Key: KeyPktType, Mask: 7, Not: true},
+		FieldIs(KeyUID, 1000), Field{Key: KeyGID, Mask: 0xffffffff, From: 100, To: 200, Not: true},
+		FieldIs(KeyMAC, 0x525400000001), Field{Key: KeyMAC, Mask: 1<<48 - 1, From: 0x525400000001, To: 0x525400000001,
+			Not: true},
+		AddrType{Types: TypeLocal}, AddrType{Types: TypeBroadcast | TypeMulticast, Not: true},
+		AddrType{Source: true, Types: TypeMulticast},
+		Unknown{Sort: SortRate, Text: "-m quota --quota 100"},
+		Unknown{Sort: SortMembers, Text: "-m set --match-set bad src", Not: true},
 		Opaque{Text: `-m physdev --physdev-in "vnet0"`},
 	}
 }
@@ -103,7 +119,9 @@ func SampleVerdicts() []Verdict {
 		DNAT{Addrs: one4}, DNAT{Addrs: one4, Ports: PortRange{From: 80, To: 80}}, DNAT{Addrs: many4, Ports: ports},
 		DNAT{Addrs: many6}, DNAT{Addrs: many6, Ports: PortRange{From: 80, To: 80}},
 		Redirect{}, Redirect{Ports: PortRange{From: 3128, To: 3128}}, Redirect{Ports: ports},
-		ChecksumFill{}, Counter{}, Opaque{Text: "-j LOG"},
+		Masquerade{Flags: FullyRandom}, SNAT{Addrs: many4, Flags: Random | Persistent},
+		DNAT{Addrs: many4, Flags: Persistent}, Redirect{Ports: ports, Flags: Random},
+		ChecksumFill{}, Counter{}, Handed{Text: "queue num 5"}, Opaque{Text: "-j LOG"},
 	}
 	for _, code := range RejectCodes {
 		all = append(all, Reject{With: code})
@@ -114,7 +132,11 @@ func SampleVerdicts() []Verdict {
 // SampleActions is [SampleMatches] for actions. [NoTrack] is in rules met at priority raw only.
 func SampleActions() []Action {
 	return []Action{
-		Log{}, Log{Prefix: "refused: "},
+		Log{}, Log{Prefix: "refused: "}, Log{Level: "info", Flags: 7},
+		Log{Grouped: true, Prefix: "g", Group: 2, Snap: 64},
+		SetMark{Value: 0x4000}, SetMark{Value: 1, Mask: 0xff, CT: true},
+		CopyMark{Clear: 0xffffffff, Take: 0xffffffff}, CopyMark{Clear: 0xff00, Take: 0xff, Save: true},
+		ClampMSS{}, ClampMSS{Size: 1452}, Effect{Text: "-j TTL --ttl-set 64", Touches: FieldHeader},
 		SetMark{Value: 1, Mask: 0xffffffff}, SetMark{Value: 0x10, Mask: 0xf0}, SetMark{Mask: 0xf0},
 		NoTrack{},
 		OpaqueAction{Text: "-j TCPMSS --clamp-mss-to-pmtu"}, OpaqueAction{Text: "ip daddr set 198.51.100.9",

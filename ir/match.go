@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Match is one condition on a packet. The kinds are the types of this file and [Lookup], and no
-// others; [SampleMatches] has one of each. A field Not turns the condition around.
+// Match is one condition on a packet. The kinds are the types of this file, [Field], [AddrType],
+// [Unknown] and [Lookup], and no others; [SampleMatches] has one of each. A field Not turns the
+// condition around.
 type Match interface{ isMatch() }
 
 // IIfName holds if the packet came in by the interface of this name, or by one whose name begins
@@ -188,11 +189,14 @@ func (m Limit) Normal() Limit {
 	return m
 }
 
-// Undecided is true for a match of which a packet's fields don't tell whether it holds.
+// Undecided is true for a match of which a packet's fields don't tell whether it holds, or not
+// those that every packet has.
 func Undecided(m Match) bool {
-	switch m.(type) {
-	case Opaque, Limit:
+	switch m := m.(type) {
+	case Opaque, Limit, Unknown, Field:
 		return true
+	case AddrType:
+		return !m.Decided()
 	}
 	return false
 }

@@ -25,6 +25,8 @@ type Packet struct {
 	State  State  // one bit
 	Status Status // of its connection, when it meets the first rule
 	Mark   uint32
+
+	Said Said // further values, if it says them; see [Packet.With]
 }
 
 // HasPorts is true if packets of protocol proto have ports: TCP, UDP, SCTP, DCCP and UDP-Lite.
@@ -104,6 +106,8 @@ func (p Packet) check() error {
 		return fmt.Errorf("packet with connection state %q: it has exactly one", stateWords(p.State))
 	case p.Proto != TCP && (p.HasFlags || p.Flags != 0), !p.HasFlags && p.Flags != 0:
 		return fmt.Errorf("packet of %s with TCP flags %s", ProtoName(p.Proto), p.Flags)
+	case p.Said.Values[KeyFragment]&Whole != 0:
+		return fmt.Errorf("packet with fragment %#x: it is whole", p.Said.Values[KeyFragment])
 	case p.Status > StatusSNAT|StatusDNAT || p.Status != 0 && p.State&Tracked == 0:
 		return fmt.Errorf("packet in state %s with status %#x: only connections have one, snat and dnat", p.State,
 			uint8(p.Status))
@@ -212,6 +216,11 @@ func (p Packet) String() string {
 	}
 	if p.Mark != 0 {
 		fmt.Fprintf(&b, " mark %#x", p.Mark)
+	}
+	for k := range Keys {
+		if p.Says(k) {
+			fmt.Fprintf(&b, " %s %s", k, k.valueWord(p.Said.Values[k]))
+		}
 	}
 	return b.String()
 }

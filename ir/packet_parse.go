@@ -18,19 +18,20 @@ import (
 // word. In a [Request] an end may be a network.
 type (
 	textPacket struct {
-		Proto textWord      `parser:"(?! 'from' | 'to' | 'in' | 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' ) @@"`
+		Proto textWord      `parser:"(?! 'from' | 'to' | 'in' | 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' ) @@"`
 		Parts []*packetPart `parser:"@@*"`
 	}
 	packetPart struct {
 		Pos     lexer.Position
-		Key     string   `parser:"( @( 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' ) | @( 'from' | 'to' | 'in' )"`
+		Key     string   `parser:"( @( 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' ) | @( 'from' | 'to' | 'in' )"`
 		Network bool     `parser:"@'network'? )"`
 		Value   textWord `parser:"@@"`
 	}
 )
 
 // packetKeys are the keys in the order in which [Packet.String] writes them.
-var packetKeys = [...]string{"type", "code", "from", "on", "to", "out", "state", "flags", "status", "mark"}
+var packetKeys = [...]string{"type", "code", "from", "on", "to", "out", "state", "flags", "status", "mark",
+	"ctmark", "direction", "ttl", "length", "tos", "fragment", "pkttype", "uid", "gid", "mac"}
 
 // packetGrammar is built when it is first asked for, as grammar is.
 var packetGrammar = sync.OnceValue(func() *participle.Parser[textPacket] {
@@ -190,6 +191,15 @@ func (t *packetReader) rest(p *Packet) {
 	}
 	if w := t.part("mark"); w != nil {
 		p.Mark = uint32(t.number(*w, 32))
+	}
+	for k := range Keys {
+		if w := t.part(k.String()); w != nil {
+			value, ok := k.parseValue(t.text(*w))
+			if !ok {
+				t.value(*w, "a value of "+k.String(), fmt.Sprintf("write a number up to %#x", k.All()))
+			}
+			*p = p.With(k, value)
+		}
 	}
 }
 

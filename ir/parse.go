@@ -61,7 +61,9 @@ type (
 		Origin  *textOrigin   `parser:"( 'from' @@ )?"`
 	}
 	textMatch struct {
-		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' | 'limit' ) | 'icmp' @'type' | 'tcp' @'flags' | 'ct' @( 'state' | 'status' ) | @'opaque-match' )"`
+		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' | 'limit' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' ) | 'icmp' @'type' | 'tcp' @'flags' | 'ct' @( 'state' | 'status' ) | @'opaque-match'"`
+		Open  string    `parser:"| ( 'type' @'of' | @'unknown' )"`
+		Sort  *textWord `parser:"  @@ )"`
 		Not   bool      `parser:"@'!='?"`
 		Value textWord  `parser:"@@"`
 		Star  *textStar `parser:"@@?"`
@@ -75,17 +77,28 @@ type (
 	textAction struct {
 		Log     bool      `parser:"(  @'log'"`
 		Prefix  *textWord `parser:"   ( 'prefix' @@ )?"`
+		Level   *textWord `parser:"   ( 'level' @@ )?"`
+		Flags   *textWord `parser:"   ( 'flags' @@ )?"`
+		Group   *textWord `parser:"   ( 'group' @@"`
+		Thresh  *textWord `parser:"     'threshold' @@"`
+		Snap    *textWord `parser:"     'snaplen' @@ )?"`
 		NoTrack bool      `parser:"| @'notrack'"`
-		Mark    *textWord `parser:"| 'set' 'mark' @@"`
-		Opaque  *textWord `parser:"| 'opaque-action' @@"`
+		MSS     *textWord `parser:"| 'clamp' 'mss' @@"`
+		Set     string    `parser:"| 'set' @( 'mark' | 'ctmark' )"`
+		Mark    *textWord `parser:"   @@"`
+		Copy    string    `parser:"| @( 'save' | 'restore' ) 'mark'"`
+		Taken   *textWord `parser:"   @@"`
+		Effect  bool      `parser:"| ( @'effect' | 'opaque-action' )"`
+		Opaque  *textWord `parser:"   @@"`
 		Touches *textWord `parser:"   ( 'touches' @@ )? )"`
 	}
 	textVerdict struct {
 		Plain string    `parser:"  @( 'accept' | 'drop' | 'return' | 'counter' ) | @'checksum' 'fill'"`
 		NAT   string    `parser:"| ( @( 'masquerade' | 'snat' | 'dnat' | 'redirect' )"`
 		To    *textWord `parser:"    ( 'to' @@ )?"`
-		Port  *textWord `parser:"    ( 'port' @@ )? )"`
-		Kind  string    `parser:"| ( @'reject' 'with' | @'jump' | @'goto' | @'opaque-verdict' )"`
+		Port  *textWord `parser:"    ( 'port' @@ )?"`
+		Flags *textWord `parser:"    ( 'flags' @@ )? )"`
+		Kind  string    `parser:"| ( @'reject' 'with' | @'jump' | @'goto' | @'handed' | @'opaque-verdict' )"`
 		Value *textWord `parser:"  @@"`
 	}
 	textOrigin struct {
@@ -256,6 +269,6 @@ func shown(value string) string {
 
 func keywords() []string {
 	return strings.Fields("group chain set element link unseen hook type priority policy accept drop return counter checksum fill reject with jump goto " +
-		"opaque-match opaque-verdict masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup limit burst icmp tcp flags ct state status log prefix notrack opaque-action touches " +
+		"opaque-match opaque-verdict handed masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup limit burst type of unknown ctmark direction ttl length tos fragment pkttype uid gid mac icmp tcp flags ct state status log prefix level group threshold snaplen notrack clamp mss save restore effect opaque-action touches " +
 		"code comment from at network element reason bytes")
 }

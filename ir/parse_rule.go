@@ -99,7 +99,7 @@ func (t *textReader) match(m *textMatch) Match {
 		t.errorf("ir-syntax", m.Burst.Pos.Offset, len(m.Burst.Text), "burst after what is no limit",
 			"only limits have a burst", "remove it, or write limit before the rate")
 	}
-	switch m.Kind {
+	switch m.Kind + m.Open {
 	case "iifname":
 		return IIfName{Name: t.text(m.Value), Wildcard: m.Star != nil, Not: m.Not}
 	case "oifname":
@@ -130,11 +130,18 @@ func (t *textReader) match(m *textMatch) Match {
 		return t.lookup(m)
 	case "limit":
 		return t.limit(m)
+	case "of":
+		return t.addrType(m)
+	case "unknown":
+		return t.unknown(m)
 	case "opaque-match":
 		if m.Not {
 			t.value(m.Value, "a match that can be negated", "remove the !=; the text says what it matches")
 		}
 		return Opaque{Text: t.text(m.Value)}
+	}
+	if k, ok := keyOf(m.Kind); ok {
+		return t.field(k, m)
 	}
 	panic(fmt.Sprintf("ir: unknown match %q", m.Kind))
 }
@@ -187,16 +194,46 @@ func (t *textReader) icmpType(m *textMatch) Match {
 func (t *textReader) action(a *textAction) Action {
 	switch {
 	case a.Log:
-		return Log{Prefix: t.optional(a.Prefix)}
+		return t.log(a)
+	case a.MSS != nil:
+		if t.text(*a.MSS) == "route" {
+			return ClampMSS{}
+		}
+		return ClampMSS{Size: uint16(t.number(*a.MSS, 16))}
+	case a.Taken != nil:
+		take, clear := t.mark(*a.Taken)
+		return CopyMark{Clear: clear, Take: take, Save: a.Copy == "save"}
 	case a.NoTrack:
 		return NoTrack{}
 	case a.Mark != nil:
 		value, mask := t.mark(*a.Mark)
-		return SetMark{Value: value, Mask: mask}
+		return SetMark{Value: value, Mask: mask, CT: a.Set == "ctmark"}
+	case a.Effect:
+		return Effect{Text: t.text(*a.Opaque), Touches: t.touched(a.Touches)}
 	case a.Opaque != nil:
 		return OpaqueAction{Text: t.text(*a.Opaque), Touches: t.touched(a.Touches)}
 	}
 	panic("ir: unknown action")
+}
+
+// log reads a log.
+func (t *textReader) log(a *textAction) Action {
+	log := Log{Prefix: t.optional(a.Prefix)}
+	if a.Level != nil {
+		number, ok := LogLevel(t.text(*a.Level))
+		if !ok {
+			t.value(*a.Level, "a level of a log", "write one of "+strings.Join(logLevels[:], ", "))
+		}
+		log.Level = LevelWord(number)
+	}
+	if a.Flags != nil {
+		log.Flags = uint8(t.number(*a.Flags, 8))
+	}
+	if a.Group != nil {
+		log.Grouped, log.Group = true, uint16(t.number(*a.Group, 16))
+		log.Threshold, log.Snap = uint16(t.number(*a.Thresh, 16)), uint32(t.number(*a.Snap, 32))
+	}
+	return log
 }
 
 // touched returns the fields that w names with commas between them, none where there is no word.
@@ -236,6 +273,8 @@ func (t *textReader) verdict(v *textVerdict) Verdict {
 		return Jump{Chain: t.text(*v.Value)}
 	case "goto":
 		return Goto{Chain: t.text(*v.Value)}
+	case "handed":
+		return Handed{Text: t.text(*v.Value)}
 	case "opaque-verdict":
 		return Opaque{Text: t.text(*v.Value)}
 	}
@@ -270,15 +309,26 @@ func (t *textReader) nat(v *textVerdict) Verdict {
 			t.value(*v.Port, "a port to go to", "write a port from 1, or leave the port out")
 		}
 	}
+	var flags NATFlags
+	if v.Flags != nil {
+		for word := range strings.SplitSeq(t.text(*v.Flags), ",") {
+			i := slices.Index(natFlagNames[:], word)
+			if i < 0 {
+				t.value(*v.Flags, "a list of flags of NAT", "write some of random, fully-random, persistent")
+				break
+			}
+			flags |= 1 << i
+		}
+	}
 	switch kind {
 	case KindMasquerade:
-		return Masquerade{Ports: ports}
+		return Masquerade{Ports: ports, Flags: flags}
 	case KindSNAT:
-		return SNAT{Addrs: addrs, Ports: ports}
+		return SNAT{Addrs: addrs, Ports: ports, Flags: flags}
 	case KindDNAT:
-		return DNAT{Addrs: addrs, Ports: ports}
+		return DNAT{Addrs: addrs, Ports: ports, Flags: flags}
 	case KindRedirect:
-		return Redirect{Ports: ports}
+		return Redirect{Ports: ports, Flags: flags}
 	}
 	panic(fmt.Sprintf("ir: unknown nat %q", v.NAT))
 }

@@ -76,11 +76,14 @@ func (p *Program) AddSets() {
 	}
 }
 
+// Plain is true for a match that an element of a set can have.
+func Plain(m Match) bool { return plainMatch(m) }
+
 // plainMatch is true for what an element can be made of: every kind of match that says by itself
 // what it means.
 func plainMatch(m Match) bool {
 	switch m.(type) {
-	case nil, Lookup, Limit, Opaque:
+	case nil, Lookup, Limit, Unknown, Field, AddrType, Opaque:
 		return false
 	}
 	return true

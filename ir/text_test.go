@@ -95,6 +95,28 @@ lookup != subnets6
 limit 3/minute burst 10
 limit 10/second burst 5
 limit != 1/day burst 5
+ctmark 0x10
+ctmark != 0x10/0xf0
+direction reply
+ttl 255
+ttl 0-1
+ttl != 64
+length 100-1500
+length != 1501-65535
+tos 0xb8/0xfc
+tos 0x10
+fragment 0x4000/0x4000
+pkttype broadcast
+pkttype != host
+uid 1000
+gid != 100-200
+mac 52:54:00:00:00:01
+mac != 52:54:00:00:00:01
+type of daddr local
+type of daddr != broadcast,multicast
+type of saddr multicast
+unknown rate "-m quota --quota 100"
+unknown set != "-m set --match-set bad src"
 opaque-match "-m physdev --physdev-in \"vnet0\""`
 	var got []string
 	for _, m := range ir.SampleMatches() {
@@ -129,8 +151,13 @@ dnat to 2001:db8::4-2001:db8::10 port 80
 redirect
 redirect port 3128
 redirect port 1024-65535
+masquerade flags fully-random
+snat to 203.0.113.4-203.0.113.10 flags random,persistent
+dnat to 203.0.113.4-203.0.113.10 flags persistent
+redirect port 1024-65535 flags random
 checksum fill
 counter
+handed "queue num 5"
 opaque-verdict "-j LOG"
 reject with net-unreachable
 reject with host-unreachable
@@ -156,6 +183,15 @@ reject with tcp-reset`
 func TestActionText(t *testing.T) {
 	want := `log
 log prefix "refused: "
+log level info flags 0x7
+log prefix "g" group 2 threshold 0 snaplen 64
+set mark 0x4000/0x0
+set ctmark 0x1/0xff
+restore mark 0xffffffff/0xffffffff
+save mark 0xff/0xff00
+clamp mss route
+clamp mss 1452
+effect "-j TTL --ttl-set 64" touches header
 set mark 0x1
 set mark 0x10/0xf0
 set mark 0x0/0xf0

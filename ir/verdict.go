@@ -1,6 +1,9 @@
 package ir
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Verdict is what happens to a packet for which a rule's matches hold. The kinds are the types of
 // this file and [Opaque]; [SampleVerdicts] has one of each.
@@ -79,14 +82,43 @@ type PortRange struct{ From, To uint16 }
 // IsZero is true if r gives no port.
 func (r PortRange) IsZero() bool { return r == PortRange{} }
 
+// NATFlags says how NAT chooses among the addresses and ports that it has: nft(8)'s flags. Eval
+// does not see them.
+type NATFlags uint8
+
+const (
+	Random      NATFlags = 1 << iota // ports are shuffled
+	FullyRandom                      // they are drawn
+	Persistent                       // a sender gets the same address each time
+
+	allNATFlags = Persistent<<1 - 1
+)
+
+var natFlagNames = [...]string{"random", "fully-random", "persistent"}
+
+// String returns nft(8)'s words for the flags of f, with commas.
+func (f NATFlags) String() string {
+	var words []string
+	for i, name := range natFlagNames {
+		if f>>i&1 == 1 {
+			words = append(words, name)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
 // Masquerade gives the connection the address of the interface it leaves by, and a source port of
 // Ports if given.
-type Masquerade struct{ Ports PortRange }
+type Masquerade struct {
+	Ports PortRange
+	Flags NATFlags
+}
 
 // SNAT gives the connection a source address of Addrs and, if given, a source port of Ports.
 type SNAT struct {
 	Addrs AddrRange
 	Ports PortRange
+	Flags NATFlags
 }
 
 // DNAT gives the connection a destination address of Addrs and, if given, a destination port of
@@ -94,10 +126,19 @@ type SNAT struct {
 type DNAT struct {
 	Addrs AddrRange
 	Ports PortRange
+	Flags NATFlags
 }
 
 // Redirect sends the connection to the host itself, to a port of Ports if given.
-type Redirect struct{ Ports PortRange }
+type Redirect struct {
+	Ports PortRange
+	Flags NATFlags
+}
+
+// Handed gives the packet to who is no part of the program: a queue of another program, a proxy.
+// What becomes of it there is not known. It has the words of the rule set that it was read from.
+// Nothing lowers it.
+type Handed struct{ Text string }
 
 // ChecksumFill computes the packet's transport checksum, which virtual devices leave open, and goes
 // on.
@@ -118,6 +159,7 @@ func (DNAT) isVerdict()         {}
 func (Redirect) isVerdict()     {}
 func (ChecksumFill) isVerdict() {}
 func (Counter) isVerdict()      {}
+func (Handed) isVerdict()       {}
 func (Opaque) isVerdict()       {}
 
 // VerdictFamilies returns the families of the packets that v is for: a code of a reject, or an

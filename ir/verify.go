@@ -23,7 +23,7 @@ import (
 //	 8 ir-interface  an interface name is one the kernel takes, and that no back end takes for a wildcard
 //	 9 ir-port       a range of ports does not end before it begins; NAT goes to ports from 1
 //	10 ir-port       a rule with ports matches a protocol that has them
-//	11 ir-icmp       a rule with an ICMP type matches ICMP in IPv4, or ICMPv6 in IPv6
+//	11 ir-icmp       a rule with an ICMP type matches ICMP or ICMPv6
 //	12 ir-match      a match on connection states or status names one at least, and known ones only
 //	13 ir-match      a mark has no bits outside its mask, and the mask some
 //	14 ir-match      a rule has no empty match
@@ -41,8 +41,8 @@ import (
 //	25 ir-set        a set has a family and a name, and no other set of its family and table has that name
 //	26 ir-set        an element is made of plain matches, with addresses of one family, each as a rule could have it
 //	27 ir-set        a look-up finds its set by name: in the table of its chain, or else without a table
-//	28 ir-action     a rule has no empty action; a mark that is set has no bits outside its mask, and the mask some; an
-//	                 opaque action touches known fields only
+//	28 ir-action     a rule has no empty action; one on marks changes some bit; a log has a known level, or goes to a
+//	                 group; an opaque action or effect touches known fields only
 //	29 ir-action     notrack is in chains met before connection tracking: at prerouting or output, priority below -200
 //
 // Not demanded, as the back ends differ: lengths of chain names and comments, and which interfaces

@@ -100,6 +100,12 @@ func (v *ruleVerifier) match(m Match) {
 			v.wrong("ir-match", "limit "+limitWords(m), "it lets nothing through, or nobody can tell how much",
 				"use a rate and a burst from 1, by the second, minute, hour, day or week")
 		}
+	case Field:
+		v.field(m)
+	case AddrType:
+		v.addrType(m)
+	case Unknown:
+		v.unknownSort(m)
 	case Opaque:
 		v.text("ir-text", v.rule.Origin.Span, "opaque match", m.Text)
 	default:
@@ -114,10 +120,34 @@ func (v *ruleVerifier) action(a Action) {
 			"each action does something", "remove the action")
 	case Log:
 		v.text("ir-text", v.rule.Origin.Span, "prefix", a.Prefix)
+		if _, ok := LogLevel(a.Level); !ok || a.Grouped && a.Level != "" || !a.Grouped && a != (Log{Prefix: a.Prefix,
+			Level: a.Level, Flags: a.Flags}) {
+			v.wrong("ir-action", logWords(a), "a log goes to the kernel's, with a level, or to a group",
+				"choose one of them")
+		}
 	case SetMark:
-		if a.Mask == 0 || a.Value&^a.Mask != 0 {
-			v.wrong("ir-action", fmt.Sprintf("mark set to %#x under mask %#x", a.Value, a.Mask),
-				"only bits of the mask are set", "use a value within the mask")
+		if a.Mask|a.Value == 0 {
+			v.wrong("ir-action", "a mark set to what it is", "an action does something", "remove it")
+		}
+	case CopyMark:
+		if a.Clear|a.Take == 0 {
+			v.wrong("ir-action", "no bit of a mark copied", "an action does something", "remove it")
+		}
+	case ClampMSS:
+		if !v.matchesProto(func(p uint8) bool { return p == TCP }) {
+			v.wrong("ir-action", "a segment size in a rule for any protocol", "only TCP has one",
+				"add a match on protocol tcp")
+		}
+		if a.Size == 0 {
+			routed := func(p hookPoint) bool { return p.hook != Prerouting && p.hook != Input }
+			v.everywhere(routed, "ir-action", "a segment size by the route",
+				"which route a packet takes is known behind routing only", "clamp at forward, output or postrouting")
+		}
+	case Effect:
+		v.text("ir-text", v.rule.Origin.Span, "effect", a.Text)
+		if a.Touches&^AllFields != 0 {
+			v.wrong("ir-action", fmt.Sprintf("effect %q touches unknown fields", a.Text),
+				"matches look at "+AllFields.String(), "name some of these")
 		}
 	case NoTrack:
 		early := func(p hookPoint) bool {
@@ -213,11 +243,10 @@ func (v *ruleVerifier) ports(r PortRange) {
 }
 
 func (v *ruleVerifier) icmp() {
-	want := map[Family]uint8{IPv4: ICMP, IPv6: ICMPv6}[v.rule.Family]
-	if want == 0 || !v.matchesProto(func(p uint8) bool { return p == want }) {
-		v.wrong("ir-icmp", fmt.Sprintf("ICMP type in a rule for %s", v.rule.Family),
+	if !v.matchesProto(func(p uint8) bool { return p == ICMP || p == ICMPv6 }) {
+		v.wrong("ir-icmp", "ICMP type in a rule for any protocol",
 			"IPv4 has ICMP and IPv6 has ICMPv6, with types of their own",
-			"make it a rule for ip with l4proto icmp, or for ip6 with l4proto icmpv6")
+			"add a match on protocol icmp, or on icmpv6")
 	}
 }
 
@@ -244,15 +273,17 @@ func (v *ruleVerifier) verdict() {
 	case Goto:
 		v.jump(verdict.Chain)
 	case Masquerade:
-		v.nat(NAT{Kind: KindMasquerade, Ports: verdict.Ports}, Postrouting)
+		v.nat(NAT{Kind: KindMasquerade, Ports: verdict.Ports, Flags: verdict.Flags}, Postrouting)
 	case SNAT:
-		v.nat(NAT{Kind: KindSNAT, Addrs: verdict.Addrs, Ports: verdict.Ports}, Postrouting, Input)
+		v.nat(NAT{Kind: KindSNAT, Addrs: verdict.Addrs, Ports: verdict.Ports, Flags: verdict.Flags}, Postrouting, Input)
 	case DNAT:
-		v.nat(NAT{Kind: KindDNAT, Addrs: verdict.Addrs, Ports: verdict.Ports}, Prerouting, Output)
+		v.nat(NAT{Kind: KindDNAT, Addrs: verdict.Addrs, Ports: verdict.Ports, Flags: verdict.Flags}, Prerouting, Output)
 	case Redirect:
-		v.nat(NAT{Kind: KindRedirect, Ports: verdict.Ports}, Prerouting, Output)
+		v.nat(NAT{Kind: KindRedirect, Ports: verdict.Ports, Flags: verdict.Flags}, Prerouting, Output)
 	case ChecksumFill:
 		v.checksum()
+	case Handed:
+		v.text("ir-text", v.rule.Origin.Span, "handed verdict", verdict.Text)
 	case Opaque:
 		v.text("ir-text", v.rule.Origin.Span, "opaque verdict", verdict.Text)
 	default:
@@ -297,6 +328,10 @@ func (v *ruleVerifier) nat(n NAT, hooks ...Hook) {
 	v.everywhere(at, "ir-nat", "a "+string(n.Kind),
 		"the kernel rewrites sources at postrouting, destinations at prerouting and output, each in nat chains",
 		"put the rule where that is done")
+	if n.Flags&^allNATFlags != 0 {
+		v.wrong("ir-nat", fmt.Sprintf("%s with flags %#x", n.Kind, uint8(n.Flags)), "there are random, fully-random and persistent",
+			"use these")
+	}
 	switch {
 	case !n.Addrs.IsZero() || n.Addrs.To.IsValid():
 		v.addrs(n.Addrs)

@@ -59,6 +59,12 @@ func MatchText(m Match) string {
 		return "lookup " + not(m.Not) + word(m.Set.Name)
 	case Limit:
 		return "limit " + not(m.Over) + limitWords(m)
+	case Field:
+		return m.Key.String() + " " + not(m.Not) + fieldWords(m)
+	case AddrType:
+		return "type of " + addrTypeWords(m)
+	case Unknown:
+		return "unknown " + string(m.Sort) + " " + not(m.Not) + strconv.Quote(m.Text)
 	case Opaque:
 		return "opaque-match " + strconv.Quote(m.Text)
 	}
@@ -81,17 +87,19 @@ func VerdictText(v Verdict) string {
 	case Goto:
 		return "goto " + word(v.Chain)
 	case Masquerade:
-		return NAT{Kind: KindMasquerade, Ports: v.Ports}.String()
+		return NAT{Kind: KindMasquerade, Ports: v.Ports, Flags: v.Flags}.String()
 	case SNAT:
-		return NAT{Kind: KindSNAT, Addrs: v.Addrs, Ports: v.Ports}.String()
+		return NAT{Kind: KindSNAT, Addrs: v.Addrs, Ports: v.Ports, Flags: v.Flags}.String()
 	case DNAT:
-		return NAT{Kind: KindDNAT, Addrs: v.Addrs, Ports: v.Ports}.String()
+		return NAT{Kind: KindDNAT, Addrs: v.Addrs, Ports: v.Ports, Flags: v.Flags}.String()
 	case Redirect:
-		return NAT{Kind: KindRedirect, Ports: v.Ports}.String()
+		return NAT{Kind: KindRedirect, Ports: v.Ports, Flags: v.Flags}.String()
 	case ChecksumFill:
 		return "checksum fill"
 	case Counter:
 		return "counter"
+	case Handed:
+		return "handed " + strconv.Quote(v.Text)
 	case Opaque:
 		return "opaque-verdict " + strconv.Quote(v.Text)
 	}
@@ -106,6 +114,9 @@ func (n NAT) String() string {
 	}
 	if !n.Ports.IsZero() {
 		s += " port " + n.Ports.String()
+	}
+	if n.Flags != 0 {
+		s += " flags " + n.Flags.String()
 	}
 	return s
 }

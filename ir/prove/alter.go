@@ -19,15 +19,26 @@ type flow struct {
 
 // altering returns what a rule with actions does if the packets in set meet it.
 func (m *model) altering(step ir.Step, hook ir.Hook, set node) part {
-	change := step.Rule.Alteration()
-	if m.causes[change] == nil {
-		m.causes[change] = step.Rule
-	}
-	if m.may {
-		change = plain(change)
-	}
 	out := part{on: m.Not(set)}
-	m.carry(&out, change, set, m.decides(step, hook, always))
+	full, bare := step.Rule.Alteration(true), step.Rule.Alteration(false)
+	for _, x := range []struct {
+		change ir.Alteration
+		set    node
+	}{{full, m.And(set, m.inStates(ir.Tracked))}, {bare, m.Diff(set, m.inStates(ir.Tracked))}} {
+		if full == bare {
+			x.set = set
+		}
+		if m.causes[x.change] == nil {
+			m.causes[x.change] = step.Rule
+		}
+		if m.may {
+			x.change = plain(x.change)
+		}
+		m.carry(&out, x.change, x.set, m.decides(step, hook, always))
+		if full == bare {
+			break
+		}
+	}
 	return out
 }
 
@@ -107,6 +118,8 @@ func (s *space) before(set node, change ir.Alteration) node {
 	}
 	if value, mask := change.Mark(); mask != 0 {
 		set = s.Fix(set, s.marked(value, mask))
+	} else if bits := change.MarkBits(); bits != 0 {
+		set = s.beforeMarks(set, change, bits)
 	}
 	if change.Untracked() {
 		set = s.Fix(set, s.untracked())
@@ -114,6 +127,28 @@ func (s *space) before(set node, change ir.Alteration) node {
 	if unknown := change.Unknown(); unknown != 0 {
 		others := s.And(s.Not(set), s.below(s.state, len(states)))
 		set = s.Not(s.Without(others, s.cube(s.fieldsOf(unknown)...)))
+	}
+	return set
+}
+
+// beforeMarks is before for marks that are copied or turned over, bit by bit.
+func (s *space) beforeMarks(set node, change ir.Alteration, bits uint32) node {
+	literal := func(v int, is bool) node { return s.bit(v, is, always) }
+	for bit := range 32 {
+		if bits>>bit&1 == 0 {
+			continue
+		}
+		mark, ct := s.mark.first+31-bit, s.keys[ir.KeyCTMark].first+31-bit
+		newMark, newCT := change.Bit(bit)
+		var sets []node
+		for _, m := range []bool{false, true} {
+			for _, c := range []bool{false, true} {
+				after := s.And(literal(mark, newMark(m, c)), literal(ct, newCT(m, c)))
+				then := s.Fix(set, after)
+				sets = append(sets, s.And(s.And(literal(mark, m), literal(ct, c)), then))
+			}
+		}
+		set = s.Union(sets)
 	}
 	return set
 }
@@ -139,7 +174,8 @@ func (s *space) fieldsOf(f ir.Fields) []field {
 		{ir.FieldSPort, []field{s.sport}}, {ir.FieldDPort, []field{s.dport}},
 		{ir.FieldICMP, []field{s.icmpType, s.icmpCode}},
 		{ir.FieldState, []field{s.state, s.status}}, {ir.FieldMark, []field{s.mark}},
-		{ir.FieldTCPFlags, []field{s.flags}},
+		{ir.FieldTCPFlags, []field{s.flags}}, {ir.FieldCTMark, []field{s.keys[ir.KeyCTMark]}},
+		{ir.FieldHeader, []field{s.keys[ir.KeyTTL], s.keys[ir.KeyLength], s.keys[ir.KeyTOS], s.keys[ir.KeyFragment]}},
 	} {
 		if f&x.is != 0 {
 			all = append(all, x.holds...)

@@ -71,7 +71,11 @@ func TestDeadCanGo(t *testing.T) {
 			c := q.Chains[slices.Index(p.Chains, d.Step.Chain)]
 			c.Rules = slices.Delete(c.Rules, d.Step.Index, d.Step.Index+1)
 			gone++
-			if res := Equal(p, q, ir.Both); res.Answer != Proved {
+			res := Equal(p, q, ir.Both)
+			if res.Answer == Unknown {
+				continue // without the rule other unknown matches agree
+			}
+			if res.Answer != Proved {
 				t.Fatalf("round %d: %s of %s is called dead (%d); without it %s is %s and not %s\n%s",
 					round, d.Step.Rule, d.Step.Chain.Label(), d.Kind, res.Packet, res.B, res.A, text(t, p))
 			}
@@ -122,7 +126,7 @@ func TestDeadIsWhatCanGo(t *testing.T) {
 func touches(p *ir.Program) bool {
 	for _, c := range p.Chains {
 		for i := range c.Rules {
-			if c.Rules[i].Alteration().Unknown() != 0 {
+			if c.Rules[i].Alteration(true).Unknown() != 0 {
 				return true
 			}
 		}

@@ -30,7 +30,7 @@ func (m *model) because(c crossing, set node) ir.Step {
 // opaqueCube returns the variables of all opaque matches.
 func (s *space) opaqueCube() node {
 	cube := always
-	for v := s.width - 1; v >= s.flags.first+s.flags.bits; v-- { // the last field
+	for v := s.width - 1; v >= s.keys[0].first; v-- { // keys as well: few packets say them
 		cube = s.Vertex(uint16(v), never, cube)
 	}
 	return cube

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/prove/bdd"
@@ -92,10 +93,14 @@ func (s *space) compare(a, b *model, w way, among node) Result {
 	}
 	fa, fb := a.fates(w, looked), b.fates(w, looked)
 	unmodelled := s.Or(unknowns(s, fa), unknowns(s, fb))
+	perhaps, effect := s.otherWords(a, fa, b, fb)
+	perhaps = s.And(perhaps, within)
+	unmodelled = s.Or(unmodelled, perhaps)
 	differ := s.And(s.Diff(within, unmodelled), s.differing(fa, fb))
+	differ = s.And(differ, s.usual)
 	certain := differ
 	if len(s.opaque) > 0 {
-		certain = s.certain(differ)
+		certain = s.Not(s.Without(s.Not(differ), s.freeCube()))
 	}
 	if certain != never {
 		return s.refute(a.program, b.program, certain)
@@ -103,10 +108,42 @@ func (s *space) compare(a, b *model, w way, among node) Result {
 	if differ != never {
 		return Result{Answer: Unknown, Because: s.opaqueIn(differ)}
 	}
-	if doubt := s.And(within, unmodelled); doubt != never {
+	if doubt := s.And(s.And(within, s.usual), unmodelled); doubt != never {
+		if s.And(doubt, perhaps) == doubt {
+			return Result{Answer: Unknown, Because: effect}
+		}
 		return Result{Answer: Unknown, Because: unknownStep(a, fa, b, fb, within)}
 	}
 	return Result{Answer: Proved}
+}
+
+// otherWords returns packets of which a program says that what is done to them is not known, in
+// words that the other doesn't have: it may be the same. The step is a rule that does such a thing.
+func (s *space) otherWords(a *model, fa fates, b *model, fb fates) (set node, step ir.Step) {
+	for f, packets := range fa {
+		for g, others := range fb {
+			alike := f
+			alike.altered = g.altered
+			none := f.altered == ir.Alteration{} || g.altered == ir.Alteration{}
+			if none || f.altered.Unknown()|g.altered.Unknown() == 0 || alike != g || f == g {
+				continue
+			}
+			if both := s.And(packets, others); both != never {
+				set = s.Or(set, both)
+			}
+		}
+	}
+	if set == never {
+		return set, step
+	}
+	for _, c := range slices.Concat(a.program.Chains, b.program.Chains) {
+		for i := range c.Rules {
+			if step.Rule == nil && c.Rules[i].Alteration(true).Unknown() != 0 {
+				step = ir.Step{Chain: c, Index: i, Rule: &c.Rules[i]}
+			}
+		}
+	}
+	return set, step
 }
 
 // differing returns the packets whose fates are not the same.
@@ -130,7 +167,7 @@ func unknowns(s *space, f fates) node {
 
 // certain returns the packets that are in set whatever the opaque matches would say.
 func (s *space) certain(set node) node {
-	return s.Not(s.Without(s.Not(set), s.opaqueCube()))
+	return s.Not(s.Without(s.Diff(s.usual, set), s.opaqueCube()))
 }
 
 // opaqueIn returns the rule behind the first opaque match that set depends on.

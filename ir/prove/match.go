@@ -50,13 +50,18 @@ func (s *space) build(m ir.Match) node {
 		}
 		return s.turned(s.Or(s.value(s.proto, ir.ICMP), s.value(s.proto, ir.ICMPv6)), is, m.Not)
 	case ir.TCPFlags:
-		return s.turned(s.value(s.proto, ir.TCP), s.masked(s.flags, uint32(m.Flags), uint32(m.Mask)), m.Not)
+		return s.turned(s.value(s.proto, ir.TCP), s.masked(s.flags, uint64(m.Flags), uint64(m.Mask)), m.Not)
 	case ir.CTState:
 		return s.turned(always, s.inStates(m.States), m.Not)
 	case ir.CTStatus:
 		return s.turned(s.inStates(ir.Tracked), s.hasStatus(m.Status), m.Not)
 	case ir.Mark:
 		return s.turned(always, s.marked(m.Value, m.Mask), m.Not)
+	case ir.Field:
+		return s.keyed(m)
+	case ir.AddrType: // one that every host agrees on
+		must, _ := s.typed(m)
+		return must
 	}
 	panic(fmt.Sprintf("prove: unknown match %T", m))
 }
@@ -102,7 +107,7 @@ func (s *space) hasStatus(wanted ir.Status) node {
 }
 
 // masked returns the packets whose field f, masked, is value.
-func (s *space) masked(f field, value, mask uint32) node {
+func (s *space) masked(f field, value, mask uint64) node {
 	if value&^mask != 0 {
 		return never
 	}
@@ -116,14 +121,13 @@ func (s *space) masked(f field, value, mask uint32) node {
 }
 
 // marked returns the packets whose mark, masked, is value.
-func (s *space) marked(value, mask uint32) node { return s.masked(s.mark, value, mask) }
+func (s *space) marked(value, mask uint32) node { return s.masked(s.mark, uint64(value), uint64(mask)) }
 
-// free returns a variable of its own for an opaque match: it may hold or not. The n-th such match
+// freely returns a variable of its own for an opaque match: it may hold or not. The n-th such match
 // of one text is the same variable in every program of the space, so that two programs that share
 // an unknown rule can still be shown equal; two such matches in one program are not, since a rate
 // limit, for one, answers differently each time.
-func (s *space) free(text string, n int, step ir.Step) node {
-	key := fmt.Sprintf("%d %s", n, text)
+func (s *space) freely(key string, step ir.Step) node {
 	v, ok := s.opaque[key]
 	if !ok {
 		v = s.width

@@ -21,7 +21,9 @@ func newMayModel(s *space, p *ir.Program) *model {
 
 // plain returns a change without the words of what is not known, so that there are few.
 func plain(a ir.Alteration) (out ir.Alteration) {
-	if value, mask := a.Mark(); mask != 0 {
+	if value, mask, ok := a.SetsMark(); !ok {
+		out = ir.AlterationOf(ir.OpaqueAction{Text: "?", Touches: ir.FieldMark})
+	} else if mask != 0 {
 		out = ir.AlterationOf(ir.SetMark{Value: value, Mask: mask})
 	}
 	if a.Untracked() {
@@ -122,7 +124,7 @@ func (k *passing) stops(c *ir.Chain, seen map[*ir.Chain]bool) bool {
 	seen[c] = true
 	for i := range c.Rules {
 		switch v := c.Rules[i].Verdict.(type) {
-		case ir.Drop, ir.Reject, ir.Opaque:
+		case ir.Drop, ir.Reject, ir.Handed, ir.Opaque:
 			return true
 		case ir.Jump:
 			if k.stops(k.program.Target(c, v.Chain), seen) {

@@ -37,17 +37,13 @@ type chainAt struct {
 func newModel(s *space, p *ir.Program) *model {
 	m := bareModel(s, p)
 	seen := make(map[string]int)
+	together := newAgreement(p)
 	for _, c := range p.Chains {
 		for i := range c.Rules {
 			r := &c.Rules[i]
 			for j, match := range r.Matches {
 				if ir.Undecided(match) {
-					if l, is := match.(ir.Limit); is {
-						match = l.Normal()
-					}
-					text := ir.MatchText(match)
-					m.opaque[opaqueAt{r, j}] = s.free(text, seen[text], ir.Step{Chain: c, Index: i, Rule: r})
-					seen[text]++
+					m.opaque[opaqueAt{r, j}] = m.undecided(match, ir.Step{Chain: c, Index: i, Rule: r}, together, seen)
 				}
 			}
 		}
@@ -59,6 +55,43 @@ func bareModel(s *space, p *ir.Program) *model {
 	return &model{space: s, program: p, scope: always, opaque: make(map[opaqueAt]node),
 		extents: make(map[node]extent), causes: make(map[ir.Alteration]*ir.Rule),
 		pieces: make(map[chainAt][]part), chains: make(map[chainAt]part)}
+}
+
+// undecided returns the packets for which a match of step's rule holds that is undecided: those of
+// which it is known, and others if a variable of its own says so.
+func (m *model) undecided(match ir.Match, step ir.Step, together *agreement, seen map[string]int) node {
+	not := false
+	asked := match
+	switch x := match.(type) {
+	case ir.Field:
+		for i := range m.keys[x.Key].bits {
+			if v := m.keys[x.Key].first + i; m.unknown[v].Rule == nil {
+				m.unknown[v] = step
+			}
+		}
+		return m.match(ir.Forward, x)
+	case ir.Limit:
+		asked = x.Normal()
+	case ir.Unknown:
+		not, x.Not = x.Not, false
+		asked = x
+	case ir.AddrType:
+		not, x.Not = x.Not, false
+		asked = x
+	}
+	text := ir.MatchText(asked)
+	number := seen[text]
+	seen[text]++
+	if at, ok := together.at(step.Chain, asked); ok {
+		first, is := together.first[agreed{at, text}]
+		if !is {
+			first = number
+			together.first[agreed{at, text}] = first
+		}
+		number = first
+	}
+	must, may := m.bounds(asked)
+	return m.turned(always, m.Or(must, m.And(may, m.freely(fmt.Sprintf("%d %s", number, text), step))), not)
 }
 
 // end is a way in which a packet's walk through a base chain ends.
@@ -242,6 +275,9 @@ func (m *model) meetsBut(step ir.Step, hook ir.Hook, but int) node {
 			set = m.And(set, m.match(hook, match))
 		case !m.may:
 			set = m.And(set, m.opaque[opaqueAt{step.Rule, i}])
+		default:
+			_, may := m.bounds(match)
+			set = m.And(set, may)
 		}
 	}
 	return set
@@ -276,13 +312,13 @@ func (m *model) decides(step ir.Step, hook ir.Hook, set node) part {
 	case ir.Reject:
 		return ends(end{kind: endReject, reject: v.With})
 	case ir.Masquerade:
-		return nat(ir.NAT{Kind: ir.KindMasquerade, Ports: v.Ports})
+		return nat(ir.NAT{Kind: ir.KindMasquerade, Ports: v.Ports, Flags: v.Flags})
 	case ir.SNAT:
-		return nat(ir.NAT{Kind: ir.KindSNAT, Addrs: v.Addrs, Ports: v.Ports})
+		return nat(ir.NAT{Kind: ir.KindSNAT, Addrs: v.Addrs, Ports: v.Ports, Flags: v.Flags})
 	case ir.DNAT:
-		return nat(ir.NAT{Kind: ir.KindDNAT, Addrs: v.Addrs, Ports: v.Ports})
+		return nat(ir.NAT{Kind: ir.KindDNAT, Addrs: v.Addrs, Ports: v.Ports, Flags: v.Flags})
 	case ir.Redirect:
-		return nat(ir.NAT{Kind: ir.KindRedirect, Ports: v.Ports})
+		return nat(ir.NAT{Kind: ir.KindRedirect, Ports: v.Ports, Flags: v.Flags})
 	case ir.Return:
 		return part{back: set, on: m.Not(set)}
 	case ir.Jump:
@@ -291,7 +327,7 @@ func (m *model) decides(step ir.Step, hook ir.Hook, set node) part {
 		return m.call(step, v.Chain, hook, set, true)
 	case ir.Counter, ir.ChecksumFill:
 		return part{on: always}
-	case ir.Opaque:
+	case ir.Handed, ir.Opaque:
 		return ends(end{kind: endUnknown, rule: step.Rule})
 	}
 	panic(fmt.Sprintf("prove: unknown verdict %T", step.Rule.Verdict))

@@ -88,7 +88,7 @@ func wayTaken(q Traffic) way {
 
 // traffic returns the packets of q.
 func (s *space) traffic(q Traffic) node {
-	sets := append(s.parts(q), s.masked(s.mark, 0, ^uint32(0)))
+	sets := append(s.parts(q), s.masked(s.mark, 0, 1<<32-1))
 	for i := range s.status.bits {
 		sets = append(sets, s.bit(s.status.first+i, q.Status>>i&1 == 1, always))
 	}

@@ -29,6 +29,10 @@ func (s *space) pick(set node) ir.Packet {
 	prefer(s.flags, uint64(ir.FlagSYN), uint64(ir.FlagACK))
 	prefer(s.icmpType, 8, 128)
 	prefer(s.icmpCode, 0)
+	if some := s.And(set, s.usual); some != never {
+		set = some
+	}
+	said := s.dependsOn(set)
 	set = s.preferAddr(set, s.saddr, 5)
 	set = s.preferAddr(set, s.daddr, 7)
 	read := s.assignment(set)
@@ -50,6 +54,12 @@ func (s *space) pick(set node) ir.Packet {
 		p.SPort, p.DPort = uint16(read(s.sport)), uint16(read(s.dport))
 	case p.Proto == ir.ICMP || p.Proto == ir.ICMPv6:
 		p.ICMPType, p.ICMPCode = uint8(read(s.icmpType)), uint8(read(s.icmpCode))
+	}
+	for _, k := range said {
+		value, known := p.Value(k)
+		if want := read(s.keys[k]); p.Has(k) && (!known || value != want) {
+			p = p.With(k, want)
+		}
 	}
 	return p
 }
@@ -93,6 +103,18 @@ func (s *space) documented() netip.Prefix {
 		return netip.MustParsePrefix("2001:db8::/32")
 	}
 	return netip.MustParsePrefix("198.51.100.0/24")
+}
+
+// dependsOn returns the keys of which packets in set must say the value.
+func (s *space) dependsOn(set node) (keys []ir.Key) {
+	for k := range ir.Keys {
+		f := s.keys[k]
+		free := s.Diff(s.usual, s.And(set, s.usual)) // of a packet with other values it is not in the set
+		if other := s.And(s.Without(set, s.cube(f)), free); other != never {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }
 
 // preferAddr narrows set to packets whose address field ends in the byte last, or begins as

@@ -17,6 +17,11 @@ func Only(p ir.Packet) Region {
 	case p.Proto == ir.ICMP || p.Proto == ir.ICMPv6:
 		r = append(r, ir.ICMPType{Type: p.ICMPType, Code: p.ICMPCode, HasCode: true})
 	}
+	for k := range ir.Keys {
+		if value, known := p.Value(k); known && p.Has(k) {
+			r = append(r, ir.FieldIs(k, value))
+		}
+	}
 	if p.Proto == ir.TCP {
 		r = append(r, ir.TCPFlags{Mask: ir.AllFlags, Flags: p.TCPFlags()})
 	}

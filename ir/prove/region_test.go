@@ -154,6 +154,8 @@ func TestOnlyIsOne(t *testing.T) {
 				*f = ir.StateUntracked
 			case *bool: // the flags are said, and are none
 				*f = true
+			case *ir.Said:
+				p = p.With(ir.KeyCTMark, 1)
 			default:
 				v := reflect.ValueOf(f).Elem()
 				v.SetUint(v.Uint() ^ 1)

@@ -30,6 +30,9 @@ type space struct {
 
 	iif, oif, saddr, daddr, proto, sport, dport, icmpType, icmpCode, state, status, mark, flags field
 
+	keys  [ir.Keys]field // what few packets say; behind all other fields
+	usual node           // what packets say of them anyhow
+
 	names    []string       // by atom
 	atoms    map[string]int // by name
 	prefixes []string       // of the wildcards, sorted
@@ -41,6 +44,7 @@ type space struct {
 	ends     []end // by number
 	numbers  map[end]endNumber
 
+	free    int             // the first of the variables that are no field's
 	opaque  map[string]int  // variable of each opaque match, by its text and its place among equal ones
 	unknown map[int]ir.Step // the rule behind each of these variables
 	width   int             // number of variables
@@ -105,7 +109,13 @@ func newSpaceIn(b *bdd.Manager, o order, family ir.Family, programs ...*ir.Progr
 	s.icmpType, s.icmpCode = take(8), take(8)
 	s.mark = take(32)
 	s.flags = take(8)
+	for k := range ir.Keys {
+		s.keys[k] = take(k.Bits())
+	}
+	s.free = s.width
 	s.valid = s.And(s.And(s.below(s.iif, len(s.names)), s.below(s.oif, len(s.names))), s.below(s.state, len(states)))
+	s.valid = s.And(s.valid, s.masked(s.keys[ir.KeyFragment], 0, ir.Whole))
+	s.usual = s.usually()
 	for proto := range 256 {
 		if ir.HasPorts(uint8(proto)) {
 			s.ports = s.Or(s.ports, s.value(s.proto, uint64(proto)))
