@@ -198,6 +198,13 @@ func actionRules(s setting, v ir.Verdict) []ir.Rule {
 		if _, is := a.(ir.NoTrack); is && !s.early {
 			continue
 		}
+		if _, is := a.(ir.ClampMSS); is {
+			for _, f := range families {
+				all = append(all, ir.Rule{Family: f, Actions: []ir.Action{a}, Verdict: v, Matches: []ir.Match{
+					ir.L4Proto{Proto: ir.TCP}, ir.TCPFlags{Mask: ir.FlagSYN, Flags: ir.FlagSYN}}})
+			}
+			continue
+		}
 		for _, f := range families {
 			all = append(all, ir.Rule{Family: f, Actions: []ir.Action{a}, Verdict: v},
 				ir.Rule{Family: f, Matches: []ir.Match{ir.IIfName{Name: "virbr0"}}, Actions: []ir.Action{a},

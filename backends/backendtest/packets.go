@@ -17,6 +17,7 @@ type values struct {
 	icmp   [][2]uint8
 	marks  []uint32
 	flags  []ir.Flags
+	fields []ir.Field
 }
 
 // Packets returns packets that probe p, always the same: for each rule some that match it, and
@@ -113,6 +114,8 @@ func (v *values) match(m ir.Match) {
 				v.match(m)
 			}
 		}
+	case ir.Field:
+		v.fields = append(v.fields, m)
 	case ir.Mark:
 		v.marks = append(v.marks, m.Value, m.Value^m.Mask, m.Value|^m.Mask, m.Value^(m.Mask&-m.Mask))
 	}
@@ -170,6 +173,9 @@ func (v *values) packet(random *rand.Rand, f ir.Family) ir.Packet {
 		SPort: pick(random, v.ports), DPort: pick(random, v.ports), ICMPType: icmp[0], ICMPCode: icmp[1],
 		Flags: pick(random, v.flags), HasFlags: random.IntN(4) > 0,
 	}
+	for _, f := range v.fields {
+		p = p.With(f.Key, v.said(random, f))
+	}
 	switch random.IntN(4) {
 	case 0:
 		p.In = ""
@@ -177,6 +183,14 @@ func (v *values) packet(random *rand.Rand, f ir.Family) ir.Packet {
 		p.Out = ""
 	}
 	return tidy(p)
+}
+
+// said returns a value at the edge of those that f is for, or beside it.
+func (v *values) said(random *rand.Rand, f ir.Field) uint64 {
+	if f.Key == ir.KeyFragment {
+		return pick(random, []uint64{0, 0x4000})
+	}
+	return pick(random, []uint64{f.From - 1, f.From, f.To, f.To + 1, f.From ^ f.Mask}) & f.Key.All()
 }
 
 // tidy takes away the fields that a packet of its protocol, or of its state, has not.
@@ -251,6 +265,10 @@ func aimAt(p *ir.Packet, matches []ir.Match, random *rand.Rand) {
 			set(&p.State, m.States&-m.States, m.Not)
 		case ir.CTStatus:
 			set(&p.Status, m.Status&-m.Status, m.Not)
+		case ir.Field:
+			if !m.Not {
+				*p = p.With(m.Key, m.From)
+			}
 		case ir.Mark:
 			set(&p.Mark, m.Value, m.Not)
 		}
@@ -284,6 +302,9 @@ func (v *values) around(p ir.Packet, random *rand.Rand) []ir.Packet {
 	change(func(q *ir.Packet) { q.Status = pick(random, statuses) })
 	change(func(q *ir.Packet) { q.Mark = pick(random, v.marks) })
 	change(func(q *ir.Packet) { q.Flags, q.HasFlags = pick(random, v.flags), true })
+	for _, f := range v.fields {
+		change(func(q *ir.Packet) { *q = q.With(f.Key, v.said(random, f)) })
+	}
 	change(func(q *ir.Packet) { q.In = "" })
 	change(func(q *ir.Packet) { q.Out = "" })
 	change(func(q *ir.Packet) { icmp := pick(random, v.icmp); q.ICMPType, q.ICMPCode = icmp[0], icmp[1] })

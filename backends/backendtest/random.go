@@ -94,6 +94,16 @@ func (g *generator) actions(r *ir.Rule, base ir.Base) {
 	if g.IntN(3) == 0 {
 		r.Actions = append(r.Actions, ir.Log{Prefix: pick(g.Rand, []string{"", "seen: "})})
 	}
+	switch g.IntN(6) {
+	case 0:
+		r.Actions = append(r.Actions, ir.CopyMark{Clear: 0xffffffff, Take: mask, Save: g.not()})
+	case 1:
+		r.Actions = append(r.Actions, ir.SetMark{Value: uint32(g.IntN(256)) & mask, Mask: mask, CT: true})
+	case 2:
+		if has(r, ir.TCP) {
+			r.Actions = append(r.Actions, ir.ClampMSS{Size: 1400})
+		}
+	}
 	if base.Hook == ir.Prerouting && base.Priority < ir.PriorityConntrack {
 		r.Actions = append(r.Actions, ir.NoTrack{})
 	}
@@ -129,6 +139,11 @@ func (g *generator) rule(within ir.Family) ir.Rule {
 				Not: g.not()}
 		})
 	}
+	add(6, func() ir.Match { return g.field() })
+	add(12, func() ir.Match {
+		types := []ir.AddrTypes{ir.TypeLocal, ir.TypeMulticast, ir.TypeBroadcast}
+		return ir.AddrType{Types: pick(g.Rand, types), Not: g.not(), Source: g.not()}
+	})
 	add(3, func() ir.Match { return ir.CTState{States: ir.State(1 + g.IntN(31)), Not: g.not()} })
 	add(5, func() ir.Match { return ir.CTStatus{Status: ir.Status(1 + g.IntN(3)), Not: g.not()} })
 	add(6, func() ir.Match {
@@ -138,6 +153,33 @@ func (g *generator) rule(within ir.Family) ir.Rule {
 	g.protocol(&r)
 	g.Shuffle(len(r.Matches), func(i, j int) { r.Matches[i], r.Matches[j] = r.Matches[j], r.Matches[i] })
 	return r
+}
+
+// field returns a match on a key, of a value or of some.
+func (g *generator) field() ir.Field {
+	f := ir.Field{Key: ir.Key(g.IntN(int(ir.Keys))), Not: g.not()}
+	f.Mask = f.Key.All()
+	switch f.Key {
+	case ir.KeyCTMark:
+		f.Mask = pick(g.Rand, []uint64{0xffffffff, 0xf, 0xf0})
+		f.From = uint64(g.IntN(256)) & f.Mask
+	case ir.KeyTOS:
+		f.Mask = 0xfc
+		f.From = uint64(g.IntN(64)) << 2
+	case ir.KeyFragment:
+		f.Mask = 0x4000
+		f.From = 0x4000
+	case ir.KeyDirection, ir.KeyPktType:
+		f.From = uint64(g.IntN(2))
+	case ir.KeyMAC:
+		f.From = 0x525400000000 + uint64(g.IntN(3))
+	default:
+		f.From = uint64(g.IntN(100))
+		f.To = f.From + uint64(g.IntN(2)*g.IntN(100))
+		return f
+	}
+	f.To = f.From
+	return f
 }
 
 // protocol adds matches on protocol, ports and ICMP types.

@@ -13,32 +13,40 @@ import (
 // TestReadActions: targets that let a packet go on are actions, with what they touch. What each
 // does is what iptables-extensions(8) says.
 func TestReadActions(t *testing.T) {
-	opaque := func(text string, touches ir.Fields) ir.Action { return ir.OpaqueAction{Text: text, Touches: touches} }
+	effect := func(text string, touches ir.Fields) ir.Action { return ir.Effect{Text: text, Touches: touches} }
+	const all = ^uint32(0)
 	tests := []struct {
 		target string
 		want   ir.Action // nil for a verdict that is not modelled
 	}{
 		{"-j LOG", ir.Log{}},
 		{`-j LOG --log-prefix "a b " --log-level 4`, ir.Log{Prefix: "a b "}},
-		{"-j LOG --log-level debug", opaque("-j LOG --log-level debug", 0)},
-		{"-j LOG --log-uid", opaque("-j LOG --log-uid", 0)},
+		{"-j LOG --log-level debug", ir.Log{Level: "debug"}},
+		{"-j LOG --log-uid", ir.Log{Flags: 8}},
 		{"-j MARK --set-xmark 0x1/0xffffffff", ir.SetMark{Value: 1, Mask: 0xffffffff}},
 		{"-j MARK --set-xmark 0x10/0xf0", ir.SetMark{Value: 0x10, Mask: 0xf0}},
-		{"-j MARK --set-xmark 0x11/0x10", opaque("-j MARK --set-xmark 0x11/0x10", ir.FieldMark)}, // turns bit 0 over
+		{"-j MARK --set-xmark 0x11/0x10", ir.SetMark{Value: 0x11, Mask: 0x10}}, // turns bit 0 over
 		{"-j MARK --set-mark 0x11/0x10", ir.SetMark{Value: 0x11, Mask: 0x11}},
 		{"-j MARK --set-mark 010", ir.SetMark{Value: 8, Mask: 0xffffffff}},
 		{"-j MARK --or-mark 0x4000", ir.SetMark{Value: 0x4000, Mask: 0x4000}},
 		{"-j MARK --and-mark 0xff", ir.SetMark{Value: 0, Mask: 0xffffff00}},
-		{"-j MARK --xor-mark 1", opaque("-j MARK --xor-mark 1", ir.FieldMark)},
-		{"-j CONNMARK --restore-mark", opaque("-j CONNMARK --restore-mark", ir.FieldMark)},
-		{"-j CONNMARK --save-mark", opaque("-j CONNMARK --save-mark", 0)},
+		{"-j MARK --xor-mark 1", ir.SetMark{Value: 1}},
+		{"-j CONNMARK --restore-mark", ir.CopyMark{Clear: all, Take: all}},
+		{"-j CONNMARK --restore-mark --nfmask 0xf0 --ctmask 0xff", ir.CopyMark{Clear: 0xf0, Take: 0xff}},
+		{"-j CONNMARK --save-mark", ir.CopyMark{Clear: all, Take: all, Save: true}},
+		{"-j CONNMARK --save-mark --mask 0xff", ir.CopyMark{Clear: 0xff, Take: 0xff, Save: true}},
+		{"-j CONNMARK --set-xmark 0x1/0xff", ir.SetMark{Value: 1, Mask: 0xff, CT: true}},
+		{"-j CONNMARK --and-mark 0xff", ir.SetMark{Mask: 0xffffff00, CT: true}},
+		{"-j CONNMARK --set-mark 0x1 --left-shift-mark 2", effect("-j CONNMARK --set-mark 0x1 --left-shift-mark 2", ir.FieldCTMark)},
+		{"-j NFLOG --nflog-group 2 --nflog-prefix x", ir.Log{Grouped: true, Group: 2, Prefix: "x"}},
 		{"-j CT --notrack", ir.NoTrack{}},
 		{"-j NOTRACK", ir.NoTrack{}},
-		{"-j CT --zone 1", opaque("-j CT --zone 1", ir.FieldState)},
-		{"-j CT --helper ftp", opaque("-j CT --helper ftp", 0)},
-		{"-j TCPMSS --clamp-mss-to-pmtu", opaque("-j TCPMSS --clamp-mss-to-pmtu", 0)},
-		{"-j SET --map-set x src --map-mark", opaque("-j SET --map-set x src --map-mark", ir.FieldMark)},
-		{"-j TRACE", opaque("-j TRACE", 0)},
+		{"-j CT --zone 1", effect("-j CT --zone 1", ir.FieldState)},
+		{"-j CT --helper ftp", effect("-j CT --helper ftp", 0)},
+		{"-j TCPMSS --clamp-mss-to-pmtu", ir.ClampMSS{}},
+		{"-j TCPMSS --set-mss 1400", ir.ClampMSS{Size: 1400}},
+		{"-j SET --map-set x src --map-mark", effect("-j SET --map-set x src --map-mark", ir.FieldMark)},
+		{"-j TRACE", effect("-j TRACE", 0)},
 		{"-j NFQUEUE --queue-num 1", nil},
 		{"-j TPROXY --on-port 1", nil},
 	}
@@ -58,7 +66,7 @@ func TestReadActions(t *testing.T) {
 			}
 			got := p.Chains[0].Rules[0]
 			if tt.want == nil {
-				if diff := cmp.Diff(ir.Verdict(ir.Opaque{Text: tt.target}), got.Verdict); diff != "" ||
+				if diff := cmp.Diff(ir.Verdict(ir.Handed{Text: tt.target}), got.Verdict); diff != "" ||
 					got.Actions != nil {
 					t.Errorf("verdict (-want +got):\n%s, actions %v", diff, got.Actions)
 				}

@@ -37,10 +37,15 @@ func (l *lowering) extension(f ir.Family, r *ir.Rule, i int, fs fields) *refusal
 	case ir.Lookup:
 		return refusalf("iptables uses the sets of ipset(8), which iptables-restore does not load", nftablesCan,
 			"a look-up in the set %s", m.Set.Name)
+	case ir.AddrType:
+		return l.addrType(m)
+	case ir.Unknown:
+		return refusalf("it was read from a foreign rule set, and vnetc does not model what it asks", "keep this rule where it is",
+			"%q", m.Text)
 	case ir.Opaque:
 		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q",
 			m.Text)
-	case ir.IIfName, ir.OIfName, ir.SAddr, ir.DAddr, ir.L4Proto: // see basic
+	case ir.Field, ir.IIfName, ir.OIfName, ir.SAddr, ir.DAddr, ir.L4Proto: // see field, basic
 	default:
 		panic(fmt.Sprintf("iptables: unknown match %T", m))
 	}

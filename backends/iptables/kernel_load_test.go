@@ -156,7 +156,9 @@ func sampleRules() []ir.Rule {
 		}
 	}
 	for _, a := range ir.SampleActions() {
-		all = append(all, ir.Rule{Family: ir.Both, Actions: []ir.Action{a}, Verdict: ir.Counter{}})
+		all = append(all, ir.Rule{Family: ir.Both, Actions: []ir.Action{a}, Verdict: ir.Counter{}},
+			ir.Rule{Family: ir.Both, Actions: []ir.Action{a}, Verdict: ir.Counter{}, Matches: []ir.Match{
+				ir.L4Proto{Proto: ir.TCP}, ir.TCPFlags{Mask: ir.FlagSYN, Flags: ir.FlagSYN}}})
 	}
 	for _, v := range ir.SampleVerdicts() {
 		for _, f := range []ir.Family{ir.IPv4, ir.IPv6} {

@@ -104,6 +104,7 @@ type lowering struct {
 	beside  bool                  // beside is true if all chains are ours, loaded beside what the host has
 	text    []byte                // the line that is being written
 	origin  map[*ir.Rule]*ir.Rule // of rules that stand for those of the program
+	of      ir.Family             // whose rules are being lowered
 }
 
 // given returns the rule of the program that r stands for.
@@ -117,6 +118,7 @@ func (l *lowering) given(r *ir.Rule) *ir.Rule {
 // family lowers the rules for packets of family f into set.
 func (l *lowering) family(f ir.Family, plan plan, set *Ruleset) family {
 	out := family{family: f, beside: plan.beside}
+	l.of = f
 	for _, t := range plan.tables {
 		t := table{name: t.name, chains: t.inFamily(f), jumps: t.jumps, from: len(set.lines)}
 		if len(t.chains) == 0 {

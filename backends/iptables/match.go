@@ -3,6 +3,7 @@ package iptables
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,19 @@ func (l *lowering) matches(f ir.Family, at *tableChain, r *ir.Rule) (fields, *re
 			return m, why
 		}
 	}
+	for _, match := range r.Matches {
+		if f, is := match.(ir.Field); is && f.Key == ir.KeyFragment {
+			if why := l.fragment(at, f); why != nil {
+				return m, why
+			}
+		}
+	}
 	for i := range r.Matches {
+		if f, is := r.Matches[i].(ir.Field); is {
+			if why := l.field(at, f); why != nil {
+				return m, why
+			}
+		}
 		if why := l.extension(f, r, i, m); why != nil {
 			return m, why
 		}
@@ -80,7 +93,13 @@ func collect(r *ir.Rule) (fields, *refusal) {
 					"make the limit the last match of the rule", "a limit before another match")
 			}
 			continue
-		case ir.CTState, ir.CTStatus, ir.Mark, ir.Lookup, ir.Opaque:
+		case ir.Field:
+			same := func(o ir.Match) bool { f, is := o.(ir.Field); return is && f.Key == match.Key }
+			if slices.ContainsFunc(r.Matches[:i], same) {
+				return m, refusalf("a rule has one such condition", nftablesCan, "two conditions on %s in one rule", match.Key)
+			}
+			continue
+		case ir.CTState, ir.CTStatus, ir.Mark, ir.Lookup, ir.AddrType, ir.Unknown, ir.Opaque:
 			continue
 		default:
 			panic(fmt.Sprintf("iptables: unknown match %T", match))

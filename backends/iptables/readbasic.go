@@ -69,11 +69,7 @@ func (s *ruleReader) fragment() error {
 	if s.family == ir.IPv6 {
 		return fmt.Errorf("option -f is of IPv4; IPv6 has -m frag")
 	}
-	text := "-f"
-	if s.not {
-		text = "! -f"
-	}
-	s.one(ir.Opaque{Text: text})
+	s.one(ir.Field{Key: ir.KeyFragment, Mask: 0x1fff, Not: !s.not}) // those that are not the first
 	return nil
 }
 

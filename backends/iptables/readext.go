@@ -238,6 +238,7 @@ func parseStates(text string) (states ir.State, status ir.Status, ok bool) {
 func (s *ruleReader) ctstate(text string) bool {
 	states, status, _ := parseStates(text)
 	ways := stateWays(states, status, s.not)
+	s.states++
 	switch {
 	case len(ways) == 1:
 		s.matches = append(s.matches, ways[0]...)

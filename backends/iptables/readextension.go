@@ -21,7 +21,7 @@ func (s *ruleReader) extensionOption(f found, value string, given bool) error {
 		value, given = s.tokens[s.next].text, true
 		s.next++
 	}
-	if in.ext.target || in.ext.check != nil {
+	if in.ext.target || in.ext.check != nil || in.ext.model != nil {
 		s.args = append(s.args, argument{in: f.in, opt: o, value: value, not: s.not, at: s.at})
 	}
 	s.present = in

@@ -200,7 +200,18 @@ func sameRule(a, b *ir.Rule, loosely bool) bool {
 		}
 	}
 	return len(ownA) == len(ownB) && slices.Equal(othersA, othersB) && a.Comment == b.Comment &&
-		plain(a.Verdict, loosely) == plain(b.Verdict, loosely)
+		plain(a.Verdict, loosely) == plain(b.Verdict, loosely) &&
+		slices.EqualFunc(a.Actions, b.Actions, func(x, y ir.Action) bool {
+			return plainAction(x, loosely) == plainAction(y, loosely)
+		})
+}
+
+// plainAction is plain for an action.
+func plainAction(a ir.Action, loosely bool) ir.Action {
+	if e, ok := a.(ir.Effect); ok && loosely {
+		return ir.Effect{Text: firstWords(e.Text)}
+	}
+	return a
 }
 
 // split2 parts the matches of r into iptables' own and those of extensions.
@@ -210,6 +221,10 @@ func split2(r *ir.Rule, loosely bool) (own, others []ir.Match) {
 		case ir.SAddr, ir.DAddr, ir.IIfName, ir.OIfName, ir.L4Proto:
 			own = append(own, m)
 			continue
+		case ir.Unknown:
+			if loosely {
+				m = ir.Opaque{Text: firstWords(o.Text)}
+			}
 		case ir.Opaque:
 			if !strings.HasPrefix(o.Text, "-m") {
 				own = append(own, m)
@@ -226,6 +241,9 @@ func split2(r *ir.Rule, loosely bool) (own, others []ir.Match) {
 
 // plain returns v, if loosely without the options of what is not modelled.
 func plain(v ir.Verdict, loosely bool) ir.Verdict {
+	if o, ok := v.(ir.Handed); ok && loosely {
+		return ir.Handed{Text: firstWords(o.Text)}
+	}
 	if o, ok := v.(ir.Opaque); ok && loosely {
 		return ir.Opaque{Text: firstWords(o.Text)}
 	}

@@ -35,6 +35,7 @@ type ruleReader struct {
 	dests   []ir.Match
 	matches []ir.Match
 	scratch []ir.Match
+	effects []ir.Action  // of matches
 	ways    [][]ir.Match // the rule stands for one with each of them; nil for itself
 }
 
@@ -54,6 +55,7 @@ type lineState struct {
 	target int     // which of loaded is the target, -1 for none
 	loose  int     // the last that takes any option, -1 for none
 
+	states        int   // how many times states were read
 	number        uint8 // of the protocol
 	protocolNot   bool
 	protocolKnown bool // the extension of the protocol was loaded for an option of it
@@ -78,7 +80,7 @@ func (s *ruleReader) parse(r *reader, line string) error {
 	s.reader, s.line = r, line
 	s.chain, s.jump, s.comment, s.protocol = "", "", "", ""
 	s.loaded, s.args, s.matches = s.loaded[:0], s.args[:0], s.matches[:0]
-	s.sources, s.dests, s.ways = nil, nil, nil
+	s.sources, s.dests, s.ways, s.effects = nil, nil, nil, nil
 	for s.next < len(s.tokens) {
 		if err := s.option(); err != nil || s.skip {
 			return err
@@ -98,6 +100,16 @@ func (s *ruleReader) parse(r *reader, line string) error {
 			return err
 		}
 	}
+	for i := range s.loaded {
+		in := &s.loaded[i]
+		if in.opaque < 0 {
+			continue
+		}
+		if _, is := s.matches[in.opaque].(ir.Opaque); is {
+			s.model(in)
+		}
+	}
+	s.compact()
 	return nil
 }
 
@@ -236,6 +248,7 @@ func (e *extension) transport() bool { return e.proto != "" && e.name != "ipcomp
 func (s *ruleReader) rules(into []ir.Rule) ([]ir.Rule, error) {
 	rule := ir.Rule{Family: s.family, Comment: s.comment, Origin: s.origin(s.line)}
 	rule.Actions, rule.Verdict = asAction(s.verdict())
+	rule.Actions = append(s.effects, rule.Actions...)
 	if s.protocolNot {
 		s.hidePorts()
 	}

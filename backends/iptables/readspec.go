@@ -22,6 +22,7 @@ type extension struct {
 	rules   string
 	often   bool                                    // options may be given again
 	check   func(s *ruleReader, in *instance) error // what rules can't say
+	model   func(s *ruleReader, in *instance) ([]ir.Match, bool)
 
 	opts   []option
 	all    uint64
@@ -71,7 +72,9 @@ func hookOf(chain string) hookMask {
 func extensions() (all []*extension) {
 	for i, table := range [...][]extension{matchTable[:], targetTable[:]} {
 		for _, e := range table {
-			e.target = i == 1
+			if e.target = i == 1; !e.target {
+				e.model = models[e.name]
+			}
 			e.prepare()
 			all = append(all, &e)
 		}

@@ -63,6 +63,10 @@ func (s *ruleReader) verdict() ir.Verdict {
 			text += s.written(a.opt, a.not, a.at, a.next)
 		}
 	}
+	switch in.ext.name {
+	case "NFQUEUE", "QUEUE", "TPROXY", "SYNPROXY":
+		return ir.Handed{Text: text}
+	}
 	return ir.Opaque{Text: text}
 }
 
@@ -89,14 +93,17 @@ func (s *ruleReader) modelled(in *instance) ir.Verdict {
 	return nil
 }
 
-// nat returns the verdict of a NAT target, nil for one with an option beside where to (--random,
-// --persistent), with port 0, or with a range that is reversed or shifted.
+// nat returns the verdict of a NAT target, nil for one with port 0, or with a range that is
+// reversed or shifted.
 func (s *ruleReader) nat(in *instance) ir.Verdict {
-	if in.seen&^1 != 0 {
-		return nil
+	var flags ir.NATFlags
+	for _, o := range in.ext.opts {
+		if f, is := natFlags[o.names[0]]; is && in.seen&o.bit != 0 {
+			flags |= f
+		}
 	}
 	var to natRange
-	if in.seen != 0 {
+	if in.seen&1 != 0 {
 		text := s.value(in, in.ext.opts[0].names[0])
 		if in.ext.name == "SNAT" || in.ext.name == "DNAT" {
 			to, _ = s.parseTo(text)
@@ -109,14 +116,17 @@ func (s *ruleReader) nat(in *instance) ir.Verdict {
 	}
 	switch in.ext.name {
 	case "MASQUERADE":
-		return ir.Masquerade{Ports: to.ports}
+		return ir.Masquerade{Ports: to.ports, Flags: flags}
 	case "REDIRECT":
-		return ir.Redirect{Ports: to.ports}
+		return ir.Redirect{Ports: to.ports, Flags: flags}
 	case "SNAT":
-		return ir.SNAT{Addrs: to.addrs, Ports: to.ports}
+		return ir.SNAT{Addrs: to.addrs, Ports: to.ports, Flags: flags}
 	}
-	return ir.DNAT{Addrs: to.addrs, Ports: to.ports}
+	return ir.DNAT{Addrs: to.addrs, Ports: to.ports, Flags: flags}
 }
+
+// natFlags are the options of NAT targets that say how to choose.
+var natFlags = map[string]ir.NATFlags{"random": ir.Random, "random-fully": ir.FullyRandom, "persistent": ir.Persistent}
 
 // natRange is what NAT makes of an address and port; odd is true for what the IR has no word for.
 type natRange struct {

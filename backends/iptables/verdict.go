@@ -3,7 +3,9 @@ package iptables
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 )
@@ -28,14 +30,17 @@ func (l *lowering) verdict(f ir.Family, at *tableChain, r *ir.Rule, fs fields) *
 	case ir.Goto:
 		return l.leave(" -g ", at, v.Chain)
 	case ir.Masquerade:
-		return l.nat(f, at, fs, natTarget{" -j MASQUERADE", " --to-ports ", ir.AddrRange{}, v.Ports}, ir.Postrouting)
+		t := natTarget{" -j MASQUERADE", " --to-ports ", ir.AddrRange{}, v.Ports, v.Flags}
+		return l.nat(f, at, fs, t, ir.Postrouting)
 	case ir.SNAT:
-		return l.nat(f, at, fs, natTarget{" -j SNAT", " --to-source ", v.Addrs, v.Ports}, ir.Postrouting, ir.Input)
+		t := natTarget{" -j SNAT", " --to-source ", v.Addrs, v.Ports, v.Flags}
+		return l.nat(f, at, fs, t, ir.Postrouting, ir.Input)
 	case ir.DNAT:
-		return l.nat(f, at, fs, natTarget{" -j DNAT", " --to-destination ", v.Addrs, v.Ports}, ir.Prerouting, ir.Output)
+		t := natTarget{" -j DNAT", " --to-destination ", v.Addrs, v.Ports, v.Flags}
+		return l.nat(f, at, fs, t, ir.Prerouting, ir.Output)
 	case ir.Redirect:
-		return l.nat(f, at, fs, natTarget{" -j REDIRECT", " --to-ports ", ir.AddrRange{}, v.Ports}, ir.Prerouting,
-			ir.Output)
+		t := natTarget{" -j REDIRECT", " --to-ports ", ir.AddrRange{}, v.Ports, v.Flags}
+		return l.nat(f, at, fs, t, ir.Prerouting, ir.Output)
 	case ir.ChecksumFill:
 		if at.table != "mangle" {
 			return refusalf("target CHECKSUM works in table mangle only",
@@ -43,6 +48,8 @@ func (l *lowering) verdict(f ir.Family, at *tableChain, r *ir.Rule, fs fields) *
 		}
 		l.text = append(l.text, " -j CHECKSUM --checksum-fill"...)
 	case ir.Counter: // every rule counts
+	case ir.Handed:
+		return refusalf("vnetc does not know what becomes of a packet there", "keep this rule where it is", "%q", v.Text)
 	case ir.Opaque:
 		return refusalf("it was read from a foreign rule set and is not modelled", "keep this rule where it is", "%q",
 			v.Text)
@@ -103,6 +110,7 @@ type natTarget struct {
 	jump, option string
 	addrs        ir.AddrRange
 	ports        ir.PortRange
+	flags        ir.NATFlags
 }
 
 // nat appends t, which works at hooks only.
@@ -127,10 +135,29 @@ func (l *lowering) nat(f ir.Family, at *tableChain, fs fields, t natTarget, wher
 			return refusalf("the target needs an address or a port", "give one", "%s to nothing", name)
 		}
 		l.text = append(l.text, t.jump...)
-		return nil
+		return l.natFlags(name, t.flags)
 	}
 	l.text = append(append(l.text, t.jump...), t.option...)
 	l.natRange(t)
+	return l.natFlags(name, t.flags)
+}
+
+// natFlags appends how to choose, if the target of this name can.
+func (l *lowering) natFlags(name string, flags ir.NATFlags) *refusal {
+	for _, f := range [...]struct {
+		flag    ir.NATFlags
+		option  string
+		targets string
+	}{{ir.Random, "random", "MASQUERADE REDIRECT SNAT DNAT"}, {ir.FullyRandom, "random-fully", "MASQUERADE SNAT"},
+		{ir.Persistent, "persistent", "SNAT DNAT"}} {
+		if flags&f.flag == 0 {
+			continue
+		}
+		if !slices.Contains(strings.Fields(f.targets), name) {
+			return refusalf("the target has no option --"+f.option, nftablesCan, "%s with flag %s", name, f.flag)
+		}
+		l.text = append(append(l.text, " --"...), f.option...)
+	}
 	return nil
 }
 
