@@ -103,6 +103,14 @@ func (s *ruleLowering) match(m ir.Match) {
 		s.add(mark{value: m.Value, mask: m.Mask, not: m.Not})
 	case ir.Limit:
 		s.add(limit(m))
+	case ir.Field:
+		s.field(m)
+	case ir.AddrType:
+		s.addrType(m)
+	case ir.Unknown:
+		s.refuse(fmt.Sprintf("a match of which it isn't known whether it holds can't be expressed in nftables: %s", m.Text),
+			"vnetc does not model what it asks, so its meaning could change or be lost",
+			"write the match in nft(8)'s words, in a table of your own")
 	case ir.Lookup:
 		s.inSet(m)
 	case ir.Opaque:
@@ -176,6 +184,11 @@ func (s *ruleLowering) transport(t *transport) {
 		}
 	}
 	if len(types) > 0 {
+		if of := map[uint8]ir.Family{ir.ICMP: ir.IPv4, ir.ICMPv6: ir.IPv6}[proto]; s.family != of {
+			s.refuse(fmt.Sprintf("an %s type in a rule for %s", ir.ProtoName(proto), s.family),
+				"nft(8) takes a type for one of the protocol's own family", fmt.Sprintf("make it a rule for %s", of))
+			return
+		}
 		s.needFamily(s.family, show)
 	}
 	s.add(l4proto{proto: proto, shown: show})

@@ -117,13 +117,16 @@ func (p *pruning) goes(t *delta.Table, c *delta.Chain, chosen map[*ir.Rule]bool)
 		return nil, nil
 	}
 	read := p.program.Chains[i]
-	if len(read.Rules) != len(c.Rules) {
-		return nil, fmt.Errorf("chain %s of table %s has %d rules, of which %d were read", c.Name, t.Name, len(c.Rules),
-			len(read.Rules))
+	var goes []bool
+	for i := range read.Rules {
+		if decode.Continues(&read.Rules[i]) { // of one with a map, which is none of ours
+			continue
+		}
+		goes = append(goes, chosen[&read.Rules[i]])
 	}
-	goes := make([]bool, len(c.Rules))
-	for i := range goes {
-		goes[i] = chosen[&read.Rules[i]]
+	if len(goes) != len(c.Rules) {
+		return nil, fmt.Errorf("chain %s of table %s has %d rules, of which %d were read", c.Name, t.Name, len(c.Rules),
+			len(goes))
 	}
 	return goes, nil
 }

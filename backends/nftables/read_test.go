@@ -78,6 +78,7 @@ func TestReadRule(t *testing.T) {
 	accept := &expr.Verdict{Kind: expr.VerdictAccept}
 	prefix := netip.MustParsePrefix
 	opaque := func(text string) ir.Match { return ir.Opaque{Text: text} }
+	unknown := func(sort ir.Sort, text string) ir.Match { return ir.Unknown{Sort: sort, Text: text} }
 	tests := []struct {
 		name  string
 		table ir.Family
@@ -89,16 +90,16 @@ func TestReadRule(t *testing.T) {
 			eq('e', 't', 'h', '0', 0), accept},
 			ir.Rule{Matches: []ir.Match{ir.IIfName{Name: "eth0"}}, Verdict: ir.Accept{}}},
 		{"a name behind a NUL", ir.IPv4, []expr.Any{load(expr.MetaKeyOIFNAME), eq('e', 0, 'x')},
-			ir.Rule{Matches: []ir.Match{opaque("oifname 0x650078")}, Verdict: ir.Counter{}}},
+			ir.Rule{Matches: []ir.Match{unknown(ir.SortPort, "oifname 0x650078")}, Verdict: ir.Counter{}}},
 		{"an interface by its index", ir.IPv4, []expr.Any{load(expr.MetaKeyIIF), eq(hostEndian32(2)...), accept},
-			ir.Rule{Matches: []ir.Match{opaque("iif 2")}, Verdict: ir.Accept{}}},
+			ir.Rule{Matches: []ir.Match{unknown(ir.SortPort, "iif 2")}, Verdict: ir.Accept{}}},
 		{"the protocol of the IPv4 header", ir.IPv4, []expr.Any{network(9, 1), eq(ir.UDP), th(2, 2), eq(0, 53), accept},
 			ir.Rule{Matches: []ir.Match{ir.L4Proto{Proto: ir.UDP}, ir.DPort{From: 53, To: 53}}, Verdict: ir.Accept{}}},
 		{"both addresses at once", ir.IPv4, []expr.Any{network(12, 8), eq(10, 0, 0, 1, 10, 0, 0, 2)},
 			ir.Rule{Matches: []ir.Match{ir.SAddr{Prefix: prefix("10.0.0.1/32")},
 				ir.DAddr{Prefix: prefix("10.0.0.2/32")}}, Verdict: ir.Counter{}}},
 		{"an address of an unknown family", ir.Both, []expr.Any{network(12, 1), eq(10)},
-			ir.Rule{Matches: []ir.Match{opaque("@nh,96,8 0xa")}, Verdict: ir.Counter{}}},
+			ir.Rule{Matches: []ir.Match{unknown(ir.SortPayload, "@nh,96,8 0xa")}, Verdict: ir.Counter{}}},
 		{"an address of a known family", ir.Both, []expr.Any{load(expr.MetaKeyNFPROTO), eq(unix.NFPROTO_IPV4),
 			network(12, 1), eq(10)},
 			ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.SAddr{Prefix: prefix("10.0.0.0/8")}},
@@ -106,9 +107,10 @@ func TestReadRule(t *testing.T) {
 		{"a mask with a hole", ir.IPv4, []expr.Any{network(16, 4),
 			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: []byte{255, 0, 255, 0},
 				Xor: make([]byte, 4)}, eq(10, 0, 1, 0)},
-			ir.Rule{Matches: []ir.Match{opaque("ip daddr & 0xff00ff00 == 0xa000100")}, Verdict: ir.Counter{}}},
+			ir.Rule{Matches: []ir.Match{unknown(ir.SortPayload, "ip daddr & 0xff00ff00 == 0xa000100")},
+				Verdict: ir.Counter{}}},
 		{"ports without a protocol", ir.IPv4, []expr.Any{th(2, 2), eq(0, 53)},
-			ir.Rule{Matches: []ir.Match{opaque("th dport 53")}, Verdict: ir.Counter{}}},
+			ir.Rule{Matches: []ir.Match{unknown(ir.SortPayload, "th dport 53")}, Verdict: ir.Counter{}}},
 		{"ports from", ir.IPv4, then(tcp, th(0, 2), &expr.Cmp{Op: expr.CmpOpGte, Register: 1, Data: []byte{4, 0}},
 			accept),
 			ir.Rule{Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.SPort{From: 1024, To: 65535}},
@@ -129,20 +131,20 @@ func TestReadRule(t *testing.T) {
 			ir.Rule{Matches: []ir.Match{opaque("[ cmp eq reg 1 0x00000001 ]")}, Verdict: ir.Counter{}}},
 		{"a set", ir.IPv4, []expr.Any{load(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: 1, SetName: "bridges"},
 			accept},
-			ir.Rule{Matches: []ir.Match{opaque("iifname @bridges")}, Verdict: ir.Accept{}}},
+			ir.Rule{Matches: []ir.Match{unknown(ir.SortMembers, "iifname @bridges")}, Verdict: ir.Accept{}}},
 		{"a map of verdicts", ir.IPv4, []expr.Any{load(expr.MetaKeyIIFNAME),
 			&expr.Lookup{SourceRegister: 1, SetName: "m", DestRegister: 0, IsDestRegSet: true}},
 			ir.Rule{Verdict: ir.Opaque{Text: "iifname vmap @m"}}},
 		{"what is not known", ir.IPv4, []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: 1,
 			Unit: expr.LimitTimeSecond}, accept},
-			ir.Rule{Matches: []ir.Match{opaque("limit rate 1/second")}, Verdict: ir.Accept{}}},
+			ir.Rule{Matches: []ir.Match{unknown(ir.SortRate, "limit rate 1/second")}, Verdict: ir.Accept{}}},
 		{"a mark that is set", ir.IPv4, []expr.Any{&expr.Immediate{Register: 1, Data: hostEndian32(1)},
 			&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1}},
 			ir.Rule{Actions: []ir.Action{ir.SetMark{Value: 1, Mask: 0xffffffff}}, Verdict: ir.Counter{}}},
 		{"random ports", ir.IPv4, []expr.Any{&expr.Masq{Random: true}},
-			ir.Rule{Verdict: ir.Opaque{Text: "[ masq flags 0x4 ]"}}},
+			ir.Rule{Verdict: ir.Masquerade{Flags: ir.Random}}},
 		{"a queue", ir.IPv4, []expr.Any{&expr.Queue{Num: 1, Total: 1}},
-			ir.Rule{Verdict: ir.Opaque{Text: "queue to 1"}}},
+			ir.Rule{Verdict: ir.Handed{Text: "queue to 1"}}},
 		{"an answer for either family", ir.Both, []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH,
 			Code: unix.NFT_REJECT_ICMPX_HOST_UNREACH}},
 			ir.Rule{Verdict: ir.Opaque{Text: "[ reject type 2 code 2 ]"}}},
@@ -283,7 +285,8 @@ func TestReadRandom(t *testing.T) {
 		verified(t, p)
 		for _, m := range p.Chains[0].Rules[0].Matches {
 			all++
-			if _, ok := m.(ir.Opaque); ok {
+			switch m.(type) {
+			case ir.Opaque, ir.Unknown:
 				opaque++
 			}
 		}

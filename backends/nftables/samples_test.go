@@ -110,7 +110,7 @@ func programs() []program {
 			name := fmt.Sprintf("%s rules in %s", family, table)
 			// In parts: nft in a user namespace may not send more than a socket buffer holds by
 			// default.
-			for part := range slices.Chunk(matchRules(family), 100) {
+			for part := range slices.Chunk(spoken(table, matchRules(family)), 100) {
 				list = append(list, program{name + ": matches", hanging(table, ir.FilterType, ir.Forward, part),
 					vnetcOptions})
 			}
@@ -209,9 +209,36 @@ func actionRules(family ir.Family) []ir.Rule {
 			rules = append(rules, ir.Rule{Family: family, Actions: []ir.Action{a}, Verdict: v},
 				ir.Rule{Family: family, Matches: []ir.Match{ir.IIfName{Name: "eth0"}},
 					Actions: []ir.Action{a, ir.SetMark{Value: 7, Mask: ^uint32(0)}}, Verdict: v})
+			if mss, is := a.(ir.ClampMSS); is && mss.Size > 0 { // the other is not for prerouting
+				rules = append(rules, ir.Rule{Family: family, Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}},
+					Actions: []ir.Action{mss}, Verdict: v})
+			}
 		}
 	}
-	return rules
+	return spoken(family, rules)
+}
+
+// spoken returns those of rules that can be lowered in a table: of kinds that nft(8) has words for in part.
+func spoken(table ir.Family, rules []ir.Rule) []ir.Rule {
+	partly := func(r *ir.Rule) bool {
+		for _, m := range r.Matches {
+			switch m.(type) {
+			case ir.Field, ir.AddrType, ir.Unknown:
+				return true
+			}
+		}
+		for _, a := range r.Actions {
+			switch a.(type) {
+			case ir.Effect, ir.CopyMark, ir.ClampMSS, ir.SetMark:
+				return true
+			}
+		}
+		return false
+	}
+	return slices.DeleteFunc(rules, func(r ir.Rule) bool {
+		_, found := Backend{}.Lower(untracked(table, []ir.Rule{r}), vnetcOptions)
+		return partly(&r) && found.HasErrors()
+	})
 }
 
 // matchRules returns a rule for each sample match that a packet of family can meet, alone and among
@@ -264,7 +291,7 @@ func matchRules(family ir.Family) []ir.Rule {
 			}
 		}
 	}
-	return rules
+	return spoken(family, rules)
 }
 
 // moreMatches returns the samples and some that are printed or sent in a way of their own.

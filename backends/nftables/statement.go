@@ -342,19 +342,23 @@ type mark struct {
 }
 
 func (s mark) appendText(b []byte, _ form) []byte {
-	b = append(b, "meta mark "...)
-	length := leadingOnes(s.mask)
+	return markText(append(b, "meta mark "...), s.value, s.mask, s.not)
+}
+
+// markText appends a mark and its mask.
+func markText(b []byte, value, mask uint32, not bool) []byte {
+	length := leadingOnes(mask)
 	switch {
 	case length == 32:
-		return fmt.Appendf(appendNot(b, s.not), "0x%08x", s.value)
+		return fmt.Appendf(appendNot(b, not), "0x%08x", value)
 	case length >= 0:
-		return fmt.Appendf(appendNot(b, s.not), "0x%08x/%d", s.value, length)
+		return fmt.Appendf(appendNot(b, not), "0x%08x/%d", value, length)
 	}
-	b = fmt.Appendf(b, "& 0x%08x ", s.mask)
-	if s.not {
-		return fmt.Appendf(b, "!= 0x%08x", s.value)
+	b = fmt.Appendf(b, "& 0x%08x ", mask)
+	if not {
+		return fmt.Appendf(b, "!= 0x%08x", value)
 	}
-	return fmt.Appendf(b, "== 0x%08x", s.value)
+	return fmt.Appendf(b, "== 0x%08x", value)
 }
 
 // leadingOnes returns the length of a mask of leading ones, -1 for any other mask.

@@ -107,9 +107,19 @@ type nat struct {
 	family ir.Family // of the packets
 	addrs  ir.AddrRange
 	ports  ir.PortRange
+	flags  ir.NATFlags
 }
 
 func (s nat) appendText(b []byte, f form) []byte {
+	b = s.appendTo(b, f)
+	if s.flags != 0 {
+		b = append(append(b, ' '), s.flags.String()...)
+	}
+	return b
+}
+
+// appendTo appends all but the flags.
+func (s nat) appendTo(b []byte, f form) []byte {
 	b = append(b, s.word...)
 	if s.addrs.IsZero() && s.ports.IsZero() {
 		return b
@@ -180,11 +190,19 @@ func (s nat) exprs(x []expr.Any) []expr.Any {
 	specified := portMin != 0
 	switch s.word {
 	case "masquerade":
-		return append(x, &expr.Masq{ToPorts: specified, RegProtoMin: portMin, RegProtoMax: portMax})
+		return append(x, &expr.Masq{ToPorts: specified, RegProtoMin: portMin, RegProtoMax: portMax,
+			Random: s.flags&ir.Random != 0, FullyRandom: s.flags&ir.FullyRandom != 0,
+			Persistent: s.flags&ir.Persistent != 0})
 	case "redirect":
 		r := &expr.Redir{RegisterProtoMin: portMin, RegisterProtoMax: portMax}
 		if specified {
 			r.Flags = unix.NF_NAT_RANGE_PROTO_SPECIFIED
+		}
+		for flag, bit := range map[ir.NATFlags]uint32{ir.Random: unix.NF_NAT_RANGE_PROTO_RANDOM,
+			ir.FullyRandom: unix.NF_NAT_RANGE_PROTO_RANDOM_FULLY, ir.Persistent: unix.NF_NAT_RANGE_PERSISTENT} {
+			if s.flags&flag != 0 {
+				r.Flags |= bit
+			}
 		}
 		return append(x, r)
 	}
@@ -194,5 +212,7 @@ func (s nat) exprs(x []expr.Any) []expr.Any {
 	}
 	return append(x, &expr.NAT{Type: typ, Family: uint32(familyNumber(s.family)), RegAddrMin: addrMin,
 		RegAddrMax:  addrMax,
-		RegProtoMin: portMin, RegProtoMax: portMax, Specified: specified})
+		RegProtoMin: portMin, RegProtoMax: portMax, Specified: specified,
+		Random: s.flags&ir.Random != 0, FullyRandom: s.flags&ir.FullyRandom != 0,
+		Persistent: s.flags&ir.Persistent != 0})
 }

@@ -11,6 +11,7 @@ import (
 // verdict lowers what happens to the packet. Every rule counts before it acts, as libvirt's do.
 func (s *ruleLowering) verdict(v ir.Verdict) {
 	s.family &= ir.VerdictFamilies(v)
+	s.needConnection()
 	s.endMatches()
 	s.add(counter{})
 	for _, a := range s.rule.Actions {
@@ -30,18 +31,23 @@ func (s *ruleLowering) verdict(v ir.Verdict) {
 	case ir.Reject:
 		s.reject(v.With)
 	case ir.Masquerade:
-		s.add(nat{word: "masquerade", inet: s.table == ir.Both, family: s.family, ports: v.Ports})
+		s.add(nat{word: "masquerade", inet: s.table == ir.Both, family: s.family, ports: v.Ports, flags: v.Flags})
 	case ir.SNAT:
-		s.add(nat{word: "snat", inet: s.table == ir.Both, family: s.family, addrs: v.Addrs, ports: v.Ports})
+		s.add(nat{word: "snat", inet: s.table == ir.Both, family: s.family, addrs: v.Addrs, ports: v.Ports,
+			flags: v.Flags})
 	case ir.DNAT:
-		s.add(nat{word: "dnat", inet: s.table == ir.Both, family: s.family, addrs: v.Addrs, ports: v.Ports})
+		s.add(nat{word: "dnat", inet: s.table == ir.Both, family: s.family, addrs: v.Addrs, ports: v.Ports,
+			flags: v.Flags})
 	case ir.Redirect:
-		s.add(nat{word: "redirect", inet: s.table == ir.Both, family: s.family, ports: v.Ports})
+		s.add(nat{word: "redirect", inet: s.table == ir.Both, family: s.family, ports: v.Ports, flags: v.Flags})
 	case ir.Counter: // the counter is all
 	case ir.ChecksumFill:
 		s.refuse("nftables can't fill in checksums",
 			"nf_tables has no statement for it; iptables has the target CHECKSUM",
 			"choose --backend iptables, or leave the rule out")
+	case ir.Handed:
+		s.refuse(fmt.Sprintf("nftables can't give a packet away as it was told to: %s", v.Text),
+			"vnetc does not know what becomes of it there", "write the rule in nft(8)'s words, in a table of your own")
 	case ir.Opaque:
 		s.refuse(fmt.Sprintf("a verdict of which only the text is known can't be expressed in nftables: %s", v.Text),
 			"vnetc does not model it, so its meaning could change or be lost",

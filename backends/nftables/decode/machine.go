@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -22,16 +23,23 @@ type machine struct {
 	ended  bool     // ended is true if out has a verdict.
 	lower  *pending // a lower bound that waits for its upper one
 	done   []doing  // its actions so far
+
+	shared *fork             // with copies
+	forked bool              // forked is true if copies have gone on.
+	parted bool              // parted is true if it is one of several copies.
+	handed bool              // handed is true if the packet was given away; what follows does not matter.
+	rest   []wire.Expression // behind the one at hand
 }
 
 // value is what a register holds.
 type value struct {
-	load  *wire.Expression // a load from the packet; nil if immediate
-	steps []*wire.Expression
-	size  int    // bytes
-	mask  []byte // nil if unmasked
-	xor   []byte // nil if no bits are turned over after that
-	data  []byte // of an immediate
+	load    *wire.Expression // a load from the packet; nil if immediate
+	steps   []*wire.Expression
+	size    int    // bytes
+	mask    []byte // nil if unmasked
+	xor     []byte // nil if no bits are turned over after that
+	swapped bool   // swapped is true if bytes were brought into the order of the network
+	data    []byte // of an immediate
 }
 
 // pending is the first half of a range that was sent as two comparisons.
@@ -41,25 +49,44 @@ type pending struct {
 	step  *wire.Expression
 }
 
-// rule runs the expressions of a rule in a table of m.table.
-func (m *machine) rule(list []wire.Expression) ir.Rule {
+// rule runs the expressions of a rule in a table of m.table. It returns the rules that it stands
+// for.
+func (m *machine) rule(list []wire.Expression) []ir.Rule {
 	m.out.Family = m.table
+	m.shared = &fork{}
+	m.goOn(list)
+	all := m.shared.rules
+	if len(all) > 1 {
+		for i := range all {
+			all[i].Origin.Element = fmt.Sprintf(part, i+1)
+		}
+	}
+	return all
+}
+
+// goOn runs the rest of a rule's expressions.
+func (m *machine) goOn(list []wire.Expression) {
 	for i := range list {
 		if m.lower != nil && list[i].Name != "cmp" {
 			m.endRange()
 		}
-		m.step(&list[i])
+		m.rest = list[i+1:]
+		if m.step(&list[i]); m.forked {
+			return
+		}
 	}
 	m.endRange()
 	if !m.ended {
 		m.out.Verdict = ir.Counter{}
 	}
 	m.settle()
-	return m.out
 }
 
 // step runs one expression.
 func (m *machine) step(e *wire.Expression) {
+	if m.handed {
+		return
+	}
 	if m.ended { // the kernel is not here any more, or does something else besides
 		m.opaque(e)
 		return
@@ -82,28 +109,35 @@ func (m *machine) step(e *wire.Expression) {
 			m.setCT(e, n)
 			return
 		}
-		m.load(e, unix.NFTA_CT_DREG, 4)
+		m.load(e, unix.NFTA_CT_DREG, ctSize(e.Number(unix.NFTA_CT_KEY)))
 	case "exthdr":
 		if _, loads := e.Uint32(unix.NFTA_EXTHDR_DREG); !loads { // writes an option, or takes one out
-			n, _ := e.Uint32(unix.NFTA_EXTHDR_SREG)
-			m.opaqueAction(0, with(m.get(n), e)...)
+			m.writeOption(e)
 			return
 		}
-		m.opaque(e)
-		m.regs = [16]*value{}
+		m.loads(e, unix.NFTA_EXTHDR_DREG, 4)
+	case "fib", "rt", "numgen", "xfrm":
+		m.loads(e, 1, 4) // NFTA_*_DREG
+	case "osf":
+		m.loads(e, 1, 16)
+	case "socket":
+		m.loads(e, 2, 4)
+	case "hash":
+		m.spoil(e, m.get(e.Number(1)), e.Number(2), 4) // NFTA_HASH_SREG, NFTA_HASH_DREG
+	case "dynset":
+		m.dynset(e)
 	case "notrack":
 		m.act(ir.NoTrack{})
 	case "log":
 		m.log(e)
 	case "dup", "last":
-		m.opaqueAction(0, e)
+		m.effect(0, e)
 	case "objref":
 		m.object(e)
 	case "bitwise":
 		m.bitwise(e)
 	case "byteorder":
-		const sreg, dreg, length = 1, 2, 4 // NFTA_BYTEORDER_*
-		m.spoil(e, m.get(e.Number(sreg)), e.Number(dreg), int(e.Number(length)))
+		m.byteorder(e)
 	case "cmp":
 		m.compare(e)
 	case "range":
@@ -125,8 +159,13 @@ func (m *machine) step(e *wire.Expression) {
 		m.target(e)
 	case "limit":
 		m.limit(e)
-	case "queue", "fwd", "tproxy", "synproxy", "flow_offload":
-		m.end(ir.Opaque{Text: m.words(e)})
+	case "queue", "fwd", "tproxy", "synproxy":
+		m.end(ir.Handed{Text: m.words(e)})
+		m.handed = true
+	case "flow_offload":
+		m.effect(0, e)
+	case "connlimit", "quota":
+		m.opaque(e)
 	default:
 		m.opaque(e)
 		m.regs = [16]*value{} // it may have loaded something
@@ -137,8 +176,43 @@ func (m *machine) match(ms ...ir.Match) { m.out.Matches = append(m.out.Matches, 
 
 func (m *machine) end(v ir.Verdict) { m.out.Verdict, m.ended = v, true }
 
-// opaque keeps expressions that were not understood, as one match.
-func (m *machine) opaque(steps ...*wire.Expression) { m.match(ir.Opaque{Text: m.words(steps...)}) }
+// opaque keeps expressions that were not understood, as one match: of an unknown sort, if it is
+// known what they ask.
+func (m *machine) opaque(steps ...*wire.Expression) {
+	text := m.words(steps...)
+	if sort, ok := m.sortOf(steps); ok {
+		m.match(ir.Unknown{Sort: sort, Text: text})
+		return
+	}
+	m.match(ir.Opaque{Text: text})
+}
+
+// loads runs an expression that loads something of a size that is not modelled.
+func (m *machine) loads(e *wire.Expression, dreg, size int) {
+	n, ok := e.Uint32(dreg)
+	if !ok || !m.set(n, &value{load: e, steps: []*wire.Expression{e}, size: size}) {
+		m.opaque(e)
+	}
+}
+
+// byteorder brings a value into the order of the network, or back. Single bytes have none.
+func (m *machine) byteorder(e *wire.Expression) {
+	const sreg, dreg, op, length, size = 1, 2, 3, 4, 5 // NFTA_BYTEORDER_*
+	const hton = 1
+	v, to := m.get(e.Number(sreg)), e.Number(dreg)
+	whole := v != nil && v.load != nil && v.mask == nil && int(e.Number(length)) == v.size
+	switch {
+	case whole && v.size == 1:
+		m.set(to, v)
+	case whole && e.Number(op) == hton && int(e.Number(size)) == v.size && !v.swapped:
+		c := *v
+		c.swapped = true
+		c.steps = with(v, e)
+		m.set(to, &c)
+	default:
+		m.spoil(e, v, to, int(e.Number(length)))
+	}
+}
 
 func debugText(steps ...*wire.Expression) string {
 	var b []byte
@@ -202,10 +276,39 @@ func metaSize(key uint32) int {
 	switch key {
 	case unix.NFT_META_IIFNAME, unix.NFT_META_OIFNAME:
 		return unix.IFNAMSIZ
-	case unix.NFT_META_NFPROTO, unix.NFT_META_L4PROTO:
+	case unix.NFT_META_NFPROTO, unix.NFT_META_L4PROTO, unix.NFT_META_PKTTYPE, metaSecPath:
 		return 1
+	case unix.NFT_META_PROTOCOL, unix.NFT_META_IIFTYPE, unix.NFT_META_OIFTYPE:
+		return 2
 	}
 	return 4
+}
+
+// ctSize returns the size in bytes of what ct loads.
+func ctSize(key uint32) int {
+	switch key {
+	case unix.NFT_CT_DIRECTION, unix.NFT_CT_PROTOCOL, unix.NFT_CT_L3PROTOCOL:
+		return 1
+	case unix.NFT_CT_BYTES, unix.NFT_CT_PKTS, unix.NFT_CT_AVGPKT:
+		return 8
+	}
+	return 4
+}
+
+// ordered is true if the bytes of v are compared in the order of the network.
+func (m *machine) ordered(v *value) bool {
+	return v.swapped || v.load != nil && (v.load.Name == "payload" || v.size == 1)
+}
+
+// after returns the number behind n, which is not the highest, in network byte order.
+func after(n []byte) []byte {
+	n = bytes.Clone(n)
+	for i := len(n) - 1; i >= 0; i-- {
+		if n[i]++; n[i] != 0 {
+			break
+		}
+	}
+	return n
 }
 
 // bitwise masks a register: (value & mask) ^ xor. Only a first mask of a load is followed.
@@ -215,7 +318,7 @@ func (m *machine) bitwise(e *wire.Expression) {
 	from := m.get(e.Number(unix.NFTA_BITWISE_SREG))
 	mask, xor := e.Value(unix.NFTA_BITWISE_MASK), e.Value(unix.NFTA_BITWISE_XOR)
 	size := int(e.Number(unix.NFTA_BITWISE_LEN))
-	if from == nil || from.load == nil || from.mask != nil || e.Number(attrOp) != opBool ||
+	if from == nil || from.load == nil || from.mask != nil || from.swapped || e.Number(attrOp) != opBool ||
 		size != from.size || len(mask) != size || len(xor) != size {
 		m.spoil(e, from, e.Number(unix.NFTA_BITWISE_DREG), size)
 		return
@@ -267,6 +370,10 @@ func (m *machine) compare(e *wire.Expression) {
 		m.lower = &pending{v, data, e}
 	case op == unix.NFT_CMP_LTE:
 		m.between(v, make([]byte, len(data)), data, false, e)
+	case op == unix.NFT_CMP_LT && len(bytes.Trim(data, "\x00")) > 0 && m.ordered(v):
+		m.between(v, make([]byte, len(data)), before(data), false, e)
+	case op == unix.NFT_CMP_GT && len(bytes.Trim(data, "\xff")) > 0 && m.ordered(v):
+		m.between(v, after(data), bytes.Repeat([]byte{0xff}, len(data)), false, e)
 	default:
 		m.opaque(append(v.steps[:len(v.steps):len(v.steps)], e)...)
 	}

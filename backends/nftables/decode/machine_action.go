@@ -2,6 +2,7 @@ package decode
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,17 +23,19 @@ func (m *machine) act(a ir.Action) {
 	m.done = append(m.done, doing{a, m.out.Family, len(m.out.Matches)})
 }
 
-// opaqueAction notes an action that the IR has no kind for.
-func (m *machine) opaqueAction(touches ir.Fields, steps ...*wire.Expression) {
-	m.act(ir.OpaqueAction{Text: m.words(steps...), Touches: touches})
+// effect notes an action of a known kind that no match sees, but for what it touches.
+func (m *machine) effect(touches ir.Fields, steps ...*wire.Expression) {
+	m.act(ir.Effect{Text: m.words(steps...), Touches: touches})
 }
 
-// settle gives the rule its actions. The IR does them after all matches. A log, or what touches
-// nothing else that matches look at, makes no difference before some of them, but is not the same
+// settle gives the rule its actions, and adds it to those that are whole. The IR does them after
+// all matches. Those that come before some may be rules of their own, see early. Of others a log,
+// or what touches nothing else that matches look at, makes no difference there, but is not the same
 // action. What does make a difference is done to all packets that the first matches hold for: these
 // are then the rule's, and whether the rest holds, and so the verdict, is not modelled.
 func (m *machine) settle() {
-	if len(m.done) == 0 {
+	defer func() { m.shared.rules = append(m.shared.rules, m.out) }()
+	if len(m.done) == 0 || m.early() {
 		return
 	}
 	first := m.done[0]
@@ -45,17 +48,16 @@ func (m *machine) settle() {
 	late := func(d doing) bool { return d.family != m.out.Family || d.matches != len(m.out.Matches) }
 	if !late(first) || ir.Touches(first.action) == 0 {
 		for _, d := range m.done {
-			if log, is := d.action.(ir.Log); is && late(d) {
-				d.action = ir.OpaqueAction{Text: ir.ActionText(log)}
+			if late(d) {
+				d.action = asEffect(d.action)
 			}
 			m.out.Actions = append(m.out.Actions, d.action)
 		}
 		return
 	}
 	for _, d := range m.done {
-		_, known := d.action.(ir.OpaqueAction)
-		if !known && (d.family != first.family || d.matches != first.matches) { // perhaps it is done
-			d.action = ir.OpaqueAction{Text: ir.ActionText(d.action), Touches: ir.Touches(d.action)}
+		if d.family != first.family || d.matches != first.matches { // perhaps it is done
+			d.action = asEffect(d.action)
 		}
 		m.out.Actions = append(m.out.Actions, d.action)
 	}
@@ -72,18 +74,97 @@ func (m *machine) settle() {
 	m.out.Family, m.out.Matches = first.family, m.out.Matches[:first.matches]
 }
 
+// asEffect returns an action of which only its words are known.
+func asEffect(a ir.Action) ir.Action {
+	switch a.(type) {
+	case ir.Effect, ir.OpaqueAction:
+		return a
+	}
+	return ir.Effect{Text: ir.ActionText(a), Touches: ir.Touches(a)}
+}
+
+// early makes rules of their own of actions that come before some of the matches, if these can be
+// asked again behind them; it returns false if they can't.
+func (m *machine) early() bool {
+	run := m.copied()
+	run.done = nil
+	family, matches := m.out.Family, m.out.Matches
+	run.shared = &fork{}
+	for _, d := range m.done {
+		run.out.Family, run.out.Matches = d.family, matches[:d.matches:d.matches]
+		if n := len(run.done); n > 0 && (run.done[n-1].family != d.family || run.done[n-1].matches != d.matches) {
+			run.out.Family, run.out.Matches = run.done[n-1].family, matches[:run.done[n-1].matches]
+			if !run.canFlush() {
+				return false
+			}
+			run.flush()
+			run.out.Family, run.out.Matches = d.family, matches[:d.matches:d.matches]
+		}
+		run.done = append(run.done, d)
+	}
+	last := run.done[len(run.done)-1]
+	if last.family != family || last.matches != len(matches) {
+		if !run.canFlush() {
+			return false
+		}
+		run.flush()
+	}
+	m.shared.rules = append(m.shared.rules, run.shared.rules...)
+	m.done, m.out.Actions = nil, nil
+	for _, d := range run.done {
+		m.out.Actions = append(m.out.Actions, d.action)
+	}
+	return true
+}
+
 // setMeta runs meta set.
 func (m *machine) setMeta(e *wire.Expression, n uint32) {
 	v := m.get(n)
 	touches := ir.Fields(0)
 	if e.Number(unix.NFTA_META_KEY) == unix.NFT_META_MARK {
-		if a, ok := markOf(v); ok {
-			m.act(a)
+		if m.setMark(v, false) {
 			return
 		}
 		touches = ir.FieldMark
 	}
-	m.opaqueAction(touches, with(v, e)...)
+	m.effect(touches, with(v, e)...)
+}
+
+// setMark adds the actions that set the packet's mark, or its connection's, to v; false if the IR
+// has none. What is taken from a connection's mark ends the rule for packets that have none.
+func (m *machine) setMark(v *value, ct bool) bool {
+	if v == nil {
+		return false
+	}
+	if len(v.data) == 4 {
+		m.act(ir.SetMark{Value: binary.NativeEndian.Uint32(v.data), Mask: ^uint32(0), CT: ct})
+		return true
+	}
+	fromMark := v.load != nil && v.load.Name == "meta" && v.load.Number(unix.NFTA_META_KEY) == unix.NFT_META_MARK
+	fromCT := v.load != nil && v.load.Name == "ct" && v.load.Number(unix.NFTA_CT_KEY) == unix.NFT_CT_MARK
+	if !fromMark && !fromCT || v.swapped || v.mask != nil && len(v.mask) != 4 {
+		return false
+	}
+	mask, xor := ^uint32(0), uint32(0)
+	if v.mask != nil {
+		mask = binary.NativeEndian.Uint32(v.mask)
+	}
+	if v.xor != nil {
+		xor = binary.NativeEndian.Uint32(v.xor)
+	}
+	if fromCT && !slices.Contains(m.out.Matches, ir.Match(ir.CTState{States: ir.Tracked})) {
+		m.match(ir.CTState{States: ir.Tracked})
+	}
+	switch {
+	case fromCT != ct:
+		m.act(ir.CopyMark{Save: ct, Clear: ^uint32(0), Take: mask})
+		if xor != 0 {
+			m.act(ir.SetMark{Value: xor, CT: ct})
+		}
+	case ^mask|xor != 0:
+		m.act(ir.SetMark{Value: xor, Mask: ^mask, CT: ct})
+	}
+	return true
 }
 
 // with returns the steps that led to v, which may be nil, and e.
@@ -94,32 +175,45 @@ func with(v *value, e *wire.Expression) []*wire.Expression {
 	return append(v.steps[:len(v.steps):len(v.steps)], e)
 }
 
-// markOf returns what it is to set the mark to v: a constant, or the mark itself with some bits set
-// to fixed values.
-func markOf(v *value) (a ir.SetMark, ok bool) {
-	switch {
-	case v == nil:
-		return a, false
-	case len(v.data) == 4:
-		return ir.SetMark{Value: binary.NativeEndian.Uint32(v.data), Mask: ^uint32(0)}, true
-	case v.load == nil || v.load.Name != "meta" || v.load.Number(unix.NFTA_META_KEY) != unix.NFT_META_MARK ||
-		len(v.mask) != 4:
-		return a, false
-	}
-	a.Mask = ^binary.NativeEndian.Uint32(v.mask)
-	if v.xor != nil {
-		a.Value = binary.NativeEndian.Uint32(v.xor)
-	}
-	return a, a.Mask != 0 && a.Value&^a.Mask == 0
-}
-
 // setCT runs ct set.
 func (m *machine) setCT(e *wire.Expression, n uint32) {
 	touches := ir.Fields(0)
-	if e.Number(unix.NFTA_CT_KEY) == unix.NFT_CT_ZONE { // connections of another zone are other ones
+	switch e.Number(unix.NFTA_CT_KEY) {
+	case unix.NFT_CT_MARK:
+		if m.setMark(m.get(n), true) {
+			return
+		}
+		touches = ir.FieldCTMark
+	case unix.NFT_CT_ZONE: // connections of another zone are other ones
 		touches = ir.FieldState
 	}
-	m.opaqueAction(touches, with(m.get(n), e)...)
+	m.effect(touches, with(m.get(n), e)...)
+}
+
+// writeOption runs an expression that writes an option of TCP, or takes one out.
+func (m *machine) writeOption(e *wire.Expression) {
+	const typ, offset, length, op, sreg = 2, 3, 4, 6, 7 // NFTA_EXTHDR_*
+	const tcpOption, maxSeg, tcpMSS = 1, 2, 3           // NFT_EXTHDR_OP_TCPOPT, TCPOPT_MAXSEG, NFT_RT_TCPMSS
+	v := m.get(e.Number(sreg))
+	mss := e.Number(op) == tcpOption && len(e.Attrs[typ]) == 1 && e.Attrs[typ][0] == maxSeg && e.Number(offset) == 2 &&
+		e.Number(length) == 2 && m.proto == ir.TCP && v != nil
+	switch {
+	case mss && len(v.data) == 2 && binary.BigEndian.Uint16(v.data) > 0:
+		m.act(ir.ClampMSS{Size: binary.BigEndian.Uint16(v.data)})
+	case mss && len(v.steps) == 2 && v.steps[0].Name == "rt" && v.steps[0].Number(2) == tcpMSS:
+		m.act(ir.ClampMSS{})
+	default:
+		m.effect(0, with(v, e)...)
+	}
+}
+
+// dynset runs a statement that changes a set. The rule goes on if the set had room, and if what its
+// elements ask lets it.
+func (m *machine) dynset(e *wire.Expression) {
+	const sregKey = 4 // NFTA_DYNSET_SREG_KEY
+	steps := with(m.get(e.Number(sregKey)), e)
+	m.match(ir.Unknown{Sort: ir.SortRate, Text: m.words(steps...)})
+	m.effect(0, steps...)
 }
 
 // writePayload runs the statement that writes into a header.
@@ -127,6 +221,9 @@ func (m *machine) writePayload(e *wire.Expression, n uint32) {
 	v := m.get(n)
 	at, to := written(e, v)
 	touches := ir.Fields(0)
+	if e.Number(unix.NFTA_PAYLOAD_BASE) == unix.NFT_PAYLOAD_NETWORK_HEADER {
+		touches = ir.FieldHeader
+	}
 	field := func(f ir.Fields, from, end int) {
 		if at < end && from < to {
 			touches |= f
@@ -152,7 +249,7 @@ func (m *machine) writePayload(e *wire.Expression, n uint32) {
 	default:
 		touches = ir.AllFields
 	}
-	m.opaqueAction(touches, with(v, e)...)
+	m.effect(touches, with(v, e)...)
 }
 
 // written returns the bytes of the header, from and up to without to, that writing v changes: v may
@@ -177,13 +274,29 @@ func written(e *wire.Expression, v *value) (from, to int) {
 
 // log runs a log: by default one with level warning, into the kernel's log.
 func (m *machine) log(e *wire.Expression) {
+	log := ir.Log{Prefix: wire.OneLine([]byte(e.Text(unix.NFTA_LOG_PREFIX)))}
+	short := func(attr int) uint16 {
+		if b := e.Attrs[attr]; len(b) == 2 {
+			return binary.BigEndian.Uint16(b)
+		}
+		return 0
+	}
+	const known = 0x2f // of linux/netfilter/nf_log.h
 	level, said := e.Uint32(unix.NFTA_LOG_LEVEL)
-	const warning = 4 // of syslog(3)
-	if said && level != warning || e.Attrs[unix.NFTA_LOG_GROUP] != nil || e.Number(unix.NFTA_LOG_FLAGS) != 0 {
-		m.opaqueAction(0, e)
+	if said {
+		log.Level = ir.LevelWord(int(level))
+	}
+	flags := e.Number(unix.NFTA_LOG_FLAGS)
+	log.Flags = uint8(flags)
+	if e.Attrs[unix.NFTA_LOG_GROUP] != nil {
+		log = ir.Log{Prefix: log.Prefix, Grouped: true, Group: short(unix.NFTA_LOG_GROUP),
+			Threshold: short(unix.NFTA_LOG_QTHRESHOLD), Snap: e.Number(unix.NFTA_LOG_SNAPLEN)}
+	}
+	if level > 8 || flags&^known != 0 {
+		m.effect(0, e)
 		return
 	}
-	m.act(ir.Log{Prefix: wire.OneLine([]byte(e.Text(unix.NFTA_LOG_PREFIX)))})
+	m.act(log)
 }
 
 // object runs what an object of the table does.
@@ -193,8 +306,8 @@ func (m *machine) object(e *wire.Expression) {
 	case unix.NFT_OBJECT_COUNTER, unix.NFT_OBJECT_CT_HELPER, unix.NFT_OBJECT_TUNNEL, unix.NFT_OBJECT_CT_TIMEOUT,
 		unix.NFT_OBJECT_SECMARK,
 		unix.NFT_OBJECT_CT_EXPECT:
-		m.opaqueAction(0, e)
-	default: // a limit or quota decides whether the rule goes on
+		m.effect(0, e)
+	default: // a limit or quota decides whether the rule goes on, and so does a map of objects
 		m.opaque(e)
 	}
 }
@@ -202,12 +315,13 @@ func (m *machine) object(e *wire.Expression) {
 // onward are the targets of x_tables that let a packet go on, and what they touch of what matches
 // look at.
 var onward = map[string]ir.Fields{
-	"AUDIT": 0, "CHECKSUM": 0, "CLASSIFY": 0, "CONNMARK": 0, "CONNSECMARK": 0, "CT": ir.FieldState, "DSCP": 0,
-	"ECN":       ir.FieldTCPFlags,
-	"HL":        0,
+	"AUDIT": 0, "CHECKSUM": 0, "CLASSIFY": 0, "CONNMARK": ir.FieldCTMark, "CONNSECMARK": 0, "CT": ir.FieldState,
+	"DSCP":      ir.FieldHeader,
+	"ECN":       ir.FieldTCPFlags | ir.FieldHeader,
+	"HL":        ir.FieldHeader,
 	"IDLETIMER": 0, "LED": 0, "LOG": 0, "NFLOG": 0, "RATEEST": 0, "SECMARK": 0, "SET": 0, "TCPMSS": 0, "TCPOPTSTRIP": 0,
 	"TEE": 0,
-	"TOS": 0, "TRACE": 0, "TTL": 0,
+	"TOS": ir.FieldHeader, "TRACE": 0, "TTL": ir.FieldHeader,
 	"DNPT": ir.FieldDAddr, "SNPT": ir.FieldSAddr,
 	"HMARK": ir.FieldMark, "MARK": ir.FieldMark,
 }
@@ -219,20 +333,21 @@ func (m *machine) target(e *wire.Expression) {
 	touches, goesOn := onward[name]
 	word := func(at int) uint32 { return binary.NativeEndian.Uint32(info[at:]) }
 	switch {
-	case name == "NOTRACK", name == "CT" && len(info) >= 2 && binary.NativeEndian.Uint16(info) == 1: // XT_CT_NOTRACK
+	case name == "NOTRACK", name == "CT" && len(info) >= 2 && binary.NativeEndian.Uint16(info)&1 != 0: // XT_CT_NOTRACK
 		m.act(ir.NoTrack{})
+	case name == "NFQUEUE", name == "TPROXY", name == "SYNPROXY":
+		m.end(ir.Handed{Text: m.words(e)})
 	case !goesOn:
 		m.end(ir.Opaque{Text: m.words(e)})
-	case name == "MARK" && e.Number(unix.NFTA_TARGET_REV) == 2 && len(info) >= 8 && word(4) != 0 &&
-		word(0)&^word(4) == 0:
+	case name == "MARK" && e.Number(unix.NFTA_TARGET_REV) == 2 && len(info) >= 8 && word(4)|word(0) != 0:
 		m.act(ir.SetMark{Value: word(0), Mask: word(4)}) // struct xt_mark_tginfo2
 	case name == "LOG" && len(info) >= 32 && info[0] == 4 && info[1] == 0: // struct xt_log_info: level, flags, prefix
 		prefix, _, _ := strings.Cut(string(info[2:32]), "\x00")
 		m.act(ir.Log{Prefix: wire.OneLine([]byte(prefix))})
 	case name == "CONNMARK" && (len(info) < 13 || info[12] == 2): // struct xt_connmark_tginfo1: XT_CONNMARK_RESTORE
-		m.opaqueAction(ir.FieldMark, e)
+		m.effect(ir.FieldMark, e)
 	default:
-		m.opaqueAction(touches, e)
+		m.effect(touches, e)
 	}
 }
 
@@ -256,7 +371,7 @@ func (r *reader) settleNoTrack() {
 				if early[c] {
 					touches = ir.FieldState
 				}
-				c.Rules[i].Actions[j] = ir.OpaqueAction{Text: ir.ActionText(a), Touches: touches}
+				c.Rules[i].Actions[j] = ir.Effect{Text: ir.ActionText(a), Touches: touches}
 			}
 		}
 	}

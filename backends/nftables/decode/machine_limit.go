@@ -24,6 +24,10 @@ func (m *machine) limit(e *wire.Expression) {
 		m.opaque(e)
 		return
 	}
+	if m.parted { // the rules would have one each
+		m.opaque(e)
+		return
+	}
 	over := e.Number(unix.NFTA_LIMIT_FLAGS)&unix.NFT_LIMIT_F_INV != 0
 	m.match(ir.Limit{Rate: uint32(rate), Per: per, Burst: burst, Over: over})
 }

@@ -18,7 +18,12 @@ func (m *machine) equals(v *value, data []byte, not bool) bool {
 	if v.load == nil || v.xor != nil || len(data) == 0 || len(data) > v.size {
 		return false
 	}
+	if m.key(v, data, data, not) {
+		return true
+	}
 	switch v.load.Name {
+	case "fib":
+		return len(data) == 4 && m.addrTypes(v, []uint32{binary.NativeEndian.Uint32(data)}, not)
 	case "meta":
 		return m.meta(v, data, not)
 	case "ct":
@@ -34,10 +39,12 @@ func (m *machine) meta(v *value, data []byte, not bool) bool {
 	if key == unix.NFT_META_MARK {
 		return m.mark(v, data, not)
 	}
-	if v.mask != nil {
+	if v.mask != nil || v.swapped {
 		return false
 	}
 	switch key {
+	case unix.NFT_META_PROTOCOL:
+		return m.etherType(data, not)
 	case unix.NFT_META_IIF, unix.NFT_META_OIF:
 		return m.link(key, data, not)
 	case unix.NFT_META_IIFNAME:
@@ -125,7 +132,7 @@ func (m *machine) l4proto(proto uint8, not bool) {
 }
 
 func (m *machine) mark(v *value, data []byte, not bool) bool {
-	if len(data) != 4 {
+	if len(data) != 4 || v.swapped {
 		return false
 	}
 	mask := ^uint32(0)
@@ -232,6 +239,10 @@ func (m *machine) network(offset int, data, mask []byte, not bool) bool {
 			return true
 		}
 	case ir.IPv6:
+		if offset == 6 && len(data) == 1 && mask == nil { // of a packet without extension headers
+			m.l4proto(data[0], not)
+			return true
+		}
 		src, size = 8, 16
 	default:
 		return false
@@ -287,7 +298,7 @@ func (m *machine) transport(offset int, data []byte, not bool) bool {
 	switch {
 	case ir.HasPorts(m.proto):
 		return m.ports(offset, data, not)
-	case m.proto == ir.ICMP && m.out.Family == ir.IPv4, m.proto == ir.ICMPv6 && m.out.Family == ir.IPv6:
+	case m.proto == ir.ICMP, m.proto == ir.ICMPv6:
 		return m.icmp(offset, data, not)
 	}
 	return false
@@ -358,6 +369,10 @@ func (m *machine) between(v *value, from, to []byte, not bool, last ...*wire.Exp
 }
 
 func (m *machine) rangeMatch(v *value, from, to []byte, not bool) bool {
+	if bytes.Compare(from, to) <= 0 && m.ordered(v) && m.key(v, from, to, not) || m.markRange(v, from, to, not) ||
+		m.nameRange(v, from, to, not) {
+		return true
+	}
 	if v.load == nil || v.load.Name != "payload" || v.mask != nil || len(from) != v.size || len(to) != v.size ||
 		bytes.Compare(from, to) > 0 {
 		return false
@@ -371,6 +386,30 @@ func (m *machine) rangeMatch(v *value, from, to []byte, not bool) bool {
 			m.portMatch(offset, binary.BigEndian.Uint16(from), binary.BigEndian.Uint16(to), not)
 	}
 	return false
+}
+
+// nameRange reads the range of all names that begin alike.
+func (m *machine) nameRange(v *value, from, to []byte, not bool) bool {
+	if v.load == nil || v.load.Name != "meta" || v.mask != nil || len(from) != unix.IFNAMSIZ || len(to) != len(from) {
+		return false
+	}
+	n := 0
+	for n < len(from) && from[n] == to[n] {
+		n++
+	}
+	if n == 0 || n >= unix.IFNAMSIZ-1 || len(bytes.Trim(from[n:], "\x00")) != 0 || len(bytes.Trim(to[n:], "\xff")) != 0 {
+		return false
+	}
+	name, wildcard, ok := ifnameOf(from[:n])
+	switch v.load.Number(unix.NFTA_META_KEY) {
+	case unix.NFT_META_IIFNAME:
+		m.match(ir.IIfName{Name: name, Wildcard: wildcard, Not: not})
+	case unix.NFT_META_OIFNAME:
+		m.match(ir.OIfName{Name: name, Wildcard: wildcard, Not: not})
+	default:
+		return false
+	}
+	return ok
 }
 
 func (m *machine) addrRange(offset int, from, to []byte, not bool) bool {

@@ -21,6 +21,11 @@ func (m *machine) immediate(e *wire.Expression) {
 		}
 		return
 	}
+	m.verdict(code, chain, e)
+}
+
+// verdict ends the rule with a verdict.
+func (m *machine) verdict(code int32, chain string, e *wire.Expression) {
 	switch {
 	case code == wire.VerdictAccept:
 		m.end(ir.Accept{})
@@ -99,6 +104,22 @@ var (
 // the meaning.
 const natFlags = unix.NF_NAT_RANGE_MAP_IPS | unix.NF_NAT_RANGE_PROTO_SPECIFIED
 
+// choosing are the flags that say how to choose among addresses and ports.
+const choosing = unix.NF_NAT_RANGE_PROTO_RANDOM | unix.NF_NAT_RANGE_PROTO_RANDOM_FULLY | unix.NF_NAT_RANGE_PERSISTENT
+
+func flagsOf(bits uint32) (f ir.NATFlags) {
+	for _, x := range [...]struct {
+		bit  uint32
+		flag ir.NATFlags
+	}{{unix.NF_NAT_RANGE_PROTO_RANDOM, ir.Random}, {unix.NF_NAT_RANGE_PROTO_RANDOM_FULLY, ir.FullyRandom},
+		{unix.NF_NAT_RANGE_PERSISTENT, ir.Persistent}} {
+		if bits&x.bit != 0 {
+			f |= x.flag
+		}
+	}
+	return f
+}
+
 // nat reads snat and dnat. The kernel takes ports as given whenever their register is, with or
 // without the flag.
 func (m *machine) nat(e *wire.Expression) {
@@ -107,7 +128,7 @@ func (m *machine) nat(e *wire.Expression) {
 	ports, ok2 := m.portRange(e, unix.NFTA_NAT_REG_PROTO_MIN, unix.NFTA_NAT_REG_PROTO_MAX)
 	typ, ok3 := e.Uint32(unix.NFTA_NAT_TYPE)
 	switch {
-	case !ok || !ok2 || !ok3 || e.Number(unix.NFTA_NAT_FLAGS)&^natFlags != 0 || m.out.Family&family == 0:
+	case !ok || !ok2 || !ok3 || e.Number(unix.NFTA_NAT_FLAGS)&^(natFlags|choosing) != 0 || m.out.Family&family == 0:
 		m.end(ir.Opaque{Text: m.words(e)})
 		return
 	case addrs.IsZero() || typ != unix.NFT_NAT_SNAT && typ != unix.NFT_NAT_DNAT:
@@ -115,11 +136,12 @@ func (m *machine) nat(e *wire.Expression) {
 		return
 	}
 	m.out.Family &= family
+	flags := flagsOf(e.Number(unix.NFTA_NAT_FLAGS))
 	if typ == unix.NFT_NAT_SNAT {
-		m.end(ir.SNAT{Addrs: addrs, Ports: ports})
+		m.end(ir.SNAT{Addrs: addrs, Ports: ports, Flags: flags})
 		return
 	}
-	m.end(ir.DNAT{Addrs: addrs, Ports: ports})
+	m.end(ir.DNAT{Addrs: addrs, Ports: ports, Flags: flags})
 }
 
 // addrs reads the range of addresses in the registers that e names; zero if it names none.
@@ -143,10 +165,10 @@ func (m *machine) addrs(e *wire.Expression, family ir.Family) (r ir.AddrRange, o
 
 func (m *machine) addr(n uint32, size int) (netip.Addr, bool) {
 	v := m.get(n)
-	if v == nil || len(v.data) != size {
+	if v == nil || len(v.data) < size {
 		return netip.Addr{}, false
 	}
-	return netip.AddrFromSlice(v.data)
+	return netip.AddrFromSlice(v.data[:size])
 }
 
 // portRange reads the range of ports in the registers that attributes low and high name; zero if e
@@ -167,7 +189,7 @@ func (m *machine) portRange(e *wire.Expression, low, high int) (r ir.PortRange, 
 
 func (m *machine) port(n uint32) (uint16, bool) {
 	v := m.get(n)
-	if v == nil || len(v.data) != 2 {
+	if v == nil || len(v.data) < 2 || len(v.data) > 2 && binary.BigEndian.Uint16(v.data[2:]) != 0 {
 		return 0, false
 	}
 	return binary.BigEndian.Uint16(v.data), true
@@ -179,21 +201,21 @@ func (m *machine) masquerade(e *wire.Expression) {
 	ports, ok := m.portRange(e, unix.NFTA_MASQ_REG_PROTO_MIN, unix.NFTA_MASQ_REG_PROTO_MAX)
 	flags := e.Number(unix.NFTA_MASQ_FLAGS)
 	switch {
-	case flags&^natFlags != 0, !ok:
+	case flags&^(natFlags|choosing) != 0, !ok:
 		m.end(ir.Opaque{Text: m.words(e)})
 	case flags&unix.NF_NAT_RANGE_PROTO_SPECIFIED == 0:
-		m.end(ir.Masquerade{})
+		m.end(ir.Masquerade{Flags: flagsOf(flags)})
 	default:
-		m.end(ir.Masquerade{Ports: ports})
+		m.end(ir.Masquerade{Ports: ports, Flags: flagsOf(flags)})
 	}
 }
 
 // redirect reads redir. The kernel takes ports as given whenever their register is.
 func (m *machine) redirect(e *wire.Expression) {
 	ports, ok := m.portRange(e, unix.NFTA_REDIR_REG_PROTO_MIN, unix.NFTA_REDIR_REG_PROTO_MAX)
-	if !ok || e.Number(unix.NFTA_REDIR_FLAGS)&^natFlags != 0 {
+	if !ok || e.Number(unix.NFTA_REDIR_FLAGS)&^(natFlags|choosing) != 0 {
 		m.end(ir.Opaque{Text: m.words(e)})
 		return
 	}
-	m.end(ir.Redirect{Ports: ports})
+	m.end(ir.Redirect{Ports: ports, Flags: flagsOf(e.Number(unix.NFTA_REDIR_FLAGS))})
 }

@@ -44,7 +44,8 @@ func (r *reader) program() *ir.Program { return &ir.Program{Chains: r.list, Sets
 
 // readAll reads images to their end.
 func readAll(links Links, images []backends.Document) (*reader, error) {
-	r := &reader{ask: links, chains: map[chainKey]*ir.Chain{}, skipped: map[chainKey]bool{},
+	r := &reader{ask: links, chains: map[chainKey]*ir.Chain{}, keys: map[*ir.Chain]chainKey{},
+		skipped: map[chainKey]bool{},
 		dormant: map[chainKey]bool{},
 		sets:    map[chainKey]*readSet{}}
 	for _, image := range images {
@@ -62,6 +63,7 @@ func readAll(links Links, images []backends.Document) (*reader, error) {
 		return nil, r.failed
 	}
 	r.settleNoTrack()
+	r.settleJumps()
 	r.nameSets()
 	return r, nil
 }
@@ -70,6 +72,7 @@ func readAll(links Links, images []backends.Document) (*reader, error) {
 type reader struct {
 	list    []*ir.Chain
 	chains  map[chainKey]*ir.Chain
+	keys    map[*ir.Chain]chainKey
 	skipped map[chainKey]bool
 	dormant map[chainKey]bool // tables whose chains no packet meets
 	sets    map[chainKey]*readSet
@@ -217,6 +220,7 @@ func (r *reader) chain(m *wire.Message) error {
 		return nil
 	}
 	r.chains[key] = c
+	r.keys[c] = key
 	r.list = append(r.list, c)
 	return nil
 }
@@ -294,11 +298,13 @@ func (r *reader) rule(m *wire.Message) (err error) {
 	}
 	run := machine{table: c.Family, reader: r, chain: key}
 	out := run.rule(r.expressions)
-	out.Comment = wire.Comment(m.Attrs[unix.NFTA_RULE_USERDATA])
+	for i := range out {
+		out[i].Comment = wire.Comment(m.Attrs[unix.NFTA_RULE_USERDATA])
+	}
 	if m.Flags&unix.NLM_F_APPEND == 0 { // as the kernel has it: a rule not appended goes on top
-		c.Rules = append([]ir.Rule{out}, c.Rules...)
+		c.Rules = append(out, c.Rules...)
 		return nil
 	}
-	c.Rules = append(c.Rules, out)
+	c.Rules = append(c.Rules, out...)
 	return nil
 }

@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,11 @@ type readSet struct {
 	// closed is true if nothing but what is listed is in it, and a packet that is found there does
 	// at most be counted: no catch-all, no element that goes by itself, or that has a limit.
 	closed bool
+	// listed is true if every key is listed for which something is looked up: of a map that is
+	// closed but for that it has values.
+	listed   bool
+	timed    bool         // timed is true if some elements go by themselves.
+	catchall *readElement // what a map has for all other keys
 
 	meanings map[string]*ir.Set // by what is looked up
 }
@@ -31,6 +37,10 @@ type readSet struct {
 type readElement struct {
 	from, to []byte // to is nil for a single key
 	end      bool   // end is true for an element that only marks the end of the interval before it.
+	timed    bool   // timed is true if it goes by itself.
+
+	data []byte       // of a map
+	end2 *verdictData // of a map of verdicts
 }
 
 // set reads a set without its elements.
@@ -42,8 +52,11 @@ func (r *reader) set(m *wire.Message) error {
 	}
 	s := &readSet{key: key, flags: m.Attrs.Number(unix.NFTA_SET_FLAGS), length: int(length),
 		meanings: make(map[string]*ir.Set)}
-	s.closed = s.flags&^(unix.NFT_SET_ANONYMOUS|unix.NFT_SET_CONSTANT|unix.NFT_SET_INTERVAL|wire.FlagSetConcat) == 0 &&
-		onlyCounts(m.Attrs[wire.AttrSetExpr], m.Attrs[wire.AttrSetExpressions])
+	counts := onlyCounts(m.Attrs[wire.AttrSetExpr], m.Attrs[wire.AttrSetExpressions])
+	const plain = unix.NFT_SET_ANONYMOUS | unix.NFT_SET_CONSTANT | unix.NFT_SET_INTERVAL | wire.FlagSetConcat
+	s.closed = s.flags&^(plain|unix.NFT_SET_TIMEOUT) == 0 && counts
+	s.listed = s.flags&^(plain|unix.NFT_SET_MAP) == 0 && counts
+	s.timed = s.flags&unix.NFT_SET_TIMEOUT != 0 && m.Attrs[unix.NFTA_SET_TIMEOUT] != nil
 	r.sets[key] = s
 	return nil
 }
@@ -68,9 +81,20 @@ func (r *reader) elements(m *wire.Message) error {
 		e := readElement{from: a.Value(unix.NFTA_SET_ELEM_KEY), to: a.Value(wire.AttrElemKeyEnd)}
 		flags := a.Number(unix.NFTA_SET_ELEM_FLAGS)
 		e.end = flags&unix.NFT_SET_ELEM_INTERVAL_END != 0
-		if flags&wire.FlagElemCatchall != 0 || len(e.from) != s.length || e.to != nil && len(e.to) != s.length ||
+		e.timed = a[unix.NFTA_SET_ELEM_TIMEOUT] != nil || a[unix.NFTA_SET_ELEM_EXPIRATION] != nil
+		s.timed = s.timed || e.timed
+		if code, chain, is := a.Verdict(unix.NFTA_SET_ELEM_DATA); is {
+			e.end2 = &verdictData{code, chain}
+		} else {
+			e.data = a.Value(unix.NFTA_SET_ELEM_DATA)
+		}
+		if flags&wire.FlagElemCatchall != 0 {
+			s.closed, s.catchall = false, &e
+			return
+		}
+		if len(e.from) != s.length || e.to != nil && len(e.to) != s.length ||
 			!onlyCounts(a[unix.NFTA_SET_ELEM_EXPR], a[wire.AttrElemExpressions]) {
-			s.closed = false
+			s.closed, s.listed = false, false
 		}
 		s.elements = append(s.elements, e)
 	})
@@ -129,20 +153,66 @@ func before(n []byte) []byte {
 func (m *machine) lookup(e *wire.Expression) {
 	values, steps := m.lookedUp(e)
 	dreg, mapped := e.Uint32(unix.NFTA_LOOKUP_DREG)
+	_ = dreg
+	if mapped {
+		m.mapped(e, values, steps, m.rest)
+		return
+	}
+	s, not := m.setOf(e), e.Number(unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0
 	switch {
-	case !mapped:
-		set := m.meaning(e, values, steps)
-		if set == nil {
-			m.opaque(steps...)
+	case s == nil:
+	case s.closed && len(values) == 1 && m.inTypes(values[0], s, not), not && m.noKey(values, s):
+		return
+	case !not && m.manyFields(values, m.rest):
+		if all, ok := m.alternatives(e, values, false); ok && s.closed && m.branch(e, all, m.rest) {
 			return
 		}
-		m.match(ir.Lookup{Set: set, Not: e.Number(unix.NFTA_LOOKUP_FLAGS)&unix.NFT_LOOKUP_F_INV != 0})
-	case dreg == unix.NFT_REG_VERDICT:
-		m.end(ir.Opaque{Text: m.words(steps...)})
+	case s.closed && s.timed && not: // what is in it now may be gone
 	default:
-		m.opaque(steps...)
-		m.regs = [16]*value{}
+		if set := m.meaning(e, values, steps); set != nil {
+			m.match(ir.Lookup{Set: set, Not: not})
+			if s.timed {
+				m.match(ir.Unknown{Sort: ir.SortMembers, Text: m.words(steps...)})
+			}
+			return
+		}
 	}
+	m.opaque(steps...)
+}
+
+// inTypes adds the match that the type of an address is among those of s.
+func (m *machine) inTypes(v *value, s *readSet, not bool) bool {
+	var numbers []uint32
+	for _, e := range s.ranges() {
+		if e.to != nil && !bytes.Equal(e.from, e.to) || len(e.from) != 4 {
+			return false
+		}
+		numbers = append(numbers, binary.NativeEndian.Uint32(e.from))
+	}
+	return !s.timed && m.addrTypes(v, numbers, not)
+}
+
+// noKey adds the matches that a key has none of the values of s.
+func (m *machine) noKey(values []*value, s *readSet) bool {
+	if len(values) != 1 || !s.closed || s.timed {
+		return false
+	}
+	v := values[0]
+	if _, is := m.keyOf(v); !is || (v.size+3)&^3 != (s.length+3)&^3 {
+		return false
+	}
+	before := len(m.out.Matches)
+	for _, e := range s.ranges() {
+		to := e.to
+		if to == nil {
+			to = e.from
+		}
+		if !m.key(v, e.from[:v.size], to[:v.size], true) {
+			m.out.Matches = m.out.Matches[:before]
+			return false
+		}
+	}
+	return len(m.out.Matches) > before
 }
 
 // lookedUp returns the values that a look-up takes from the registers, and the steps that led to
@@ -239,8 +309,10 @@ func (m *machine) elementsOf(s *readSet, values []*value) ([][]ir.Match, bool) {
 			}
 			at += (v.size + 3) &^ 3
 		}
-		if part.out.Family != m.out.Family {
-			return nil, false // the key has the family in it
+		if part.out.Family != m.out.Family || slices.ContainsFunc(part.out.Matches, func(m ir.Match) bool {
+			return !ir.Plain(m)
+		}) {
+			return nil, false // the key has the family in it, or what a set can't have
 		}
 		elements = append(elements, part.out.Matches)
 	}
@@ -250,23 +322,23 @@ func (m *machine) elementsOf(s *readSet, values []*value) ([][]ir.Match, bool) {
 // equalsPart adds the match that v equals the part of e's key at offset at, or lies in its range.
 func (m *machine) equalsPart(v *value, e readElement, at int) bool {
 	from := e.from[at : at+v.size]
-	if e.to != nil && !bytes.Equal(from, e.to[at:at+v.size]) {
+	if !e.sameBytes(at, v.size) {
 		return m.rangeMatch(v, from, e.to[at:at+v.size], false)
 	}
-	if v.load != nil && v.load.Name == "meta" && !isName(v.load.Number(unix.NFTA_META_KEY)) || v.load == nil {
-		return v.load != nil && v.load.Number(unix.NFTA_META_KEY) == unix.NFT_META_L4PROTO && v.mask == nil &&
-			m.protoPart(from[0])
+	switch {
+	case v.load == nil:
+		if sort, ok := m.sortOf(v.steps); ok { // such as a number drawn by lot
+			m.match(ir.Unknown{Sort: sort, Text: fmt.Sprintf("%s %#x", m.words(v.steps...), from)})
+			return true
+		}
+		return false
+	case v.load.Name == "numgen":
+		m.match(ir.Unknown{Sort: ir.SortRate, Text: fmt.Sprintf("%s %#x", m.words(v.steps...), from)})
+		return true
+	case v.load.Name == "meta" && v.load.Number(unix.NFTA_META_KEY) == unix.NFT_META_L4PROTO:
+		return v.mask == nil && m.protoPart(from[0])
 	}
 	return m.equals(v, from, false)
-}
-
-// isName is true for what names an interface, or has its index.
-func isName(key uint32) bool {
-	switch key {
-	case unix.NFT_META_IIFNAME, unix.NFT_META_OIFNAME, unix.NFT_META_IIF, unix.NFT_META_OIF:
-		return true
-	}
-	return false
 }
 
 // protoPart adds the match on a protocol. What follows in the key is read as of this protocol.

@@ -79,7 +79,17 @@ func marshalMasq(family byte, m *expr.Masq) []byte {
 	b.Text(unix.NFTA_EXPR_NAME, "masq")
 	at := b.Attr(unix.NFTA_EXPR_DATA | unix.NLA_F_NESTED)
 	b.Bytes = append(b.Bytes, data...)
-	b.Uint32(unix.NFTA_MASQ_FLAGS, unix.NF_NAT_RANGE_PROTO_SPECIFIED)
+	flags := uint32(unix.NF_NAT_RANGE_PROTO_SPECIFIED)
+	for _, f := range [...]struct {
+		is  bool
+		bit uint32
+	}{{m.Random, unix.NF_NAT_RANGE_PROTO_RANDOM}, {m.FullyRandom, unix.NF_NAT_RANGE_PROTO_RANDOM_FULLY},
+		{m.Persistent, unix.NF_NAT_RANGE_PERSISTENT}} {
+		if f.is {
+			flags |= f.bit
+		}
+	}
+	b.Uint32(unix.NFTA_MASQ_FLAGS, flags)
 	b.EndAttr(at)
 	return b.Bytes
 }

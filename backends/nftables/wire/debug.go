@@ -74,7 +74,18 @@ func AppendUserdata(b, data []byte) []byte {
 // printed with their bytes.
 func (e *Expression) AppendDebug(b []byte) []byte {
 	b = append(append(b, "[ "...), e.Name...)
+	if !e.plain() {
+		return append(e.debugBytes(b), " ]"...)
+	}
 	switch e.Name {
+	case "byteorder":
+		b = e.debugByteorder(b)
+	case "exthdr":
+		b = e.debugExthdr(b)
+	case "fib":
+		b = e.debugFib(b)
+	case "rt":
+		b = fmt.Appendf(b, " load tcpmss => reg %d", e.Number(1))
 	case "meta":
 		b = e.debugMeta(b)
 	case "payload":
@@ -139,6 +150,10 @@ func (e *Expression) debugCt(b []byte) []byte {
 		key = "state"
 	case unix.NFT_CT_STATUS:
 		key = "status"
+	case unix.NFT_CT_DIRECTION:
+		key = "direction"
+	case unix.NFT_CT_MARK:
+		key = "mark"
 	}
 	if e.Attrs[unix.NFTA_CT_SREG] != nil {
 		return fmt.Appendf(b, " set %s with reg %d", key, e.Number(unix.NFTA_CT_SREG))
@@ -190,17 +205,69 @@ func (e *Expression) debugLog(b []byte) []byte {
 		b = fmt.Appendf(b, " prefix %s", e.Text(unix.NFTA_LOG_PREFIX))
 	}
 	if e.Attrs[unix.NFTA_LOG_GROUP] != nil {
-		return fmt.Appendf(b, " group %x", e.Attrs[unix.NFTA_LOG_GROUP])
+		return fmt.Appendf(b, " group %d snaplen %d qthreshold %d", e.short(unix.NFTA_LOG_GROUP),
+			e.Number(unix.NFTA_LOG_SNAPLEN), e.short(unix.NFTA_LOG_QTHRESHOLD))
 	}
-	for _, x := range []struct {
-		attr int
-		word string
-	}{{unix.NFTA_LOG_LEVEL, "level"}, {unix.NFTA_LOG_FLAGS, "flags"}} {
-		if e.Attrs[x.attr] != nil {
-			b = fmt.Appendf(b, " %s %d", x.word, e.Number(x.attr))
+	if e.Attrs[unix.NFTA_LOG_LEVEL] != nil {
+		b = fmt.Appendf(b, " level %d", e.Number(unix.NFTA_LOG_LEVEL))
+	}
+	for i, word := range []string{"tcpseq", "tcpopt", "ipopt", "uid", "nflog", "macdecode"} {
+		if e.Number(unix.NFTA_LOG_FLAGS)>>i&1 == 1 {
+			b = append(append(b, ' '), word...)
 		}
 	}
 	return b
+}
+
+// short returns a number of two bytes in network byte order.
+func (e *Expression) short(attr int) uint16 {
+	if len(e.Attrs[attr]) != 2 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(e.Attrs[attr])
+}
+
+func (e *Expression) debugByteorder(b []byte) []byte {
+	const sreg, dreg, op, length, size = 1, 2, 3, 4, 5 // NFTA_BYTEORDER_*
+	word := "ntoh"
+	if e.Number(op) == 1 {
+		word = "hton"
+	}
+	return fmt.Appendf(b, " reg %d = %s(reg %d, %d, %d)", e.Number(dreg), word, e.Number(sreg), e.Number(size),
+		e.Number(length))
+}
+
+// debugExthdr prints what writes an option of TCP.
+func (e *Expression) debugExthdr(b []byte) []byte {
+	const typ, offset, length, sreg = 2, 3, 4, 7 // NFTA_EXTHDR_*
+	return fmt.Appendf(b, " write tcpopt reg %d => %db @ %d + %d", e.Number(sreg), e.Number(length), e.Attrs[typ][0],
+		e.Number(offset))
+}
+
+// debugFib prints a look-up of the type of an address.
+func (e *Expression) debugFib(b []byte) []byte {
+	const dreg, flags = 1, 3 // NFTA_FIB_*
+	side := "daddr"
+	if e.Number(flags)&unix.NFTA_FIB_F_SADDR != 0 {
+		side = "saddr"
+	}
+	return fmt.Appendf(b, " %s type => reg %d", side, e.Number(dreg))
+}
+
+// plain is true if e has one of the forms that the notation is known of.
+func (e *Expression) plain() bool {
+	const fibResult, fibFlags, fibType = 2, 3, 3
+	const exthdrType, exthdrOp, exthdrSreg, rtKey, rtMSS = 2, 6, 7, 1, 3
+	switch e.Name {
+	case "fib":
+		return e.Number(fibResult) == fibType && (e.Number(fibFlags) == unix.NFTA_FIB_F_SADDR ||
+			e.Number(fibFlags) == unix.NFTA_FIB_F_DADDR)
+	case "exthdr":
+		return e.Number(exthdrOp) == 1 && e.Attrs[exthdrSreg] != nil && len(e.Attrs[exthdrType]) == 1
+	case "rt":
+		return e.Number(rtKey+1) == rtMSS
+	}
+	return true
 }
 
 func (e *Expression) debugLimit(b []byte) []byte {
@@ -280,6 +347,16 @@ func metaKey(n uint32) string {
 		return "nfproto"
 	case unix.NFT_META_L4PROTO:
 		return "l4proto"
+	case unix.NFT_META_LEN:
+		return "len"
+	case unix.NFT_META_PKTTYPE:
+		return "pkttype"
+	case unix.NFT_META_SKUID:
+		return "skuid"
+	case unix.NFT_META_SKGID:
+		return "skgid"
+	case unix.NFT_META_IIFTYPE:
+		return "iiftype"
 	}
 	return fmt.Sprintf("key(%d)", n)
 }
