@@ -166,17 +166,28 @@ func kinds() []kind {
 // opaqueVerdict is the kind of verdict of which the prover knows nothing, and says so.
 const opaqueVerdict = "ir.Opaque as a verdict"
 
+// unproved are the kinds of verdicts of which the prover knows nothing, and says so.
+var unproved = []string{opaqueVerdict, "ir.Handed"}
+
 // placed returns a program with one rule, in the first base chain, of the first family and
 // protocol, where [ir.Verify] takes it; the first of all if Verify doesn't know its kind.
 func placed(v ir.Verdict, actions []ir.Action, matches ...ir.Match) *ir.Program {
 	var first *ir.Program
+	fromHost := slices.ContainsFunc(matches, func(m ir.Match) bool {
+		f, is := m.(ir.Field)
+		return is && (f.Key == ir.KeyUID || f.Key == ir.KeyGID)
+	})
 	for _, base := range []ir.Base{
+		{Hook: ir.Output, Type: ir.FilterType, Priority: ir.PriorityFilter},
 		{Hook: ir.Forward, Type: ir.FilterType, Priority: ir.PriorityFilter},
 		{Hook: ir.Postrouting, Type: ir.NATType, Priority: ir.PrioritySrcNAT},
 		{Hook: ir.Prerouting, Type: ir.NATType, Priority: ir.PriorityDstNAT},
 		{Hook: ir.Postrouting, Type: ir.FilterType, Priority: ir.PriorityMangle},
 		{Hook: ir.Prerouting, Type: ir.FilterType, Priority: ir.PriorityRaw},
 	} {
+		if fromHost != (base.Hook == ir.Output) { // only what the host sends has an owner
+			continue
+		}
 		for _, family := range []ir.Family{ir.IPv4, ir.IPv6} {
 			for _, proto := range []uint8{0, ir.TCP, ir.ICMP, ir.ICMPv6} {
 				r := ir.Rule{Family: family, Matches: slices.Clone(matches), Actions: actions, Verdict: v}

@@ -82,12 +82,13 @@ func refusal(at ir.Origin, what, why, fix string) diag.Diagnostic {
 	return diag.Diagnostic{Severity: diag.Error, Code: Unsupported, Span: at.Span, What: what, Why: why, Fix: fix}
 }
 
-// logs returns what the program's rules write to the kernel's log, chain by chain.
+// logs returns what the program's rules do that no packet's fate tells of, chain by chain.
 func logs(p *ir.Program) (all []string) {
 	for _, c := range p.Chains {
 		for i := range c.Rules {
 			for _, a := range c.Rules[i].Actions {
-				if _, is := a.(ir.Log); is {
+				switch a.(type) {
+				case ir.Log, ir.ClampMSS:
 					all = append(all, c.Label()+" "+ir.ActionText(a))
 				}
 			}

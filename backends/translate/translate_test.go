@@ -69,7 +69,7 @@ COMMIT
 	{"what can't be said", `*filter
 :INPUT ACCEPT [0:0]
 -A INPUT -m string --string "x" --algo bm -j DROP
--A INPUT -p tcp -j LOG --log-uid
+-A INPUT -p tcp -j TRACE
 -A INPUT -p udp -m multiport --ports 53,123 -j LOG
 -A INPUT -p udp -m multiport --dports 53,123 -m limit --limit 1/sec -j ACCEPT
 -A INPUT -m limit --limit 1/sec -m mark --mark 1 -j ACCEPT

@@ -2,28 +2,19 @@ package doctor
 
 import (
 	"net/netip"
-	"strings"
 
 	"github.com/vnetc/vnetc/ir"
 )
 
-// Types of addresses that a host's own addresses decide (iptables-extensions(8), addrtype).
-const (
-	localType     = "LOCAL"
-	broadcastType = "BROADCAST"
-	multicastType = "MULTICAST"
-)
-
-// decideTypes replaces matches on the type of an address, which rules read as text have, by what
-// the host's addresses make of them.
+// decideTypes replaces matches on the type of an address by what the host's addresses make of them.
 func decideTypes(p *ir.Program, h *ir.Host) {
 	t := typer{host: h, sets: make(map[string]*ir.Set)}
 	for _, c := range p.Chains {
 		for i := range c.Rules {
 			r := &c.Rules[i]
 			for j, m := range r.Matches {
-				if o, is := m.(ir.Opaque); is {
-					if decided, ok := t.decide(o.Text, r.Family&c.Family); ok {
+				if a, is := m.(ir.AddrType); is {
+					if decided, ok := t.decide(a, r.Families()&c.Family); ok {
 						r.Matches[j] = decided
 					}
 				}
@@ -38,36 +29,36 @@ type typer struct {
 	sets map[string]*ir.Set
 }
 
-// decide reads "-m addrtype [!] --dst-type LOCAL[,TYPE]"; ok is false if it is something else.
-func (t *typer) decide(text string, f ir.Family) (m ir.Match, ok bool) {
-	words := strings.Fields(text)
-	if len(words) < 2 || words[0] != "-m" || words[1] != "addrtype" {
+// decide returns the look-up that says the same as m on the host, in a rule for packets of family
+// f; ok is false if the host doesn't decide it, or m is decided anyhow.
+func (t *typer) decide(m ir.AddrType, f ir.Family) (look ir.Match, ok bool) {
+	if m.Decided() || f != ir.IPv4 && f != ir.IPv6 {
 		return nil, false
 	}
-	words = words[2:]
-	not := len(words) > 0 && words[0] == "!"
-	if not {
-		words = words[1:]
-	}
-	if len(words) != 2 || words[0] != "--dst-type" && words[0] != "--src-type" || f != ir.IPv4 && f != ir.IPv6 {
-		return nil, false
-	}
-	key := f.String() + text
+	not := m.Not
+	m.Not = false
+	key := f.String() + " " + ir.MatchText(m)
 	set := t.sets[key]
 	if set == nil {
-		set = &ir.Set{Family: f, Name: "type " + words[1] + " " + words[0]}
-		for _, word := range strings.Split(words[1], ",") {
-			prefixes, known := t.addresses(word, f)
+		set = &ir.Set{Family: f, Name: key}
+		for _, one := range []ir.AddrTypes{ir.TypeLocal, ir.TypeBroadcast, ir.TypeMulticast, ir.TypeAnycast} {
+			if m.Types&one == 0 {
+				continue
+			}
+			prefixes, known := t.addresses(one, f)
 			if !known {
 				return nil, false
 			}
 			for _, p := range prefixes {
-				var element ir.Match = ir.SAddr{Prefix: p}
-				if words[0] == "--dst-type" {
-					element = ir.DAddr{Prefix: p}
+				var element ir.Match = ir.DAddr{Prefix: p}
+				if m.Source {
+					element = ir.SAddr{Prefix: p}
 				}
 				set.Elements = append(set.Elements, []ir.Match{element})
 			}
+		}
+		if m.Types&^(ir.TypeLocal|ir.TypeBroadcast|ir.TypeMulticast|ir.TypeAnycast) != 0 {
+			return nil, false
 		}
 		t.sets[key] = set
 	}
@@ -75,17 +66,19 @@ func (t *typer) decide(text string, f ir.Family) (m ir.Match, ok bool) {
 }
 
 // addresses returns those of a type, and whether the type is one that can be told.
-func (t *typer) addresses(word string, f ir.Family) (all []netip.Prefix, known bool) {
+func (t *typer) addresses(of ir.AddrTypes, f ir.Family) (all []netip.Prefix, known bool) {
 	add := func(p netip.Prefix) {
 		if p.Addr().Is4() == (f == ir.IPv4) {
 			all = append(all, p)
 		}
 	}
-	switch word {
-	case multicastType:
+	switch of {
+	case ir.TypeAnycast: // of IPv4 there are none
+		return nil, f == ir.IPv4
+	case ir.TypeMulticast:
 		add(netip.MustParsePrefix("224.0.0.0/4"))
 		add(netip.MustParsePrefix("ff00::/8"))
-	case localType:
+	case ir.TypeLocal:
 		add(netip.MustParsePrefix("127.0.0.0/8"))
 		add(netip.MustParsePrefix("::1/128"))
 		for _, d := range t.host.Devices {
@@ -93,10 +86,11 @@ func (t *typer) addresses(word string, f ir.Family) (all []netip.Prefix, known b
 				add(netip.PrefixFrom(a.Addr(), a.Addr().BitLen()))
 			}
 		}
-	case broadcastType:
+	case ir.TypeBroadcast:
 		if f == ir.IPv6 {
 			return nil, true // there are none
 		}
+		add(netip.MustParsePrefix("0.0.0.0/32"))
 		add(netip.MustParsePrefix("255.255.255.255/32"))
 		for _, d := range t.host.Devices {
 			for _, a := range d.Addresses {

@@ -104,8 +104,9 @@ func tells(text, kernel *ir.Chain) bool {
 		return slices.ContainsFunc(r.Matches, func(m ir.Match) bool {
 			_, is := m.(ir.Lookup)
 			o, opaque := m.(ir.Opaque)
-			return is || opaque && strings.Contains(o.Text, " @")
-		})
+			u, unknown := m.(ir.Unknown)
+			return is || opaque && strings.Contains(o.Text, " @") || unknown && strings.Contains(u.Text, " @")
+		}) || r.Origin.Element != "" // a part of a rule with a map
 	}
 	return len(lines) == len(kernel.Rules) && !slices.ContainsFunc(kernel.Rules, looksUp)
 }

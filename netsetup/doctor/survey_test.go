@@ -159,15 +159,14 @@ func TestDecideTypes(t *testing.T) {
 			Dst: netip.MustParseAddr(dst), Proto: ir.UDP, State: ir.StateNew}
 	}
 	for text, matching := range map[string][]string{
-		"-m addrtype --dst-type LOCAL":             {"192.0.2.9", "127.0.0.5"},
-		"-m addrtype ! --dst-type LOCAL":           {"192.0.2.255", "192.0.2.10", "224.0.0.1"},
-		"-m addrtype --dst-type LOCAL,BROADCAST":   {"192.0.2.9", "127.0.0.5", "192.0.2.255"},
-		"-m addrtype --dst-type MULTICAST":         {"224.0.0.1"},
-		"-m addrtype --dst-type UNREACHABLE":       nil,
-		"-m addrtype --src-type LOCAL":             nil,
-		"-m addrtype --dst-type LOCAL --limit-x y": nil,
+		"daddr local":           {"192.0.2.9", "127.0.0.5"},
+		"daddr != local":        {"192.0.2.255", "192.0.2.10", "224.0.0.1"},
+		"daddr local,broadcast": {"192.0.2.9", "127.0.0.5", "192.0.2.255"},
+		"daddr multicast":       {"224.0.0.1"},
+		"daddr unreachable":     nil,
+		"saddr local":           nil,
 	} {
-		p := parse(t, `chain ip t c hook input type filter priority 0 policy accept { ip opaque-match "`+text+`" drop }`)
+		p := parse(t, `chain ip t c hook input type filter priority 0 policy accept { ip type of `+text+` drop }`)
 		decideTypes(p, host)
 		var got []string
 		for _, dst := range []string{"192.0.2.9", "192.0.2.10", "127.0.0.5", "192.0.2.255", "224.0.0.1"} {

@@ -104,13 +104,23 @@ func withoutOpaque(p *ir.Program) (*ir.Program, map[string]string) {
 }
 
 func isOpaque(r *ir.Rule) bool {
-	if _, opaque := r.Verdict.(ir.Opaque); opaque {
+	switch r.Verdict.(type) {
+	case ir.Opaque, ir.Handed:
 		return true
 	}
-	if slices.ContainsFunc(r.Actions, func(a ir.Action) bool { _, opaque := a.(ir.OpaqueAction); return opaque }) {
-		return true
-	}
-	return slices.ContainsFunc(r.Matches, func(m ir.Match) bool { _, opaque := m.(ir.Opaque); return opaque })
+	return slices.ContainsFunc(r.Actions, func(a ir.Action) bool {
+		switch a.(type) {
+		case ir.OpaqueAction, ir.Effect:
+			return true
+		}
+		return false
+	}) || slices.ContainsFunc(r.Matches, func(m ir.Match) bool {
+		switch m.(type) {
+		case ir.Opaque, ir.Unknown:
+			return true
+		}
+		return false
+	})
 }
 
 // inOrder returns p with chains and sets in the order of like, and the elements of each set sorted:
