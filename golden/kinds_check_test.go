@@ -116,7 +116,7 @@ func (k kind) probed() error {
 
 // drawn looks for the kind among random programs. Sets, and what no packet decides, are not drawn.
 func (k kind) drawn() error {
-	if strings.HasPrefix(k.name, "ir.Opaque") || slices.Contains([]string{"ir.Lookup", "ir.Limit", "ir.Unknown", "ir.Effect",
+	if strings.HasPrefix(k.name, "ir.Opaque") || slices.Contains([]string{"ir.Lookup", "ir.Limit", "ir.Unknown", "ir.AddrType", "ir.Effect",
 		"ir.Handed"}, k.name) {
 		return nil
 	}

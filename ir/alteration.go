@@ -65,6 +65,8 @@ func onConnection(a Action) bool {
 		return a.CT
 	case CopyMark:
 		return true
+	case Effect:
+		return a.Touches == FieldCTMark
 	}
 	return false
 }

@@ -96,12 +96,16 @@ func (g *generator) actions(r *ir.Rule, base ir.Base) {
 	}
 	switch g.IntN(6) {
 	case 0:
-		r.Actions = append(r.Actions, ir.CopyMark{Clear: 0xffffffff, Take: mask, Save: g.not()})
+		r.Verdict, r.Actions = ir.Counter{}, []ir.Action{ir.CopyMark{Clear: 0xffffffff, Take: mask, Save: g.not()}}
+		return
 	case 1:
-		r.Actions = append(r.Actions, ir.SetMark{Value: uint32(g.IntN(256)) & mask, Mask: mask, CT: true})
+		mark := ir.SetMark{Value: uint32(g.IntN(256)) & mask, Mask: mask, CT: true}
+		r.Verdict, r.Actions = ir.Counter{}, []ir.Action{mark}
+		return
 	case 2:
 		if has(r, ir.TCP) {
-			r.Actions = append(r.Actions, ir.ClampMSS{Size: 1400})
+			r.Verdict, r.Actions = ir.Counter{}, []ir.Action{ir.ClampMSS{Size: 1400}}
+			return
 		}
 	}
 	if base.Hook == ir.Prerouting && base.Priority < ir.PriorityConntrack {
@@ -139,11 +143,7 @@ func (g *generator) rule(within ir.Family) ir.Rule {
 				Not: g.not()}
 		})
 	}
-	add(6, func() ir.Match { return g.field() })
-	add(12, func() ir.Match {
-		types := []ir.AddrTypes{ir.TypeLocal, ir.TypeMulticast, ir.TypeBroadcast}
-		return ir.AddrType{Types: pick(g.Rand, types), Not: g.not(), Source: g.not()}
-	})
+	add(6, func() ir.Match { return g.field(r.Family) })
 	add(3, func() ir.Match { return ir.CTState{States: ir.State(1 + g.IntN(31)), Not: g.not()} })
 	add(5, func() ir.Match { return ir.CTStatus{Status: ir.Status(1 + g.IntN(3)), Not: g.not()} })
 	add(6, func() ir.Match {
@@ -155,9 +155,19 @@ func (g *generator) rule(within ir.Family) ir.Rule {
 	return r
 }
 
-// field returns a match on a key, of a value or of some.
-func (g *generator) field() ir.Field {
-	f := ir.Field{Key: ir.Key(g.IntN(int(ir.Keys))), Not: g.not()}
+// field returns a match on a key, of a value or of some, that nftables can have in a table of both
+// families.
+func (g *generator) field(family ir.Family) ir.Field {
+	keys := []ir.Key{ir.KeyCTMark, ir.KeyDirection, ir.KeyLength, ir.KeyPktType, ir.KeyUID, ir.KeyGID}
+	switch family {
+	case ir.IPv4:
+		keys = append(keys, ir.KeyTTL, ir.KeyTOS, ir.KeyFragment)
+	case ir.IPv6:
+		keys = append(keys, ir.KeyTTL, ir.KeyTOS)
+	default:
+		keys = append(keys, ir.KeyMAC)
+	}
+	f := ir.Field{Key: pick(g.Rand, keys), Not: g.not()}
 	f.Mask = f.Key.All()
 	switch f.Key {
 	case ir.KeyCTMark:

@@ -218,7 +218,8 @@ func actionRules(family ir.Family) []ir.Rule {
 	return spoken(family, rules)
 }
 
-// spoken returns those of rules that can be lowered in a table: of kinds that nft(8) has words for in part.
+// spoken returns those of rules that can be lowered in a table: of kinds that nft(8) has words for
+// in part.
 func spoken(table ir.Family, rules []ir.Rule) []ir.Rule {
 	partly := func(r *ir.Rule) bool {
 		for _, m := range r.Matches {

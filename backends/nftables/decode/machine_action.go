@@ -344,10 +344,35 @@ func (m *machine) target(e *wire.Expression) {
 	case name == "LOG" && len(info) >= 32 && info[0] == 4 && info[1] == 0: // struct xt_log_info: level, flags, prefix
 		prefix, _, _ := strings.Cut(string(info[2:32]), "\x00")
 		m.act(ir.Log{Prefix: wire.OneLine([]byte(prefix))})
-	case name == "CONNMARK" && (len(info) < 13 || info[12] == 2): // struct xt_connmark_tginfo1: XT_CONNMARK_RESTORE
-		m.effect(ir.FieldMark, e)
+	case name == "CONNMARK":
+		m.connMark(e, info)
 	default:
 		m.effect(touches, e)
+	}
+}
+
+// connMark runs the target CONNMARK: struct xt_connmark_tginfo1, and 2, which can shift.
+func (m *machine) connMark(e *wire.Expression, info []byte) {
+	mode := 12
+	if e.Number(unix.NFTA_TARGET_REV) == 2 {
+		mode = 14
+	}
+	if len(info) <= mode || mode == 14 && info[13] != 0 {
+		m.effect(ir.FieldMark|ir.FieldCTMark, e)
+		return
+	}
+	word := func(at int) uint32 { return binary.NativeEndian.Uint32(info[at:]) }
+	ctmark, ctmask, nfmask := word(0), word(4), word(8)
+	const set, save, restore = 0, 1, 2 // XT_CONNMARK_*
+	switch {
+	case info[mode] == set && ctmark|ctmask != 0:
+		m.act(ir.SetMark{Value: ctmark, Mask: ctmask, CT: true})
+	case info[mode] == save && ctmask|nfmask != 0:
+		m.act(ir.CopyMark{Save: true, Clear: ctmask, Take: nfmask})
+	case info[mode] == restore && ctmask|nfmask != 0:
+		m.act(ir.CopyMark{Clear: nfmask, Take: ctmask})
+	default:
+		m.effect(ir.FieldMark|ir.FieldCTMark, e)
 	}
 }
 
