@@ -108,8 +108,8 @@ func (s *ruleLowering) match(m ir.Match) {
 	case ir.AddrType:
 		s.addrType(m)
 	case ir.Unknown:
-		s.refuse(fmt.Sprintf("a match of which it isn't known whether it holds can't be expressed in nftables: %s", m.Text),
-			"vnetc does not model what it asks, so its meaning could change or be lost",
+		s.refuse(fmt.Sprintf("a match of which only the text is known can't be expressed in nftables: %s", m.Text),
+			"vnetc does not model it, so its meaning could change or be lost",
 			"write the match in nft(8)'s words, in a table of your own")
 	case ir.Lookup:
 		s.inSet(m)

@@ -119,7 +119,7 @@ func (p *pruning) goes(t *delta.Table, c *delta.Chain, chosen map[*ir.Rule]bool)
 	read := p.program.Chains[i]
 	var goes []bool
 	for i := range read.Rules {
-		if decode.Continues(&read.Rules[i]) { // of one with a map, which is none of ours
+		if read.Rules[i].Continues() { // of one with a map, which is none of ours
 			continue
 		}
 		goes = append(goes, chosen[&read.Rules[i]])

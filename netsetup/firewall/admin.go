@@ -15,7 +15,7 @@ func (t Target) adminIn(held *ir.Program) (all []backends.AdminRules) {
 		if !c.Admin || len(c.Rules) == 0 {
 			continue
 		}
-		r := backends.AdminRules{Target: t.String(), Rules: len(c.Rules),
+		r := backends.AdminRules{Target: t.String(), Rules: written(c),
 			Chain: &ir.Chain{Family: c.Family, Table: c.Table, Name: c.Name, Admin: true}}
 		if flusher != nil {
 			r.Flush = flusher.FlushCommand(c)
@@ -55,4 +55,14 @@ func visible(held, meant *ir.Program) *ir.Program {
 		return s.Admin && findSet(meant, s) == nil
 	})
 	return &out
+}
+
+// written returns how many rules c has as they were written.
+func written(c *ir.Chain) (n int) {
+	for i := range c.Rules {
+		if !c.Rules[i].Continues() {
+			n++
+		}
+	}
+	return n
 }

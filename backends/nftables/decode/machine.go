@@ -2,7 +2,6 @@ package decode
 
 import (
 	"bytes"
-	"fmt"
 
 	"golang.org/x/sys/unix"
 
@@ -58,7 +57,7 @@ func (m *machine) rule(list []wire.Expression) []ir.Rule {
 	all := m.shared.rules
 	if len(all) > 1 {
 		for i := range all {
-			all[i].Origin.Element = fmt.Sprintf(part, i+1)
+			all[i].Origin.Element = ir.PartElement(i + 1)
 		}
 	}
 	return all

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -18,14 +17,6 @@ import (
 
 // maxForks is how many rules one may stand for.
 const maxForks = 1 << 13
-
-// part is the element of the origin of a rule that is one of several that a rule stands for.
-const part = "rule/part[%d]"
-
-// Continues is true if r is part of the same rule as the one before it in its chain.
-func Continues(r *ir.Rule) bool {
-	return strings.HasPrefix(r.Origin.Element, "rule/part[") && r.Origin.Element != fmt.Sprintf(part, 1)
-}
 
 // fork is what a machine has in common with its copies.
 type fork struct {
