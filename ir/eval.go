@@ -361,6 +361,9 @@ func (e *evaluation) rewrite(n NAT) (course, error) {
 		e.doubtful |= FieldState // whether there is a change, which the status tells, depends on what there was
 	}
 	hadAddr, hadPort := *addr, *port
+	if original, known := e.packet.Value(KeyOrigDPort); known && e.packet.Has(KeyOrigDPort) {
+		e.packet = e.packet.With(KeyOrigDPort, original)
+	}
 	if !n.Addrs.IsZero() {
 		*addr = n.Addrs.From
 	} else if n.Kind == KindRedirect &&

@@ -21,6 +21,7 @@ const (
 	KeyUID                  // user of the host's socket that sends it
 	KeyGID                  // group of the same
 	KeyMAC                  // source address of its Ethernet frame
+	KeyOrigDPort            // the destination port of the connection's first packet as it came, before NAT
 
 	Keys // their number
 )
@@ -41,6 +42,7 @@ var keyTable = [Keys]struct {
 	KeyUID:       {"uid", 32, 0},
 	KeyGID:       {"gid", 32, 0},
 	KeyMAC:       {"mac", 48, 0},
+	KeyOrigDPort: {"origdport", 16, FieldState},
 }
 
 // String returns the word of k.
@@ -86,6 +88,8 @@ func (p *Packet) Has(k Key) bool {
 	switch k {
 	case KeyCTMark, KeyDirection:
 		return p.State&Tracked != 0
+	case KeyOrigDPort:
+		return p.State&Tracked != 0 && HasPorts(p.Proto)
 	case KeyUID, KeyGID:
 		return p.In == ""
 	case KeyMAC:
@@ -103,6 +107,8 @@ func (p *Packet) Value(k Key) (value uint64, known bool) {
 		return p.Said.Values[k], true
 	case p.State == StateNew && (k == KeyCTMark || k == KeyDirection):
 		return 0, true
+	case p.State == StateNew && k == KeyOrigDPort && p.Status&StatusDNAT == 0:
+		return uint64(p.DPort), true
 	}
 	return 0, false
 }

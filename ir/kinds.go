@@ -82,7 +82,7 @@ func SampleMatches() []Match {
 		Limit{Rate: 10, Per: time.Second, Burst: 5},
 		Limit{Rate: 1, Per: 24 * time.Hour, Burst: 5, Over: true},
 		FieldIs(KeyCTMark, 0x10), Field{Key: KeyCTMark, Mask: 0xf0, From: 0x10, To: 0x10, Not: true},
-		FieldIs(KeyDirection, 1),
+		FieldIs(KeyDirection, 1), FieldIs(KeyOrigDPort, 8080),
 		FieldIs(KeyTTL, 255), Field{Key: KeyTTL, Mask: 0xff, To: 1},
 		Field{Key: KeyTTL, Mask: 0xff, From: 64, To: 64, Not: true},
 		Field{Key: KeyLength, Mask: 0xffff, From: 100, To: 1500},

@@ -18,12 +18,12 @@ import (
 // word. In a [Request] an end may be a network.
 type (
 	textPacket struct {
-		Proto textWord      `parser:"(?! 'from' | 'to' | 'in' | 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' ) @@"`
+		Proto textWord      `parser:"(?! 'from' | 'to' | 'in' | 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' | 'origdport' ) @@"`
 		Parts []*packetPart `parser:"@@*"`
 	}
 	packetPart struct {
 		Pos     lexer.Position
-		Key     string   `parser:"( @( 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' ) | @( 'from' | 'to' | 'in' )"`
+		Key     string   `parser:"( @( 'on' | 'out' | 'port' | 'state' | 'status' | 'mark' | 'type' | 'code' | 'flags' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' | 'origdport' ) | @( 'from' | 'to' | 'in' )"`
 		Network bool     `parser:"@'network'? )"`
 		Value   textWord `parser:"@@"`
 	}
@@ -31,7 +31,8 @@ type (
 
 // packetKeys are the keys in the order in which [Packet.String] writes them.
 var packetKeys = [...]string{"type", "code", "from", "on", "to", "out", "state", "flags", "status", "mark",
-	"ctmark", "direction", "ttl", "length", "tos", "fragment", "pkttype", "uid", "gid", "mac"}
+	"ctmark", "direction", "ttl", "length", "tos", "fragment", "pkttype", "uid", "gid", "mac",
+	"origdport"}
 
 // packetGrammar is built when it is first asked for, as grammar is.
 var packetGrammar = sync.OnceValue(func() *participle.Parser[textPacket] {

@@ -61,7 +61,7 @@ type (
 		Origin  *textOrigin   `parser:"( 'from' @@ )?"`
 	}
 	textMatch struct {
-		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' | 'limit' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' ) | 'icmp' @'type' | 'tcp' @'flags' | 'ct' @( 'state' | 'status' ) | @'opaque-match'"`
+		Kind  string    `parser:"( @( 'iifname' | 'oifname' | 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' | 'mark' | 'lookup' | 'limit' | 'ctmark' | 'direction' | 'ttl' | 'length' | 'tos' | 'fragment' | 'pkttype' | 'uid' | 'gid' | 'mac' | 'origdport' ) | 'icmp' @'type' | 'tcp' @'flags' | 'ct' @( 'state' | 'status' ) | @'opaque-match'"`
 		Open  string    `parser:"| ( 'type' @'of' | @'unknown' )"`
 		Sort  *textWord `parser:"  @@ )"`
 		Not   bool      `parser:"@'!='?"`
@@ -269,6 +269,6 @@ func shown(value string) string {
 
 func keywords() []string {
 	return strings.Fields("group chain set element link unseen hook type priority policy accept drop return counter checksum fill reject with jump goto " +
-		"opaque-match opaque-verdict handed masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup limit burst type of unknown ctmark direction ttl length tos fragment pkttype uid gid mac icmp tcp flags ct state status log prefix level group threshold snaplen notrack clamp mss save restore effect opaque-action touches " +
+		"opaque-match opaque-verdict handed masquerade snat dnat redirect to port iifname oifname saddr daddr l4proto sport dport mark lookup limit burst type of unknown ctmark direction ttl length tos fragment pkttype uid gid mac origdport icmp tcp flags ct state status log prefix level group threshold snaplen notrack clamp mss save restore effect opaque-action touches " +
 		"code comment from at network element reason bytes")
 }

@@ -98,6 +98,7 @@ limit != 1/day burst 5
 ctmark 0x10
 ctmark != 0x10/0xf0
 direction reply
+origdport 8080
 ttl 255
 ttl 0-1
 ttl != 64

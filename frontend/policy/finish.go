@@ -17,9 +17,13 @@ func (l *lowering) finish() {
 		l.letPass(ir.FWX, n.exits.list, n.in, l.oursOut)
 		l.letPass(ir.FWI, n.enters.list, n.out, l.ours)
 	}
-	if c := l.Group(ir.PRT); c != nil && len(l.untranslate.list) > 0 {
-		c.Rules = slices.Concat(l.untranslate.list, c.Rules)
+	if sources := slices.Concat(l.hairpins.list, l.untranslate.list); len(sources) > 0 {
+		l.Add(ir.PRT)
+		c := l.Group(ir.PRT)
+		c.Rules = slices.Concat(sources, c.Rules)
 	}
+	l.put(ir.PRE, l.pre.list)
+	l.put(ir.LOC, l.loc.list)
 	l.AddSets()
 }
 

@@ -25,7 +25,8 @@ import (
 //  6. What an allow lets from one network of ours to another keeps its source.
 //  7. deny to the host leaves alone DHCP, DNS and TFTP as the network offers them, ICMP echo,
 //     neighbour discovery, and reports of multicast groups.
-//  8. No rule matches a packet that neither enters nor leaves by a bridge of ours.
+//  8. publish leads what goes to a port of the host to a guest, port by port; see publish.
+//  9. But for published ports, no rule matches a packet that neither enters nor leaves by a bridge of ours.
 func Lower(p *ir.Program, list []Statement) {
 	l := newLowering(p)
 	for i := range list {
@@ -48,7 +49,10 @@ type lowering struct {
 	inward      rules    // POI
 	toHost      rules    // POH, behind the exceptions
 	fromHost    rules    // POG, likewise
-	untranslate rules    // at the head of PRT
+	pre         rules    // PRE
+	loc         rules    // LOC
+	hairpins    rules    // at the head of PRT: the sources of what goes to published ports
+	untranslate rules    // behind these
 }
 
 // rules is a list without the same rule twice.
@@ -112,7 +116,12 @@ func (n *network) subnets(f ir.Family) (all []netip.Prefix) {
 
 // statement adds the rules of one.
 func (l *lowering) statement(s *Statement) {
-	if s.Kind != Allow && s.Kind != Deny {
+	switch s.Kind {
+	case Publish:
+		l.publish(s)
+		return
+	case Allow, Deny:
+	default:
 		return
 	}
 	for _, f := range [...]ir.Family{ir.IPv4, ir.IPv6} {

@@ -25,6 +25,8 @@ func (s *space) hasKey(k ir.Key) node {
 	switch k {
 	case ir.KeyCTMark, ir.KeyDirection:
 		return s.inStates(ir.Tracked)
+	case ir.KeyOrigDPort:
+		return s.And(s.inStates(ir.Tracked), s.ports)
 	case ir.KeyUID, ir.KeyGID:
 		return s.value(s.iif, 0)
 	case ir.KeyFragment:
