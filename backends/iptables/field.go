@@ -53,6 +53,14 @@ func (l *lowering) field(at *tableChain, m ir.Field) *refusal {
 		}
 		reply := (m.From == 1) != m.Not
 		return add(" -m conntrack --ctdir %s", map[bool]string{true: "REPLY", false: "ORIGINAL"}[reply])
+	case ir.KeyOrigDPort:
+		switch {
+		case !whole:
+			return refused
+		case single:
+			return add(" -m conntrack%s --ctorigdstport %d", not, m.From)
+		}
+		return add(" -m conntrack%s --ctorigdstport %d:%d", not, m.From, m.To)
 	case ir.KeyTTL:
 		return l.ttl(m, not, refused)
 	case ir.KeyLength:

@@ -132,8 +132,15 @@ func modelConnMark(s *ruleReader, in *instance) ([]ir.Match, bool) {
 		in.negated("mark"))
 }
 
-// modelConntrack has the direction, if nothing else is asked that is kept as text.
+// modelConntrack has the direction, or the port that the connection went to at first, if nothing
+// else is asked that is kept as text.
 func modelConntrack(s *ruleReader, in *instance) ([]ir.Match, bool) {
+	if in.seen == in.ext.bits("ctorigdstport") {
+		from, to, ok := portsOf(s.value(in, "ctorigdstport"))
+		f := ir.Field{Key: ir.KeyOrigDPort, Mask: ir.KeyOrigDPort.All(), From: from, To: to}
+		all, _ := one(f, in.negated("ctorigdstport"))
+		return all, ok
+	}
 	if in.seen&^in.ext.bits("ctstate", "ctdir") != 0 || in.has("ctstate") && s.states != 1 {
 		return nil, false
 	}
@@ -142,6 +149,17 @@ func modelConntrack(s *ruleReader, in *instance) ([]ir.Match, bool) {
 		value = 1
 	}
 	return one(ir.FieldIs(ir.KeyDirection, value), false)
+}
+
+// portsOf reads a port, or two with a colon between them.
+func portsOf(text string) (from, to uint64, ok bool) {
+	a, b, two := strings.Cut(text, ":")
+	from, err := strconv.ParseUint(a, 10, 16)
+	if !two {
+		return from, from, err == nil
+	}
+	to, errTo := strconv.ParseUint(b, 10, 16)
+	return from, to, err == nil && errTo == nil && from <= to
 }
 
 func modelTTL(s *ruleReader, in *instance) ([]ir.Match, bool) {

@@ -18,7 +18,7 @@ type key struct {
 }
 
 // keyWords are nft(8)'s words for keys of any family.
-var keyWords = map[ir.Key]string{ir.KeyDirection: "ct direction", ir.KeyLength: "meta length",
+var keyWords = map[ir.Key]string{ir.KeyDirection: "ct direction", ir.KeyOrigDPort: "ct original proto-dst", ir.KeyLength: "meta length",
 	ir.KeyPktType: "meta pkttype", ir.KeyUID: "meta skuid", ir.KeyGID: "meta skgid", ir.KeyMAC: "ether saddr"}
 
 // word returns nft(8)'s words for the key; masked is true if only some bits of the header's bytes
@@ -96,6 +96,11 @@ func (s key) exprs(x []expr.Any) []expr.Any {
 		return append(x, compare(s.Not, hostEndian32(uint32(s.From))))
 	case ir.KeyDirection:
 		return append(x, &expr.Ct{Key: expr.CtKeyDIRECTION, Register: reg}, compare(s.Not, []byte{byte(s.From)}))
+	case ir.KeyOrigDPort:
+		if x = append(x, &expr.Ct{Key: expr.CtKeyPROTODST, Register: reg}); single {
+			return append(x, compare(s.Not, bigEndian16(uint16(s.From))))
+		}
+		return within(x, s.Not, bigEndian16(uint16(s.From)), bigEndian16(uint16(s.To)))
 	case ir.KeyPktType:
 		return append(x, &expr.Meta{Key: expr.MetaKeyPKTTYPE, Register: reg}, compare(s.Not, []byte{byte(s.From)}))
 	case ir.KeyLength:
@@ -143,7 +148,7 @@ func (s *ruleLowering) field(m ir.Field) {
 		fine = m.Mask == 0xfc && m.From == m.To
 	case ir.KeyFragment:
 		fine = m.From == m.To
-	case ir.KeyTTL, ir.KeyLength, ir.KeyUID, ir.KeyGID:
+	case ir.KeyTTL, ir.KeyLength, ir.KeyUID, ir.KeyGID, ir.KeyOrigDPort:
 		fine = whole
 	case ir.KeyDirection:
 		fine = whole && m.From == m.To

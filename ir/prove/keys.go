@@ -173,9 +173,7 @@ func (a *agreement) reach(c *ir.Chain, at point) {
 			name = v.Chain
 		case ir.Goto:
 			name = v.Chain
-		case ir.Masquerade, ir.SNAT, ir.DNAT, ir.Redirect:
-			a.touched[at] |= ir.FieldSAddr | ir.FieldDAddr | ir.FieldSPort | ir.FieldDPort | ir.FieldState
-		}
+		} // a verdict that rewrites the packet ends its way at this point
 		if name != "" {
 			if t := a.program.Target(c, name); t != nil {
 				a.reach(t, at)

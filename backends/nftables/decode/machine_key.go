@@ -34,6 +34,10 @@ func (m *machine) keyOf(v *value) (k keyed, ok bool) {
 			return whole(ir.KeyCTMark, true)
 		case unix.NFT_CT_DIRECTION:
 			return whole(ir.KeyDirection, false)
+		case unix.NFT_CT_PROTO_DST:
+			if d := v.load.Attrs[unix.NFTA_CT_DIRECTION]; len(d) == 1 && d[0] == 0 { // of the first packet
+				return whole(ir.KeyOrigDPort, false)
+			}
 		}
 	case "meta":
 		switch v.load.Number(unix.NFTA_META_KEY) {

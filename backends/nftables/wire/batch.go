@@ -57,8 +57,9 @@ func (b *Batch) edge(typ uint16) {
 // Expr adds the attributes of one expression, for a table of the family.
 func (b *Batch) Expr(family byte, e expr.Any) { b.Bytes = append(b.Bytes, marshal(family, e)...) }
 
-// marshal returns the attributes of one expression, by the library's encoder with its one fault
-// cured: it leaves out the flag without which the kernel ignores the ports of a masquerade.
+// marshal returns the attributes of one expression, by the library's encoder with its faults cured:
+// it leaves out the flag without which the kernel ignores the ports of a masquerade, and gives a
+// direction four bytes, of which the kernel complains in its log.
 func marshal(family byte, e expr.Any) []byte {
 	data, err := expr.Marshal(family, e)
 	if err != nil {
@@ -67,7 +68,23 @@ func marshal(family byte, e expr.Any) []byte {
 	if m, ok := e.(*expr.Masq); ok && m.ToPorts {
 		return marshalMasq(family, m)
 	}
+	if c, ok := e.(*expr.Ct); ok && c.Key == expr.CtKeyPROTODST {
+		return marshalCt(c)
+	}
 	return data
+}
+
+func marshalCt(c *expr.Ct) []byte {
+	var b Batch
+	b.Text(unix.NFTA_EXPR_NAME, "ct")
+	at := b.Attr(unix.NFTA_EXPR_DATA | unix.NLA_F_NESTED)
+	b.Uint32(unix.NFTA_CT_KEY, uint32(c.Key))
+	b.Uint32(unix.NFTA_CT_DREG, c.Register)
+	direction := b.Attr(unix.NFTA_CT_DIRECTION)
+	b.Bytes = append(b.Bytes, byte(c.Direction))
+	b.EndAttr(direction)
+	b.EndAttr(at)
+	return b.Bytes
 }
 
 func marshalMasq(family byte, m *expr.Masq) []byte {

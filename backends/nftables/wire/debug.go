@@ -150,15 +150,25 @@ func (e *Expression) debugCt(b []byte) []byte {
 		key = "state"
 	case unix.NFT_CT_STATUS:
 		key = "status"
-	case unix.NFT_CT_DIRECTION:
-		key = "direction"
 	case unix.NFT_CT_MARK:
 		key = "mark"
+	case unix.NFT_CT_DIRECTION:
+		key = "direction"
+	case unix.NFT_CT_PROTO_DST:
+		key = "proto_dst"
 	}
 	if e.Attrs[unix.NFTA_CT_SREG] != nil {
 		return fmt.Appendf(b, " set %s with reg %d", key, e.Number(unix.NFTA_CT_SREG))
 	}
-	return fmt.Appendf(b, " load %s => reg %d", key, e.Number(unix.NFTA_CT_DREG))
+	b = fmt.Appendf(b, " load %s => reg %d", key, e.Number(unix.NFTA_CT_DREG))
+	if d := e.Attrs[unix.NFTA_CT_DIRECTION]; len(d) == 1 {
+		word := "original"
+		if d[0] == 1 {
+			word = "reply"
+		}
+		b = fmt.Appendf(b, " , dir %s ", word)
+	}
+	return b
 }
 
 func (e *Expression) debugImmediate(b []byte) []byte {
