@@ -34,8 +34,10 @@ func NewJudge(before, after *ir.Program, h *ir.Host) *Judge {
 	if h == nil {
 		h = &ir.Host{}
 	}
-	return &Judge{ends: newEnds(before, after), before: newRules(before, newPlaces(before, h)),
-		after: newRules(after, newPlaces(after, h)), known: make(map[Entry]Verdict)}
+	was, is := newPlaces(before, h), newPlaces(after, h)
+	before, after = onHost(before, was, h), onHost(after, is, h)
+	return &Judge{ends: newEnds(before, after), before: newRules(before, was), after: newRules(after, is),
+		known: make(map[Entry]Verdict)}
 }
 
 // Idle is true if no entry can be forbidden: there are no policies, and there were none.
@@ -231,6 +233,7 @@ func first(e *Entry) ir.Packet {
 	}
 	if ir.HasPorts(t.Proto) {
 		p.SPort, p.DPort = t.SPort, t.DPort
+		p = p.With(ir.KeyOrigDPort, uint64(t.DPort))
 	}
 	if isICMP(t.Proto) {
 		p.ICMPType, p.ICMPCode = t.ICMPType, t.ICMPCode

@@ -160,6 +160,40 @@ func TestJudge(t *testing.T) {
 			entry: "udp 198.51.100.9:4000 192.0.2.1:53", want: stays},
 		{name: "published by IPv6", after: "PRE udp 2001:db8::1 53 to fd00:1::7 5353",
 			entry: "udp [2001:db8:1::9]:4000 [2001:db8::1]:53", want: "published: publish udp 2001:db8::1 53 to fd00:1::7 5353"},
+		{name: "before a publish at every address", after: "publish udp 53 to 10.0.1.7 port 5353",
+			entry: "udp 198.51.100.9:4000 192.0.2.1:53", want: "published: publish udp 53 to 10.0.1.7 port 5353"},
+		{name: "to the same port elsewhere, of others", after: "publish udp 53 to 10.0.1.7 port 5353",
+			entry: "udp 198.51.100.9:4000 172.17.0.4:53", want: foreign},
+		{name: "to the same port elsewhere, of a guest", after: "publish udp 53 to 10.0.1.7 port 5353",
+			entry: "udp 10.0.0.5:4000 198.51.100.9:53", want: stays},
+		{name: "a broadcast to the port", after: "publish udp 53 to 10.0.1.7 port 5353",
+			entry: "udp 10.0.0.5:4000 10.0.0.255:53", want: stays},
+		{name: "of the host to its loopback", after: "publish udp 53 to 10.0.1.7 port 5353",
+			entry: "udp 127.0.0.1:4000 127.0.0.1:53", want: stays},
+		{name: "of the host to itself", after: "publish udp 53 to 10.0.1.7 port 5353",
+			entry: "udp 192.0.2.1:4000 192.0.2.1:53", want: "published: publish udp 53 to 10.0.1.7 port 5353"},
+		{name: "to a published guest of a translated network", after: "deny from network db to network safe; publish tcp 8080 to 10.0.0.7 port 80",
+			entry: "tcp 198.51.100.9:4000 192.0.2.1:8080 dnat 10.0.0.7:80", want: stays},
+		{name: "and from its own network", after: "deny from network db to network safe; publish tcp 8080 to 10.0.0.7 port 80",
+			entry: "tcp 10.0.0.5:4000 192.0.2.1:8080 dnat 10.0.0.7:80 snat 10.0.0.1:4000", want: stays},
+		{name: "and from another one", after: "publish tcp 8080 to 10.0.0.7 port 80; deny from network db to network web",
+			entry: "tcp 10.0.1.5:4000 192.0.2.1:8080 dnat 10.0.0.7:80", want: stays},
+		{name: "and from the host", after: "deny from network db to network safe; publish tcp 8080 to 10.0.0.7 port 80",
+			entry: "tcp 192.0.2.1:4000 192.0.2.1:8080 dnat 10.0.0.7:80", want: stays},
+		{name: "a publish is gone", before: "publish tcp 8080 to 10.0.0.7 port 80", after: "publish tcp 8081 to 10.0.0.7 port 80",
+			entry: "tcp 198.51.100.9:4000 192.0.2.1:8080 dnat 10.0.0.7:80", want: "unpublished: publish tcp 8080 to 10.0.0.7 port 80"},
+		{name: "a publish is for others", before: "publish tcp 8080 to 10.0.0.7 port 80", after: "publish tcp 8080 to 10.0.0.7 port 80 from 203.0.113.0/24",
+			entry: "tcp 198.51.100.9:4000 192.0.2.1:8080 dnat 10.0.0.7:80", want: "unpublished: publish tcp 8080 to 10.0.0.7 port 80"},
+		{name: "a publish is by another interface", before: "publish tcp 8080 to 10.0.0.7 port 80", after: "publish tcp 8080 to 10.0.0.7 port 80 on docker0",
+			entry: "tcp 198.51.100.9:4000 192.0.2.1:8080 dnat 10.0.0.7:80", want: "unpublished: publish tcp 8080 to 10.0.0.7 port 80"},
+		{name: "another port of a range", before: "publish udp 8000-8009 to 10.0.0.7 port 9000-9009", after: "publish udp 8000-8009 to 10.0.0.7 port 9100-9109",
+			entry: "udp 198.51.100.9:4000 192.0.2.1:8003 dnat 10.0.0.7:9003", want: "published: publish udp 8000-8009 to 10.0.0.7 port 9100-9109"},
+		{name: "the same port of a range", before: "publish udp 8003 to 10.0.0.7 port 9003", after: "publish udp 8000-8009 to 10.0.0.7 port 9000-9009",
+			entry: "udp 198.51.100.9:4000 192.0.2.1:8003 dnat 10.0.0.7:9003", want: stays},
+		{name: "a deny before the publish", after: "deny tcp from outside to network web port 80; publish tcp 8080 to 10.0.0.7 port 80",
+			entry: "tcp 198.51.100.9:4000 192.0.2.1:8080 dnat 10.0.0.7:80", want: "denied: deny tcp from outside to network web port 80"},
+		{name: "nothing is known of the host, and a port is published", host: &ir.Host{}, after: "publish udp 53 to 10.0.1.7 port 5353",
+			entry: "udp 198.51.100.9:4000 192.0.2.1:53", want: unsure},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -299,6 +333,26 @@ func TestJudgeRoutes(t *testing.T) {
 	}
 	if got := said(j, entry(t, "tcp 172.17.0.9:4000 198.51.100.9:80")); got != "foreign" {
 		t.Errorf("a default route by way of a guest: got %s", got)
+	}
+}
+
+// TestJudgeTypes: the type of an address is decided by the host's own, also where a rule negates
+// it.
+func TestJudgeTypes(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"udp 10.0.0.5:4000 192.0.2.1:53":    {"denied: ", "stays"},
+		"udp 10.0.0.5:4000 198.51.100.9:53": {"stays", "denied: "},
+	} {
+		for i, not := range []bool{false, true} {
+			after := program(t, 2, "")
+			for _, g := range []ir.Group{ir.POX, ir.POH} {
+				after.Add(g, ir.Rule{Family: ir.IPv4, Matches: []ir.Match{ir.AddrType{Types: ir.TypeLocal, Not: not}},
+					Verdict: ir.Drop{}})
+			}
+			if got := said(NewJudge(nil, after, machine()), entry(t, text)); got != want[i] {
+				t.Errorf("%s, not %t: got %s, want %s", text, not, got, want[i])
+			}
+		}
 	}
 }
 

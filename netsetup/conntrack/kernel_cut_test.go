@@ -12,22 +12,30 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vnetc/vnetc/backends/netnstest"
+	"github.com/vnetc/vnetc/ir"
 )
 
 // tcp opens a connection from one peer to another, by the stacks of both.
-func tcp(t *testing.T, from, to *netnstest.Peer, addr netip.Addr, port int) (client, server net.Conn) {
+func tcp(t *testing.T, from, to *netnstest.Peer, addr netip.Addr, port uint16) (client, server net.Conn) {
 	t.Helper()
+	return tcpBy(t, from, to, netip.AddrPortFrom(addr, port), port)
+}
+
+// tcpBy is tcp by way of an address and port of the host.
+func tcpBy(t *testing.T, from, to *netnstest.Peer, by netip.AddrPort, port uint16) (client, server net.Conn) {
+	t.Helper()
+	own, _ := to.Addr(by.Addr())
 	var listener net.Listener
 	to.Do(func() {
 		var err error
-		if listener, err = net.Listen("tcp", netip.AddrPortFrom(addr, uint16(port)).String()); err != nil {
+		if listener, err = net.Listen("tcp", netip.AddrPortFrom(own, port).String()); err != nil {
 			t.Fatal(err)
 		}
 	})
 	defer listener.Close()
 	from.Do(func() {
 		var err error
-		if client, err = net.DialTimeout("tcp", listener.Addr().String(), 5*time.Second); err != nil {
+		if client, err = net.DialTimeout("tcp", by.String(), 5*time.Second); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -161,49 +169,126 @@ func TestCutPublished(t *testing.T) {
 	w := newWorld(t, 2)
 	second := w.Guest("db2", "virbr1", netip.MustParsePrefix("10.0.1.8/24"), netip.MustParsePrefix("fd00:1::8/64"))
 	w.Serve(5300)
+	sport := uint16(7000)
 	for i, host := range w.far.Hosts {
-		t.Run(host.String(), func(t *testing.T) {
-			sport := uint16(7000 + i)
-			sends := func(want *netnstest.Peer, when string) {
-				t.Helper()
-				if r := w.sendFrom(w.far, netnstest.UDP, sport, host.Addr(), 5300); r.At != want {
-					t.Errorf("%s: %s", when, r)
+		for _, client := range []*netnstest.Peer{w.far, w.guests[0], w.guests[1]} {
+			t.Run(host.Addr().String()+" from "+client.Name, func(t *testing.T) {
+				if client == w.guests[1] && host.Addr().Is6() {
+					t.Skip("nothing is masqueraded in IPv6 here, so that guests of one network don't reach each other")
 				}
-			}
-			rules := program(t, 2, "")
-			before := w.load(rules)
-			sends(w.Self, "before it is published")
+				sport++
+				sends := func(want *netnstest.Peer, when string) {
+					t.Helper()
+					if r := w.sendFrom(client, netnstest.UDP, sport, host.Addr(), 5300); r.At != want {
+						t.Errorf("%s: %s", when, r)
+					}
+				}
+				publishes := func(guest *netnstest.Peer) *ir.Program {
+					return program(t, 2, fmt.Sprintf("publish udp 5300 to %s port %d", guest.Addrs[i].Addr(),
+						netnstest.Open))
+				}
+				bare, one, two := program(t, 2, ""), publishes(w.guests[1]), publishes(second)
+				w.load(bare)
+				w.cut(bare, one) // what the client before has left
+				sends(w.Self, "before it is published")
 
-			one := program(t, 2, "")
-			first := w.guests[1].Addrs[i].Addr()
-			publish(t, one, fmt.Sprintf("udp %s 5300 to %s %d", host.Addr(), first, netnstest.Open))
-			w.load(one)
-			sends(w.Self, "it is published, and the old entry stands")
-			if got := w.cut(before, one); got.Cut != 1 || got.Counts[0].Reason != Published {
-				t.Errorf("got %+v", got)
-			}
-			sends(w.guests[1], "the entry is cut")
+				w.load(one)
+				sends(w.Self, "it is published, and the old entry stands")
+				if got := w.cut(bare, one); got.Cut != 1 || got.Counts[0].Reason != Published {
+					t.Errorf("got %+v", got)
+				}
+				if client != w.guests[1] { // who would see itself behind the host
+					sends(w.guests[1], "the entry is cut")
+				}
+				w.load(two)
+				if client != w.guests[1] {
+					sends(w.guests[1], "another guest is published, and the old entry stands")
+				}
+				got := w.cut(one, two)
+				if client != w.guests[1] && (got.Cut != 1 || got.Counts[0].Reason != Published) {
+					t.Errorf("got %+v", got)
+				}
+				sends(second, "the entry of the guest before is cut")
+				if got := w.cut(one, two); got.Cut != 0 {
+					t.Errorf("what reaches its target was cut: %+v", got)
+				}
 
-			two := program(t, 2, "")
-			publish(t, two, fmt.Sprintf("udp %s 5300 to %s %d", host.Addr(), second.Addrs[i].Addr(), netnstest.Open))
-			w.load(two)
-			sends(w.guests[1], "another guest is published, and the old entry stands")
-			if got := w.cut(one, two); got.Cut != 1 || got.Counts[0].Reason != Published {
-				t.Errorf("got %+v", got)
-			}
-			sends(second, "the entry of the guest before is cut")
-			if got := w.cut(one, two); got.Cut != 0 {
-				t.Errorf("what reaches its target was cut: %+v", got)
-			}
-
-			w.load(rules)
-			sends(second, "it is not published any more, and the old entry stands")
-			if got := w.cut(two, rules); got.Cut != 1 || got.Counts[0].Reason != Unpublished {
-				t.Errorf("got %+v", got)
-			}
-			sends(w.Self, "the last entry is cut")
-		})
+				w.load(bare)
+				sends(second, "it is not published any more, and the old entry stands")
+				if got := w.cut(two, bare); got.Cut != 1 || got.Counts[0].Reason != Unpublished {
+					t.Errorf("got %+v", got)
+				}
+				sends(w.Self, "the last entry is cut")
+			})
+		}
 	}
+}
+
+// TestCutPublishedTCP: a connection to a guest behind the host's address ends when its port is
+// published for others only, and that of such another goes on.
+func TestCutPublishedTCP(t *testing.T) {
+	w := newWorld(t, 1)
+	before := w.load(program(t, 1, "publish tcp 8080 to 10.0.0.7 port 80"))
+	host := w.far.Hosts[0].Addr()
+	doomed, doomedEnd := tcpBy(t, w.far, w.guests[0], netip.AddrPortFrom(host, 8080), 80)
+	live, liveEnd := tcpBy(t, w.by1, w.guests[0], netip.AddrPortFrom(host, 8080), 80)
+	after := w.load(program(t, 1, "publish tcp 8080 to 10.0.0.7 port 80 from 198.18.0.0/24"))
+	if !passes(t, doomed, doomedEnd, surely) {
+		t.Fatal("the rules alone ended a connection: there is nothing to show")
+	}
+	if got := w.cut(before, after); got.Cut != 1 || got.Counts[0].Reason != Unpublished || got.Unsure != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if !passes(t, live, liveEnd, surely) || !passes(t, liveEnd, live, surely) {
+		t.Error("a connection that is still allowed does not go on")
+	}
+	if passes(t, doomedEnd, doomed, never) {
+		t.Error("a packet of the connection that was cut arrived")
+	}
+}
+
+// TestCutPublishedHost: the host's own connections to a published port.
+func TestCutPublishedHost(t *testing.T) {
+	w := newWorld(t, 2)
+	host := w.far.Hosts[0].Addr()
+	bare, one := program(t, 2, ""), program(t, 2, "publish udp 5300 to 10.0.1.7 port 4000")
+	w.load(bare)
+	var c *net.UDPConn
+	w.Do(func() {
+		var err error
+		c, err = net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, 7000)),
+			net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, 5300)))
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer c.Close()
+	sends := func(guest bool, when string) {
+		t.Helper()
+		c.Write([]byte("x")) // the error is that of what was sent before
+		all, _, _ := w.listed()
+		for _, e := range all {
+			if e.Original.SPort == 7000 && (e.Reply.Src == w.guests[1].Addrs[0].Addr()) == guest {
+				return
+			}
+		}
+		t.Errorf("%s: %v", when, all)
+	}
+	sends(false, "before it is published")
+	w.load(one)
+	sends(false, "it is published, and the old entry stands")
+	if got := w.cut(bare, one); got.Cut != 1 || got.Counts[0].Reason != Published {
+		t.Errorf("got %+v", got)
+	}
+	sends(true, "the entry is cut")
+	if got := w.cut(bare, one); got.Cut != 0 {
+		t.Errorf("got %+v", got)
+	}
+	w.load(bare)
+	if got := w.cut(one, bare); got.Cut != 1 || got.Counts[0].Reason != Unpublished {
+		t.Errorf("got %+v", got)
+	}
+	sends(false, "it is not published any more")
 }
 
 // TestCutForeign: what passes between others goes on, also from an address and port that a

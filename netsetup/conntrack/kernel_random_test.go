@@ -42,27 +42,35 @@ func (w *world) flows() (all []flow) {
 				flow{dev: from.Gateway, kind: netnstest.UDP, dst: from.Addrs[i].Addr(), port: netnstest.Open})
 		}
 	}
+	for _, from := range peers {
+		for _, host := range w.far.Hosts {
+			for _, port := range publishable {
+				all = append(all, flow{from: from, kind: netnstest.UDP, dst: host.Addr(), port: port})
+			}
+		}
+	}
 	return all
 }
 
-// open sends a first packet of f, and is true if it arrived. It returns its source port.
-func (w *world) open(f flow) (sport uint16, arrived bool) {
+// open sends a first packet of f. It returns its source port, and at whom it arrived, nil if
+// nowhere.
+func (w *world) open(f flow) (sport uint16, at *netnstest.Peer) {
 	w.t.Helper()
 	if f.from != nil {
 		r := w.send(f.from, f.kind, f.dst, f.port)
-		return w.port, r.At != nil
+		return w.port, r.At
 	}
 	w.port++
 	for _, p := range w.guests {
 		for _, host := range p.Hosts {
 			if p.Gateway == f.dev && host.Addr().Is4() == f.dst.Is4() {
 				r := w.SendLocal(f.dev, netip.AddrPortFrom(host.Addr(), w.port), netip.AddrPortFrom(f.dst, f.port))
-				return w.port, r.At != nil
+				return w.port, r.At
 			}
 		}
 	}
 	w.t.Fatalf("no address on %s", f.dev)
-	return 0, false
+	return 0, nil
 }
 
 // stands is true if the kernel has the connection that open made.
@@ -80,6 +88,15 @@ func (f flow) String() string {
 		from = f.from.Name
 	}
 	return fmt.Sprintf("%s from %s to %s port %d", f.kind, from, f.dst, f.port)
+}
+
+// publishable are the ports of the host that may be published, each by one statement.
+var publishable = []uint16{5401, 5402, 5403}
+
+// publishes returns a random statement that publishes one of these ports.
+func publishes(r *rand.Rand, n int, port uint16) string {
+	address := []string{"10.0.%d.7", "fd00:%d::7"}[r.IntN(2)]
+	return fmt.Sprintf("publish udp %d to "+address+" port %d", port, r.IntN(n), netnstest.Open)
 }
 
 // statement returns a random one about the networks.
@@ -118,7 +135,10 @@ func statement(r *rand.Rand, n int) string {
 func TestCutRandom(t *testing.T) {
 	w := newWorld(t, 3)
 	w.Serve(5300)
-	cut, lived := 0, 0
+	for _, port := range publishable {
+		w.Serve(port)
+	}
+	cut, lived, moved := 0, 0, 0
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		draw := func(most, least int) string {
@@ -126,38 +146,52 @@ func TestCutRandom(t *testing.T) {
 			for range least + r.IntN(most-least+1) {
 				lines = append(lines, statement(r, w.n))
 			}
+			for _, port := range publishable {
+				if r.IntN(3) > 0 {
+					lines = append(lines, publishes(r, w.n, port))
+				}
+			}
+			r.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 			return strings.Join(lines, "\n")
 		}
 		texts := [2]string{draw(4, 0), draw(6, 2)}
 		before, after := program(t, w.n, texts[0]), program(t, w.n, texts[1])
 		w.load(before)
-		open := make(map[flow]uint16)
+		type opened struct {
+			sport uint16
+			at    *netnstest.Peer
+		}
+		open := make(map[flow]opened)
 		for _, f := range w.flows() {
-			if sport, arrived := w.open(f); arrived {
-				open[f] = sport
+			if sport, at := w.open(f); at != nil {
+				open[f] = opened{sport, at}
 			}
 		}
 		w.load(after)
 		report := w.cut(before, after)
 		failed := false
-		for f, sport := range open {
-			_, passes := w.open(f)
-			if stands := w.stands(f, sport); stands != passes {
-				t.Errorf("seed %d: %s: stands %t, and a new one passes %t", seed, f, stands, passes)
+		for f, was := range open {
+			_, at := w.open(f)
+			if stands := w.stands(f, was.sport); stands != (at == was.at) {
+				t.Errorf("seed %d: %s: stands %t, went to %s, and a new one goes to %v", seed, f, stands,
+					was.at.Name, at)
 				failed = true
 			}
-			if passes {
+			switch at {
+			case was.at:
 				lived++
-			} else {
+			case nil:
 				cut++
+			default:
+				moved++
 			}
 		}
 		if failed || report.Unsure > 0 {
 			t.Errorf("seed %d, %+v:\nbefore\n%s\nafter\n%s", seed, report, texts[0], texts[1])
 		}
 	}
-	if cut < 50 || lived < 50 {
-		t.Errorf("%d cut and %d lived on: too few to show anything", cut, lived)
+	if cut < 50 || lived < 50 || moved < 50 {
+		t.Errorf("%d cut, %d lived on and %d moved: too few to show anything", cut, lived, moved)
 	}
-	t.Logf("%d cut, %d lived on", cut, lived)
+	t.Logf("%d cut, %d lived on, %d went elsewhere", cut, lived, moved)
 }

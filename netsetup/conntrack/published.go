@@ -53,11 +53,27 @@ func (u *published) rule(matches []ir.Match) {
 				u.dests = append(u.dests, ir.AddrRange{From: m.From, To: m.To})
 				said[ir.FieldDAddr] = true
 			}
+		case ir.Lookup:
+			said[ir.FieldDAddr] = u.set(m) || said[ir.FieldDAddr]
 		}
 	}
 	u.anyProto = u.anyProto || !said[ir.FieldL4Proto]
 	u.anyPort = u.anyPort || !said[ir.FieldDPort]
 	u.anywhere = u.anywhere || !said[ir.FieldDAddr]
+}
+
+// set adds the destinations of a set of nothing else, and is true if it is one.
+func (u *published) set(m ir.Lookup) bool {
+	var dests []ir.AddrRange
+	for _, element := range m.Set.Elements {
+		d, ok := element[0].(ir.DAddr)
+		if !ok || d.Not || m.Not || len(element) != 1 {
+			return false
+		}
+		dests = append(dests, rangeOf(d.Prefix))
+	}
+	u.dests = append(u.dests, dests...)
+	return true
 }
 
 func (u *published) addPorts(from, to uint16) {
