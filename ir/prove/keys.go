@@ -127,13 +127,6 @@ type agreement struct {
 	program *ir.Program
 	points  map[*ir.Chain][]point // where packets meet a chain
 	touched map[point]ir.Fields
-	first   map[agreed]int // the number of the first match that others agree with
-}
-
-// agreed is matches of one text that agree.
-type agreed struct {
-	at   point
-	text string
 }
 
 // point is a point of a packet's way: base chains that nothing comes between.
@@ -144,8 +137,7 @@ type point struct {
 }
 
 func newAgreement(p *ir.Program) *agreement {
-	a := &agreement{program: p, points: make(map[*ir.Chain][]point), touched: make(map[point]ir.Fields),
-		first: make(map[agreed]int)}
+	a := &agreement{program: p, points: make(map[*ir.Chain][]point), touched: make(map[point]ir.Fields)}
 	for _, h := range []ir.Hook{ir.Prerouting, ir.Input, ir.Forward, ir.Output, ir.Postrouting} {
 		for _, b := range p.Bases(h) {
 			for _, c := range b.Chains {

@@ -80,18 +80,15 @@ func (m *model) undecided(match ir.Match, step ir.Step, together *agreement, see
 		asked = x
 	}
 	text := ir.MatchText(asked)
-	number := seen[text]
-	seen[text]++
-	if at, ok := together.at(step.Chain, asked); ok {
-		first, is := together.first[agreed{at, text}]
-		if !is {
-			first = number
-			together.first[agreed{at, text}] = first
-		}
-		number = first
+	name := ""
+	if at, ok := together.at(step.Chain, asked); ok { // in every program
+		name = fmt.Sprintf("%s %s %d %s", at.hook, at.typ, at.priority, text)
+	} else {
+		name = fmt.Sprintf("%d %s", seen[text], text)
+		seen[text]++
 	}
 	must, may := m.bounds(asked)
-	return m.turned(always, m.Or(must, m.And(may, m.freely(fmt.Sprintf("%d %s", number, text), step))), not)
+	return m.turned(always, m.Or(must, m.And(may, m.freely(name, step))), not)
 }
 
 // end is a way in which a packet's walk through a base chain ends.
