@@ -253,5 +253,8 @@ func (v *ruleVerifier) field(m Field) {
 		m.From == m.To && m.From&^m.Mask != 0:
 		v.wrong("ir-match", fmt.Sprintf("%s %s", m.Key, fieldWords(m)),
 			"no packet has such a value, or all have", "use values within the mask, the lower one first")
+	case m.Key == KeyOrigDPort && !v.matchesProto(HasPorts):
+		v.wrong("ir-match", "a match on the port that a connection went to at first, for any protocol",
+			"only connections of tcp, udp, sctp, dccp and udplite have ports", "add a match on the protocol")
 	}
 }

@@ -172,6 +172,12 @@ func matchRules(v ir.Verdict) []ir.Rule {
 				} else if f == ir.IPv6 {
 					all = appendRule(all, f, v, ir.L4Proto{Proto: ir.ICMPv6}, m)
 				}
+			case ir.Field:
+				if m.Key == ir.KeyOrigDPort {
+					all = appendRule(all, f, v, ir.L4Proto{Proto: ir.TCP}, m)
+				} else {
+					all = appendRule(all, f, v, m)
+				}
 			default:
 				all = appendRule(all, f, v, m)
 			}

@@ -240,7 +240,8 @@ func readGroupLog(options []token) ir.Action {
 		n, ok := parseUint(options[1].text, 1<<32-1)
 		switch o := options[0]; {
 		case o.is("--nflog-prefix"):
-			log.Prefix, ok = options[1].text, true
+			log.Prefix = options[1].text
+			ok = len(log.Prefix) <= maxGroupPrefix // else it depends on the tool how much is kept
 		case o.is("--nflog-group"):
 			log.Group = uint16(n)
 		case o.is("--nflog-threshold"):

@@ -139,7 +139,7 @@ func modelConntrack(s *ruleReader, in *instance) ([]ir.Match, bool) {
 		from, to, ok := portsOf(s.value(in, "ctorigdstport"))
 		f := ir.Field{Key: ir.KeyOrigDPort, Mask: ir.KeyOrigDPort.All(), From: from, To: to}
 		all, _ := one(f, in.negated("ctorigdstport"))
-		return all, ok
+		return all, ok && ir.HasPorts(s.number) && !s.protocolNot
 	}
 	if in.seen&^in.ext.bits("ctstate", "ctdir") != 0 || in.has("ctstate") && s.states != 1 {
 		return nil, false

@@ -38,6 +38,13 @@ func (s *ruleLowering) matches(ms []ir.Match) {
 			return
 		}
 	}
+	if last := len(ms) - 1; slices.ContainsFunc(ms, isOriginalPort) { // nft(8) wants the protocol before it
+		_, limited := ms[last].(ir.Limit)
+		if !limited {
+			last++
+		}
+		ms = append(slices.Concat(without(ms[:last], isOriginalPort), with(ms[:last], isOriginalPort)), ms[last:]...)
+	}
 	for i, m := range ms {
 		if _, is := m.(ir.Limit); is && i < len(ms)-1 {
 			s.refuse("a rule with a limit before another match",
@@ -54,6 +61,20 @@ func (s *ruleLowering) matches(ms []ir.Match) {
 			s.match(m)
 		}
 	}
+}
+
+func isOriginalPort(m ir.Match) bool {
+	f, is := m.(ir.Field)
+	return is && f.Key == ir.KeyOrigDPort
+}
+
+// with returns those of ms that are such, without the others.
+func with(ms []ir.Match, is func(ir.Match) bool) []ir.Match {
+	return without(ms, func(m ir.Match) bool { return !is(m) })
+}
+
+func without(ms []ir.Match, is func(ir.Match) bool) []ir.Match {
+	return slices.DeleteFunc(slices.Clone(ms), is)
 }
 
 // endMatches says the family where no condition says it: in a table of both families, for a rule of

@@ -90,7 +90,8 @@ func TestPublished(t *testing.T) {
 				// Another program's translation to the port that is published.
 				p.Chains = append(p.Chains, &ir.Chain{Family: ir.IPv4, Table: "other", Name: "pre",
 					Base: &ir.Base{Hook: ir.Prerouting, Type: ir.NATType, Priority: ir.PriorityDstNAT},
-					Rules: []ir.Rule{{Family: ir.IPv4, Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.DPort{From: 9999, To: 9999}},
+					Rules: []ir.Rule{{Family: ir.IPv4,
+						Matches: []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.DPort{From: 9999, To: 9999}},
 						Verdict: ir.DNAT{Addrs: ir.AddrRange{From: addr("10.0.0.10"), To: addr("10.0.0.10")},
 							Ports: ir.PortRange{From: 80, To: 80}}}}})
 				fate, err := ir.Eval(p, packet(t, test.packet))

@@ -35,7 +35,8 @@ func (m *machine) keyOf(v *value) (k keyed, ok bool) {
 		case unix.NFT_CT_DIRECTION:
 			return whole(ir.KeyDirection, false)
 		case unix.NFT_CT_PROTO_DST:
-			if d := v.load.Attrs[unix.NFTA_CT_DIRECTION]; len(d) == 1 && d[0] == 0 { // of the first packet
+			// of the first packet, where the rule says that it has one
+			if d := v.load.Attrs[unix.NFTA_CT_DIRECTION]; len(d) == 1 && d[0] == 0 && ir.HasPorts(m.proto) {
 				return whole(ir.KeyOrigDPort, false)
 			}
 		}
