@@ -327,7 +327,11 @@ func moreMatches() []ir.Match {
 
 // protosOf returns the protocols that m may stand beside; nil for none needed.
 func protosOf(m ir.Match) []ir.Match {
-	switch m.(type) {
+	switch m := m.(type) {
+	case ir.Field:
+		if m.Key == ir.KeyOrigDPort {
+			return []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.L4Proto{Proto: ir.UDP}}
+		}
 	case ir.SPort, ir.DPort:
 		return []ir.Match{ir.L4Proto{Proto: ir.TCP}, ir.L4Proto{Proto: ir.UDP}, ir.L4Proto{Proto: ir.SCTP},
 			ir.L4Proto{Proto: ir.DCCP}, ir.L4Proto{Proto: ir.UDPLite}}

@@ -166,7 +166,7 @@ func (e *Expression) debugCt(b []byte) []byte {
 		if d[0] == 1 {
 			word = "reply"
 		}
-		b = fmt.Appendf(b, " , dir %s ", word)
+		b = fmt.Appendf(b, " , dir %s", word)
 	}
 	return b
 }
