@@ -23,6 +23,7 @@ const (
 	POX
 	POO
 	POI
+	MSS
 )
 
 // GroupRow is one line of [GroupTable]: a group, and where in the kernel packets meet its rules.
@@ -87,6 +88,10 @@ var GroupTable = [...]GroupRow{
 	{
 		Group: OUT, Name: "OUT", About: "the host's answers",
 		Base: Base{Hook: Output, Type: FilterType, Priority: PriorityFilter}, Opens: true,
+	},
+	{
+		Group: MSS, Name: "MSS", About: "policies: segment sizes of TCP",
+		Base: Base{Hook: Forward, Type: FilterType, Priority: PriorityMangle}, Accepts: Between, Optional: true,
 	},
 	{
 		Group: POX, Name: "POX", About: "policies: between networks, and refusals of what comes from outside",

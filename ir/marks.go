@@ -34,9 +34,6 @@ func (a marks) of(mark, ct uint32) (uint32, uint32) {
 	return mark&^a.clear ^ ct&a.fromCT ^ a.flip, ct&^a.ctClear ^ mark&a.fromMark ^ a.ctFlip
 }
 
-// fixed is true if the marks after a are the same whatever they were.
-func (a marks) fixed() bool { return a.clear&a.ctClear == allBits && a.fromCT|a.fromMark == 0 }
-
 // sets is true if a does nothing but give bits of the packet's mark a value.
 func (a marks) sets() bool {
 	return a == marks{clear: a.clear, flip: a.flip} && a.flip&^a.clear == 0

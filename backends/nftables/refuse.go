@@ -84,7 +84,7 @@ func leftOut(row *ir.GroupRow, p *ir.Program, families ir.Family) omission {
 	switch {
 	case row.Opens && !refusesAt(row.Base, p, families):
 		return services
-	case row.Type == ir.FilterType && row.Priority == ir.PriorityMangle:
+	case row.Type == ir.FilterType && row.Priority == ir.PriorityMangle && row.Hook == ir.Postrouting:
 		return checksum
 	}
 	return 0

@@ -22,6 +22,7 @@ func (l *lowering) finish() {
 		c := l.Group(ir.PRT)
 		c.Rules = slices.Concat(sources, c.Rules)
 	}
+	l.put(ir.MSS, l.segments.list)
 	l.put(ir.PRE, l.pre.list)
 	l.put(ir.LOC, l.loc.list)
 	l.AddSets()

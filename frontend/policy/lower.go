@@ -26,7 +26,9 @@ import (
 //  7. deny to the host leaves alone DHCP, DNS and TFTP as the network offers them, ICMP echo,
 //     neighbour discovery, and reports of multicast groups.
 //  8. publish leads what goes to a port of the host to a guest, port by port; see publish.
-//  9. But for published ports, no rule matches a packet that neither enters nor leaves by a bridge of ours.
+//  9. clamp limits what TCP connections offer at their beginning, into and out of the network.
+//  10. But for published ports, no rule matches a packet that neither enters nor leaves by a bridge
+//     of ours.
 func Lower(p *ir.Program, list []Statement) {
 	l := newLowering(p)
 	for i := range list {
@@ -49,6 +51,7 @@ type lowering struct {
 	inward      rules    // POI
 	toHost      rules    // POH, behind the exceptions
 	fromHost    rules    // POG, likewise
+	segments    rules    // MSS
 	pre         rules    // PRE
 	loc         rules    // LOC
 	hairpins    rules    // at the head of PRT: the sources of what goes to published ports
@@ -119,6 +122,9 @@ func (l *lowering) statement(s *Statement) {
 	switch s.Kind {
 	case Publish:
 		l.publish(s)
+		return
+	case Clamp:
+		l.clamp(s)
 		return
 	case Allow, Deny:
 	default:

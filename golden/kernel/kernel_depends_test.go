@@ -17,14 +17,13 @@ import (
 // unsure is foreign rules on which guests depend, with a match, an action or a chain that doctor
 // can't decide, forced both ways: by other values in the same rules, or by packets.
 type unsure struct {
-	name     string
-	kind     expect.Kind
-	passes   string // rules under which guests' packets pass
-	drops    string // the same, forced to drop
-	flood    int    // so many packets are sent before they drop; drops is empty then
-	by       string // the chain that an answer names
-	hidden   bool   // hidden is true if it names one that is not read
-	bridging bool   // bridging is true if packets are those between guests.
+	name   string
+	kind   expect.Kind
+	passes string // rules under which guests' packets pass
+	drops  string // the same, forced to drop
+	flood  int    // so many packets are sent before they drop; drops is empty then
+	by     string // the chain that an answer names
+	hidden bool   // hidden is true if it names one that is not read
 }
 
 func unsures() []unsure {
