@@ -182,6 +182,13 @@ func (g Group) String() string {
 // About says what the rules of g are about.
 func (g Group) About() string { return g.known().About }
 
+// HasPolicies is true if p has rules of groups that are there for policies only.
+func (p *Program) HasPolicies() bool {
+	return slices.ContainsFunc(p.Chains, func(c *Chain) bool {
+		return c.Group != 0 && c.Group.Optional() && len(c.Rules) > 0
+	})
+}
+
 // Hook returns the hook at which g is met.
 func (g Group) Hook() Hook { return g.known().Hook }
 

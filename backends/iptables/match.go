@@ -43,6 +43,10 @@ func (l *lowering) matches(f ir.Family, at *tableChain, r *ir.Rule) (fields, *re
 	}
 	for i := range r.Matches {
 		if f, is := r.Matches[i].(ir.Field); is {
+			if f.Key == ir.KeyOrigDPort && (m.protocol < 0 || !ir.HasPorts(uint8(m.protocol))) {
+				return m, refusalf("ports belong to a protocol: the rule must match tcp, udp, sctp, dccp or udplite",
+					"name the protocol", "an original port in a rule without such a protocol")
+			}
 			if why := l.field(at, f); why != nil {
 				return m, why
 			}

@@ -109,6 +109,9 @@ func compile(s streams, f *compileFlags, paths []string) error {
 	if err != nil {
 		return err
 	}
+	if program != nil && program.HasPolicies() && backends.Names(f.names.value) == backends.LibvirtNames {
+		return usagef("policies with --names libvirt: libvirt has no chains for them; leave it out")
+	}
 	var docs []backends.Document
 	if program != nil {
 		more := diag.List(nil)

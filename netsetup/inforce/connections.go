@@ -15,20 +15,13 @@ const policyNamespace = "urn:vnetc:policy"
 // else nil, as then no connection is cut.
 func (h *Host) ruledBefore(after *ir.Program) *ir.Program {
 	inDocument := func(n state.Network) bool { return strings.Contains(n.XML, policyNamespace) }
-	if !hasPolicies(after) && len(h.policies) == 0 && !slices.ContainsFunc(h.networks, inDocument) {
+	if (after == nil || !after.HasPolicies()) && len(h.policies) == 0 && !slices.ContainsFunc(h.networks, inDocument) {
 		return nil
 	}
 	if before := h.recompile(h.networks).Program; before != nil {
 		return before
 	}
 	return &ir.Program{}
-}
-
-// hasPolicies is true if p has rules of policies.
-func hasPolicies(p *ir.Program) bool {
-	return p != nil && slices.ContainsFunc(p.Chains, func(c *ir.Chain) bool {
-		return c.Group != 0 && c.Group.Optional() && len(c.Rules) > 0
-	})
 }
 
 // cutConnections ends the connections that policies forbid since they were changed, once the rules

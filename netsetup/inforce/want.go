@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vnetc/vnetc/backends"
 	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 	"github.com/vnetc/vnetc/netsetup/state"
@@ -55,6 +56,10 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 	w := want(h.o.Compiler, given, h.networks, h.policies, o, c.Prune)
 	if err := h.refusedFile(w); err != nil {
 		return w, err
+	}
+	if w.Program != nil && w.Program.HasPolicies() && h.target.Options.Names == backends.LibvirtNames {
+		return w, refuse(Usage, "leave out --names libvirt",
+			"policies with --names libvirt: libvirt has no chains for them")
 	}
 	return w, h.prefer(w)
 }
