@@ -57,6 +57,7 @@ func Example() {
 	// 	chain loc { type nat hook output priority -100; policy accept; }
 	// 	chain pog {}
 	// 	chain out { type filter hook output priority filter; policy accept; }
+	// 	chain mss { type filter hook forward priority mangle; policy accept; }
 	// 	chain pox {}
 	// 	chain poo {}
 	// 	chain poi {}
@@ -73,6 +74,7 @@ func Example() {
 	// flush chain ip vnetc loc
 	// flush chain ip vnetc pog
 	// flush chain ip vnetc out
+	// flush chain ip vnetc mss
 	// flush chain ip vnetc pox
 	// flush chain ip vnetc poo
 	// flush chain ip vnetc poi
@@ -81,6 +83,7 @@ func Example() {
 	// delete chain ip vnetc loc
 	// delete chain ip vnetc pog
 	// delete chain ip vnetc out
+	// delete chain ip vnetc mss
 	// delete chain ip vnetc pox
 	// delete chain ip vnetc poo
 	// delete chain ip vnetc poi
