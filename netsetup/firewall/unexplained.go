@@ -150,6 +150,8 @@ func probeRule(row *ir.GroupRow, f ir.Family) ir.Rule {
 	case row.Hook == ir.Input:
 		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{ir.IIfName{Name: "probe"}},
 			Verdict: ir.Reject{With: ir.PortUnreachable}}}
+	case row.Priority != ir.PriorityFilter: // where nothing is rejected
+		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{out}, Verdict: ir.Counter{}}}
 	default:
 		verdicts = []ir.Rule{{Family: f, Matches: []ir.Match{out}, Verdict: ir.Reject{With: ir.PortUnreachable}}}
 	}
