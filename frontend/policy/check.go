@@ -13,15 +13,17 @@ import (
 // strict isolation, by name, with the place where a document says what kind of network it is.
 func Check(list []Statement, links []*ir.Link, strict map[string]diag.Span) diag.List {
 	found := CheckNames(list, links)
-	if found.HasErrors() {
-		return found // the networks that are meant are not known
-	}
 	c := newChecker(links, strict)
 	for i := range list {
-		c.statement(&list[i])
+		if s := &list[i]; c.knows(s.From) && c.knows(s.To) {
+			c.statement(s)
+		}
 	}
 	return append(found, c.found...)
 }
+
+// knows is true if the network that an end names, if any, is there.
+func (c *checker) knows(e End) bool { return e.Kind != Network || c.named[e.Name] != nil }
 
 // checker judges statements, one after the other.
 type checker struct {
