@@ -108,3 +108,23 @@ func TestWatches(t *testing.T) {
 		}
 	}
 }
+
+// TestForwardingOfPolicies: an isolated network needs what policies let through, in each family for
+// which it has an address, and nothing else.
+func TestForwardingOfPolicies(t *testing.T) {
+	both := []ir.Address{{Prefix: netip.MustParsePrefix("10.0.0.1/24")}, {Prefix: netip.MustParsePrefix("fd00::1/64")}}
+	for _, tt := range []struct {
+		link *ir.Link
+		want []string
+	}{
+		{&ir.Link{Mode: ir.ModeNone, Addresses: both}, nil},
+		{&ir.Link{Mode: ir.ModeNone, Addresses: both, Forwards4: true}, []string{forwardIPv4}},
+		{&ir.Link{Mode: ir.ModeNone, Addresses: both, Forwards6: true}, []string{forwardIPv6}},
+		{&ir.Link{Mode: ir.ModeNone, Addresses: both[:1], Forwards6: true}, nil},
+		{&ir.Link{Mode: ir.ModeNAT, Addresses: both}, []string{forwardIPv4, forwardIPv6}},
+	} {
+		if got := forwardingOf(tt.link); !slices.Equal(got, tt.want) {
+			t.Errorf("%+v: %v, want %v", tt.link, got, tt.want)
+		}
+	}
+}

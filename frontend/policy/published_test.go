@@ -2,6 +2,8 @@ package policy_test
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vnetc/vnetc/frontend/policy"
@@ -121,3 +123,60 @@ func TestPublished(t *testing.T) {
 }
 
 func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
+
+// TestClamp: connections that begin through the network's bridge, either way, offer no larger
+// segments, in both families; what goes on is left alone, and so is every other network.
+func TestClamp(t *testing.T) {
+	p := networks(t, false, "nat", "route")
+	policy.Lower(p, parsed(t, "clamp mss network n0\nclamp mss 1300 network n1"))
+	if found := ir.Verify(p); found.HasErrors() {
+		t.Fatal(found)
+	}
+	for text, want := range map[string][]string{
+		"tcp from 10.0.0.7:4000 on virbr0 to 203.0.113.9:80 out eth0 state new":                       {"route"},
+		"tcp from 203.0.113.9:80 on eth0 to 10.0.0.7:4000 out virbr0 state established flags syn,ack": {"route"},
+		"tcp from [fd00:1::7]:4000 on virbr0 to [2001:db8::9]:80 out eth0 state new":                  {"route"},
+		"tcp from 10.0.1.7:4000 on virbr1 to 203.0.113.9:80 out eth0 state new":                       {"1300"},
+		"tcp from 10.0.0.7:4000 on virbr0 to 10.0.1.7:80 out virbr1 state new":                        {"route", "1300"},
+		"tcp from 10.0.0.7:4000 on virbr0 to 203.0.113.9:80 out eth0 state established":               nil,
+		"udp from 10.0.0.7:4000 on virbr0 to 203.0.113.9:80 out eth0 state new":                       nil,
+	} {
+		fate, err := ir.Eval(p, packet(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, step := range fate.Trace {
+			if step.Rule == nil {
+				continue
+			}
+			for _, a := range step.Rule.Actions {
+				got = append(got, strings.TrimPrefix(ir.ActionText(a), "clamp mss "))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: clamped to %v, want %v", text, got, want)
+		}
+	}
+}
+
+// TestForwards: a policy that lets packets into or out of an isolated network needs the host to
+// forward, in its family; one that is about the host does not.
+func TestForwards(t *testing.T) {
+	for text, want := range map[string][2]bool{
+		"allow tcp from network n0 to network n1 port 80": {true, false},
+		"allow ipv6 from network n0 to outside":           {false, true},
+		"allow from outside to network n0":                {true, true},
+		"allow from network n0 to host":                   {},
+		"deny from network n0 to outside":                 {},
+	} {
+		p := networks(t, false, "none", "nat")
+		policy.Lower(p, parsed(t, text))
+		if got := [2]bool{p.Links[0].Forwards4, p.Links[0].Forwards6}; got != want {
+			t.Errorf("%s: forwards %v, want %v", text, got, want)
+		}
+		if p.Links[1].Forwards4 || p.Links[1].Forwards6 {
+			t.Errorf("%s: the mode of n1 says it", text)
+		}
+	}
+}
