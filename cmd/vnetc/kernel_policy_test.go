@@ -109,3 +109,71 @@ deny from network lab to host
 		})
 	}
 }
+
+// TestKernelPoliciesInForce: a policy file is in force until it is applied again or removed,
+// whatever happens to networks. While its state file is lost nothing is changed that would drop
+// what it denied; networks that it names may go and come back.
+func TestKernelPoliciesInForce(t *testing.T) {
+	for _, flags := range policyTargets[1:] {
+		t.Run(fmt.Sprint(flags[1:]), func(t *testing.T) {
+			h := newHost(t)
+			dir := t.TempDir()
+			file := func(name, text string) string {
+				path := filepath.Join(dir, name)
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return path
+			}
+			network := func(name, bridge, address string) string {
+				return file(name+".xml", fmt.Sprintf("<network><name>%s</name><bridge name='%s'/>"+
+					"<ip address='%s' prefix='24'/></network>", name, bridge, address))
+			}
+			web, db := network("web", "vb1", "10.9.1.1"), network("db", "vb2", "10.9.2.1")
+			policy := file("site.policy", "deny tcp from network web to network db port 22\n")
+			denied := func() bool {
+				return strings.Contains(h.ns.Exec("nft", "list", "ruleset"), "dport 22 ")
+			}
+			wants := func(when string, want bool) {
+				t.Helper()
+				if denied() != want {
+					t.Errorf("%s: denied is %t", when, !want)
+				}
+			}
+			h.vnetc(0, append([]string{"apply", web, db, policy}, flags...)...)
+			wants("applied", true)
+			h.wants(h.vnetc(0, "list"), `policy site \(`)
+			h.vnetc(0, "apply", db)
+			wants("another network was applied", true)
+
+			lost := filepath.Join(h.state, "policies.json")
+			text, err := os.ReadFile(lost)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for what, damage := range map[string]func() error{
+				"deleted": func() error { return os.Remove(lost) },
+				"cut off": func() error { return os.WriteFile(lost, text[:len(text)/2], 0o644) },
+			} {
+				if err := damage(); err != nil {
+					t.Fatal(err)
+				}
+				h.wants(h.vnetc(3, "apply", db), "polic")
+				h.vnetc(3, "remove", "web")
+				wants("state file "+what, true)
+				h.vnetc(1, "audit")
+				h.vnetc(0, "apply", policy)
+				wants("given again", true)
+				h.wants(h.vnetc(0, "audit"), "in step")
+			}
+
+			h.vnetc(0, "remove", "web")
+			wants("without the network", false)
+			h.vnetc(0, "apply", web)
+			wants("the network is back", true)
+			h.vnetc(0, "remove", "--policy", "site")
+			wants("removed", false)
+			h.vnetc(2, "remove", "--policy", "site")
+		})
+	}
+}
