@@ -30,6 +30,7 @@ var policyTargets = [][]string{{"--backend", "nftables", "--layout", "sets"},
 func TestKernelPolicies(t *testing.T) {
 	for _, flags := range policyTargets {
 		t.Run(fmt.Sprint(flags[1:]), func(t *testing.T) {
+			t.Parallel()
 			g := newGround(t)
 			world := g.Uplink("eth0", netip.MustParsePrefix("198.51.100.2/24"), netip.MustParsePrefix("2001:db8:5::2/64"))
 			network := func(name, mode string, n int) string {
@@ -116,6 +117,7 @@ deny from network lab to host
 func TestKernelPoliciesInForce(t *testing.T) {
 	for _, flags := range policyTargets[1:] {
 		t.Run(fmt.Sprint(flags[1:]), func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t)
 			dir := t.TempDir()
 			file := func(name, text string) string {

@@ -16,6 +16,7 @@ func TestKernelPublished(t *testing.T) {
 	const open = netnstest.Open
 	for _, flags := range policyTargets {
 		t.Run(fmt.Sprint(flags[1:]), func(t *testing.T) {
+			t.Parallel()
 			g := newGround(t)
 			world := g.Uplink("eth0", netip.MustParsePrefix("198.51.100.2/24"), netip.MustParsePrefix("2001:db8:5::2/64"))
 			network := func(name string, n int) string {
