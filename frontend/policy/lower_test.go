@@ -223,7 +223,7 @@ func (d draw) packet() ir.Packet {
 	case p.Proto == ir.ICMP:
 		p.ICMPType = pick[uint8](d.Rand, 0, 3, 8)
 	case p.Proto == ir.ICMPv6:
-		p.ICMPType = pick[uint8](d.Rand, 1, 128, 129, 133, 134, 135, 136, 143)
+		p.ICMPType = pick[uint8](d.Rand, 1, 128, 129, 130, 131, 132, 133, 134, 135, 136, 143)
 	}
 	return p
 }

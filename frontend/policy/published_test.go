@@ -180,3 +180,14 @@ func TestForwards(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignBridges: what another program's bridge carries, which a network of mode bridge only
+// names, is outside: no rule names it.
+func TestForeignBridges(t *testing.T) {
+	p := networks(t, false, "nat", "none")
+	p.Links = append(p.Links, &ir.Link{Name: "ext", Mode: ir.ModeBridge, Bridge: ir.Bridge{Name: "ext9"}})
+	policy.Lower(p, parsed(t, "deny tcp port 25\nallow tcp from outside to network n1 port 80\nallow to outside port 443"))
+	if text := programText(p); strings.Contains(text, "ext9") {
+		t.Errorf("rules about another's bridge:\n%s", text)
+	}
+}
