@@ -74,8 +74,8 @@ func (s *search) chain(c *ir.Chain, g ir.Group) {
 	after := ""
 	for i := head; i < len(c.Rules); i++ {
 		r := &c.Rules[i]
-		if isJump(r) {
-			continue // no network's
+		if isJump(r) || !keeps(r, g) {
+			continue // no network's, or not without it
 		}
 		if key := about(r.Matches, g); r.Mangles() && s.known[key] || s.explained(r.Matches, g) {
 			after = key
@@ -98,6 +98,29 @@ func (s *search) chain(c *ir.Chain, g ir.Group) {
 			}})
 		}
 	}
+}
+
+// keeps is true if r, a rule of group g, may stay without the network that it is about. What a
+// policy lets through may not: rules beside it, which are about all networks, tell the outside from
+// other networks, and they go. What it refuses stays, and what is spared from that at the host.
+func keeps(r *ir.Rule, g ir.Group) bool {
+	_, returns := r.Verdict.(ir.Return)
+	switch {
+	case !g.Optional(): // a network's own return asks no state: see its --strict-isolation
+		return !returns || g.Hook() != ir.Forward || !slices.ContainsFunc(r.Matches, asksState)
+	case returns:
+		return g.Hook() != ir.Forward
+	}
+	switch r.Verdict.(type) {
+	case ir.Reject, ir.Drop:
+		return true
+	}
+	return false
+}
+
+func asksState(m ir.Match) bool {
+	_, is := m.(ir.CTState)
+	return is
 }
 
 // familyIn returns the family of r in c: a rule that was read has that of its table.
