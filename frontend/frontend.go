@@ -18,6 +18,9 @@ type Options struct {
 	// Policies are the sources that are policies whatever their names, and whose statements decide
 	// before all others: those of --policy, in the order given.
 	Policies []string
+	// Expected is true of networks that are not in this compilation and may come to it later: what
+	// statements say of them has no effect, and is a warning. Nil expects none.
+	Expected func(network string) bool
 	// OwnRules is true if only the networks' own rules are wanted: all policies are left out.
 	OwnRules bool
 }
@@ -29,6 +32,8 @@ type Parsed struct {
 	// [Options.Policies], then of other sources that are policies, in the order of the sources,
 	// then of the documents of networks, in the order of the networks.
 	Policy []policy.Statement
+	// Expected is [Options.Expected].
+	Expected func(network string) bool
 	// Files are the sources that are policies, in that order.
 	Files []string
 }
@@ -54,6 +59,7 @@ func Parse(src *diag.Sources, o Options) (p Parsed, found diag.List) {
 		}
 	}
 	list, more := policy.ParseAll(src, files, documents)
+	p.Expected = o.Expected
 	p.Policy, p.Files, found = list, files, append(found, more...)
 	if len(files) > 0 || len(documents) > 0 {
 		found.Sort(src)
@@ -97,10 +103,16 @@ func Compile(src *diag.Sources, o Options) (*ir.Program, diag.List) {
 // judged before say of networks that are not there has no effect; a nil function is true of none.
 func (p Parsed) Lower(src *diag.Sources, judged func(source string) bool) (*ir.Program, diag.List) {
 	out := netxml.Lower(p.Networks)
+	var found diag.List
 	list := slices.DeleteFunc(slices.Clone(p.Policy), func(s policy.Statement) bool {
-		return judged != nil && judged(s.Span.File) && !s.Concerns(out.Links)
+		if judged != nil && judged(s.Span.File) {
+			return !s.Concerns(out.Links)
+		}
+		waits := s.Waits(out.Links, p.Expected)
+		found = append(found, waits...)
+		return len(waits) > 0
 	})
-	found := policy.Check(list, out.Links, p.Strict())
+	found = append(found, policy.Check(list, out.Links, p.Strict())...)
 	policy.Conceal(src, found)
 	if found.HasErrors() {
 		return nil, found

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/vnetc/vnetc/frontend/netxml"
+	"github.com/vnetc/vnetc/ir"
 	"github.com/vnetc/vnetc/ir/diag"
 )
 
@@ -48,6 +49,28 @@ func TestOrder(t *testing.T) {
 	}
 	if len(parsed.Networks) != 2 || parsed.Networks[0].File() != "n2.xml" {
 		t.Errorf("%d networks", len(parsed.Networks))
+	}
+}
+
+// TestExpected: what statements say of a network that may come later is a warning and has no
+// effect, in a document and in a file; of a network that nobody expects it is an error.
+func TestExpected(t *testing.T) {
+	expected := func(name string) bool { return name == "n2" || name == "n3" }
+	text := "deny tcp from network n1 to network n2\ndeny from network n2 to network n3\ndeny udp from network n1 to outside"
+	for _, src := range []*diag.Sources{sources("n1.xml", network(1, text)),
+		sources("n1.xml", network(1, ""), "a.policy", text)} {
+		p, found := Compile(src, Options{Expected: expected})
+		if found.HasErrors() || found.Count(diag.Warning) != 3 {
+			t.Fatalf("found %v", found)
+		}
+		if p.Group(ir.POX) != nil || p.Group(ir.POO) == nil {
+			t.Errorf("POX %v, POO %v", p.Group(ir.POX), p.Group(ir.POO))
+		}
+	}
+	src := sources("n1.xml", network(1, "deny from network n2 to network other"))
+	_, found := Compile(src, Options{Expected: expected})
+	if got := found.Count(diag.Error); got != 2 {
+		t.Errorf("%d errors, want both names: %v", got, found)
 	}
 }
 

@@ -107,7 +107,7 @@ usage; 3 the host refused or failed.`,
 		},
 	}
 	f.hostFlags = addHostFlags(cmd)
-	addNetworkFlags(cmd, &f.networkFlags, "remove networks that are not named here")
+	addNetworkFlags(cmd, &f.networkFlags, "remove networks and policies that are not named here")
 	addTakeOverFlags(cmd, &f.takeOver)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print what would change, and change nothing")
 	cmd.Flags().DurationVar(&f.confirm, "confirm", 0, "undo the change after this time, such as 60s, unless "+

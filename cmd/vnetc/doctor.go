@@ -46,8 +46,9 @@ doctor changes nothing and takes no lock, unless --cure is given: it then lists
 the proved commands for networks in force, runs them if you answer y (or with
 --yes), and looks again. Each is noted in the state folder with the one that
 takes it back, which vnetc down or vnetc remove of its network runs until the
-next boot. --try adds commands that are not proved, and says so at each. What a tool of another system
-must do, such as NixOS' configuration, stays for you to do by hand.
+next boot. --try adds commands that are not proved, and says so at each. What a
+tool of another system must do, such as NixOS' configuration, stays for you to
+do by hand.
 
 doctor answers for a PATH as if its networks were in force with the present
 rules. If vnetc has no network in force, it answers for those that libvirt runs.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -97,6 +98,9 @@ func pruned(e inforce.Pruned) string {
 	if len(e.Bridges) > 0 {
 		parts = append(parts, fmt.Sprintf("rules for %s, which had no state file", visibleList(e.Bridges)))
 	}
+	if len(e.Policies) > 0 {
+		parts = append(parts, fmt.Sprintf("policy %s", visibleList(e.Policies)))
+	}
 	return strings.Join(parts, "; ")
 }
 
@@ -120,7 +124,8 @@ func (s streams) sayUntrusted(e inforce.Untrusted) {
 		switch n := count[u.Why]; n {
 		case 0: // told
 		case 1:
-			fmt.Fprintf(s.err, "vnetc: state file %s %s; apply the network again\n", diag.Visible(u.Path), u.Why)
+			fmt.Fprintf(s.err, "vnetc: state file %s %s; apply the %s again\n", diag.Visible(u.Path), u.Why,
+				cmp.Or(u.Give, "network"))
 		default:
 			fmt.Fprintf(s.err,
 				"vnetc: state file %s %s, and so are the state files of %s; apply these networks again\n",

@@ -16,7 +16,7 @@ type frontEnd struct{}
 
 func (frontEnd) Parse(src *diag.Sources, o inforce.ParseOptions) (inforce.Parsed, diag.List) {
 	parsed, found := frontend.Parse(src, frontend.Options{Options: netxml.Options{Lax: o.Lax, StrictIsolation: o.Strict,
-		Taken: o.Taken, Bridges: o.Bridges, AllowOption: o.Allow}, Policies: o.Policies})
+		Taken: o.Taken, Bridges: o.Bridges, AllowOption: o.Allow}, Policies: o.Policies, Expected: o.Expected})
 	if found.HasErrors() {
 		return inforce.Parsed{}, found
 	}

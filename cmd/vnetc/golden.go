@@ -21,9 +21,9 @@ func newGolden(s streams) *cobra.Command {
 		Long: `golden compiles every NAME.xml in DIR and compares the rules, of both back ends
 and families, with those recorded in NAME.golden beside it. It also compares
 the rules of all networks together, as a host loads them and with all policies
-in DIR, with _together.golden. A difference is shown as a unified diff. --update records the
-rules as they are now; read the diff before you commit it. Networks that
-collide with each other are an error.
+in DIR, with _together.golden. A difference is shown as a unified diff. --update
+records the rules as they are now; read the diff before you commit it. Networks
+that collide with each other are an error.
 
 Exit codes: 0 all as recorded, or updated; 1 something differs, is not
 recorded, or has errors; 2 wrong usage; 3 cannot read or write.`,

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vnetc/vnetc/backends"
+	"github.com/vnetc/vnetc/frontend/docpath"
 	"github.com/vnetc/vnetc/frontend/netconf"
 	"github.com/vnetc/vnetc/frontend/netxml"
 	"github.com/vnetc/vnetc/ir/diag"
@@ -140,7 +141,8 @@ func (f *networkFlags) read(in io.Reader, paths []string) (*diag.Sources, inforc
 
 // change returns how the networks given become what is wanted.
 func (f *networkFlags) change() inforce.Change {
-	return inforce.Change{Strict: f.strict, Lax: f.lax, Prune: f.prune, Allow: f.dnsmasq.allow()}
+	return inforce.Change{Strict: f.strict, Lax: f.lax, Prune: f.prune, Expected: docpath.IsNetwork,
+		Allow: f.dnsmasq.allow()}
 }
 
 // want reads what the engine wants of the networks, and reports what is wrong with them.

@@ -122,6 +122,9 @@ func TestKernelPoliciesInForce(t *testing.T) {
 			dir := t.TempDir()
 			file := func(name, text string) string {
 				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
 				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -173,9 +176,86 @@ func TestKernelPoliciesInForce(t *testing.T) {
 			wants("without the network", false)
 			h.vnetc(0, "apply", web)
 			wants("the network is back", true)
+			h.vnetc(0, "remove", "web", "db")
+			h.vnetc(0, append([]string{"apply", web, db}, flags...)...)
+			wants("all networks went and are back", true)
+
+			// Another file says nothing of what the lost one denied.
+			other := file("other.policy", "deny udp from network web to network db port 69\n")
+			if err := os.Remove(lost); err != nil {
+				t.Fatal(err)
+			}
+			h.wants(h.vnetc(3, "apply", other), "text of policy site is lost")
+			wants("another policy was given", true)
+			h.vnetc(0, "apply", policy, other)
+			clash := file("clash/site.policy", "allow tcp from network web to network db\n")
+			h.wants(h.vnetc(2, "apply", policy, clash), "of one name")
+			h.wants(h.vnetc(0, "apply", "--prune", web, db, policy), "removed what is not named: policy .*other")
+
+			// What is damaged can be dropped for good.
+			if err := os.WriteFile(lost, []byte("{"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			h.vnetc(0, "remove", "--policies")
+			wants("damaged and removed", false)
+			h.wants(h.vnetc(0, "audit"), "in step")
+			h.vnetc(0, "apply", policy)
+			h.vnetc(0, "remove", "--all")
+			h.vnetc(0, append([]string{"apply", web, db}, flags...)...)
+			wants("all was removed", false)
+			h.vnetc(0, "apply", policy)
 			h.vnetc(0, "remove", "--policy", "site")
 			wants("removed", false)
 			h.vnetc(2, "remove", "--policy", "site")
+		})
+	}
+}
+
+// TestKernelPoliciesLostNetwork: where the state file of a network is lost, what policies refuse it
+// goes on to be refused, and what they let in from outside is not let in from other networks: the
+// rules that tell these apart are about all networks, and know nothing of the lost one.
+func TestKernelPoliciesLostNetwork(t *testing.T) {
+	for _, flags := range policyTargets {
+		t.Run(fmt.Sprint(flags[1:]), func(t *testing.T) {
+			t.Parallel()
+			g := newGround(t)
+			world := g.Uplink("eth0", netip.MustParsePrefix("198.51.100.2/24"))
+			g.Sysctl("ipv4/ip_forward", "1")
+			var files []string
+			for i, name := range []string{"web", "lab"} {
+				address := fmt.Sprintf("10.9.%d.1", i+1)
+				g.Bridge(fmt.Sprintf("vb%d", i+1), netip.MustParsePrefix(address+"/24"))
+				files = append(files, g.file(name, fmt.Sprintf("<network><name>%s</name><forward mode='nat'/>"+
+					"<bridge name='vb%d'/><ip address='%s' prefix='24'/></network>", name, i+1, address)))
+			}
+			policy := g.policies("site", fmt.Sprintf("allow tcp from outside to network lab port %d\n"+
+				"deny tcp from network lab to outside\n", netnstest.Open))
+			g.vnetc(0, append([]string{"apply", "--policy", policy, files[0], files[1]}, flags...)...)
+			web := g.Guest("web", "vb1", netip.MustParsePrefix("10.9.1.7/24"))
+			lab := g.Guest("lab", "vb2", netip.MustParsePrefix("10.9.2.7/24"))
+			for i, when := range []string{"with both", "with lab's state file lost", "behind another apply"} {
+				switch i {
+				case 1:
+					if err := os.Remove(filepath.Join(g.state, "networks", "lab.json")); err != nil {
+						t.Fatal(err)
+					}
+					g.vnetc(0, "apply", files[0])
+				case 2:
+					g.vnetc(0, "apply", "--in-force")
+				}
+				if i == 0 && !g.arrives(netnstest.SYN, world, lab, false) {
+					t.Errorf("%s: the world does not reach lab", when)
+				}
+				if g.arrives(netnstest.SYN, web, lab, false) {
+					t.Errorf("%s: web reaches lab", when)
+				}
+				if g.arrives(netnstest.SYN, lab, world, false) {
+					t.Errorf("%s: lab reaches the world", when)
+				}
+				if !g.arrives(netnstest.UDP, lab, world, false) {
+					t.Errorf("%s: lab does not reach the world by UDP", when)
+				}
+			}
 		})
 	}
 }

@@ -157,9 +157,9 @@ sorted by name), - for stdin, default for libvirt's default network
 (192.168.122.0/24 behind NAT), or the name of a network in /etc/vnetc/networks.
 Results go to stdout, everything else to stderr.
 
-Policies are one list, in which the first statement that matches decides:
-*.policy files in the order of the PATHs, then those in the metadata of
-networks, in the order of the networks.
+Policies are one list, in which the first statement that matches decides: files
+of --policy, then *.policy files in the order of the PATHs, then those in the
+metadata of networks, in the order of the networks.
 
 Exit codes: 0 done; 1 the answer is no (errors in the input, a golden that
 differs, an assertion that fails); 2 wrong usage; 3 the host refused or failed.`,

@@ -25,8 +25,9 @@ Rules about a bridge whose network has no state file stay: they may be all that
 protects its guests. vnetc audit lists such bridges, and --bridge removes their
 rules.
 
-With --policy NAME the statements of a policy file go, and the networks stay;
-NAME is the file's, without folder and .policy. --policies removes all of them.
+Policy files stay in force for networks that come later, unless --all is given.
+With --policy NAME one of them goes, and the networks stay; NAME is the file's,
+without folder and .policy. --policies removes all of them.
 
 Exit codes: 0 removed; 1 refused, because it would change libvirt's rules; 2
 wrong usage, such as a network that is not in force; 3 the host refused or

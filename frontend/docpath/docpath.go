@@ -159,6 +159,15 @@ func ReadPolicies(src *diag.Sources, paths []string) (names []string, err error)
 	return names, nil
 }
 
+// IsNetwork is true if the host has a network of this name in [Networks].
+func IsNetwork(name string) bool {
+	if name == "" || strings.ContainsAny(name, "/\x00") {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(Networks, name+".xml"))
+	return err == nil
+}
+
 // ReadFile reads one document. Errors name the file.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)

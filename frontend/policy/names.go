@@ -74,3 +74,21 @@ func (s Statement) Concerns(links []*ir.Link) bool {
 		return slices.ContainsFunc(l.Addresses, func(a ir.Address) bool { return a.Prefix.Contains(s.Guest) })
 	})
 }
+
+// Waits returns a warning for each network that s names, that is not among the links, and that is
+// expected to come; none if another that s names is not expected.
+func (s Statement) Waits(links []*ir.Link, expected func(network string) bool) (found diag.List) {
+	for _, e := range []End{s.From, s.To} {
+		if e.Kind != Network || slices.ContainsFunc(links, func(l *ir.Link) bool { return l.Name == e.Name }) {
+			continue
+		}
+		if expected == nil || !expected(e.Name) {
+			return nil
+		}
+		found = append(found, diag.Diagnostic{Severity: diag.Warning, Code: "policy-network", Span: e.Span,
+			What: fmt.Sprintf("network %s is not in force yet", e.Name),
+			Why:  "a statement has no effect before all networks that it names are in force",
+			Fix:  "bring the network up: vnetc up " + diag.ShellWord(e.Name)})
+	}
+	return found
+}

@@ -2,6 +2,7 @@ package inforce
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/vnetc/vnetc/ir/diag"
@@ -55,7 +56,7 @@ func (h *Host) Apply(w Wanted, o ApplyOptions) (Applied, error) {
 // before are.
 func (h *Host) load(w Wanted) (firewall.Result, error) {
 	h.stamp(w.networks, w.policies)
-	before, loaded, ruled := h.networks, false, h.ruledBefore(w.Program)
+	before, policies, loaded, ruled := h.networks, h.policies, false, h.ruledBefore(w.Program)
 	var result firewall.Result
 	err := h.change(w.networks, w.policies, func() (_ []state.Network, _ bool, err error) {
 		var found diag.List
@@ -80,8 +81,15 @@ func (h *Host) load(w Wanted) (firewall.Result, error) {
 	if loaded {
 		h.cutConnections(ruled, w.Program)
 	}
-	if gone := without(before, w.Names()); err == nil && w.prune && len(gone)+len(h.pruned) > 0 {
-		h.tell(Pruned{Networks: namesOf(gone), Bridges: h.pruned})
+	policies = slices.DeleteFunc(slices.Clone(policies), func(p state.Policy) bool {
+		return hasPolicy(w.policies, p.Name)
+	})
+	if gone := without(before, w.Names()); err == nil && w.prune && len(gone)+len(h.pruned)+len(policies) > 0 {
+		told := Pruned{Networks: namesOf(gone), Bridges: h.pruned}
+		for _, p := range policies {
+			told.Policies = append(told.Policies, p.Name)
+		}
+		h.tell(told)
 	}
 	return result, err
 }

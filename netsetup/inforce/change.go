@@ -29,7 +29,7 @@ import (
 // it is over.
 func (h *Host) change(to []state.Network, policies []state.Policy,
 	work func() (inForce []state.Network, loaded bool, err error)) error {
-	if err := h.knowsPolicies(to, policies); err != nil {
+	if err := h.knowsPolicies(policies); err != nil {
 		return err
 	}
 	before, ruled := h.networks, h.policies
@@ -108,10 +108,10 @@ func (h *Host) write(to []state.Network) error {
 
 // writePolicies makes the state file of policies be that of these.
 func (h *Host) writePolicies(to []state.Policy) error {
-	if slices.Equal(h.policies, to) {
+	if slices.Equal(h.policies, to) && len(h.lostPolicies) == 0 {
 		return nil
 	}
-	h.policies = to
+	h.policies, h.lostPolicies = to, nil
 	return h.files.SavePolicies(to)
 }
 
@@ -121,7 +121,7 @@ func (h *Host) stamp(networks []state.Network, policies []state.Policy) {
 	for i := range networks {
 		n := &networks[i]
 		n.Backend, n.Layout, n.Names = h.Backend(), string(h.Layout()), string(h.target.Options.Names)
-		n.Leaving, n.Policies = "", len(policies) > 0
+		n.Leaving, n.Policies = "", policyNames(policies)
 		if n.Applied.IsZero() {
 			n.Applied = now
 		}

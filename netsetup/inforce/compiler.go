@@ -32,6 +32,9 @@ type ParseOptions struct {
 	// Policies are sources that are policies whatever their names, and whose statements decide
 	// before those of all others.
 	Policies []string
+	// Expected is true of networks that may come later, as at boot, where each comes by itself:
+	// what policies say of them has no effect until then, and is a warning. Nil expects none.
+	Expected func(network string) bool
 	// Allow is true for options of dnsmasq that the network called name may set though they reach
 	// beyond it. Nil allows none.
 	Allow func(name, option string) bool

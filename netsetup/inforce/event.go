@@ -33,9 +33,9 @@ type (
 	// Unread reports that the kernel's rules can't be read: there may be rules without a state
 	// file.
 	Unread struct{ Err error }
-	// Pruned lists what was taken away because it was not named: networks, and bridges of which
-	// there were rules and no state file.
-	Pruned struct{ Networks, Bridges []string }
+	// Pruned lists what was taken away because it was not named: networks, bridges of which there
+	// were rules and no state file, and policies.
+	Pruned struct{ Networks, Bridges, Policies []string }
 	// Left lists rules of the administrator that stay, and are in force, where ours are gone.
 	Left struct{ Rules []backends.AdminRules }
 	// ConnectionsCut says which connections were ended because policies forbid them now.

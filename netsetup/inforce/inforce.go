@@ -65,8 +65,8 @@ type Host struct {
 	policies []state.Policy  // likewise
 	unused   []state.Unused  // state files that say nothing
 
-	lostPolicies string // why it is not known which policies are in force; empty if it is
-	dropPolicies bool   // dropPolicies is true if they are to go.
+	lostPolicies []string // names of policies in force of which no state file has the text
+	dropPolicies []string // those that are to go
 
 	// Set by choose.
 	target firewall.Target

@@ -101,6 +101,7 @@ func (h *Host) undo(p *state.Pending) error {
 		return err
 	}
 	h.readPolicies()
+	h.dropPolicies = h.lostPolicies
 	if err := errors.Join(h.writePolicies(p.Policies), h.write(p.Networks)); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package inforce
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +12,19 @@ import (
 
 // PolicyName returns the name by which the policy of a file is replaced and removed.
 func PolicyName(file string) string { return strings.TrimSuffix(filepath.Base(file), ".policy") }
+
+// sameName returns two files of which both have a policy of one name, if there are any: one would
+// replace the other.
+func sameName(all []state.Policy) (a, b string, ok bool) {
+	for i, p := range all {
+		for _, o := range all[:i] {
+			if p.Name == o.Name {
+				return o.File, p.File, true
+			}
+		}
+	}
+	return "", "", false
+}
 
 // policiesOf returns the policies among sources: those named first, then the others.
 func policiesOf(src *diag.Sources, files, first []string) (all []state.Policy) {
@@ -46,50 +60,73 @@ func mergePolicies(known, fresh []state.Policy, prune bool) (all []state.Policy)
 	return all
 }
 
-// readPolicies reads the state file of policies. Where it can't be used, or is not there though
-// networks were applied with one, what it denied is not known: see [Host.knowsPolicies].
+// policyNames returns the names of policies as state files of networks have them.
+func policyNames(all []state.Policy) string {
+	names := make([]string, len(all))
+	for i, p := range all {
+		names[i] = p.Name
+	}
+	return strings.Join(names, "/")
+}
+
+// readPolicies reads the state file of policies. Where it can't be used, or lacks one that a
+// network was applied with, what that denied is not known: see [Host.knowsPolicies].
 func (h *Host) readPolicies() {
 	var err error
-	h.lostPolicies = ""
 	if h.policies, err = h.dir.Policies(); err != nil {
-		h.lostPolicies = err.Error()
-	} else if len(h.policies) == 0 &&
-		slices.ContainsFunc(h.networks, func(n state.Network) bool { return n.Policies }) {
-		h.lostPolicies = "state file " + h.dir.PoliciesPath() + " of policies is gone"
+		h.unused = append(h.unused, state.Unused{Path: h.dir.PoliciesPath(), Why: "can't be used: " + err.Error(),
+			Give: "policies"})
 	}
-	if h.lostPolicies != "" {
-		h.unused = append(h.unused, state.Unused{Path: h.dir.PoliciesPath(), Why: "is not used: " + h.lostPolicies})
+	h.lostPolicies = nil
+	for _, n := range h.networks {
+		for name := range strings.SplitSeq(n.Policies, "/") {
+			if name != "" && !hasPolicy(h.policies, name) && !slices.Contains(h.lostPolicies, name) {
+				h.lostPolicies = append(h.lostPolicies, name)
+			}
+		}
+	}
+	if err == nil && len(h.lostPolicies) > 0 {
+		h.unused = append(h.unused, state.Unused{Path: h.dir.PoliciesPath(),
+			Why: "does not have " + strings.Join(h.lostPolicies, ", "), Give: "policies"})
 	}
 }
 
-// knowsPolicies refuses a change while it is not known which policies are in force: what they deny
-// would be open after it. Policies that are given again, or are to go, are known.
-func (h *Host) knowsPolicies(to []state.Network, policies []state.Policy) error {
-	if h.lostPolicies == "" || len(to) == 0 || len(policies) > 0 || h.dropPolicies {
+func hasPolicy(all []state.Policy, name string) bool {
+	return slices.ContainsFunc(all, func(p state.Policy) bool { return p.Name == name })
+}
+
+// knowsPolicies refuses a change to policies that lacks one whose text is lost: what it denies
+// would be open after it. One that is given again, or is to go, is known.
+func (h *Host) knowsPolicies(to []state.Policy) error {
+	left := slices.DeleteFunc(slices.Clone(h.lostPolicies), func(name string) bool {
+		return hasPolicy(to, name) || slices.Contains(h.dropPolicies, name)
+	})
+	if len(left) == 0 {
 		return nil
 	}
 	return &Error{
-		Kind: Failed, What: h.lostPolicies,
-		Why: "the rules in the kernel have policies that no file tells any more; a change would drop what they deny",
-		Fix: "give the policy files again, with the network, or drop the policies: vnetc remove --policies",
+		Kind: Failed,
+		What: fmt.Sprintf("the text of policy %s is lost: %s does not have it", strings.Join(left, ", "),
+			h.dir.PoliciesPath()),
+		Why: "its rules are in force, and this change would drop what they deny",
+		Fix: "apply the policy file again, or remove it: vnetc remove --policy " + diag.ShellWord(left[0]),
 	}
 }
 
 // WithoutPolicies returns what is wanted without the policies named, without any if there are no
 // names: the networks in force as they are.
 func (h *Host) WithoutPolicies(names []string) (Wanted, error) {
-	known := func(name string) bool {
-		return slices.ContainsFunc(h.policies, func(p state.Policy) bool { return p.Name == name })
-	}
 	for _, name := range names {
-		if !known(name) {
+		if !hasPolicy(h.policies, name) && !slices.Contains(h.lostPolicies, name) {
 			return Wanted{}, refuse(Usage, "vnetc list shows those that are", "no policy %q is in force", name)
 		}
 	}
 	if err := h.choose(); err != nil {
 		return Wanted{}, err
 	}
-	h.dropPolicies = len(names) == 0
+	if h.dropPolicies = names; len(names) == 0 {
+		h.dropPolicies = h.lostPolicies
+	}
 	rest := slices.DeleteFunc(slices.Clone(h.policies), func(p state.Policy) bool {
 		return len(names) == 0 || slices.Contains(names, p.Name)
 	})

@@ -15,7 +15,8 @@ import (
 // under our names goes as well, but for rules that no state file explains: these go by bridge only.
 // Networks that are up are refused.
 func (h *Host) Remove(names, bridges []string) error {
-	rest, err := h.removing(names, len(names)+len(bridges) == 0)
+	all := len(names)+len(bridges) == 0
+	rest, err := h.removing(names, all)
 	if err != nil {
 		return err
 	}
@@ -36,7 +37,11 @@ func (h *Host) Remove(names, bridges []string) error {
 		return err
 	}
 	if len(rest)+len(h.unexplained.Bridges()) == 0 {
-		return h.removeAll()
+		policies := h.policies
+		if all {
+			policies, h.dropPolicies = nil, h.lostPolicies
+		}
+		return h.removeAll(policies)
 	}
 	_, err = h.load(w)
 	return err
@@ -95,10 +100,11 @@ func (h *Host) tellLeft(left []backends.AdminRules) {
 	}
 }
 
-// removeAll takes the rules of all networks away, wherever they stand, with what frames them.
-func (h *Host) removeAll() error {
+// removeAll takes the rules of all networks away, wherever they stand, with what frames them. The
+// policies stay, for networks that come.
+func (h *Host) removeAll(policies []state.Policy) error {
 	before := h.networks
-	return h.change(nil, nil, func() ([]state.Network, bool, error) {
+	return h.change(nil, policies, func() ([]state.Network, bool, error) {
 		for _, t := range append([]firewall.Target{h.target}, h.others...) {
 			left, err := firewall.Remove(t)
 			if err != nil {

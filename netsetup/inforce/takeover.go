@@ -53,7 +53,7 @@ func (h *Host) planTakeOver(o *TakeOver, w Wanted) (*takingOver, error) {
 		return nil, failed(err)
 	}
 	parsed, found := h.o.Compiler.Parse(w.Sources, ParseOptions{Lax: true, Bridges: bridgesOf(w.networks),
-		Policies: firstOf(w.policies), Allow: allowed})
+		Policies: w.first, Allow: allowed})
 	if found.HasErrors() {
 		return nil, failf("the networks don't compile: %v", found) // they did before
 	}

@@ -19,6 +19,8 @@ type Wanted struct {
 
 	networks []state.Network // in order
 	policies []state.Policy  // in the order in which their statements decide
+	fresh    []state.Policy  // those that were given
+	first    []string        // sources of those that decide before others
 	given    map[string]bool // names of those that were given, and not only in force
 	prune    bool            // prune is true if what is in force and not wanted goes.
 }
@@ -35,6 +37,8 @@ type Change struct {
 	Prune bool
 	// Policies are as in [ParseOptions], among the documents given.
 	Policies []string
+	// Expected is as in [ParseOptions].
+	Expected func(network string) bool
 	// Allow is as in [ParseOptions], for the documents given.
 	Allow func(name, option string) bool
 	Whole bool // Whole is true for Up: a bridge must not have the name of another device.
@@ -46,7 +50,7 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 	if err := h.choose(); err != nil {
 		return Wanted{}, err
 	}
-	o := ParseOptions{Lax: c.Lax, Strict: c.Strict, Policies: c.Policies, Allow: c.Allow}
+	o := ParseOptions{Lax: c.Lax, Strict: c.Strict, Policies: c.Policies, Expected: c.Expected, Allow: c.Allow}
 	if c.Whole {
 		if err := h.read(); err != nil {
 			return Wanted{}, err
@@ -54,6 +58,10 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 		o.Taken = h.links.Devices()
 	}
 	w := want(h.o.Compiler, given, h.networks, h.policies, o, c.Prune)
+	if a, b, ok := sameName(w.fresh); ok {
+		return w, refuse(Usage, "rename one of them", "%s and %s are policies of one name, so one would replace the other",
+			diag.Visible(a), diag.Visible(b))
+	}
 	if err := h.refusedFile(w); err != nil {
 		return w, err
 	}
@@ -66,11 +74,7 @@ func (h *Host) Want(given *diag.Sources, c Change) (Wanted, error) {
 
 // recompile compiles networks as they are in force.
 func (h *Host) recompile(known []state.Network) Wanted {
-	policies := h.policies
-	if len(known) == 0 {
-		policies = nil
-	}
-	return want(h.o.Compiler, &diag.Sources{}, known, policies, ParseOptions{}, false)
+	return want(h.o.Compiler, &diag.Sources{}, known, h.policies, ParseOptions{}, false)
 }
 
 // compiled is [Host.recompile] for networks that must compile.
@@ -147,65 +151,46 @@ func want(c Compiler, given *diag.Sources, known []state.Network, ruled []state.
 		w.given[d.Name] = true
 	}
 	w.networks = merge(known, fresh, prune)
-	rules := policiesOf(given, parsed.Policies, o.Policies)
-	w.policies = mergePolicies(ruled, rules, prune)
-	if slices.Equal(w.Names(), order) && slices.Equal(w.policies, rules) {
+	w.fresh = policiesOf(given, parsed.Policies, o.Policies)
+	w.policies = mergePolicies(ruled, w.fresh, prune)
+	if slices.Equal(w.Names(), order) && slices.Equal(w.policies, w.fresh) {
 		w.Sources, w.Found = given, found // nothing but these, in this order: they are compiled already
+		w.first = o.Policies
 		w.lower(c, parsed)
 		return w
 	}
 	w.Sources = &diag.Sources{}
-	for _, n := range w.networks {
-		name := n.File
-		if w.Sources.Has(name) || given.Has(name) && !w.given[n.Name] { // the file holds another network by now
-			name = fmt.Sprintf("%s (%s, as applied)", name, n.Name)
+	judged := make(map[string]bool) // sources that were not given now
+	add := func(file, renamed, text string, isGiven bool) (name string) {
+		name = file
+		if w.Sources.Has(name) || given.Has(name) && !isGiven { // the file holds something else by now
+			name = renamed
 		}
-		w.Sources.Add(name, []byte(n.XML))
-		if w.given[n.Name] && given.Hidden(n.File) {
+		w.Sources.Add(name, []byte(text))
+		if isGiven && given.Hidden(file) {
 			w.Sources.Hide(name)
 		}
+		judged[name] = !isGiven
+		return name
 	}
-	fromState := w.addPolicies(given, rules)
+	for _, n := range w.networks {
+		add(n.File, fmt.Sprintf("%s (%s, as applied)", n.File, n.Name), n.XML, w.given[n.Name])
+	}
+	for _, p := range w.policies {
+		name := add(p.File, fmt.Sprintf("%s (as applied).policy", p.Name), p.Text, slices.Contains(w.fresh, p))
+		if p.First {
+			w.first = append(w.first, name)
+		}
+	}
 	// Each network is as strict as it was applied; what is unknown in it, and what needs
 	// permission, was judged when it was given.
 	parsed, w.Found = c.Parse(w.Sources, ParseOptions{Lax: true, Taken: o.Taken, Bridges: o.Bridges,
-		Policies: firstOf(w.policies), Allow: allowed})
+		Policies: w.first, Expected: o.Expected, Allow: allowed})
 	if !w.Found.HasErrors() {
-		parsed.Judged = fromState
+		parsed.Judged = func(source string) bool { return judged[source] }
 		w.lower(c, parsed)
 	}
 	return w
-}
-
-// addPolicies adds the policies to the sources, and returns which sources come from state files:
-// those of networks and policies that were not given.
-func (w *Wanted) addPolicies(given *diag.Sources, fresh []state.Policy) func(source string) bool {
-	judged := make(map[string]bool)
-	for _, n := range w.networks {
-		judged[n.File] = judged[n.File] || !w.given[n.Name]
-	}
-	for i := range w.policies {
-		p := &w.policies[i]
-		isNew := slices.Contains(fresh, *p)
-		name := p.File
-		if w.Sources.Has(name) || given.Has(name) && !isNew {
-			name = p.Name + " (as applied).policy"
-		}
-		w.Sources.Add(name, []byte(p.Text))
-		judged[name] = !isNew
-		p.File = name
-	}
-	return func(source string) bool { return judged[source] }
-}
-
-// firstOf returns the files of the policies that decide before others.
-func firstOf(all []state.Policy) (files []string) {
-	for _, p := range all {
-		if p.First {
-			files = append(files, p.File)
-		}
-	}
-	return files
 }
 
 // allowed allows everything, to networks that were judged before.

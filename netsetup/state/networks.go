@@ -26,9 +26,9 @@ type Network struct {
 	Strict  bool   `json:"strict_isolation"`
 	Bridge  string `json:"bridge,omitempty"` // as it was given or chosen; it stays
 	MAC     string `json:"mac,omitempty"`    // of the bridge, if it was brought up
-	// Policies is true if policy files were in force when it was applied.
-	Policies bool `json:"policies,omitempty"`
-	Up       bool `json:"up"` // true if its bridge, addresses and services are vnetc's too
+	// Policies names the policy files in force when it was applied, with a / between them.
+	Policies string `json:"policies,omitempty"`
+	Up       bool   `json:"up"` // true if its bridge, addresses and services are vnetc's too
 	// place among the networks: rules of later ones stand above those of earlier ones
 	Order   int       `json:"order"`
 	Applied time.Time `json:"applied"`
@@ -48,6 +48,8 @@ type Unused struct {
 	// rules, unless a container was started again in the same namespace. Other reasons mean that
 	// what the file said is not known.
 	Stale bool
+	// Give says what has to be applied again, "network" if empty.
+	Give string
 	// Bridge is the bridge of a network whose file is stale or about another network namespace;
 	// empty if it is not known.
 	Bridge string
