@@ -279,7 +279,7 @@ func (c *crossing) exit(to *rules, w *crossing, state ir.Match) {
 	w.each(to, ir.Accept{}, state, w.sources, w.dests)
 }
 
-// keepSource keeps what goes from a translated network to another of ours as it is.
+// keepSource keeps the source of what goes from a translated network to another of our networks.
 func (c *crossing) keepSource() {
 	if c.from.net.link.Mode != ir.ModeNAT {
 		return

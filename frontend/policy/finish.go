@@ -66,7 +66,7 @@ func untilRefusal(list []ir.Rule) []ir.Rule {
 	return list
 }
 
-// behindOurs returns list behind rules by which what goes to bridges of ours, or comes from them,
+// behindOurs returns list behind rules by which what goes to our bridges, or comes from them,
 // leaves the group: the list is about the outside.
 func (l *lowering) behindOurs(list []ir.Rule, out bool) []ir.Rule {
 	if len(list) == 0 {
@@ -86,7 +86,7 @@ func (l *lowering) behindOurs(list []ir.Rule, out bool) []ir.Rule {
 
 // letPass puts passes before the rules of a group by which a network refuses whatever comes or goes
 // by its bridge: what they match goes on to the group of a policy that accepts it. They are about
-// the outside: what the bridges of ours have at the other end is refused before them.
+// the outside: what has one of our bridges at the other end is refused before them.
 func (l *lowering) letPass(g ir.Group, passes []ir.Rule, device, ours ir.Match) {
 	c := l.Group(g)
 	if c == nil || len(passes) == 0 {

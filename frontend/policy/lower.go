@@ -18,11 +18,11 @@ import (
 //     matches whatever comes in by the bridge. Only the network's own addresses get an answer.
 //  4. Replies, and errors related to a connection, are accepted between the two ends of an allow,
 //     whatever the modes of the networks.
-//  5. What goes from one network of ours to another is decided before all networks' rules; so are
+//  5. What goes from one of our networks to another is decided before all networks' rules; so are
 //     refusals of what comes from outside. What goes outside is decided between the rules about
 //     entering a network and those about leaving one, libvirt's included. What is accepted from
 //     outside is accepted behind all of them.
-//  6. What an allow lets from one network of ours to another keeps its source.
+//  6. What an allow lets from one of our networks to another keeps its source.
 //  7. deny to the host leaves alone DHCP, DNS and TFTP as the network offers them, ICMP echo,
 //     neighbour discovery, and reports of multicast groups.
 //  8. publish leads what goes to a port of the host to a guest, port by port; see publish.

@@ -192,6 +192,10 @@ func (r *reader) items(words []textWord) (all []textWord, ok bool) {
 		case one.Text == "":
 			r.errorf("policy-syntax", max(begin-1, from), max(begin, from+1), "a comma with nothing on one side of it",
 				"commas stand between the values of a list", "remove the comma, or write the value")
+		case startsPart(one.Text):
+			word := strings.Fields(one.Text)[1]
+			r.wrong("policy-syntax", one, fmt.Sprintf("%s stands behind the ports", word),
+				"ports are the last part of a statement", "write port and its ports behind all other parts")
 		case strings.ContainsAny(one.Text, " \t") && one.Text[0] != '"':
 			r.wrong("policy-syntax", one, fmt.Sprintf("%s is not one value", shown(one.Text)),
 				"commas stand between the values of a list",
@@ -224,4 +228,10 @@ func shown(value string) string {
 		return value
 	}
 	return strconv.Quote(value)
+}
+
+// startsPart is true if the second word of text begins another part of a statement.
+func startsPart(text string) bool {
+	words := strings.Fields(text)
+	return len(words) > 1 && (words[1] == "from" || words[1] == "to")
 }
